@@ -1,0 +1,378 @@
+"""The compiled loop: one transaction after the other, first what was known before it, then it enters.
+
+Serving one transaction, serving a frame and replaying a year all run this code. It writes the columns
+of `kuntur.features.catalogue`, in that order.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numba import njit
+
+from kuntur.currency import HOME_COUNTRY_NUMBER, HOME_CURRENCY_NUMBER
+from kuntur.features import layout as at
+from kuntur.features.catalogue import LOCAL_TIME_OFFSET_H
+from kuntur.features.layout import LOG_QUANTUM, UNSET_DEGREES
+from kuntur.features.novelty import is_known, remember
+from kuntur.features.table import find, find_or_add
+from kuntur.features.windows import (
+    DAILY_HOP,
+    DAILY_HOPS,
+    FINE_HOP,
+    FINE_HOPS,
+    HOURLY_HOP,
+    HOURLY_HOPS,
+    add_outcome,
+    add_to_ring,
+    advance_rings,
+    hop_of,
+    read_labels,
+    read_window,
+    start_labels,
+    start_rings,
+)
+from kuntur.transaction import UNSET_INT, FloatColumn, IntColumn, KeyColumn
+
+EVENT_TIME, AMOUNT, BALANCE = int(IntColumn.EVENT_TIME_US), int(IntColumn.AMOUNT_CENTS), int(IntColumn.BALANCE_CENTS)
+TYPE, CHANNEL, ACCOUNT_TYPE = int(IntColumn.TYPE), int(IntColumn.CHANNEL), int(IntColumn.ACCOUNT_TYPE)
+AGE, COUNTRY, CURRENCY = int(IntColumn.ACCOUNT_AGE_DAYS), int(IntColumn.COUNTRY), int(IntColumn.CURRENCY)
+COUNTED = int(IntColumn.COUNTED)
+LATITUDE, LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE)
+ACCOUNT, MERCHANT, DEVICE = int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT), int(KeyColumn.DEVICE)
+CATEGORY, COUNTERPARTY = int(KeyColumn.CATEGORY), int(KeyColumn.COUNTERPARTY)
+
+C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE = 0, 1, 2
+COUNTERS = 3
+
+_EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
+_SECOND_US = at.MICROSECONDS
+_LOCAL_OFFSET_S = LOCAL_TIME_OFFSET_H * at.HOUR_S
+_HOUR_S, _DAY_S = at.HOUR_S, at.DAY_S
+_LABEL_WINDOWS = np.array(at.LABEL_WINDOWS_DAYS)
+
+
+@njit(cache=True, nogil=True)
+def _ratio(a, b):
+    return a / b if b > 0.0 else np.nan
+
+
+@njit(cache=True, nogil=True)
+def _row(ints, i, out, j):
+    cents = ints[i, AMOUNT]
+    amount = cents / 100.0
+    local_s = ints[i, EVENT_TIME] // _SECOND_US + _LOCAL_OFFSET_S
+    hour = local_s // _HOUR_S % 24
+    weekday = (local_s // _DAY_S + 3) % 7  # 1970-01-01 was a Thursday
+    out[i, j] = amount
+    out[i, j + 1] = math.log1p(max(amount, 0.0))
+    out[i, j + 2] = 1.0 if cents % 1000 == 0 else 0.0
+    balance = ints[i, BALANCE]
+    out[i, j + 3] = np.nan if balance == UNSET_INT else _ratio(amount, balance / 100.0)
+    out[i, j + 4] = hour
+    out[i, j + 5] = weekday
+    out[i, j + 6] = 1.0 if weekday >= 5 else 0.0
+    out[i, j + 7] = 1.0 if hour <= 6 else 0.0
+    out[i, j + 8] = np.nan if ints[i, TYPE] == 0 else ints[i, TYPE]
+    out[i, j + 9] = np.nan if ints[i, CHANNEL] == 0 else ints[i, CHANNEL]
+    out[i, j + 10] = np.nan if ints[i, ACCOUNT_TYPE] == 0 else ints[i, ACCOUNT_TYPE]
+    out[i, j + 11] = np.nan if ints[i, AGE] == UNSET_INT else ints[i, AGE]
+    country = ints[i, COUNTRY]
+    out[i, j + 12] = np.nan if country == 0 else (0.0 if country == HOME_COUNTRY_NUMBER else 1.0)
+    out[i, j + 13] = 0.0 if ints[i, CURRENCY] == HOME_CURRENCY_NUMBER else 1.0
+    return j + 14
+
+
+@njit(cache=True, nogil=True)
+def _velocity(words, halves, w, h, hops, amount, with_sums, out, i, j):
+    """Writes the window features of a record; gives the next column and the four counts."""
+    fine_hop, hourly_hop, daily_hop = hops
+    sums, counts = w + at.W_SUMS, h + at.H_COUNTS
+    n1, s1 = read_window(words, halves, sums, counts, FINE_HOPS, FINE_HOPS, halves[h + at.H_HEADS], fine_hop)
+    sums += FINE_HOPS
+    counts += FINE_HOPS
+    head = halves[h + at.H_HEADS + 1]
+    n2, s2 = read_window(words, halves, sums, counts, HOURLY_HOPS, HOURLY_HOPS, head, hourly_hop)
+    sums += HOURLY_HOPS
+    counts += HOURLY_HOPS
+    head = halves[h + at.H_HEADS + 2]
+    n3, s3 = read_window(words, halves, sums, counts, DAILY_HOPS, 7, head, daily_hop)
+    n4, s4 = read_window(words, halves, sums, counts, DAILY_HOPS, DAILY_HOPS, head, daily_hop)
+    for n, s in ((n1, s1), (n2, s2), (n3, s3), (n4, s4)):
+        mean = s / 100.0 / n if n > 0 else np.nan
+        out[i, j] = n
+        j += 1
+        if with_sums:
+            out[i, j] = s / 100.0
+            j += 1
+        out[i, j] = mean
+        out[i, j + 1] = _ratio(amount, mean)
+        j += 2
+    return j, n1, n2, n3, n4
+
+
+@njit(cache=True, nogil=True)
+def _enter_rings(words, halves, w, h, hops, cents, counters):
+    """Adds a transaction to the rings, which have been moved to its time."""
+    fine_hop, hourly_hop, daily_hop = hops
+    sums, counts, heads = w + at.W_SUMS, h + at.H_COUNTS, h + at.H_HEADS
+    lost = add_to_ring(words, halves, sums, counts, FINE_HOPS, halves[heads], fine_hop, cents)
+    sums += FINE_HOPS
+    counts += FINE_HOPS
+    lost += add_to_ring(words, halves, sums, counts, HOURLY_HOPS, halves[heads + 1], hourly_hop, cents)
+    sums += HOURLY_HOPS
+    counts += HOURLY_HOPS
+    lost += add_to_ring(words, halves, sums, counts, DAILY_HOPS, halves[heads + 2], daily_hop, cents)
+    if lost > 0:
+        counters[C_LATE_DROPPED] += 1
+
+
+@njit(cache=True, nogil=True)
+def _distance_km(latitude, longitude, latitude_2, longitude_2):
+    """Great-circle distance by the haversine formula (Sinnott, 1984); arguments in degrees."""
+    phi, phi_2 = math.radians(latitude), math.radians(latitude_2)
+    a = math.sin((phi_2 - phi) / 2.0) ** 2
+    a += math.cos(phi) * math.cos(phi_2) * math.sin(math.radians(longitude_2 - longitude) / 2.0) ** 2
+    return 2.0 * _EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(a)))
+
+
+@njit(cache=True, nogil=True)
+def _located(floats, i):
+    return (abs(floats[i, LATITUDE]) <= 90.0) and (abs(floats[i, LONGITUDE]) <= 180.0)  # False for NaN
+
+
+@njit(cache=True, nogil=True)
+def _account(words, halves, w, h, hops, keys, ints, floats, i, out, j):
+    time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
+    amount = cents / 100.0
+    log_amount = math.log1p(max(amount, 0.0))
+    j, n1, n2, n3, n4 = _velocity(words, halves, w, h, hops, amount, True, out, i, j)
+    total = words[w + at.W_TOTAL_COUNT]
+    out[i, j] = total
+    zscore = np.nan
+    if total >= 3:
+        mean = words[w + at.W_LOG_SUM] / LOG_QUANTUM / total
+        variance = words[w + at.W_LOG_SQUARES] / (LOG_QUANTUM * LOG_QUANTUM) / total - mean * mean
+        zscore = (log_amount - mean) / max(math.sqrt(max(variance, 0.0)), 0.05)
+    out[i, j + 1] = zscore
+    out[i, j + 2] = _ratio(cents, words[w + at.W_MAX_AMOUNT]) if total > 0 else np.nan
+    seconds = (time_us - words[w + at.W_LAST_TIME_US]) / _SECOND_US
+    known = total > 0 and seconds >= 0.0
+    out[i, j + 3] = seconds if known else np.nan
+    out[i, j + 4] = _ratio(n1, n2)
+    out[i, j + 5] = _ratio(n2 * 30.0, n4)
+    out[i, j + 6] = _ratio(n3 * 30.0, n4 * 7.0)
+    out[i, j + 7] = log_amount * (1.0 + n2)
+    distance = speed = np.nan
+    if total > 0 and halves[h + at.H_LATITUDE] != UNSET_DEGREES and _located(floats, i):
+        latitude, longitude = halves[h + at.H_LATITUDE] / 1e6, halves[h + at.H_LONGITUDE] / 1e6
+        distance = _distance_km(latitude, longitude, floats[i, LATITUDE], floats[i, LONGITUDE])
+        if known and seconds >= 60.0:
+            speed = distance / (seconds / 3600.0)
+    out[i, j + 8] = distance
+    out[i, j + 9] = speed
+    out[i, j + 10] = is_known(halves, h + at.H_MERCHANTS, at.RECENT_MERCHANTS, keys[i, MERCHANT])
+    out[i, j + 11] = is_known(halves, h + at.H_DEVICES, at.RECENT_DEVICES, keys[i, DEVICE])
+    country = np.uint64(ints[i, COUNTRY]) << np.uint64(32)
+    out[i, j + 12] = is_known(halves, h + at.H_COUNTRIES, at.RECENT_COUNTRIES, country)
+    out[i, j + 13] = is_known(halves, h + at.H_COUNTERPARTIES, at.RECENT_COUNTERPARTIES, keys[i, COUNTERPARTY])
+    out[i, j + 14] = halves[h + at.H_MERCHANTS]
+    out[i, j + 15] = halves[h + at.H_DEVICES]
+    hour = hops[1]
+    frauds, since = np.int64(halves[h + at.H_FRAUD_BEFORE]), halves[h + at.H_FRAUD_PREVIOUS_HOUR]
+    if halves[h + at.H_FRAUD_HOUR] < hour:
+        frauds += halves[h + at.H_FRAUD_IN_HOUR]
+        since = halves[h + at.H_FRAUD_HOUR]
+    out[i, j + 16] = frauds
+    out[i, j + 17] = hour - since if frauds > 0 else np.nan
+    return j + 18
+
+
+@njit(cache=True, nogil=True)
+def _enter_account(words, halves, w, h, hops, keys, ints, floats, i, counters):
+    time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
+    _enter_rings(words, halves, w, h, hops, cents, counters)
+    if words[w + at.W_TOTAL_COUNT] > 0 and time_us < words[w + at.W_LAST_TIME_US]:
+        counters[C_LATE] += 1
+    else:
+        words[w + at.W_LAST_TIME_US] = time_us
+        if _located(floats, i):
+            halves[h + at.H_LATITUDE] = round(floats[i, LATITUDE] * 1e6)
+            halves[h + at.H_LONGITUDE] = round(floats[i, LONGITUDE] * 1e6)
+    words[w + at.W_TOTAL_COUNT] += 1
+    quantised = np.int64(round(math.log1p(max(cents / 100.0, 0.0)) * LOG_QUANTUM))
+    words[w + at.W_LOG_SUM] += quantised
+    words[w + at.W_LOG_SQUARES] += quantised * quantised
+    words[w + at.W_MAX_AMOUNT] = max(words[w + at.W_MAX_AMOUNT], cents)
+    remember(halves, h + at.H_MERCHANTS, at.RECENT_MERCHANTS, keys[i, MERCHANT])
+    remember(halves, h + at.H_DEVICES, at.RECENT_DEVICES, keys[i, DEVICE])
+    country = np.uint64(ints[i, COUNTRY]) << np.uint64(32)
+    remember(halves, h + at.H_COUNTRIES, at.RECENT_COUNTRIES, country)
+    remember(halves, h + at.H_COUNTERPARTIES, at.RECENT_COUNTERPARTIES, keys[i, COUNTERPARTY])
+
+
+@njit(cache=True, nogil=True)
+def _profile(words, halves, w, h, hops, day, ints, i, fresh, out, j):
+    amount = ints[i, AMOUNT] / 100.0
+    j, _, _, _, _ = _velocity(words, halves, w, h, hops, amount, False, out, i, j)
+    seconds = (ints[i, EVENT_TIME] - words[w + at.W_LAST_TIME_US]) / _SECOND_US
+    out[i, j] = seconds if seconds >= 0.0 and not fresh else np.nan
+    j += 1
+    for window in _LABEL_WINDOWS:
+        frauds, outcomes = read_labels(halves, h, hops[1], day, window)
+        out[i, j] = frauds
+        out[i, j + 1] = _ratio(frauds, outcomes)
+        j += 2
+    return j
+
+
+_PROFILE_COLUMNS = 4 * 3 + 1 + 2 * len(at.LABEL_WINDOWS_DAYS)
+
+
+@njit(cache=True, nogil=True)
+def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, j, counters):
+    """Writes the features of the merchant, device or category of a transaction and lets it enter."""
+    width = _PROFILE_COLUMNS + (1 if with_accounts else 0)
+    key = keys[i, column]
+    counted = ints[i, COUNTED] != 0
+    start, fresh = np.int64(-1), True
+    if key != np.uint64(0):
+        if counted:
+            start, fresh = find_or_add(table, key)
+        else:
+            start = find(table, key)
+            fresh = start < 0
+    if start < 0:
+        out[i, j : j + width] = np.nan
+        return j + width
+    w, h = start, 2 * (start + at.PROFILE_WORDS)
+    if fresh:
+        start_rings(halves, h)
+        start_labels(halves, h)
+    # A record that was made by an outcome alone has no latest transaction either.
+    fresh = fresh or halves[h + at.H_HEADS + 2] < -(2**31) + 128
+    if counted:
+        advance_rings(table, halves, w, h, hops[0], hops[1], hops[2])
+    _profile(table, halves, w, h, hops, hops[2], ints, i, fresh, out, j)
+    if with_accounts:
+        out[i, j + _PROFILE_COLUMNS] = min(halves[h + at.H_ACCOUNTS], at.RECENT_ACCOUNTS)
+    if counted:
+        _enter_rings(table, halves, w, h, hops, ints[i, AMOUNT], counters)
+        if fresh or ints[i, EVENT_TIME] > table[w + at.W_LAST_TIME_US]:
+            table[w + at.W_LAST_TIME_US] = ints[i, EVENT_TIME]
+        if with_accounts:
+            remember(halves, h + at.H_ACCOUNTS, at.RECENT_ACCOUNTS, keys[i, ACCOUNT])
+    return j + width
+
+
+@njit(cache=True, nogil=True)
+def _start_account(halves, h):
+    start_rings(halves, h)
+    halves[h + at.H_LATITUDE] = UNSET_DEGREES
+    halves[h + at.H_FRAUD_HOUR] = UNSET_DEGREES
+    halves[h + at.H_FRAUD_PREVIOUS_HOUR] = UNSET_DEGREES
+
+
+_ACCOUNT_COLUMNS = 4 * 4 + 18
+
+
+@njit(cache=True, nogil=True)
+def _account_of(table, halves, hops, keys, ints, floats, i, out, j, counters):
+    key = keys[i, ACCOUNT]
+    counted = ints[i, COUNTED] != 0
+    start, fresh = np.int64(-1), True
+    if key != np.uint64(0):
+        if counted:
+            start, fresh = find_or_add(table, key)
+        else:
+            start = find(table, key)
+            fresh = start < 0
+    if start < 0:
+        out[i, j : j + _ACCOUNT_COLUMNS] = np.nan
+        return j + _ACCOUNT_COLUMNS
+    w, h = start, 2 * (start + at.ACCOUNT_WORDS)
+    if fresh:
+        _start_account(halves, h)
+    if counted:
+        advance_rings(table, halves, w, h, hops[0], hops[1], hops[2])
+    j = _account(table, halves, w, h, hops, keys, ints, floats, i, out, j)
+    if counted:
+        _enter_account(table, halves, w, h, hops, keys, ints, floats, i, counters)
+    return j
+
+
+@njit(cache=True, nogil=True)
+def process(keys, ints, floats, accounts, merchants, devices, categories, counters, out):
+    """Computes the features of transactions in order, each entering the history after it was looked at.
+
+    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]; floats: float64 [n, FloatColumn];
+    accounts, merchants, devices, categories: tables with room for n new records each; counters: int64
+    [COUNTERS], raised; out: float32 [n, ≥ catalogue], the catalogue's columns are written. Returns the
+    number of columns written.
+    """
+    account_halves, merchant_halves = accounts.view(np.int32), merchants.view(np.int32)
+    device_halves, category_halves = devices.view(np.int32), categories.view(np.int32)
+    j = 0
+    for i in range(len(ints)):
+        time_s = ints[i, EVENT_TIME] // _SECOND_US
+        hops = (hop_of(time_s, FINE_HOP), hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP))
+        j = _row(ints, i, out, 0)
+        j = _account_of(accounts, account_halves, hops, keys, ints, floats, i, out, j, counters)
+        j = _profile_of(merchants, merchant_halves, keys, MERCHANT, hops, ints, i, False, out, j, counters)
+        j = _profile_of(devices, device_halves, keys, DEVICE, hops, ints, i, True, out, j, counters)
+        j = _profile_of(categories, category_halves, keys, CATEGORY, hops, ints, i, False, out, j, counters)
+    return j
+
+
+@njit(cache=True, nogil=True)
+def _report_profile(table, key, hour, day, frauds, outcomes):
+    if key == np.uint64(0):
+        return 0
+    start, fresh = find_or_add(table, key)
+    halves, h = table.view(np.int32), 2 * (start + at.PROFILE_WORDS)
+    if fresh:
+        start_rings(halves, h)
+        start_labels(halves, h)
+    return add_outcome(halves, h, hour, day, frauds, outcomes)
+
+
+@njit(cache=True, nogil=True)
+def _report_account(table, key, hour, frauds):
+    if key == np.uint64(0) or frauds == 0:
+        return
+    start, fresh = find_or_add(table, key)
+    halves, h = table.view(np.int32), 2 * (start + at.ACCOUNT_WORDS)
+    if fresh:
+        _start_account(halves, h)
+    newest = halves[h + at.H_FRAUD_HOUR]
+    if hour > newest:
+        if halves[h + at.H_FRAUD_IN_HOUR] > 0:
+            halves[h + at.H_FRAUD_PREVIOUS_HOUR] = newest
+        halves[h + at.H_FRAUD_BEFORE] += halves[h + at.H_FRAUD_IN_HOUR]
+        halves[h + at.H_FRAUD_IN_HOUR] = frauds
+        halves[h + at.H_FRAUD_HOUR] = hour
+    elif hour == newest:
+        halves[h + at.H_FRAUD_IN_HOUR] += frauds
+    else:
+        halves[h + at.H_FRAUD_BEFORE] += frauds
+        halves[h + at.H_FRAUD_PREVIOUS_HOUR] = max(halves[h + at.H_FRAUD_PREVIOUS_HOUR], hour)
+
+
+@njit(cache=True, nogil=True)
+def report(keys, times_us, frauds, outcomes, accounts, merchants, devices, categories, counters):
+    """Lets outcomes enter the history in the hour in which they were reported.
+
+    keys: uint64 [n, KeyColumn] of the transactions; times_us: int64 [n], report times; frauds, outcomes:
+    int8 [n], what is added: (1, 1) for a fraud, (0, 1) for a legitimate one, negative to take back.
+    """
+    for i in range(len(times_us)):
+        time_s = times_us[i] // _SECOND_US
+        hour, day = hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP)
+        fraud, outcome = np.int64(frauds[i]), np.int64(outcomes[i])
+        _report_account(accounts, keys[i, ACCOUNT], hour, fraud)
+        late = _report_profile(merchants, keys[i, MERCHANT], hour, day, fraud, outcome)
+        late += _report_profile(devices, keys[i, DEVICE], hour, day, fraud, outcome)
+        late += _report_profile(categories, keys[i, CATEGORY], hour, day, fraud, outcome)
+        if late > 0:
+            counters[C_OUTCOMES_LATE] += 1

@@ -1,0 +1,36 @@
+"""What an entity has met before: the last few different keys, first in first out.
+
+A place keeps 32 bits of a key, so a stranger passes for known once in 4 × 10^9 / places looks.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+
+@njit(cache=True, nogil=True)
+def _part(key):
+    # The upper half, never 0: that marks an empty place.
+    part = np.int32(np.int64(key >> np.uint64(32)) & 0x7FFFFFFF)
+    return part if part != 0 else np.int32(1)
+
+
+@njit(cache=True, nogil=True)
+def is_known(halves, start, places, key):
+    """Gives 0.0 for a known key, 1.0 for a new one, NaN for none (key 0)."""
+    if key == np.uint64(0):
+        return np.nan
+    part = _part(key)
+    for place in range(places):
+        if halves[start + 1 + place] == part:
+            return 0.0
+    return 1.0
+
+
+@njit(cache=True, nogil=True)
+def remember(halves, start, places, key):
+    """Puts a new key in the oldest place; halves[start] counts how often that happened."""
+    if is_known(halves, start, places, key) == 1.0:
+        halves[start + 1 + halves[start] % places] = _part(key)
+        halves[start] += 1

@@ -1,0 +1,188 @@
+"""Velocity windows and label windows of one record: the compiled arithmetic of hops.
+
+A value at time t covers the hop of t and the ones before it inside the window. All is integer
+addition, so the order of additions does not show. What a late event may see or change is decided
+here: hops newer than its own are invisible to it, and it enters its hop if the ring still has it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from kuntur.features.layout import (
+    DAILY,
+    FINE,
+    H_COUNTS,
+    H_DAY_FRAUDS,
+    H_DAY_OUTCOMES,
+    H_HEADS,
+    H_HOUR_FRAUDS,
+    H_HOUR_OUTCOMES,
+    H_LABEL_DAY,
+    H_LABEL_HOUR,
+    HOURLY,
+    LABEL_DAYS,
+    LABEL_HOURS,
+    W_SUMS,
+)
+
+_HOP_LIMIT = 2**31 - 64  # hops are kept in 32 bits; a time beyond is taken as the farthest hop
+
+FINE_HOP, FINE_HOPS = FINE
+HOURLY_HOP, HOURLY_HOPS = HOURLY
+DAILY_HOP, DAILY_HOPS = DAILY
+
+
+@njit(cache=True, nogil=True)
+def hop_of(time_s, hop_s):
+    """Gives the hop of a time in seconds; the same farthest hop for all times out of range."""
+    return min(max(time_s // hop_s, -_HOP_LIMIT), _HOP_LIMIT)
+
+
+@njit(cache=True, nogil=True)
+def start_rings(halves, h):
+    """Makes the rings of a new record ready: their newest hop lies before any time."""
+    for ring in range(3):
+        halves[h + H_HEADS + ring] = -_HOP_LIMIT - 32
+
+
+@njit(cache=True, nogil=True)
+def start_labels(halves, h):
+    """Makes the label rings of a new record ready."""
+    halves[h + H_LABEL_HOUR] = -_HOP_LIMIT - 32
+    halves[h + H_LABEL_DAY] = -_HOP_LIMIT - 32
+
+
+@njit(cache=True, nogil=True)
+def _advance(words, halves, sums, counts, hops, head, hop):
+    if hop - head >= hops:
+        words[sums : sums + hops] = 0
+        halves[counts : counts + hops] = 0
+    else:
+        for passed in range(head + 1, hop + 1):
+            words[sums + passed % hops] = 0
+            halves[counts + passed % hops] = 0
+
+
+@njit(cache=True, nogil=True)
+def advance_rings(words, halves, w, h, fine_hop, hourly_hop, daily_hop):
+    """Moves the rings of a record to newer hops, emptying what leaves them. Older hops move nothing.
+
+    words: the table as int64; halves: the same memory as int32; w, h: where the record's words and
+    half-words start.
+    """
+    head = halves[h + H_HEADS]
+    if fine_hop > head:
+        _advance(words, halves, w + W_SUMS, h + H_COUNTS, FINE_HOPS, head, fine_hop)
+        halves[h + H_HEADS] = fine_hop
+    head = halves[h + H_HEADS + 1]
+    if hourly_hop > head:
+        offset = FINE_HOPS
+        _advance(words, halves, w + W_SUMS + offset, h + H_COUNTS + offset, HOURLY_HOPS, head, hourly_hop)
+        halves[h + H_HEADS + 1] = hourly_hop
+    head = halves[h + H_HEADS + 2]
+    if daily_hop > head:
+        offset = FINE_HOPS + HOURLY_HOPS
+        _advance(words, halves, w + W_SUMS + offset, h + H_COUNTS + offset, DAILY_HOPS, head, daily_hop)
+        halves[h + H_HEADS + 2] = daily_hop
+
+
+@njit(cache=True, nogil=True)
+def read_window(words, halves, sums, counts, hops, window, head, hop):
+    """Gives (count, sum) of the `window` hops up to `hop`, as far as the ring still holds them."""
+    count = np.int64(0)
+    total = np.int64(0)
+    if hop == head and window == hops:  # nearly always: no order to keep, the whole circle counts
+        for slot in range(hops):
+            count += halves[counts + slot]
+            total += words[sums + slot]
+        return count, total
+    for at in range(max(hop - window, head - hops) + 1, min(hop, head) + 1):
+        count += halves[counts + at % hops]
+        total += words[sums + at % hops]
+    return count, total
+
+
+@njit(cache=True, nogil=True)
+def add_to_ring(words, halves, sums, counts, hops, head, hop, amount):
+    """Adds an amount to its hop. Returns 1 if it was too late for the ring and went nowhere, else 0."""
+    if hop <= head - hops:
+        return 1
+    words[sums + hop % hops] += amount
+    halves[counts + hop % hops] += 1
+    return 0
+
+
+@njit(cache=True, nogil=True)
+def _clear_labels(halves, frauds, outcomes, hops, head, hop):
+    if hop - head >= hops:
+        halves[frauds : frauds + hops] = 0
+        halves[outcomes : outcomes + hops] = 0
+    else:
+        for passed in range(head + 1, hop + 1):
+            halves[frauds + passed % hops] = 0
+            halves[outcomes + passed % hops] = 0
+
+
+@njit(cache=True, nogil=True)
+def advance_labels(halves, h, hour, day):
+    """Moves the label rings of a record to a newer hour and day."""
+    head = halves[h + H_LABEL_HOUR]
+    if hour > head:
+        _clear_labels(halves, h + H_HOUR_FRAUDS, h + H_HOUR_OUTCOMES, LABEL_HOURS, head, hour)
+        halves[h + H_LABEL_HOUR] = hour
+    head = halves[h + H_LABEL_DAY]
+    if day > head:
+        _clear_labels(halves, h + H_DAY_FRAUDS, h + H_DAY_OUTCOMES, LABEL_DAYS, head, day)
+        halves[h + H_LABEL_DAY] = day
+
+
+@njit(cache=True, nogil=True)
+def add_outcome(halves, h, hour, day, frauds, outcomes):
+    """Adds (or, below 0, takes back) outcomes in the hour and day in which they were reported.
+
+    Returns 1 if both rings have moved past them, else 0.
+    """
+    advance_labels(halves, h, hour, day)
+    kept = 0
+    if hour > halves[h + H_LABEL_HOUR] - LABEL_HOURS:
+        halves[h + H_HOUR_FRAUDS + hour % LABEL_HOURS] += frauds
+        halves[h + H_HOUR_OUTCOMES + hour % LABEL_HOURS] += outcomes
+        kept = 1
+    if day > halves[h + H_LABEL_DAY] - LABEL_DAYS:
+        halves[h + H_DAY_FRAUDS + day % LABEL_DAYS] += frauds
+        halves[h + H_DAY_OUTCOMES + day % LABEL_DAYS] += outcomes
+        kept = 1
+    return 1 - kept
+
+
+@njit(cache=True, nogil=True)
+def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
+    fraud_count = np.int64(0)
+    outcome_count = np.int64(0)
+    for at in range(max(first, head - hops + 1), min(last, head) + 1):
+        fraud_count += halves[frauds + at % hops]
+        outcome_count += halves[outcomes + at % hops]
+    return fraud_count, outcome_count
+
+
+@njit(cache=True, nogil=True)
+def read_labels(halves, h, hour, day, window_days):
+    """Gives (frauds, outcomes) reported in the window before this hour.
+
+    One day: the last 24 whole hours. Longer: the whole days of the window and the whole hours of
+    the current day. The current hour is never in it, so it does not matter in which order the
+    outcomes of an hour arrive between its transactions.
+    """
+    first_hour = hour - 24 if window_days == 1 else day * 24
+    frauds, outcomes = _sum_labels(
+        halves, h + H_HOUR_FRAUDS, h + H_HOUR_OUTCOMES, LABEL_HOURS, halves[h + H_LABEL_HOUR], first_hour, hour - 1
+    )
+    if window_days > 1:
+        more_frauds, more_outcomes = _sum_labels(
+            halves, h + H_DAY_FRAUDS, h + H_DAY_OUTCOMES, LABEL_DAYS, halves[h + H_LABEL_DAY], day - window_days, day - 1
+        )
+        frauds += more_frauds
+        outcomes += more_outcomes
+    return frauds, outcomes
