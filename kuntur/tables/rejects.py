@@ -1,0 +1,121 @@
+"""Rows that were not taken: how many, why, where; counted, written down, and never passed over in silence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from kuntur.tables.rules import Reason
+
+REJECT_COLUMNS = {
+    "source_file": pl.String,  # path of the file
+    "file_row": pl.Int64,  # number of the row in the file, from 0, without the header
+    "source_row": pl.Int64,  # number of the row over all files, from 0
+    "reason": pl.String,  # value of Reason
+    "field": pl.String,  # canonical field
+    "column": pl.String,  # source column, "" for a constant
+    "value": pl.String,  # what the source holds there
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One reason in one field: how many rows it rejected, and an offending value."""
+
+    reason: Reason
+    field: str
+    column: str
+    rows: int
+    example: str
+
+
+@dataclass(frozen=True, slots=True)
+class RejectReport:
+    """What a reading rejected.
+
+    rows_read counts the rows inside the time range, with those whose time could not be read. A row
+    can have several findings, so the findings can add up to more than rows_rejected.
+    """
+
+    rows_read: int
+    rows_rejected: int
+    findings: tuple[Finding, ...]
+    path: Path | None
+    """The reject file; None when nothing was rejected or no path was given."""
+
+    @property
+    def share(self) -> float:
+        """Rejected rows as a share of the rows read, 0 to 1."""
+        return self.rows_rejected / self.rows_read if self.rows_read else 0.0
+
+    @property
+    def counts(self) -> dict[Reason, int]:
+        """Findings by reason, the most frequent first."""
+        counts: dict[Reason, int] = {}
+        for finding in self.findings:
+            counts[finding.reason] = counts.get(finding.reason, 0) + finding.rows
+        return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Source columns with a finding, each once, the most frequent first."""
+        return tuple(dict.fromkeys(finding.column or finding.field for finding in self.findings))
+
+
+class TooManyRejects(ValueError):  # noqa: N818  what it says reads better than TooManyRejectsError
+    """More rows were rejected than allowed; `report` holds the details, the message what to do."""
+
+    def __init__(self, report: RejectReport, max_share: float) -> None:
+        self.report = report
+        where = (
+            f"every rejected row is in {report.path}"
+            if report.path
+            else "give a reject file to see every rejected row"
+        )
+        lines = [
+            f"{report.rows_rejected:,} of {report.rows_read:,} rows rejected ({report.share:.2%}); "
+            f"at most {max_share:.2%} are allowed:",
+            *(
+                f"  column {finding.column or '(constant)'!r} for {finding.field}: "
+                f"{finding.rows:,} {finding.reason}, such as {finding.example!r}"
+                for finding in report.findings
+            ),
+            f"{where}. Correct the mapping or the files; raise the allowed share only for rows you can lose.",
+        ]
+        super().__init__("\n".join(lines))
+
+
+def report(rows_read: int, rejected: pl.DataFrame, path: Path | None) -> RejectReport:
+    """Sums rejects up and writes them.
+
+    rejected: columns as REJECT_COLUMNS, one row a finding of a row. path: CSV file to write when
+    anything was rejected; its folder is made.
+    """
+    written: Path | None = None
+    if path is not None and rejected.height:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        rejected.write_csv(path)
+        written = path
+    grouped = (
+        rejected.group_by("reason", "field", "column")
+        .agg(rows=pl.len(), example=pl.col("value").sort_by("source_row").first())
+        .sort(["rows", "field", "reason"], descending=[True, False, False])
+    )
+    findings = tuple(
+        Finding(Reason(row["reason"]), row["field"], row["column"], row["rows"], row["example"])
+        for row in grouped.iter_rows(named=True)
+    )
+    return RejectReport(rows_read, rejected["source_row"].n_unique(), findings, written)
+
+
+def empty_rejects() -> pl.DataFrame:
+    """Gives a table of rejects without rows."""
+    return pl.DataFrame(schema=REJECT_COLUMNS)
+
+
+def combine(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
+    """Gives rejects as one table, by row and then by field."""
+    return pl.concat([empty_rejects(), *parts]).sort("source_row", "field", "reason")
