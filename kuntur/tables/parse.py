@@ -157,9 +157,9 @@ def _from_text(value: pl.Expr, written: TimeFormat) -> pl.Expr:
         local = value.str.to_datetime(written.format, time_unit="us", strict=False)
         return _in_zone(local, written.zone)
     # Only behind a time of day: a bare date such as 2024-05-01 ends in what looks like an offset.
-    offset = pl.when(value.str.contains("[T ]")).then(value.str.extract(f"({_OFFSET})"))
+    offset: pl.Expr = pl.when(value.str.contains("[T ]")).then(value.str.extract(f"({_OFFSET})"))
     offset = offset.str.to_uppercase().str.replace(":", "", literal=True)
-    bare = pl.when(offset.is_null()).then(value).otherwise(value.str.replace(_OFFSET, ""))
+    bare: pl.Expr = pl.when(offset.is_null()).then(value).otherwise(value.str.replace(_OFFSET, ""))
     bare = bare.str.replace(" ", "T", literal=True)
     local = pl.coalesce(
         bare.str.to_datetime(form, time_unit="us", strict=False, exact=True) for form in _ISO_FORMATS
