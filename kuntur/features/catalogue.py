@@ -64,27 +64,94 @@ def _row_features() -> list[Feature]:
     money, behaviour, none = PersonalData.FINANCIAL, PersonalData.BEHAVIOURAL, PersonalData.NONE
     time, amount = ("event_time",), ("amount_minor", "currency_code")
     return [
-        Feature("amount", "Amount of the transaction", "currency unit", amount, "Fraud goes for more than the customer does", money),
-        Feature("log_amount", "Natural logarithm of one plus the amount", "log currency unit", amount,
-                "Amounts differ by factors, not by sums", money),
-        Feature("amount_is_round", "1 when the amount is a whole multiple of 10", "flag", amount,
-                "Round amounts are typical of cash-out", money),
-        Feature("amount_to_balance", "Amount as a share of the balance before it; unset without a positive balance", "ratio",
-                (*amount, "account_balance_minor"), "Account takeovers drain the balance", money),
+        Feature(
+            "amount",
+            "Amount of the transaction",
+            "currency unit",
+            amount,
+            "Fraud goes for more than the customer does",
+            money,
+        ),
+        Feature(
+            "log_amount",
+            "Natural logarithm of one plus the amount",
+            "log currency unit",
+            amount,
+            "Amounts differ by factors, not by sums",
+            money,
+        ),
+        Feature(
+            "amount_is_round",
+            "1 when the amount is a whole multiple of 10",
+            "flag",
+            amount,
+            "Round amounts are typical of cash-out",
+            money,
+        ),
+        Feature(
+            "amount_to_balance",
+            "Amount as a share of the balance before it; unset without a positive balance",
+            "ratio",
+            (*amount, "account_balance_minor"),
+            "Account takeovers drain the balance",
+            money,
+        ),
         Feature("hour", "Hour of the day in Peru", "hour", time, "Fraud keeps other hours", behaviour),
-        Feature("weekday", "Day of the week in Peru, Monday 0", "day", time, "Habits follow the week", behaviour),
-        Feature("is_weekend", "1 on Saturday and Sunday", "flag", time, "Fewer eyes on the account", behaviour),
+        Feature(
+            "weekday", "Day of the week in Peru, Monday 0", "day", time, "Habits follow the week", behaviour
+        ),
+        Feature(
+            "is_weekend", "1 on Saturday and Sunday", "flag", time, "Fewer eyes on the account", behaviour
+        ),
         Feature("is_night", "1 from 0:00 to 6:59 in Peru", "flag", time, "The customer sleeps", behaviour),
-        Feature("type", "Number of the transaction type; unset when unspecified", "code", ("type",), "Schemes use some types", none),
-        Feature("channel", "Number of the channel; unset when unspecified", "code", ("channel",), "Schemes use some channels", none),
-        Feature("account_type", "Number of the account type; unset when unspecified", "code", ("account_type",),
-                "Some accounts are easier to abuse", money),
-        Feature("account_age_days", "Days since the account was opened", "day", ("account_age_days",),
-                "Mule accounts are young", money),
-        Feature("is_cross_border", "1 when the merchant is outside Peru; unset without a country", "flag",
-                ("merchant_country_code",), "Stolen cards are used abroad", PersonalData.LOCATION),
-        Feature("is_foreign_currency", "1 when the currency is not PEN", "flag", ("currency_code",),
-                "Stolen cards are used abroad", none),
+        Feature(
+            "type",
+            "Number of the transaction type; unset when unspecified",
+            "code",
+            ("type",),
+            "Schemes use some types",
+            none,
+        ),
+        Feature(
+            "channel",
+            "Number of the channel; unset when unspecified",
+            "code",
+            ("channel",),
+            "Schemes use some channels",
+            none,
+        ),
+        Feature(
+            "account_type",
+            "Number of the account type; unset when unspecified",
+            "code",
+            ("account_type",),
+            "Some accounts are easier to abuse",
+            money,
+        ),
+        Feature(
+            "account_age_days",
+            "Days since the account was opened",
+            "day",
+            ("account_age_days",),
+            "Mule accounts are young",
+            money,
+        ),
+        Feature(
+            "is_cross_border",
+            "1 when the merchant is outside Peru; unset without a country",
+            "flag",
+            ("merchant_country_code",),
+            "Stolen cards are used abroad",
+            PersonalData.LOCATION,
+        ),
+        Feature(
+            "is_foreign_currency",
+            "1 when the currency is not PEN",
+            "flag",
+            ("currency_code",),
+            "Stolen cards are used abroad",
+            none,
+        ),
     ]
 
 
@@ -92,17 +159,43 @@ def _window_features(entity: str, window: Window, source: str) -> list[Feature]:
     kind = PersonalData.BEHAVIOURAL if entity == "account" else PersonalData.NONE
     fields, money = (source, "event_time"), (source, "event_time", "amount_minor", "currency_code")
     features = [
-        Feature(f"{entity}_count_{window.name}", f"Earlier transactions of the {entity} in the last {window.name}",
-                "count", fields, "Bursts give fraud away", kind),
-        Feature(f"{entity}_mean_{window.name}", f"Mean amount of the {entity} in the last {window.name}; unset without any",
-                "currency unit", money, "What is usual here", kind),
-        Feature(f"{entity}_amount_ratio_{window.name}",
-                f"Amount against the mean of the {entity} in the last {window.name}; unset without any",
-                "ratio", money, "A departure from what is usual here", kind),
+        Feature(
+            f"{entity}_count_{window.name}",
+            f"Earlier transactions of the {entity} in the last {window.name}",
+            "count",
+            fields,
+            "Bursts give fraud away",
+            kind,
+        ),
+        Feature(
+            f"{entity}_mean_{window.name}",
+            f"Mean amount of the {entity} in the last {window.name}; unset without any",
+            "currency unit",
+            money,
+            "What is usual here",
+            kind,
+        ),
+        Feature(
+            f"{entity}_amount_ratio_{window.name}",
+            f"Amount against the mean of the {entity} in the last {window.name}; unset without any",
+            "ratio",
+            money,
+            "A departure from what is usual here",
+            kind,
+        ),
     ]
     if entity == "account":
-        features.insert(1, Feature(f"account_sum_{window.name}", f"Sum of the account in the last {window.name}",
-                                   "currency unit", money, "Money that leaves fast", PersonalData.FINANCIAL))
+        features.insert(
+            1,
+            Feature(
+                f"account_sum_{window.name}",
+                f"Sum of the account in the last {window.name}",
+                "currency unit",
+                money,
+                "Money that leaves fast",
+                PersonalData.FINANCIAL,
+            ),
+        )
     return features
 
 
@@ -112,42 +205,150 @@ def _account_features() -> list[Feature]:
     position = ("account_id", "event_time", "merchant_latitude", "merchant_longitude")
     features = [f for window in WINDOWS for f in _window_features("account", window, "account_id")]
     features += [
-        Feature("account_total_count", "Earlier transactions of the account", "count", account, "How well it is known", behaviour),
-        Feature("account_log_amount_zscore",
-                "Deviation of the log amount from the account's own mean, in standard deviations; unset below 3 transactions",
-                "standard deviation", money, "A departure from the customer's own habit", behaviour),
-        Feature("account_amount_to_max", "Amount against the account's largest so far; unset for the first", "ratio", money,
-                "A record amount", behaviour),
-        Feature("account_seconds_since_last", "Time since the account's latest transaction; unset when first or late", "second",
-                account, "Fraud comes in bursts", behaviour),
-        Feature("account_burst_1h_24h", "Share of the day's transactions that fall in the last hour; unset without any", "ratio",
-                account, "Sudden activity", behaviour),
-        Feature("account_burst_24h_30d", "Day's transactions against the month's daily mean; unset without any", "ratio", account,
-                "Sudden activity", behaviour),
-        Feature("account_burst_7d_30d", "Week's transactions against the month's weekly mean; unset without any", "ratio", account,
-                "Changed habits", behaviour),
-        Feature("amount_times_count_24h", "Log amount times one plus the day's count", "log currency unit", money,
-                "Much money, often", behaviour),
-        Feature("distance_km", "Great-circle distance from the account's latest position", "km", position,
-                "The customer cannot be in two places", place),
-        Feature("speed_kmh", "That distance by the time between; unset within a minute or for late ones", "km/h", position,
-                "The customer cannot travel so fast", place),
-        Feature("is_new_merchant", f"1 when not among the account's last {RECENT_MERCHANTS} different merchants", "flag",
-                ("account_id", "merchant_id"), "A departure from habit", behaviour),
-        Feature("is_new_device", f"1 when not among the account's last {RECENT_DEVICES} different devices", "flag",
-                ("account_id", "device_id"), "Account takeovers come from new devices", behaviour),
-        Feature("is_new_country", f"1 when not among the account's last {RECENT_COUNTRIES} different countries", "flag",
-                ("account_id", "merchant_country_code"), "A departure from habit", place),
-        Feature("is_new_counterparty", f"1 when not among the account's last {RECENT_COUNTERPARTIES} different counterparties",
-                "flag", ("account_id", "counterparty_account_id"), "Cash-out goes to a new payee", behaviour),
-        Feature("account_merchant_turnover", "Times the account came to a merchant that was new by then", "count",
-                ("account_id", "merchant_id"), "How regular the customer is", behaviour),
-        Feature("account_device_turnover", "Times the account came with a device that was new by then", "count",
-                ("account_id", "device_id"), "How regular the customer is", behaviour),
-        Feature("account_fraud_count", "Frauds of the account reported before this hour", "count", ("account_id", "outcome"),
-                "Victims are hit again", behaviour),
-        Feature("account_hours_since_fraud", "Hours since the latest of these reports; unset without any", "hour",
-                ("account_id", "outcome"), "Victims are hit again soon", behaviour),
+        Feature(
+            "account_total_count",
+            "Earlier transactions of the account",
+            "count",
+            account,
+            "How well it is known",
+            behaviour,
+        ),
+        Feature(
+            "account_log_amount_zscore",
+            "Deviation of the log amount from the account's own mean, in standard deviations; unset below 3 transactions",
+            "standard deviation",
+            money,
+            "A departure from the customer's own habit",
+            behaviour,
+        ),
+        Feature(
+            "account_amount_to_max",
+            "Amount against the account's largest so far; unset for the first",
+            "ratio",
+            money,
+            "A record amount",
+            behaviour,
+        ),
+        Feature(
+            "account_seconds_since_last",
+            "Time since the account's latest transaction; unset when first or late",
+            "second",
+            account,
+            "Fraud comes in bursts",
+            behaviour,
+        ),
+        Feature(
+            "account_burst_1h_24h",
+            "Share of the day's transactions that fall in the last hour; unset without any",
+            "ratio",
+            account,
+            "Sudden activity",
+            behaviour,
+        ),
+        Feature(
+            "account_burst_24h_30d",
+            "Day's transactions against the month's daily mean; unset without any",
+            "ratio",
+            account,
+            "Sudden activity",
+            behaviour,
+        ),
+        Feature(
+            "account_burst_7d_30d",
+            "Week's transactions against the month's weekly mean; unset without any",
+            "ratio",
+            account,
+            "Changed habits",
+            behaviour,
+        ),
+        Feature(
+            "amount_times_count_24h",
+            "Log amount times one plus the day's count",
+            "log currency unit",
+            money,
+            "Much money, often",
+            behaviour,
+        ),
+        Feature(
+            "distance_km",
+            "Great-circle distance from the account's latest position",
+            "km",
+            position,
+            "The customer cannot be in two places",
+            place,
+        ),
+        Feature(
+            "speed_kmh",
+            "That distance by the time between; unset within a minute or for late ones",
+            "km/h",
+            position,
+            "The customer cannot travel so fast",
+            place,
+        ),
+        Feature(
+            "is_new_merchant",
+            f"1 when not among the account's last {RECENT_MERCHANTS} different merchants",
+            "flag",
+            ("account_id", "merchant_id"),
+            "A departure from habit",
+            behaviour,
+        ),
+        Feature(
+            "is_new_device",
+            f"1 when not among the account's last {RECENT_DEVICES} different devices",
+            "flag",
+            ("account_id", "device_id"),
+            "Account takeovers come from new devices",
+            behaviour,
+        ),
+        Feature(
+            "is_new_country",
+            f"1 when not among the account's last {RECENT_COUNTRIES} different countries",
+            "flag",
+            ("account_id", "merchant_country_code"),
+            "A departure from habit",
+            place,
+        ),
+        Feature(
+            "is_new_counterparty",
+            f"1 when not among the account's last {RECENT_COUNTERPARTIES} different counterparties",
+            "flag",
+            ("account_id", "counterparty_account_id"),
+            "Cash-out goes to a new payee",
+            behaviour,
+        ),
+        Feature(
+            "account_merchant_turnover",
+            "Times the account came to a merchant that was new by then",
+            "count",
+            ("account_id", "merchant_id"),
+            "How regular the customer is",
+            behaviour,
+        ),
+        Feature(
+            "account_device_turnover",
+            "Times the account came with a device that was new by then",
+            "count",
+            ("account_id", "device_id"),
+            "How regular the customer is",
+            behaviour,
+        ),
+        Feature(
+            "account_fraud_count",
+            "Frauds of the account reported before this hour",
+            "count",
+            ("account_id", "outcome"),
+            "Victims are hit again",
+            behaviour,
+        ),
+        Feature(
+            "account_hours_since_fraud",
+            "Hours since the latest of these reports; unset without any",
+            "hour",
+            ("account_id", "outcome"),
+            "Victims are hit again soon",
+            behaviour,
+        ),
     ]
     return features
 
@@ -155,17 +356,34 @@ def _account_features() -> list[Feature]:
 def _profile_features(entity: str, source: str) -> list[Feature]:
     features = [f for window in WINDOWS for f in _window_features(entity, window, source)]
     features.append(
-        Feature(f"{entity}_seconds_since_last", f"Time since the latest transaction of the {entity}; unset when first or late",
-                "second", (source, "event_time"), "Bursts give fraud away", PersonalData.NONE)
+        Feature(
+            f"{entity}_seconds_since_last",
+            f"Time since the latest transaction of the {entity}; unset when first or late",
+            "second",
+            (source, "event_time"),
+            "Bursts give fraud away",
+            PersonalData.NONE,
+        )
     )
     for days in LABEL_WINDOWS_DAYS:
         fields = (source, "outcome")
         features += [
-            Feature(f"{entity}_fraud_count_{days}d", f"Frauds of the {entity} reported in the last {days} d, before this hour",
-                    "count", fields, "It was compromised lately", PersonalData.NONE),
-            Feature(f"{entity}_risk_{days}d",
-                    f"Frauds as a share of the outcomes of the {entity} reported in the last {days} d; unset without any",
-                    "ratio", fields, "It was compromised lately", PersonalData.NONE),
+            Feature(
+                f"{entity}_fraud_count_{days}d",
+                f"Frauds of the {entity} reported in the last {days} d, before this hour",
+                "count",
+                fields,
+                "It was compromised lately",
+                PersonalData.NONE,
+            ),
+            Feature(
+                f"{entity}_risk_{days}d",
+                f"Frauds as a share of the outcomes of the {entity} reported in the last {days} d; unset without any",
+                "ratio",
+                fields,
+                "It was compromised lately",
+                PersonalData.NONE,
+            ),
         ]
     return features
 
@@ -175,8 +393,14 @@ def _build() -> tuple[Feature, ...]:
     features += _profile_features("merchant", "merchant_id")
     features += _profile_features("device", "device_id")
     features.append(
-        Feature("device_account_count", f"Different accounts seen on the device, up to {RECENT_ACCOUNTS}", "count",
-                ("device_id", "account_id"), "One device, many victims", PersonalData.BEHAVIOURAL)
+        Feature(
+            "device_account_count",
+            f"Different accounts seen on the device, up to {RECENT_ACCOUNTS}",
+            "count",
+            ("device_id", "account_id"),
+            "One device, many victims",
+            PersonalData.BEHAVIOURAL,
+        )
     )
     features += _profile_features("category", "merchant_category_code")
     return tuple(features)

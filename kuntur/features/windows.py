@@ -177,11 +177,23 @@ def read_labels(halves, h, hour, day, window_days):
     """
     first_hour = hour - 24 if window_days == 1 else day * 24
     frauds, outcomes = _sum_labels(
-        halves, h + H_HOUR_FRAUDS, h + H_HOUR_OUTCOMES, LABEL_HOURS, halves[h + H_LABEL_HOUR], first_hour, hour - 1
+        halves,
+        h + H_HOUR_FRAUDS,
+        h + H_HOUR_OUTCOMES,
+        LABEL_HOURS,
+        halves[h + H_LABEL_HOUR],
+        first_hour,
+        hour - 1,
     )
     if window_days > 1:
         more_frauds, more_outcomes = _sum_labels(
-            halves, h + H_DAY_FRAUDS, h + H_DAY_OUTCOMES, LABEL_DAYS, halves[h + H_LABEL_DAY], day - window_days, day - 1
+            halves,
+            h + H_DAY_FRAUDS,
+            h + H_DAY_OUTCOMES,
+            LABEL_DAYS,
+            halves[h + H_LABEL_DAY],
+            day - window_days,
+            day - 1,
         )
         frauds += more_frauds
         outcomes += more_outcomes

@@ -1,0 +1,374 @@
+"""The bundle: all that passes from trainer to server, whole or not at all.
+
+A bundle is a directory of the registry, named by its model version:
+
+    manifest.json          what the model is, and size and SHA-256 of every other file
+    manifest.sha256        SHA-256 of manifest.json, in hexadecimal
+    model.onnx             float32 [n, features] `features` to float32 [n] `probability`
+    golden_features.npy    float32 [g, features]: inputs with known answers
+    golden_scores.npy      float32 [g]: those answers
+    documents/             whatever a validator wants to find beside it
+
+It is written under a name that no reader looks at and renamed at the end. `LIVE` in the registry names
+the version that servers are to serve.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Literal, Self
+
+import numpy as np
+import numpy.typing as npt
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from kuntur.features import CATALOGUE, catalogue_fingerprint
+from kuntur.transaction import ATTRIBUTE_PREFIX
+
+FORMAT_VERSION = 1
+MANIFEST, MANIFEST_HASH, MODEL = "manifest.json", "manifest.sha256", "model.onnx"
+GOLDEN_FEATURES, GOLDEN_SCORES = "golden_features.npy", "golden_scores.npy"
+DOCUMENTS = "documents"
+_LIVE = "LIVE"
+_CHUNK_BYTES = 1 << 20
+
+
+class RefusalReason(StrEnum):
+    """Why a bundle may not go live; the names are those of the protobuf enum."""
+
+    INCOMPLETE = "INCOMPLETE"
+    SIZE_MISMATCH = "SIZE_MISMATCH"
+    HASH_MISMATCH = "HASH_MISMATCH"
+    MANIFEST_INVALID = "MANIFEST_INVALID"
+    FEATURE_UNKNOWN = "FEATURE_UNKNOWN"
+    FEATURE_CHANGED = "FEATURE_CHANGED"
+    NOT_LOADABLE = "NOT_LOADABLE"
+    GOLDEN_MISMATCH = "GOLDEN_MISMATCH"
+
+
+class BundleRefusedError(Exception):
+    """A bundle that failed a check: which one, and what was found."""
+
+    def __init__(self, reason: RefusalReason, message: str) -> None:
+        super().__init__(f"{reason}: {message}")
+        self.reason = reason
+        self.message = message
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class FeatureUse(_Document):
+    """A feature that a model uses."""
+
+    name: str
+    """Name in the catalogue, or `attribute.NAME`."""
+    fingerprint: str
+    """Fingerprint of its definition; empty for an attribute."""
+
+
+class FileEntry(_Document):
+    """A file of the bundle."""
+
+    size_bytes: int = Field(ge=0)
+    """Its size."""
+    sha256: str = Field(pattern="^[0-9a-f]{64}$")
+    """Its hash."""
+
+
+class Thresholds(_Document):
+    """Probabilities at which the advice changes, and why they lie there."""
+
+    review: float = Field(ge=0, le=1)
+    """At or above: REVIEW."""
+    decline: float = Field(ge=0, le=1)
+    """At or above: DECLINE; not below `review`."""
+    rationale: str
+    """How they were chosen, in words."""
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.decline < self.review:
+            raise ValueError("decline lies below review")
+        return self
+
+
+class TrainingWindow(_Document):
+    """Where in time the model learnt. Times are ISO 8601 in UTC, ends exclusive."""
+
+    train_start_time: str
+    """First transaction to learn from."""
+    train_end_time: str
+    """End of the transactions to learn from."""
+    validation_start_time: str
+    """Start of the later transactions on which it was chosen."""
+    validation_end_time: str
+    """Their end."""
+    label_delay_days: float = Field(ge=0)
+    """Time that labels are taken to need, between the end of training and the start of validation."""
+
+
+class Manifest(_Document):
+    """What a model is."""
+
+    format_version: Literal[1] = 1
+    """Version of the bundle's form."""
+    model_version: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    """Name of the model and of the bundle's directory."""
+    algorithm: str
+    """Kind of estimator."""
+    features: tuple[FeatureUse, ...] = Field(min_length=1)
+    """The model's inputs, in order."""
+    catalogue_fingerprint: str
+    """Fingerprint of the whole catalogue at training."""
+    window: TrainingWindow
+    """Where in time it learnt."""
+    data_hash: str
+    """Hash of the transactions and labels it learnt from."""
+    row_count: int = Field(ge=0)
+    """Transactions in the data."""
+    fraud_count: int = Field(ge=0)
+    """Frauds among them."""
+    metrics: dict[str, float]
+    """Figures on the validation window, by name."""
+    thresholds: Thresholds
+    """Where the advice changes."""
+    parameters: dict[str, str | int | float | bool | None]
+    """Settings of the estimator and of its training."""
+    parity: dict[str, float]
+    """What the export gate compared and found."""
+    library_versions: dict[str, str]
+    """Versions of what built it."""
+    git_revision: str
+    """Revision of the code that built it; empty when not known."""
+    files: dict[str, FileEntry] = Field(default_factory=dict)
+    """Every file but the manifest and its hash, by path in the bundle."""
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Names of the inputs, in order."""
+        return tuple(feature.name for feature in self.features)
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files are all there and as the manifest says.
+
+    golden_features: float32 [g, features]; golden_scores: float32 [g].
+    """
+
+    path: Path
+    manifest: Manifest
+    model: bytes
+    golden_features: npt.NDArray[np.float32]
+    golden_scores: npt.NDArray[np.float32]
+
+
+def feature_uses(names: tuple[str, ...]) -> tuple[FeatureUse, ...]:
+    """Gives the features of these names with their fingerprints. Raises KeyError for an unknown one."""
+    fingerprints = {feature.name: feature.fingerprint for feature in CATALOGUE}
+    return tuple(
+        FeatureUse(name=name, fingerprint="" if name.startswith(ATTRIBUTE_PREFIX) else fingerprints[name])
+        for name in names
+    )
+
+
+def check_features(manifest: Manifest) -> None:
+    """Raises BundleRefusedError for a feature that this code lacks or defines otherwise."""
+    known = {feature.name: feature.fingerprint for feature in CATALOGUE}
+    for use in manifest.features:
+        if use.name.startswith(ATTRIBUTE_PREFIX):
+            continue
+        if use.name not in known:
+            raise BundleRefusedError(RefusalReason.FEATURE_UNKNOWN, f"there is no feature {use.name!r} here")
+        if use.fingerprint != known[use.name]:
+            message = f"feature {use.name!r} was trained under another definition ({use.fingerprint})"
+            raise BundleRefusedError(RefusalReason.FEATURE_CHANGED, message)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(_CHUNK_BYTES):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _files_below(directory: Path) -> list[str]:
+    found = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
+    return [name for name in found if name not in (MANIFEST, MANIFEST_HASH)]
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_bundle(
+    registry: Path,
+    manifest: Manifest,
+    model: bytes,
+    golden_features: npt.NDArray[np.float32],
+    golden_scores: npt.NDArray[np.float32],
+    documents: Mapping[str, bytes],
+) -> Path:
+    """Writes a bundle into the registry and gives its path; nothing shows until it is whole on disk.
+
+    documents: contents by file name. `manifest.files` is filled in here, the catalogue's fingerprint is
+    taken from the manifest. Raises FileExistsError when the version is there already: a version never
+    changes.
+    """
+    target = registry / manifest.model_version
+    if target.exists():
+        raise FileExistsError(f"the registry holds {manifest.model_version} already; a version never changes")
+    draft = registry / f".{manifest.model_version}.{os.getpid()}"
+    shutil.rmtree(draft, ignore_errors=True)
+    (draft / DOCUMENTS).mkdir(parents=True)
+    try:
+        (draft / MODEL).write_bytes(model)
+        np.save(draft / GOLDEN_FEATURES, np.ascontiguousarray(golden_features, dtype=np.float32))
+        np.save(draft / GOLDEN_SCORES, np.ascontiguousarray(golden_scores, dtype=np.float32))
+        for name, content in documents.items():
+            path = draft / DOCUMENTS / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        files = {
+            name: FileEntry(size_bytes=(draft / name).stat().st_size, sha256=_sha256(draft / name))
+            for name in _files_below(draft)
+        }
+        whole = manifest.model_copy(update={"files": files})
+        text = json.dumps(whole.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        (draft / MANIFEST).write_text(text, encoding="utf-8")
+        (draft / MANIFEST_HASH).write_text(_sha256(draft / MANIFEST) + "\n", encoding="ascii")
+        for name in [*files, MANIFEST, MANIFEST_HASH]:
+            _sync(draft / name)
+        draft.rename(target)
+        _sync(registry)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+    return target
+
+
+def read_manifest(path: Path) -> Manifest:
+    """Reads and checks the manifest of a bundle. Raises BundleRefusedError."""
+    if not path.is_dir():
+        raise BundleRefusedError(RefusalReason.INCOMPLETE, f"there is no bundle {path.name!r}")
+    try:
+        raw = (path / MANIFEST).read_bytes()
+        stated = (path / MANIFEST_HASH).read_text(encoding="ascii", errors="replace").strip()
+    except FileNotFoundError as error:
+        message = f"{Path(str(error.filename)).name} is missing"
+        raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
+    if hashlib.sha256(raw).hexdigest() != stated:
+        raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{MANIFEST} does not have its hash")
+    try:
+        manifest = Manifest.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        field = ".".join(str(part) for part in first["loc"])
+        message = f"{MANIFEST}: {field or 'document'}: {first['msg']}"
+        raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, message) from error
+    if manifest.model_version != path.name:
+        message = f"{MANIFEST} is of {manifest.model_version}, in the directory of {path.name}"
+        raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, message)
+    return manifest
+
+
+def _check_files(path: Path, manifest: Manifest) -> None:
+    for required in (MODEL, GOLDEN_FEATURES, GOLDEN_SCORES):
+        if required not in manifest.files:
+            raise BundleRefusedError(RefusalReason.INCOMPLETE, f"{MANIFEST} names no {required}")
+    for name, entry in manifest.files.items():
+        file = path / name
+        if not file.resolve().is_relative_to(path.resolve()):
+            raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, f"{name} lies outside the bundle")
+        if not file.is_file():
+            raise BundleRefusedError(RefusalReason.INCOMPLETE, f"{name} is missing")
+        size = file.stat().st_size
+        if size != entry.size_bytes:
+            message = f"{name} has {size} bytes, not {entry.size_bytes}"
+            raise BundleRefusedError(RefusalReason.SIZE_MISMATCH, message)
+        if _sha256(file) != entry.sha256:
+            raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{name} does not have its hash")
+
+
+def read_bundle(path: Path) -> Bundle:
+    """Reads a bundle and checks all that can be checked without running it. Raises BundleRefusedError."""
+    manifest = read_manifest(path)
+    _check_files(path, manifest)
+    check_features(manifest)
+    try:
+        features = np.load(path / GOLDEN_FEATURES, allow_pickle=False)
+        scores = np.load(path / GOLDEN_SCORES, allow_pickle=False)
+        model = (path / MODEL).read_bytes()
+    except (OSError, ValueError) as error:
+        raise BundleRefusedError(RefusalReason.NOT_LOADABLE, f"golden vectors: {error}") from error
+    if features.dtype != np.float32 or scores.dtype != np.float32 or features.shape[0] != scores.shape[0]:
+        raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors are not float32 of one length")
+    if features.ndim != 2 or features.shape[1] != len(manifest.features) or scores.ndim != 1:
+        raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors do not have the model's inputs")
+    return Bundle(path, manifest, model, features, scores)
+
+
+class Registry:
+    """A directory of bundles, and which of them is to be live."""
+
+    def __init__(self, path: Path) -> None:
+        """Takes a directory, which need not exist yet."""
+        self.path = path
+
+    def versions(self) -> list[str]:
+        """Names the bundles, sorted; drafts are not among them."""
+        if not self.path.is_dir():
+            return []
+        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
+
+    def live_version(self) -> str | None:
+        """Gives the version that is to be live, None when none was chosen."""
+        try:
+            return (self.path / _LIVE).read_text(encoding="utf-8").strip() or None
+        except FileNotFoundError:
+            return None
+
+    def set_live(self, model_version: str) -> None:
+        """Chooses the version that is to be live, at once and whole."""
+        draft = self.path / f".{_LIVE}.{os.getpid()}"
+        draft.write_text(model_version + "\n", encoding="utf-8")
+        _sync(draft)
+        draft.rename(self.path / _LIVE)
+        _sync(self.path)
+
+    def bundle_path(self, model_version: str) -> Path:
+        """Gives where a version's bundle lies."""
+        return self.path / model_version
+
+
+__all__ = [
+    "Bundle",
+    "BundleRefusedError",
+    "FeatureUse",
+    "FileEntry",
+    "Manifest",
+    "RefusalReason",
+    "Registry",
+    "Thresholds",
+    "TrainingWindow",
+    "catalogue_fingerprint",
+    "check_features",
+    "feature_uses",
+    "read_bundle",
+    "read_manifest",
+    "write_bundle",
+]

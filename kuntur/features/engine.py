@@ -1,0 +1,179 @@
+"""The feature engine: transactions and outcomes in, float32 matrix out, histories kept in between.
+
+It is not safe for threads: whoever shares one holds a lock around each call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.features import kernel, table
+from kuntur.features.catalogue import CATALOGUE, feature_index
+from kuntur.features.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PROFILE_RECORD_WORDS
+from kuntur.transaction import ATTRIBUTE_PREFIX, IntColumn, OutcomeBatch, TransactionBatch
+
+FeatureMatrix = npt.NDArray[np.float32]
+
+_HOUR_US = HOUR_S * MICROSECONDS
+_CHUNK = 16_384  # rows for which room is made at a time
+_ENTITIES = {
+    "account": ACCOUNT_RECORD_WORDS,
+    "merchant": PROFILE_RECORD_WORDS,
+    "device": PROFILE_RECORD_WORDS,
+    "category": PROFILE_RECORD_WORDS,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class EngineCounts:
+    """What the engine holds and what came too late.
+
+    entities: records by kind; late: transactions older than their account's latest; late_dropped: rings
+    that no longer had the hop of a late transaction, counted once an entity; outcomes_late: outcomes
+    reported for a time that the label windows of an entity have left.
+    """
+
+    entities: dict[str, int]
+    late: int
+    late_dropped: int
+    outcomes_late: int
+
+
+class FeatureEngine:
+    """Histories of accounts, merchants, devices and categories, and the features they give."""
+
+    def __init__(self, capacity: int = 1024) -> None:
+        """Starts empty, with room for `capacity` entities of each kind; it grows by itself."""
+        self._tables = [table.allocate(words, capacity) for words in _ENTITIES.values()]
+        self._counters = np.zeros(kernel.COUNTERS, dtype=np.int64)
+        self._room = capacity
+
+    def process(self, batch: TransactionBatch) -> FeatureMatrix:
+        """Gives the features of transactions, float32 [n, len(CATALOGUE)], in order.
+
+        Each row sees the ones before it; a row with COUNTED 0 is seen by none.
+        """
+        n = len(batch)
+        out = np.empty((n, len(CATALOGUE)), dtype=np.float32)
+        if n <= _CHUNK:
+            self._reserve(n)
+            kernel.process(batch.keys, batch.ints, batch.floats, *self._tables, self._counters, out)
+            return out
+        for start in range(0, n, _CHUNK):
+            part = slice(start, start + _CHUNK)
+            self._reserve(min(_CHUNK, n - start))
+            kernel.process(
+                batch.keys[part],
+                batch.ints[part],
+                batch.floats[part],
+                *self._tables,
+                self._counters,
+                out[part],
+            )
+        return out
+
+    def report(self, outcomes: OutcomeBatch) -> None:
+        """Lets outcomes enter the history; they are seen from the next full hour of their report."""
+        frauds = outcomes.is_fraud.astype(np.int8)
+        self.report_changes(outcomes.keys, outcomes.reported_time_us, frauds, np.ones_like(frauds))
+
+    def report_changes(
+        self,
+        keys: npt.NDArray[np.uint64],
+        reported_time_us: npt.NDArray[np.int64],
+        frauds: npt.NDArray[np.int8],
+        outcomes: npt.NDArray[np.int8],
+    ) -> None:
+        """Adds numbers of frauds and outcomes, each −1, 0 or 1, to the hours of `reported_time_us`."""
+        for start in range(0, len(keys), _CHUNK):
+            part = slice(start, start + _CHUNK)
+            self._reserve(len(keys[part]))
+            kernel.report(
+                keys[part],
+                reported_time_us[part],
+                frauds[part],
+                outcomes[part],
+                *self._tables,
+                self._counters,
+            )
+
+    def replay(
+        self,
+        batch: TransactionBatch,
+        outcomes: OutcomeBatch,
+        progress: Callable[[int], None] | None = None,
+    ) -> FeatureMatrix:
+        """Gives the features that serving would have given, float32 [n, len(CATALOGUE)].
+
+        batch: in event order; outcomes: in any order, each applied before the first transaction of a
+        later hour, the rest at the end; progress: called with the number of rows done.
+        """
+        order = np.argsort(outcomes.reported_time_us, kind="stable")
+        reports = outcomes.rows(order)
+        report_hours = reports.reported_time_us // _HOUR_US
+        hours = np.maximum.accumulate(batch.ints[:, IntColumn.EVENT_TIME_US] // _HOUR_US)
+        out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
+        starts = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1)) if len(hours) else np.empty(0, np.intp)
+        known_until = np.searchsorted(report_hours, hours[starts], side="left")
+        known = 0
+        for start, end, until in zip(starts, [*starts[1:], len(batch)], known_until, strict=True):
+            if until > known:
+                self.report(reports.rows(slice(known, until)))
+                known = until
+            out[start:end] = self.process(batch.rows(slice(start, end)))
+            if progress is not None:
+                progress(int(end))
+        self.report(reports.rows(slice(known, None)))
+        return out
+
+    @property
+    def counts(self) -> EngineCounts:
+        """What the engine holds and what came too late."""
+        entities = {
+            name: int(memory[table.P_USED]) for name, memory in zip(_ENTITIES, self._tables, strict=True)
+        }
+        late, dropped, outcomes_late = (int(value) for value in self._counters)
+        return EngineCounts(entities, late, dropped, outcomes_late)
+
+    def _reserve(self, rows: int) -> None:
+        # Counting the room here and looking at the tables only when it may be used up saves a lone
+        # transaction a microsecond.
+        self._room -= rows
+        if self._room < 0:
+            self._tables = [table.reserve(memory, rows) for memory in self._tables]
+            self._room = min(int(m[table.P_CAPACITY] - m[table.P_USED]) for m in self._tables) - rows
+
+
+class FeatureSelection:
+    """The features of one model: which columns of the engine's output, which attributes.
+
+    names: features of the catalogue and `attribute.NAME`s, in the order of the model's input. Raises
+    KeyError with the first name that is neither.
+    """
+
+    def __init__(self, names: Sequence[str]) -> None:
+        index = feature_index()
+        self.names = tuple(names)
+        self._columns = np.array(
+            [-1 if name.startswith(ATTRIBUTE_PREFIX) else index[name] for name in names], dtype=np.intp
+        )
+        self._attributes = [
+            (place, name.removeprefix(ATTRIBUTE_PREFIX))
+            for place, name in enumerate(names)
+            if name.startswith(ATTRIBUTE_PREFIX)
+        ]
+        self._whole = np.array_equal(self._columns, np.arange(len(CATALOGUE)))
+
+    def take(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> FeatureMatrix:
+        """Gives the model's input, float32 [n, len(names)], C order; NaN where an attribute is not given."""
+        if self._whole:
+            return matrix
+        chosen = matrix.take(self._columns, axis=1)
+        for place, name in self._attributes:
+            values = attributes.get(name)
+            chosen[:, place] = np.nan if values is None else values
+        return chosen
