@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from kuntur.tables import Mapping, MappingError, shipped_mappings
+
+MINIMAL = """
+[columns]
+transaction_id = "id"
+event_time = "when"
+account_id = "card"
+amount_minor = "amount"
+[constants]
+currency_code = "PEN"
+"""
+
+
+def load(tmp_path: Path, text: str) -> Mapping:
+    path = tmp_path / "bank.toml"
+    path.write_text(text, encoding="utf-8")
+    return Mapping.load(path)
+
+
+def test_every_shipped_mapping_loads_by_its_name() -> None:
+    assert set(shipped_mappings()) == {"handbook", "kuntur"}
+    for name in shipped_mappings():
+        assert Mapping.load(name).description
+
+
+def test_the_handbook_mapping_never_reads_how_a_fraud_was_made() -> None:
+    assert "TX_FRAUD_SCENARIO" not in repr(Mapping.load("handbook").model_dump(exclude={"description"}))
+
+
+def test_the_kuntur_mapping_never_reads_the_cause_of_a_fraud() -> None:
+    assert "fraud_cause" not in repr(Mapping.load("kuntur"))
+
+
+def test_a_mapping_that_does_not_exist_names_the_shipped_ones() -> None:
+    with pytest.raises(MappingError, match="handbook, kuntur"):
+        Mapping.load("nowhere")
+
+
+def test_a_file_that_is_not_toml_is_a_mapping_error(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="not valid TOML"):
+        load(tmp_path, "[columns")
+
+
+def test_all_problems_of_a_mapping_are_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(MappingError) as caught:
+        load(
+            tmp_path,
+            """
+            [columns]
+            transaction_id = "id"
+            colour = "c"
+            currency_code = "cur"
+            [constants]
+            currency_code = "PEN"
+            [values.type]
+            POS = "BUY"
+            [attributes]
+            Loud = "x"
+            """,
+        )
+    message = str(caught.value)
+    for part in ("columns.colour", "both a column and a constant", "event_time is required", "BUY", "'Loud'"):
+        assert part in message
+
+
+@pytest.mark.parametrize(
+    ("addition", "said"),
+    [
+        ("[time]\nzone = 'Peru/Lima'", "no IANA time zone"),
+        ("[time]\nformat = 'iso8601'", "epoch_ms"),
+        ("[label]\ncolumn = 'f'\nfraud = ['1']", "delay_days"),
+        ("[label]\ncolumn = 'f'\nfraud = []\ndelay_days = 1", "at least one value"),
+        ("[label]\ncolumn = 'f'\nfraud = ['1']\nlegitimate = ['1']\ndelay_days = 1", "fraud and legitimate"),
+        ("[amounts]\nunit = 'minor'", "amounts"),
+        ("[amount]\nunit = 'cents'", "major"),
+    ],
+)
+def test_a_wrong_setting_is_told(tmp_path: Path, addition: str, said: str) -> None:
+    with pytest.raises(MappingError, match=said):
+        load(tmp_path, MINIMAL + addition)
+
+
+def test_a_required_field_cannot_be_optional(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"optional\.account_id"):
+        load(tmp_path, 'optional = ["account_id"]\n' + MINIMAL)
