@@ -1,0 +1,91 @@
+"""How a client speaks to a server: addresses, deadlines, retries and the options of its channel."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from kuntur.api.v1 import model_service_pb2, outcome_service_pb2, scoring_service_pb2
+
+ChannelOptions = list[tuple[str, int | str]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientConfig:
+    """Settings of a client; the defaults suit a server in the same data centre."""
+
+    server: str = "localhost:50051"
+    """Address as HOST:PORT, or any other target that gRPC resolves."""
+
+    timeout_seconds: float = 5.0
+    """Longest wait for the answer to one unary call, its retries included."""
+
+    bulk_timeout_seconds: float = 120.0
+    """The same for a call that carries thousands of outcomes. Streams have no deadline."""
+
+    max_attempts: int = 4
+    """Tries of a unary call while the server is UNAVAILABLE, the first included; 1 turns retries off,
+    and gRPC takes at most 5. Every unary call of the contract is safe to repeat."""
+
+    initial_backoff_seconds: float = 0.1
+    """Upper bound of the wait before the second try; each further one is twice as long, at random
+    between 0 and its bound, so that many clients do not come back at once."""
+
+    max_backoff_seconds: float = 2.0
+    """Longest wait between two tries."""
+
+    keepalive_seconds: float = 330.0
+    """How often a silent connection with an open call is probed. Above the 300 s that gRPC servers
+    demand by default, or they hang up; below the 350 s after which load balancers drop silent connections."""
+
+    keepalive_timeout_seconds: float = 20.0
+    """How long to wait for the answer to a probe before the connection counts as lost."""
+
+    max_message_bytes: int = 64 * 1024 * 1024
+    """Largest message to send or to receive: a frame of 4,096 scores with reasons takes about 4 MiB."""
+
+    def channel_options(self) -> ChannelOptions:
+        """Gives the options of the gRPC channel."""
+        return [
+            ("grpc.keepalive_time_ms", int(self.keepalive_seconds * 1000)),
+            ("grpc.keepalive_timeout_ms", int(self.keepalive_timeout_seconds * 1000)),
+            # An idle channel needs no probe, and servers count one without a call as abuse.
+            ("grpc.keepalive_permit_without_calls", 0),
+            ("grpc.http2.max_pings_without_data", 0),
+            ("grpc.max_send_message_length", self.max_message_bytes),
+            ("grpc.max_receive_message_length", self.max_message_bytes),
+            # A request is kept for a retry only while it fits here; the default forgets 10,000 outcomes.
+            ("grpc.per_rpc_retry_buffer_size", 8 * 1024 * 1024),
+            ("grpc.enable_retries", 1),
+            ("grpc.service_config", self._service_config()),
+        ]
+
+    def _service_config(self) -> str:
+        if self.max_attempts <= 1:
+            return "{}"
+        # A stream is never repeated by gRPC: what it lost is told to the caller.
+        names = [
+            {"service": service.full_name, "method": method.name}
+            for module in (scoring_service_pb2, outcome_service_pb2, model_service_pb2)
+            for service in module.DESCRIPTOR.services_by_name.values()
+            for method in service.methods
+            if not (method.client_streaming or method.server_streaming)
+        ]
+        return json.dumps(
+            {
+                "methodConfig": [
+                    {
+                        "name": names,
+                        "retryPolicy": {
+                            "maxAttempts": min(self.max_attempts, 5),
+                            "initialBackoff": f"{self.initial_backoff_seconds:.3f}s",
+                            "maxBackoff": f"{self.max_backoff_seconds:.3f}s",
+                            "backoffMultiplier": 2,
+                            "retryableStatusCodes": ["UNAVAILABLE"],
+                        },
+                    }
+                ],
+                # When more than about one call in ten fails, retries stop until the server is well again.
+                "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
+            }
+        )

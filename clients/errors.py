@@ -1,0 +1,233 @@
+"""What can go wrong with a call, as exceptions, and the one table that a status is turned into them by.
+
+The server's counterpart turns domain errors into statuses; the reasons are described in
+`error_reason.proto`.
+"""
+
+# ruff: noqa: N818  (the names say what is the matter, as the reasons of the contract do)
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]  # it ships no py.typed
+
+STATUS_DETAILS_KEY = "grpc-status-details-bin"
+ERROR_DOMAIN = "kuntur"
+
+_CODES: Mapping[int, grpc.StatusCode] = {code.value[0]: code for code in grpc.StatusCode}
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One field that breaks its rule: its path in the request, and the rule in a sentence."""
+
+    field: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorDetails:
+    """What a status says beside its message."""
+
+    code: grpc.StatusCode
+    """Status code of the call or of the item."""
+
+    reason: str = ""
+    """Name from `ErrorReason` without its prefix; empty when the error is not Kuntur's own."""
+
+    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    """Facts beside the reason, as `error_reason.proto` lists them."""
+
+    violations: tuple[Violation, ...] = ()
+    """Every field that breaks its rule."""
+
+    retry_after_seconds: float | None = None
+    """How long the server asks to wait before another try; None when it does not say."""
+
+
+class KunturError(Exception):
+    """A call, or one item of it, failed. `details` has the code, the reason and its facts."""
+
+    def __init__(self, message: str, details: ErrorDetails) -> None:
+        super().__init__(message, details)
+        self.message = message
+        self.details = details
+
+    def __str__(self) -> str:
+        return self.message
+
+    @property
+    def reason(self) -> str:
+        """Name of the reason, or of the status code when the server gave no reason."""
+        return self.details.reason or self.details.code.name
+
+    @property
+    def retry_after_seconds(self) -> float | None:
+        """How long the server asks to wait before another try; None when it does not say."""
+        return self.details.retry_after_seconds
+
+
+class InvalidTransaction(KunturError):
+    """A field of a transaction, or of an outcome, breaks its rule; `violations` lists each."""
+
+    @property
+    def violations(self) -> tuple[Violation, ...]:
+        """Every violation, in the order in which the server found them."""
+        return self.details.violations
+
+
+class FrameSizeRefused(KunturError):
+    """A frame was empty or larger than the server takes."""
+
+    @property
+    def maximum(self) -> int | None:
+        """Most transactions that the server takes in a frame; None when it does not say."""
+        text = self.details.metadata.get("maximum", "")
+        return int(text) if text.isdecimal() else None
+
+
+class Unavailable(KunturError):
+    """The server cannot be reached, or not for now. Worth another try."""
+
+
+class NoLiveModel(Unavailable):
+    """The server is up and has no model to score with yet."""
+
+
+class ShuttingDown(Unavailable):
+    """The server is going down; another, or the same one later, will answer."""
+
+
+class NotFound(KunturError):
+    """What was asked for is not there."""
+
+
+class TransactionNotFound(NotFound):
+    """The server does not know the transaction, or no longer."""
+
+
+class ModelNotFound(NotFound):
+    """The registry holds no model of this version."""
+
+
+class Overloaded(KunturError):
+    """As many calls or streams are open as the server takes; `retry_after_seconds` says when to come back."""
+
+
+class OutcomeConflict(KunturError):
+    """The outcome contradicts what is known of its transaction and cannot be applied."""
+
+
+class DeadlineExceeded(KunturError):
+    """No answer came within the timeout. The transaction may have been counted; asking again is safe."""
+
+
+class Cancelled(KunturError):
+    """The call was ended from this side before its answer came."""
+
+
+class AccessDenied(KunturError):
+    """The server does not let this caller do this."""
+
+
+class ServerFault(KunturError):
+    """A fault of the server, or an answer that breaks the contract."""
+
+    @property
+    def incident_id(self) -> str:
+        """Where to look in the server's log; empty when the server gave none."""
+        return self.details.metadata.get("incident_id", "")
+
+
+BY_REASON: Mapping[str, type[KunturError]] = {
+    "INVALID_FIELD": InvalidTransaction,
+    "FRAME_SIZE": FrameSizeRefused,
+    "NO_LIVE_MODEL": NoLiveModel,
+    "TRANSACTION_NOT_FOUND": TransactionNotFound,
+    "MODEL_NOT_FOUND": ModelNotFound,
+    "OVERLOADED": Overloaded,
+    "SHUTTING_DOWN": ShuttingDown,
+    "INTERNAL": ServerFault,
+    "OUTCOME_CONFLICT": OutcomeConflict,
+}
+"""By the reason of ErrorInfo. What has no reason, or one newer than this client, goes by its code."""
+
+BY_CODE: Mapping[grpc.StatusCode, type[KunturError]] = {
+    grpc.StatusCode.INVALID_ARGUMENT: InvalidTransaction,
+    grpc.StatusCode.UNAVAILABLE: Unavailable,
+    grpc.StatusCode.NOT_FOUND: NotFound,
+    grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
+    grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
+    grpc.StatusCode.CANCELLED: Cancelled,
+    grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
+    grpc.StatusCode.PERMISSION_DENIED: AccessDenied,
+}
+
+
+def error_from_status(status: status_pb2.Status) -> KunturError:
+    """Turns the status of an item, or of a call, into the exception that stands for it."""
+    info = error_details_pb2.ErrorInfo()
+    bad_request = error_details_pb2.BadRequest()
+    retry = error_details_pb2.RetryInfo()
+    retry_after_seconds: float | None = None
+    for detail in status.details:
+        detail.Unpack(info)
+        detail.Unpack(bad_request)
+        if detail.Unpack(retry):
+            retry_after_seconds = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
+    code = _CODES.get(status.code, grpc.StatusCode.UNKNOWN)
+    reason = info.reason if info.domain == ERROR_DOMAIN else ""
+    details = ErrorDetails(
+        code=code,
+        reason=reason,
+        metadata=MappingProxyType(dict(info.metadata)),
+        violations=tuple(Violation(each.field, each.description) for each in bad_request.field_violations),
+        retry_after_seconds=retry_after_seconds,
+    )
+    return (BY_REASON.get(reason) or BY_CODE.get(code, ServerFault))(status.message, details)
+
+
+def error_from_rpc(error: grpc.RpcError) -> KunturError:
+    """Turns a failed call into the exception that stands for it.
+
+    The details come from the trailing metadata; a failure that no server spoke to (no connection,
+    a deadline) has none and goes by its code.
+    """
+    code = _attribute(error, "code")
+    message = _attribute(error, "details")
+    status = status_pb2.Status()
+    for key, value in _attribute(error, "trailing_metadata") or ():
+        if key == STATUS_DETAILS_KEY:
+            status.ParseFromString(value)
+    if not isinstance(code, grpc.StatusCode):
+        code = grpc.StatusCode.UNKNOWN
+    # The status that gRPC itself reports rules: a retry or a proxy may have overwritten the server's.
+    if status.code != code.value[0]:
+        status = status_pb2.Status(code=code.value[0], message=str(message or code.name))
+    return error_from_status(status)
+
+
+def broken_contract(message: str) -> ServerFault:
+    """Gives the error for an answer that no sound server gives."""
+    return ServerFault(message, ErrorDetails(grpc.StatusCode.INTERNAL))
+
+
+def stream_ended(message: str) -> Unavailable:
+    """Gives the error for what a stream left unanswered when it ended in good order."""
+    return Unavailable(message, ErrorDetails(grpc.StatusCode.UNAVAILABLE))
+
+
+def cancelled(message: str) -> Cancelled:
+    """Gives the error for what was given up from this side."""
+    return Cancelled(message, ErrorDetails(grpc.StatusCode.CANCELLED))
+
+
+def _attribute(error: grpc.RpcError, name: str) -> Any:
+    """Calls the accessor of that name; sync and asyncio errors share names and no base class."""
+    accessor = getattr(error, name, None)
+    return accessor() if callable(accessor) else None

@@ -1,0 +1,194 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
+
+import grpc
+import pytest
+
+from clients import (
+    AsyncClient,
+    AsyncPackingScorer,
+    Cancelled,
+    ClientConfig,
+    InvalidTransaction,
+    ItemError,
+    NoLiveModel,
+    Outcome,
+    OutcomeLabel,
+    ShuttingDown,
+    TransactionNotFound,
+)
+from kuntur.transaction import Transaction
+from tests.fakes.scoring_server import FakeServer, status
+from tests.unit.clients.conftest import START, transactions
+
+LONG = 60.0  # a delay that no test waits out
+
+Answer = TypeVar("Answer")
+
+
+def run(config: ClientConfig, story: Callable[[AsyncClient], Awaitable[Answer]]) -> Answer:
+    async def told() -> Answer:
+        async with AsyncClient(config=config) as client:
+            return await asyncio.wait_for(story(client), 30)
+
+    return asyncio.run(told())
+
+
+def test_unary_calls_answer_as_the_sync_client_does(server: FakeServer, config: ClientConfig) -> None:
+    async def story(client: AsyncClient) -> None:
+        assert (await client.score(transactions(1)[0])).transaction_id == "t-0"
+        assert [each.model_version for each in await client.models()] == ["m-1"]
+        assert await client.model("m-1") == await client.live_model()
+        assert (await client.wait_until_ready(5)).model_version == "m-1"
+        assert (await client.backfill(transactions(3))).accepted_count == 2
+        report = await client.report_outcomes(
+            [Outcome(f"t-{index}", OutcomeLabel.FRAUD, START) for index in (0, 9)]
+        )
+        assert report.accepted_count == 1
+        assert isinstance(report.failures[0].error, TransactionNotFound)
+
+    run(config, story)
+
+
+def test_errors_are_those_of_the_sync_client(server: FakeServer, config: ClientConfig) -> None:
+    server.behaviour.models.clear()
+    server.behaviour.always["ScoreTransaction"] = status(
+        grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD", violations=(("amount_minor", "above 0"),)
+    )
+
+    async def story(client: AsyncClient) -> None:
+        with pytest.raises(NoLiveModel):
+            await client.wait_until_ready(0.2)
+        with pytest.raises(InvalidTransaction) as caught:
+            await client.score(transactions(1)[0])
+        assert caught.value.violations[0].field == "amount_minor"
+
+    run(config, story)
+
+
+def test_a_stream_answers_in_order_from_any_kind_of_iterable(
+    server: FakeServer, config: ClientConfig
+) -> None:
+    server.behaviour.refused["t-3"] = status(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+
+    async def trickle() -> AsyncIterator[Transaction]:
+        for transaction in transactions(20):
+            await asyncio.sleep(0)
+            yield transaction
+
+    async def story(client: AsyncClient) -> None:
+        answers = await client.score_many(transactions(20), frame_transactions=3, max_in_flight_frames=2)
+        assert [each.transaction_id for each in answers] == [f"t-{index}" for index in range(20)]
+        assert [isinstance(each, ItemError) for each in answers] == [index == 3 for index in range(20)]
+        again = [each.transaction_id async for each in client.score_stream(trickle(), frame_transactions=3)]
+        assert again == [f"t-{index}" for index in range(20)]
+
+    run(config, story)
+
+
+def test_a_broken_stream_raises_its_error(server: FakeServer, config: ClientConfig) -> None:
+    server.behaviour.frames_until_break = 2
+
+    async def story(client: AsyncClient) -> None:
+        with pytest.raises(ShuttingDown):
+            await client.score_many(transactions(20), frame_transactions=4)
+
+    run(config, story)
+
+
+def test_packing_is_by_size_and_by_time(server: FakeServer, config: ClientConfig) -> None:
+    async def story(client: AsyncClient) -> None:
+        async with AsyncPackingScorer(client, max_frame_transactions=4, max_delay_seconds=0.05) as scorer:
+            scores = await asyncio.gather(*(scorer.score(each) for each in transactions(10)))
+        assert [each.transaction_id for each in scores] == [f"t-{index}" for index in range(10)]
+
+    run(config, story)
+    assert [len(each.transaction_ids) for each in server.arrivals("ScoreStream")] == [4, 4, 2]
+
+
+def test_submit_waits_while_too_much_is_on_its_way(server: FakeServer, config: ClientConfig) -> None:
+    server.behaviour.answering.clear()
+
+    async def story(client: AsyncClient) -> None:
+        scorer = AsyncPackingScorer(
+            client, max_frame_transactions=2, max_delay_seconds=LONG, max_in_flight_frames=2
+        )
+        tasks = [asyncio.create_task(scorer.submit(each)) for each in transactions(30)]
+        await asyncio.sleep(0.2)
+        # Two frames in flight, one that waits for its turn, one being gathered.
+        assert sum(each.done() for each in tasks) == 8
+        server.behaviour.answering.set()
+        scores = [await (await each) for each in tasks]
+        assert [each.transaction_id for each in scores] == [f"t-{index}" for index in range(30)]
+        await scorer.close()
+
+    run(config, story)
+
+
+def test_a_broken_stream_fails_its_futures_and_the_next_opens_a_new_one(
+    server: FakeServer, config: ClientConfig
+) -> None:
+    server.behaviour.frames_until_break = 1
+    server.behaviour.refused["t-1"] = status(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
+
+    async def story(client: AsyncClient) -> None:
+        async with AsyncPackingScorer(client, max_frame_transactions=2, max_delay_seconds=LONG) as scorer:
+            first = [await scorer.submit(each) for each in transactions(2)]
+            await scorer.flush()
+            assert first[0].result().transaction_id == "t-0"
+            assert isinstance(first[1].exception(), InvalidTransaction)
+            lost = [await scorer.submit(each) for each in transactions(2, 2)]
+            await scorer.flush()
+            assert [type(each.exception()) for each in lost] == [ShuttingDown] * 2
+            again = [await scorer.submit(each) for each in transactions(1, 2)]
+            await scorer.flush()
+            assert again[0].result().transaction_id == "t-2"
+
+    run(config, story)
+    assert server.stream_count == 2
+
+
+def test_a_caller_that_gives_up_leaves_the_others_their_answers(
+    server: FakeServer, config: ClientConfig
+) -> None:
+    server.behaviour.answering.clear()
+
+    async def story(client: AsyncClient) -> None:
+        async with AsyncPackingScorer(client, max_frame_transactions=2, max_delay_seconds=LONG) as scorer:
+            impatient = asyncio.create_task(scorer.score(transactions(1)[0]))
+            patient = asyncio.create_task(scorer.score(transactions(1, 1)[0]))
+            await asyncio.sleep(0.1)
+            impatient.cancel()
+            server.behaviour.answering.set()
+            assert (await patient).transaction_id == "t-1"
+
+    run(config, story)
+
+
+def test_close_drains_and_then_refuses(server: FakeServer, config: ClientConfig) -> None:
+    async def story(client: AsyncClient) -> None:
+        scorer = AsyncPackingScorer(client, max_frame_transactions=4, max_delay_seconds=LONG)
+        futures = [await scorer.submit(each) for each in transactions(6)]
+        await scorer.close()
+        assert [each.result().transaction_id for each in futures] == [f"t-{index}" for index in range(6)]
+        with pytest.raises(RuntimeError, match="closed"):
+            await scorer.submit(transactions(1)[0])
+
+    run(config, story)
+
+
+def test_close_gives_up_on_a_server_that_does_not_answer(server: FakeServer, config: ClientConfig) -> None:
+    server.behaviour.answering.clear()
+
+    async def story(client: AsyncClient) -> None:
+        scorer = AsyncPackingScorer(
+            client, max_frame_transactions=1, max_delay_seconds=0, max_in_flight_frames=2
+        )
+        futures = [await scorer.submit(each) for each in transactions(4)]
+        await scorer.close(timeout_seconds=0.1)
+        assert [type(each.exception()) for each in futures] == [Cancelled] * 4
+
+    run(config, story)
