@@ -1,0 +1,109 @@
+"""`kuntur backfill`: past rows and their outcomes into the history of a server."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from typing import Annotated
+
+import typer
+
+from clients.cli.faults import told
+from clients.cli.options import (
+    Files,
+    MappingName,
+    Server,
+    TimeoutSeconds,
+    moment,
+    open_client,
+    read_rows,
+)
+from clients.errors import error_from_status
+from kuntur.api.v1 import history_service_pb2
+
+
+def backfill(
+    files: Files,
+    *,
+    until: Annotated[
+        str,
+        typer.Option("--until", metavar="ISO", help="Take rows, and outcomes reported, before this time."),
+    ],
+    since: Annotated[
+        str | None,
+        typer.Option("--since", metavar="ISO", help="Leave out rows and reports before this time."),
+    ] = None,
+    mapping: MappingName = "kuntur",
+    server: Server = "localhost:50051",
+    frame: Annotated[
+        int, typer.Option("--frame", min=1, max=4096, help="Transactions in one message.")
+    ] = 4096,
+    timeout_seconds: TimeoutSeconds = 10.0,
+) -> None:
+    """
+    Warms a new server with past rows and their outcomes, without scoring.
+
+    Rows, oldest first, and outcomes go in the order in which they became
+    known, hour by hour, so the server's features end up as if it had been
+    there. Running it again changes nothing: what is known is not counted twice.
+
+    [bold]kuntur backfill history.parquet --until 2026-07-01[/bold]
+    [bold]kuntur backfill 'tx-*.csv' --mapping bank.toml --until 2026-07-01T05:00Z[/bold]
+    [bold]kuntur backfill tx.parquet --since 2026-07-01 --until 2026-07-02[/bold]
+
+    Exit codes: 0 every row was taken, 1 some were refused, 2 the command could
+    not be carried out.
+    """
+    from clients.cli.progress import row_progress
+    from clients.cli.scoring import OutcomeTally
+    from clients.cli.summary import backfill_facts, outcome_facts, print_facts
+    from clients.messages import messages_in_blocks, outcomes_in_blocks
+    from clients.replay import (
+        hourly_steps,
+        joined_steps,
+        outcomes_between,
+        rows_between,
+    )
+
+    start, end = moment(since), moment(until)
+    counts: Counter[str] = Counter()
+    listed_by_reason: Counter[str] = Counter()
+    with told(server), open_client(server, timeout_seconds) as client:
+        client.models()  # says at once, before files are read, when no server answers
+        table = read_rows(files, mapping, until=end)
+        rows = rows_between(table, start, end)
+        known = outcomes_between(table, start, end)
+        messages = messages_in_blocks(rows)
+        tally = OutcomeTally(client, outcomes_in_blocks(known))
+        started_at = time.perf_counter()
+        with row_progress() as progress:
+            task = progress.add_task("history", total=len(rows))
+
+            def requests(row_count: int) -> Iterator[history_service_pb2.BackfillRequest]:
+                while part := list(islice(messages, min(row_count, frame))):
+                    row_count -= len(part)
+                    yield history_service_pb2.BackfillRequest(transactions=part)
+                    progress.advance(task, len(part))
+
+            # The end of a call says that the server has counted its rows: the barrier before outcomes.
+            for step in joined_steps(hourly_steps(rows, known)):
+                if step.outcome_count:
+                    tally.tell(step.outcome_count)
+                if step.stop > step.start:
+                    response = client.send_history(requests(step.stop - step.start))
+                    counts["accepted"] += response.accepted_count
+                    counts["repeated"] += response.repeated_count
+                    counts["refused"] += response.refused_count
+                    for failure in response.failures:
+                        listed_by_reason[error_from_status(failure.status).reason] += 1
+        facts = backfill_facts(
+            counts["accepted"],
+            counts["repeated"],
+            counts["refused"],
+            listed_by_reason,
+            time.perf_counter() - started_at,
+        )
+        print_facts("History", facts + outcome_facts(tally))
+    raise typer.Exit(1 if counts["refused"] else 0)

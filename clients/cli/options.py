@@ -1,0 +1,81 @@
+"""The options that commands share, and how a command opens its client and its files."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import polars as pl
+import typer
+
+from clients.client import Client
+from clients.config import ClientConfig
+
+Files = Annotated[
+    list[str],
+    typer.Argument(metavar="FILE...", help="CSV, Parquet or JSON-lines files, or globs in quotes."),
+]
+MappingName = Annotated[
+    str,
+    typer.Option(
+        "--mapping",
+        metavar="NAME_OR_PATH",
+        help="How the files' columns become transactions: a shipped mapping or a TOML file.",
+    ),
+]
+Server = Annotated[
+    str,
+    typer.Option("--server", envvar="KUNTUR_SERVER", metavar="HOST:PORT", help="The server to speak to."),
+]
+TimeoutSeconds = Annotated[
+    float,
+    typer.Option("--timeout-seconds", min=0.001, help="Longest wait for the answer to one unary call."),
+]
+FrameTransactions = Annotated[
+    int, typer.Option("--frame", min=1, help="Transactions in one message: 64 to 512 suit most.")
+]
+
+
+def open_client(server: str, timeout_seconds: float) -> Client:
+    """Gives a client for one command; calls that carry many outcomes may take ten times as long."""
+    config = ClientConfig(
+        server=server, timeout_seconds=timeout_seconds, bulk_timeout_seconds=10 * timeout_seconds
+    )
+    return Client(config=config)
+
+
+def moment(text: str | None) -> datetime | None:
+    """Reads an ISO date or time, in UTC unless it names another zone.
+
+    Raises typer.BadParameter.
+    """
+    if text is None:
+        return None
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"{text!r} is no ISO time; write 2026-07-01 or 2026-07-01T13:00:00-05:00"
+        ) from error
+    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def read_rows(files: list[str], mapping: str, *, until: datetime | None = None) -> pl.DataFrame:
+    """Reads all rows before `until` as canonical columns, oldest first.
+
+    Rows before the wanted span are read too: their outcomes may become known within it.
+    """
+    from kuntur.tables import Mapping, read
+
+    return read(files, Mapping.load(mapping), until=until).frame
+
+
+def check_output(path: Path | None) -> None:
+    """Refuses, before any work, a file that could not be written in the end."""
+    if path is None:
+        return
+    if path.suffix not in (".parquet", ".csv", ".jsonl"):
+        raise typer.BadParameter(f"{path}: end its name in .parquet, .csv or .jsonl")
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"{path}: the folder {path.parent} is not there")

@@ -1,0 +1,48 @@
+"""`kuntur outcomes`: the labels of a file, all at once."""
+
+from __future__ import annotations
+
+import typer
+
+from clients.cli.faults import told
+from clients.cli.options import Files, MappingName, Server, TimeoutSeconds, open_client, read_rows
+
+
+def outcomes(
+    files: Files,
+    *,
+    mapping: MappingName = "kuntur",
+    server: Server = "localhost:50051",
+    timeout_seconds: TimeoutSeconds = 10.0,
+) -> None:
+    """
+    Tells the server what the rows of files turned out to be.
+
+    Rows without a label are passed over. The server takes outcomes of
+    transactions that it has scored or had by backfill, and refuses others one
+    by one. Running it again changes nothing.
+
+    [bold]kuntur outcomes chargebacks.csv --mapping chargebacks.toml[/bold]
+
+    Exit codes: 0 every outcome was taken, 1 some were refused, 2 the command
+    could not be carried out.
+    """
+    from clients.cli.progress import row_progress
+    from clients.cli.scoring import OutcomeTally
+    from clients.cli.summary import outcome_facts, print_facts
+    from clients.messages import outcomes_in_blocks
+    from clients.outcomes import MAX_OUTCOMES_PER_CALL
+    from clients.replay import outcomes_between
+
+    with told(server), open_client(server, timeout_seconds) as client:
+        client.models()  # says at once, before files are read, when no server answers
+        known = outcomes_between(read_rows(files, mapping), None, None)
+        tally = OutcomeTally(client, outcomes_in_blocks(known))
+        with row_progress() as progress:
+            task = progress.add_task("outcomes", total=len(known))
+            for start in range(0, len(known), MAX_OUTCOMES_PER_CALL):
+                count = min(MAX_OUTCOMES_PER_CALL, len(known) - start)
+                tally.tell(count)
+                progress.advance(task, count)
+        print_facts("Outcomes", outcome_facts(tally))
+    raise typer.Exit(1 if tally.refused_by_reason else 0)
