@@ -23,11 +23,13 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 class Canonical:
     """Expressions over a file's columns.
 
-    values: the canonical columns but source_row, in order; faults: what can go wrong in reading
+    values: the canonical columns but source_row, in order; adjusted: those that are
+    then replaced by expressions over the canonical columns; faults: what can go wrong in reading
     them, as rules over the file's columns; columns: canonical column to source column.
     """
 
     values: list[pl.Expr]
+    adjusted: list[pl.Expr]
     faults: list[Rule]
     columns: dict[str, str]
 
@@ -154,15 +156,21 @@ def canonical(mapping: Mapping, schema: pl.Schema, attributes: dict[str, str]) -
             fields[name] = reader.enum(name)
         else:
             fields[name] = reader.value(name, currency)
-    if mapping.amount.zero_is_verification:
-        verification = pl.lit(TransactionType.VERIFICATION.value, dtype=pl.Int8)
-        fields["type"] = pl.when(fields["amount_minor"] == 0).then(verification).otherwise(fields["type"])
     for name, column in attributes.items():
         fields[ATTRIBUTE_PREFIX + name] = reader.attribute(name, column)
     time = TRANSACTION_COLUMNS["event_time"]
     fields["is_fraud"], fields["reported_time"] = pl.lit(None, dtype=pl.Boolean), pl.lit(None, dtype=time)
     if mapping.label is not None:
         fields["is_fraud"], fields["reported_time"] = reader.label(mapping.label, fields["event_time"])
+    adjusted = []
+    if mapping.amount.zero_is_verification:
+        verification = pl.lit(TransactionType.VERIFICATION.value, dtype=pl.Int8)
+        adjusted = [
+            pl.when(pl.col("amount_minor") == 0).then(verification).otherwise(pl.col("type")).alias("type")
+        ]
     return Canonical(
-        [expression.alias(name) for name, expression in fields.items()], reader.faults, reader.columns
+        [expression.alias(name) for name, expression in fields.items()],
+        adjusted,
+        reader.faults,
+        reader.columns,
     )

@@ -18,6 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from kuntur.tables.schema import ENUMS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
 
+# What is the same in every row is no id, time or amount of a transaction.
+_NEVER_CONSTANT = {"transaction_id", "event_time", "account_id", "amount_minor", "account_balance_minor"}
+
 
 class MappingError(ValueError):
     """Says everything that is wrong with a mapping; the message is meant for the person who wrote it."""
@@ -145,7 +148,7 @@ class Mapping(_Part):
     def _unknown_fields(self) -> Iterable[str]:
         for part, allowed in (
             ("columns", TRANSACTION_COLUMNS.keys()),
-            ("constants", TRANSACTION_COLUMNS.keys() - {"transaction_id", "event_time"}),
+            ("constants", TRANSACTION_COLUMNS.keys() - _NEVER_CONSTANT),
             ("optional", (TRANSACTION_COLUMNS.keys() - set(REQUIRED_FIELDS)) | {"label"}),
             ("values", ENUMS.keys()),
         ):

@@ -89,32 +89,35 @@ def minor_units(
         digits = column.cast(pl.String, strict=False).str.strip_chars()
     if decimal_comma and dtype == pl.String:
         digits = digits.str.replace(",", ".", literal=True)
-    groups = digits.str.extract_groups(_MONEY)
-    whole = groups.struct.field("2").cast(pl.Int64, strict=False)
-    fraction = groups.struct.field("3").fill_null("")
-    places = _minor_digits(currency)
-    kept = fraction.str.pad_end(3, "0").str.slice(0, places).str.zfill(1).cast(pl.Int64, strict=False)
-    size = whole * pl.lit(10, dtype=pl.Int64).pow(places).cast(pl.Int64) + pl.when(places == 0).then(
-        0
-    ).otherwise(kept)
-    rest = fraction.str.slice(places).str.strip_chars_end("0")
-    # As text, "5" < "51" < "6": a remainder above "5" is above one half.
-    up = (rest > "5") | ((rest == "5") & (size % 2 == 1))
-    rounded = size + up.cast(pl.Int64)
-    return pl.when(groups.struct.field("1") == "-").then(-rounded).otherwise(rounded)
+    # In steps on the values, each made once: as one expression its shared parts, which use one another,
+    # are worked out again for every use (measured: 4 s instead of 0.6 s for 1.5 million rows).
+    both = pl.struct(digits.alias("digits"), currency.alias("currency"))
+    return both.map_batches(_rounded_minor_units, return_dtype=pl.Int64)
 
 
-def _minor_digits(currency: pl.Expr) -> pl.Expr:
-    none = [code for code, scale in MINOR_UNIT_SCALE.items() if scale == (100, 1)]
-    thousandths = [code for code, scale in MINOR_UNIT_SCALE.items() if scale == (1, 10)]
-    return (
-        pl.when(currency.is_in(none))
-        .then(0)
-        .when(currency.is_in(thousandths))
-        .then(3)
-        .otherwise(2)
-        .cast(pl.Int64)
+def _rounded_minor_units(both: pl.Series) -> pl.Series:
+    units: pl.Expr = pl.lit(10**7, dtype=pl.Int64)  # billionths in a hundredth, as most currencies have
+    for scale, unit in (((100, 1), 10**9), ((1, 10), 10**6)):
+        codes = [code for code, other in MINOR_UNIT_SCALE.items() if other == scale]
+        exception = pl.lit(unit, dtype=pl.Int64)
+        units = pl.when(pl.col("currency").is_in(codes)).then(exception).otherwise(units)
+    parts = both.struct.unnest().select(pl.col("digits").str.extract_groups(_MONEY), unit=units)
+    fraction, whole = pl.col("3").fill_null(""), pl.col("2").cast(pl.Int64)
+    sizes = (
+        parts.unnest("digits")
+        .with_columns(
+            billionths=fraction.str.pad_end(9, "0").str.slice(0, 9).cast(pl.Int64),
+            beyond=fraction.str.slice(9).str.contains("[1-9]"),
+        )
+        .with_columns(
+            size=whole * (10**9 // pl.col("unit")) + pl.col("billionths") // pl.col("unit"),
+            twice=2 * (pl.col("billionths") % pl.col("unit")),
+        )
     )
+    odd_half = (pl.col("twice") == pl.col("unit")) & (pl.col("beyond") | (pl.col("size") % 2 == 1))
+    up = (pl.col("twice") > pl.col("unit")) | odd_half
+    sign = pl.when(pl.col("1") == "-").then(-1).otherwise(1)
+    return sizes.select((pl.col("size") + up) * sign).to_series()
 
 
 def enum_number(column: pl.Expr, dtype: pl.DataType, field: str, translations: dict[str, str]) -> pl.Expr:

@@ -94,12 +94,13 @@ def _values(origin: _Origin, faults: list[tuple[Reason, str]]) -> pl.LazyFrame:
         own.get(fault, pl.lit(value=False)).fill_null(value=False).alias(f"{_FAULT}{index}")
         for index, fault in enumerate(faults)
     ]
-    return origin.file.rows.with_row_index(_FILE_ROW).select(
+    rows = origin.file.rows.with_row_index(_FILE_ROW).select(
         *origin.plan.values,
         *flags,
         (pl.col(_FILE_ROW).cast(pl.Int64) + origin.offset).alias(SOURCE_ROW),
         pl.lit(origin.number, dtype=pl.Int64).alias(_FILE),
     )
+    return rows.with_columns(origin.plan.adjusted)
 
 
 def _row_offsets(files: list[SourceFile]) -> list[int]:
