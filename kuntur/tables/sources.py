@@ -23,6 +23,7 @@ from kuntur.tables.schema import SOURCE_ROW, canonical_schema
 from kuntur.tables.table import Table
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
 
+_FILES_NAMED = 5  # in a message: with thousands of files the rest of it would be lost
 _FILE, _FILE_ROW, _FAULT = "!file", "!row", "!fault."
 
 
@@ -58,7 +59,9 @@ def read(
         bad = broken.select(pl.any_horizontal(pl.all())).to_series()
         rejected = [_rejected_rows(origin, frame, broken, reasons) for origin in origins] if bad.any() else []
     except PolarsError as error:
-        raise SourceError(f"cannot read the transactions: {error}") from error
+        names = ", ".join(str(file.path) for file in files[:_FILES_NAMED])
+        more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
+        raise SourceError(f"cannot read the transactions from {names}{more}: {error}") from error
     report = rejects.report(frame.height, rejects.combine(rejected), reject_path)
     if report.share > max_reject_share:
         raise rejects.TooManyRejects(report, max_reject_share)

@@ -257,6 +257,35 @@ def test_a_file_that_is_not_what_its_name_says_is_a_source_error(tmp_path: Path)
         read(path, KUNTUR)
 
 
+def test_a_line_with_too_many_values_is_a_source_error_that_names_the_file(tmp_path: Path) -> None:
+    path = csv(tmp_path, {}, {})
+    path.write_text(path.read_text() + "one," * 50 + "\n")
+    with pytest.raises(SourceError, match=r"rows\.csv"):
+        read(path, KUNTUR)
+
+
+def test_a_file_of_a_header_alone_gives_an_empty_table(tmp_path: Path) -> None:
+    path = tmp_path / "empty.csv"
+    path.write_text("transaction_id,event_time,account_id,amount_minor,currency_code\n")
+    table = read(path, KUNTUR)
+    assert len(table) == 0
+    assert table.rejects.share == 0
+    assert len(table.data_hash) == 64
+
+
+def test_files_of_different_kinds_and_column_types_are_read_together(tmp_path: Path) -> None:
+    first = csv(tmp_path, {"transaction_id": "1"})
+    second = tmp_path / "more.parquet"
+    rows({"transaction_id": "2"}).with_columns(pl.col("type").cast(pl.String)).write_parquet(second)
+    third = tmp_path / "plain.parquet"
+    rows({"transaction_id": "3"}).drop("attribute.risk", "is_fraud").write_parquet(third)
+    frame = read([first, second, third], KUNTUR).frame
+    assert frame["transaction_id"].to_list() == ["1", "2", "3"]
+    assert frame["type"].to_list() == [1, 1, 1]
+    assert frame["attribute.risk"].to_list() == [0.5, 0.5, None]
+    assert frame["is_fraud"].to_list() == [False, False, None]
+
+
 def test_optional_columns_may_be_absent_and_are_then_not_given(tmp_path: Path) -> None:
     path = tmp_path / "few.csv"
     path.write_text(
