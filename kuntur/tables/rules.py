@@ -152,6 +152,8 @@ def _bad_addresses(addresses: pl.Series) -> pl.Series:
 
 @functools.lru_cache(maxsize=65_536)
 def _is_address(text: str) -> bool:
+    if "%" in text:  # a zone names an interface of one machine: no address of a customer
+        return False
     try:
         ipaddress.ip_address(text)
     except ValueError:

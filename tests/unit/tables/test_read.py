@@ -84,6 +84,7 @@ BROKEN: list[tuple[dict[str, Any], Reason, str]] = [
     ({"merchant_longitude": None}, Reason.INCOMPLETE_PAIR, "merchant_longitude"),
     ({"ip_address": "190.1.2.256"}, Reason.BAD_FORMAT, "ip_address"),
     ({"ip_address": "190.1.2.3."}, Reason.BAD_FORMAT, "ip_address"),
+    ({"ip_address": "fe80::1%eth0"}, Reason.BAD_FORMAT, "ip_address"),
     ({"ip_address": "1" * 46}, Reason.TOO_LONG, "ip_address"),
     ({"attribute.risk": float("inf")}, Reason.NOT_FINITE, "attribute.risk"),
     ({"reported_time": NOON - timedelta(seconds=1)}, Reason.REPORTED_BEFORE_EVENT, "reported_time"),
