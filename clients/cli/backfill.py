@@ -14,11 +14,12 @@ from clients.cli.faults import told
 from clients.cli.options import (
     Files,
     MappingName,
+    Rejects,
     Server,
     TimeoutSeconds,
     moment,
     open_client,
-    read_rows,
+    read_files,
 )
 from clients.errors import error_from_status
 from kuntur.api.v1 import history_service_pb2
@@ -40,6 +41,7 @@ def backfill(
     frame: Annotated[
         int, typer.Option("--frame", min=1, max=4096, help="Transactions in one message.")
     ] = 4096,
+    rejects: Rejects = None,
     timeout_seconds: TimeoutSeconds = 10.0,
 ) -> None:
     """
@@ -53,12 +55,12 @@ def backfill(
     [bold]kuntur backfill 'tx-*.csv' --mapping bank.toml --until 2026-07-01T05:00Z[/bold]
     [bold]kuntur backfill tx.parquet --since 2026-07-01 --until 2026-07-02[/bold]
 
-    Exit codes: 0 every row was taken, 1 some were refused, 2 the command could
+    Exit codes: 0 every row was taken, 1 some were not, 2 the command could
     not be carried out.
     """
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally
-    from clients.cli.summary import backfill_facts, outcome_facts, print_facts
+    from clients.cli.summary import backfill_facts, outcome_facts, print_facts, reject_facts
     from clients.messages import messages_in_blocks, outcomes_in_blocks
     from clients.replay import (
         hourly_steps,
@@ -72,9 +74,9 @@ def backfill(
     listed_by_reason: Counter[str] = Counter()
     with told(server), open_client(server, timeout_seconds) as client:
         client.models()  # says at once, before files are read, when no server answers
-        table = read_rows(files, mapping, until=end)
-        rows = rows_between(table, start, end)
-        known = outcomes_between(table, start, end)
+        table = read_files(files, mapping, rejects, until=end)
+        rows = rows_between(table.frame, start, end)
+        known = outcomes_between(table.frame, start, end)
         messages = messages_in_blocks(rows)
         tally = OutcomeTally(client, outcomes_in_blocks(known))
         started_at = time.perf_counter()
@@ -105,5 +107,5 @@ def backfill(
             listed_by_reason,
             time.perf_counter() - started_at,
         )
-        print_facts("History", facts + outcome_facts(tally))
-    raise typer.Exit(1 if counts["refused"] else 0)
+        print_facts("History", facts + outcome_facts(tally) + reject_facts(table.rejects))
+    raise typer.Exit(1 if counts["refused"] or table.rejects.rows_rejected else 0)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import polars as pl
 import typer
 
 from clients.client import Client
 from clients.config import ClientConfig
+
+if TYPE_CHECKING:  # Polars takes as long to load as --help may take altogether
+    from kuntur.tables import Table
 
 Files = Annotated[
     list[str],
@@ -23,6 +25,10 @@ MappingName = Annotated[
         metavar="NAME_OR_PATH",
         help="How the files' columns become transactions: a shipped mapping or a TOML file.",
     ),
+]
+Rejects = Annotated[
+    Path | None,
+    typer.Option("--rejects", metavar="CSV", help="Where to write rows of the files that break the rules."),
 ]
 Server = Annotated[
     str,
@@ -61,14 +67,16 @@ def moment(text: str | None) -> datetime | None:
     return time if time.tzinfo else time.replace(tzinfo=UTC)
 
 
-def read_rows(files: list[str], mapping: str, *, until: datetime | None = None) -> pl.DataFrame:
+def read_files(
+    files: list[str], mapping: str, rejects: Path | None, *, until: datetime | None = None
+) -> Table:
     """Reads all rows before `until` as canonical columns, oldest first.
 
     Rows before the wanted span are read too: their outcomes may become known within it.
     """
     from kuntur.tables import Mapping, read
 
-    return read(files, Mapping.load(mapping), until=until).frame
+    return read(files, Mapping.load(mapping), reject_path=rejects, until=until)
 
 
 def check_output(path: Path | None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import typer
 
 from clients.cli.faults import told
-from clients.cli.options import Files, MappingName, Server, TimeoutSeconds, open_client, read_rows
+from clients.cli.options import Files, MappingName, Rejects, Server, TimeoutSeconds, open_client, read_files
 
 
 def outcomes(
@@ -13,6 +13,7 @@ def outcomes(
     *,
     mapping: MappingName = "kuntur",
     server: Server = "localhost:50051",
+    rejects: Rejects = None,
     timeout_seconds: TimeoutSeconds = 10.0,
 ) -> None:
     """
@@ -24,19 +25,20 @@ def outcomes(
 
     [bold]kuntur outcomes chargebacks.csv --mapping chargebacks.toml[/bold]
 
-    Exit codes: 0 every outcome was taken, 1 some were refused, 2 the command
+    Exit codes: 0 every outcome was taken, 1 some were not, 2 the command
     could not be carried out.
     """
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally
-    from clients.cli.summary import outcome_facts, print_facts
+    from clients.cli.summary import outcome_facts, print_facts, reject_facts
     from clients.messages import outcomes_in_blocks
     from clients.outcomes import MAX_OUTCOMES_PER_CALL
     from clients.replay import outcomes_between
 
     with told(server), open_client(server, timeout_seconds) as client:
         client.models()  # says at once, before files are read, when no server answers
-        known = outcomes_between(read_rows(files, mapping), None, None)
+        table = read_files(files, mapping, rejects)
+        known = outcomes_between(table.frame, None, None)
         tally = OutcomeTally(client, outcomes_in_blocks(known))
         with row_progress() as progress:
             task = progress.add_task("outcomes", total=len(known))
@@ -44,5 +46,5 @@ def outcomes(
                 count = min(MAX_OUTCOMES_PER_CALL, len(known) - start)
                 tally.tell(count)
                 progress.advance(task, count)
-        print_facts("Outcomes", outcome_facts(tally))
-    raise typer.Exit(1 if tally.refused_by_reason else 0)
+        print_facts("Outcomes", outcome_facts(tally) + reject_facts(table.rejects))
+    raise typer.Exit(1 if tally.refused_by_reason or table.rejects.rows_rejected else 0)

@@ -12,12 +12,13 @@ from clients.cli.options import (
     Files,
     FrameTransactions,
     MappingName,
+    Rejects,
     Server,
     TimeoutSeconds,
     check_output,
     moment,
     open_client,
-    read_rows,
+    read_files,
 )
 from clients.errors import KunturError
 
@@ -56,6 +57,7 @@ def score(
             help="Tell the server each label of the files when it became known, in event time.",
         ),
     ] = False,
+    rejects: Rejects = None,
     timeout_seconds: TimeoutSeconds = 10.0,
 ) -> None:
     """
@@ -80,7 +82,7 @@ def score(
     """
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally, ScoringRun, fill_unanswered
-    from clients.cli.summary import outcome_facts, print_facts, scoring_facts
+    from clients.cli.summary import outcome_facts, print_facts, reject_facts, scoring_facts
     from clients.messages import messages_in_blocks, outcomes_in_blocks
     from clients.replay import Step, hourly_steps, outcomes_between, rows_between
     from clients.scored import write
@@ -90,9 +92,9 @@ def score(
     broken: KunturError | None = None
     with told(server), open_client(server, timeout_seconds) as client:
         client.live_model()  # says at once, before files are read, when there is nobody to score them
-        table = read_rows(files, mapping, until=end)
-        rows = rows_between(table, start, end)
-        known = outcomes_between(table, start, end)
+        table = read_files(files, mapping, rejects, until=end)
+        rows = rows_between(table.frame, start, end)
+        known = outcomes_between(table.frame, start, end)
         steps = hourly_steps(rows, known) if report_outcomes else iter([Step(0, 0, len(rows))])
         tally = OutcomeTally(client, outcomes_in_blocks(known))
         with row_progress() as progress:
@@ -115,8 +117,9 @@ def score(
         if output is not None:
             write(run.scored.frame(rows), output)
         facts = scoring_facts(run) + (outcome_facts(tally) if report_outcomes else [])
+        facts += reject_facts(table.rejects)
         print_facts("Scored", [*facts, ("written to", str(output))] if output else facts)
     if broken is not None:
         say(f"Not all rows were answered. {sentence(broken, server)}")
         raise typer.Exit(NOT_CARRIED_OUT)
-    raise typer.Exit(1 if run.scored.error_count else 0)
+    raise typer.Exit(1 if run.scored.error_count or table.rejects.rows_rejected else 0)

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from clients.cli.scoring import OutcomeTally, ScoringRun
 from clients.scores import Decision
+from kuntur.tables import RejectReport
 
 _PERCENTILES = (50, 95, 99, 100)
 
@@ -49,6 +50,17 @@ def outcome_facts(tally: OutcomeTally) -> list[tuple[str, str]]:
     return [
         ("outcomes taken", f"{tally.accepted_count:,}"),
         *_by_reason("outcomes refused", tally.refused_by_reason),
+    ]
+
+
+def reject_facts(rejects: RejectReport) -> list[tuple[str, str]]:
+    """Gives how many rows of the files were not sent because they break the rules, and why."""
+    if not rejects.rows_rejected:
+        return []
+    return [
+        ("rows of the files rejected", f"{rejects.rows_rejected:,}"),
+        *((f"rejected: {each.field} {each.reason.value}", f"{each.rows:,}") for each in rejects.findings),
+        ("rejected rows written to", str(rejects.path or "nowhere: name a file with --rejects")),
     ]
 
 

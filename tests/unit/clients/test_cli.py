@@ -215,6 +215,23 @@ def test_refused_outcomes_make_exit_code_1(server: FakeServer, history: Path) ->
     assert "TRANSACTION_NOT_FOUND" in result.output
 
 
+def test_rows_that_break_the_rules_are_not_passed_over_in_silence(
+    server: FakeServer, history: Path, tmp_path: Path
+) -> None:
+    rows = pl.read_parquet(history)
+    repeated = pl.concat([rows] * 3).with_columns(
+        pl.format("t-{}", pl.int_range(pl.len())).alias("transaction_id"),
+        pl.when(pl.int_range(pl.len()) == 7).then(-1).otherwise("amount_minor").alias("amount_minor"),
+    )
+    repeated.write_parquet(history)
+    result = run(server, "score", history, "--rejects", tmp_path / "rejects.csv")
+    assert result.exit_code == 1
+    assert "rows of the files rejected" in result.output
+    assert "amount_minor" in result.output
+    assert pl.read_csv(tmp_path / "rejects.csv")["source_row"].to_list() == [7]
+    assert sum(len(each.transaction_ids) for each in server.arrivals("ScoreStream")) == 179
+
+
 def test_models_are_listed_as_a_table_or_as_json(server: FakeServer) -> None:
     model = model_pb2.Model(
         model_version="m-2", state=model_pb2.MODEL_STATE_REFUSED, metrics={"average_precision": 0.81234}
