@@ -1,0 +1,1 @@
+"""The trainer: from transactions with outcomes to a published bundle."""

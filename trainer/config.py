@@ -1,0 +1,144 @@
+"""Settings of the trainer: defaults, one TOML file, environment, command line, each over the one before.
+
+Environment variables are `KUNTUR_TRAINER_` and the path of the setting joined by `__`, such as
+`KUNTUR_TRAINER_SEARCH__TRIALS=40`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+from kuntur.identity import DEFAULT_HASH_KEY
+
+Algorithm = Literal["xgboost", "random_forest", "logistic_regression"]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class DataSettings(_Section):
+    """Where the transactions come from."""
+
+    paths: tuple[str, ...] = ()
+    """Files or globs: CSV, Parquet, JSON lines."""
+    mapping: str = "kuntur"
+    """A shipped mapping (kuntur, handbook) or the path of one."""
+    journal: Path | None = None
+    """Directory of a server's journal, read instead of files."""
+    since: datetime | None = None
+    """Earliest event time to read; all when unset."""
+    until: datetime | None = None
+    """The moment at which the trainer stands: later transactions and labels are not known. Default: just after
+    the last transaction."""
+    max_reject_share: float = Field(default=0.01, ge=0, le=1)
+    """Above this share of bad rows the run stops."""
+
+
+class SplitSettings(_Section):
+    """How time is cut. Never at random."""
+
+    label_delay_days: float | None = Field(default=None, ge=0)
+    """Days that labels need to arrive. Default: the mapping's; 14 where it has none."""
+    validation_days: PositiveFloat = 14
+    """Days before the label delay that judge the model: the first half chooses it, the second calibrates it,
+    sets its thresholds and gives its figures."""
+    training_days: PositiveFloat | None = None
+    """Days to learn from at the most; all when unset. Features always see the whole history."""
+    warm_up_days: float = Field(default=7, ge=0)
+    """Days at the start that only fill the windows and are not learnt from."""
+
+
+class SearchSettings(_Section):
+    """The search for a model."""
+
+    trials: PositiveInt = 16
+    """Settings to try."""
+    algorithms: tuple[Algorithm, ...] = ("xgboost", "random_forest", "logistic_regression")
+    """Estimators to try."""
+    max_rounds: PositiveInt = 400
+    """Boosting rounds of a trial at the most."""
+    max_rows: PositiveInt = 300_000
+    """Rows that a trial learns from: all frauds and a sample of the rest, weighted up to stand for all. The
+    chosen setting learns from every row."""
+    cpus_per_trial: PositiveInt = 1
+    """Threads of a trial; as many trials run at once as the cluster has cores for."""
+    time_limit_s: PositiveFloat | None = None
+    """Stop starting trials after so many seconds."""
+    seed: int = 7
+    """Seed of everything that draws."""
+
+
+class ThresholdSettings(_Section):
+    """What the advice may cost."""
+
+    review_alerts_per_day: PositiveFloat = 50
+    """Transactions a day that analysts can look at."""
+    decline_alerts_per_day: PositiveFloat = 10
+    """Of these, transactions a day that may be stopped at once."""
+
+
+class RaySettings(_Section):
+    """Where the search runs."""
+
+    address: str | None = None
+    """Address of a Ray cluster; unset starts Ray on this machine."""
+    object_store_bytes: PositiveInt = 1 << 30
+    """Shared memory for arrays when Ray starts here."""
+
+
+class TrainerSettings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KUNTUR_TRAINER_",
+        env_nested_delimiter="__",
+        frozen=True,
+        extra="forbid",
+        use_attribute_docstrings=True,
+    )
+    config_file: ClassVar[Path | None] = None
+
+    data: DataSettings = DataSettings()
+    """Where the transactions come from."""
+    split: SplitSettings = SplitSettings()
+    """How time is cut."""
+    search: SearchSettings = SearchSettings()
+    """The search for a model."""
+    thresholds: ThresholdSettings = ThresholdSettings()
+    """What the advice may cost."""
+    ray: RaySettings = RaySettings()
+    """Where the search runs."""
+    registry: Path = Path("registry")
+    """Directory in which bundles are published."""
+    work: Path = Path("work")
+    """Directory for the search's state, reject files and anything a run can be resumed from."""
+    hash_key: str = DEFAULT_HASH_KEY
+    """Key of the hashes of ids, 32 hexadecimal digits; the server's."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # pydantic passes it by name
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Orders the sources: command line, environment, file."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, cls.config_file)
+
+
+def load(config: Path | None, overrides: dict[str, object]) -> TrainerSettings:
+    """Reads the settings. Raises pydantic's ValidationError that names each wrong one.
+
+    overrides: nested as the sections are; they win over environment and file.
+    """
+    loader = type("TrainerSettings", (TrainerSettings,), {"config_file": config, "__module__": __name__})
+    settings: TrainerSettings = loader(**overrides)
+    return settings

@@ -1,0 +1,81 @@
+"""The training set: every transaction with the features that serving would have given it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix
+from kuntur.tables import Table, to_batch, to_outcomes
+from kuntur.transaction import ATTRIBUTE_PREFIX, IntColumn
+
+_NEVER = np.iinfo(np.int64).max
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Transactions in event order as arrays.
+
+    features: float32 [n, len(names)]; names: of the catalogue, then of the attributes; event_time_us,
+    reported_time_us: int64 [n], the latter far in the future where no label is known; is_fraud: bool [n];
+    amount: float64 [n], currency units.
+    """
+
+    features: FeatureMatrix
+    names: tuple[str, ...]
+    event_time_us: npt.NDArray[np.int64]
+    reported_time_us: npt.NDArray[np.int64]
+    is_fraud: npt.NDArray[np.bool_]
+    amount: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.is_fraud)
+
+
+def build(
+    table: Table,
+    secret: npt.NDArray[np.uint64],
+    until: datetime | None,
+    progress: Callable[[int], None],
+) -> Dataset:
+    """Replays a table through the engine, with each outcome from the hour of its report on.
+
+    Labels reported after `until` are left out as if they were not there.
+    """
+    frame = table.frame
+    if until is not None:
+        late = pl.col("reported_time") > until
+        frame = frame.with_columns(
+            pl.when(late).then(None).otherwise(pl.col("is_fraud")).alias("is_fraud"),
+            pl.when(late).then(None).otherwise(pl.col("reported_time")).alias("reported_time"),
+        )
+    batch = to_batch(frame, secret)
+    outcomes, _ = to_outcomes(frame, batch.keys)
+    features = FeatureEngine().replay(batch, outcomes, progress)
+    if batch.attributes:
+        columns = [batch.attributes[name].astype(np.float32) for name in table.attributes]
+        features = np.column_stack([features, *columns])
+    names = FEATURE_NAMES + tuple(ATTRIBUTE_PREFIX + name for name in table.attributes)
+    return Dataset(
+        features=features,
+        names=names,
+        event_time_us=batch.ints[:, IntColumn.EVENT_TIME_US].copy(),
+        reported_time_us=frame["reported_time"].dt.timestamp("us").fill_null(_NEVER).to_numpy(),
+        is_fraud=frame["is_fraud"].fill_null(value=False).to_numpy(),
+        amount=batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0,
+    )
+
+
+def informative(features: FeatureMatrix) -> npt.NDArray[np.bool_]:
+    """Tells which columns vary at all, bool [columns]: the others cannot tell fraud apart."""
+    kept = np.zeros(features.shape[1], dtype=np.bool_)
+    for column in range(features.shape[1]):
+        values = features[:, column]
+        first = values[0] if len(values) else np.float32(0)
+        kept[column] = not np.all((values == first) | (np.isnan(values) & np.isnan(first)))
+    return kept

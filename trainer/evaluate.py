@@ -1,0 +1,75 @@
+"""How well a model finds fraud, and where its thresholds should lie."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
+
+from kuntur.bundle import Thresholds
+from trainer.config import ThresholdSettings
+
+Float32 = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+
+def average_precision(label: Flags, score: npt.NDArray[np.float32]) -> float:
+    """Gives the area under precision over recall, without interpolation; 0 when there is no fraud."""
+    return float(average_precision_score(label, score)) if label.any() else 0.0
+
+
+def _threshold(probability: Float32, alerts: float) -> float:
+    """Gives the lowest threshold that raises at most so many alerts on these rows."""
+    allowed = int(alerts)
+    if allowed >= len(probability):
+        return 0.0
+    ordered = np.sort(probability)[::-1]
+    # Just above the first score that is one too many, so that its equals stay below as well.
+    return float(min(np.nextafter(ordered[allowed], np.float32(2)), np.float32(1)))
+
+
+def thresholds(probability: Float32, days: float, settings: ThresholdSettings) -> Thresholds:
+    """Chooses thresholds that keep to the alert budget on rows of `days` days."""
+    review = _threshold(probability, settings.review_alerts_per_day * days)
+    decline = max(review, _threshold(probability, settings.decline_alerts_per_day * days))
+    rationale = (
+        f"Alert budget: at most {settings.review_alerts_per_day:g} reviews a day, of which at most "
+        f"{settings.decline_alerts_per_day:g} are declined, on the {days:g} days that the model was calibrated on."
+    )
+    return Thresholds(review=review, decline=decline, rationale=rationale)
+
+
+def figures(
+    label: Flags, probability: Float32, amount: npt.NDArray[np.float64], days: float, chosen: Thresholds
+) -> dict[str, float]:
+    """Gives the figures of the manifest on one window.
+
+    label: bool [n]; probability: float32 [n]; amount: float64 [n], currency units; days: length of the
+    window. Precision, recall and recall by value are at the review threshold.
+    """
+    alerts = probability >= np.float32(chosen.review)
+    declined = probability >= np.float32(chosen.decline)
+    caught = alerts & label
+    return {
+        "rows": float(len(label)),
+        "frauds": float(label.sum()),
+        "average_precision": average_precision(label, probability),
+        "auc_roc": float(roc_auc_score(label, probability)),
+        "brier": float(brier_score_loss(label, probability)),
+        "log_loss": float(log_loss(label, np.clip(probability.astype(np.float64), 1e-12, 1 - 1e-12))),
+        "expected_calibration_error": calibration_error(label, probability),
+        "alerts_per_day": float(alerts.sum() / days),
+        "declines_per_day": float(declined.sum() / days),
+        "precision": float(caught.sum() / max(alerts.sum(), 1)),
+        "recall": float(caught.sum() / max(label.sum(), 1)),
+        "recall_by_value": float(amount[caught].sum() / max(amount[label].sum(), 1e-9)),
+        "decline_precision": float((declined & label).sum() / max(declined.sum(), 1)),
+    }
+
+
+def calibration_error(label: Flags, probability: Float32, bins: int = 15) -> float:
+    """Gives the expected calibration error over bins of equal width (Guo and others, 2017)."""
+    place = np.minimum((probability * bins).astype(np.int64), bins - 1)
+    count = np.bincount(place, minlength=bins)
+    gap = np.bincount(place, weights=probability.astype(np.float64) - label, minlength=bins)
+    return float(np.abs(gap).sum() / max(count.sum(), 1))

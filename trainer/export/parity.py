@@ -1,0 +1,111 @@
+"""The gate before publishing: the exported model must take the same branches and give the same scores.
+
+Compared on every validation row, on rows laid on each comparison of the model and one step of float32 to
+either side, and on rows with each feature unset in turn. Tree by tree the leaf values must be the same
+number; only their sum may differ, by the order in which it is taken.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import onnxruntime as ort
+
+from trainer.calibration import Calibration
+from trainer.export.graph import build_tree_values
+from trainer.models.base import FittedModel
+
+PROBABILITY_TOLERANCE = 2e-6
+_CHUNK = 8_192
+_NEIGHBOURS = 20_000  # comparisons tested at the most, drawn with a fixed seed
+
+
+class ParityError(Exception):
+    """The exported model does not agree with the fitted one."""
+
+
+def session(model: bytes) -> ort.InferenceSession:
+    """Opens a model on one thread, as the server does."""
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+
+
+def run(opened: ort.InferenceSession, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Runs a model over rows of any number, float32."""
+    parts = [
+        opened.run(None, {"features": np.ascontiguousarray(features[start : start + _CHUNK])})[0]
+        for start in range(0, len(features), _CHUNK)
+    ]
+    joined: npt.NDArray[np.float32] = np.concatenate(parts)
+    return joined
+
+
+def _edge_rows(model: FittedModel, sample: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    """Gives rows on the comparisons of a model, one step beside them, and with features unset."""
+    generator = np.random.default_rng(0)
+    columns = sample.shape[1]
+    unset = np.repeat(sample[:4], columns, axis=0)
+    unset[np.arange(len(unset)), np.tile(np.arange(columns), 4)[: len(unset)]] = np.nan
+    rows = [unset, np.full((1, columns), np.nan, dtype=np.float32)]
+    splits = model.splits()
+    if splits is not None and len(splits.column):
+        count = min(len(splits.column), _NEIGHBOURS)
+        chosen = generator.choice(len(splits.column), size=count, replace=False)
+        column, threshold = splits.column[chosen], splits.threshold[chosen]
+        base = sample[generator.integers(0, len(sample), size=count)]
+        for value in (threshold, np.nextafter(threshold, -np.inf), np.nextafter(threshold, np.inf)):
+            at = base.copy()
+            at[np.arange(count), column] = value
+            rows.append(at)
+    return np.concatenate(rows).astype(np.float32)
+
+
+def check_parity(
+    model: FittedModel, calibration: Calibration, exported: bytes, validation: npt.NDArray[np.float32]
+) -> dict[str, float]:
+    """Compares, and gives what was compared and the largest differences. Raises ParityError.
+
+    validation: float32 [n, columns], at least one row.
+    """
+    rows = np.concatenate([validation, _edge_rows(model, validation)])
+    served = session(exported)
+    given = run(served, rows)
+    wanted = np.concatenate(
+        [
+            calibration.probability(model.margin(rows[start : start + _CHUNK]))
+            for start in range(0, len(rows), _CHUNK)
+        ]
+    )
+    difference = np.abs(given.astype(np.float64) - wanted)
+    if not np.isfinite(given).all() or difference.max() > PROBABILITY_TOLERANCE:
+        worst = int(np.nanargmax(np.where(np.isfinite(difference), difference, np.inf)))
+        raise ParityError(
+            f"row {worst} of {len(rows)}: the exported model gives {given[worst]!r}, the fitted one {wanted[worst]!r}"
+        )
+    leaves = _check_leaves(model, rows)
+    single = np.concatenate([run(served, rows[i : i + 1]) for i in range(min(len(rows), 512))])
+    if not np.array_equal(single.view(np.uint32), given[: len(single)].view(np.uint32)):
+        raise ParityError("a row scored alone differs from the same row in a frame")
+    return {
+        "rows": float(len(rows)),
+        "leaves": float(leaves),
+        "max_probability_difference": float(difference.max()),
+    }
+
+
+def _check_leaves(model: FittedModel, rows: npt.NDArray[np.float32]) -> int:
+    """Compares what each tree adds; gives how many leaf values were compared."""
+    first = model.tree_values(rows[:1])
+    if first is None:
+        return 0
+    opened = session(build_tree_values(model, rows.shape[1], first.shape[1]))
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK]
+        wanted, given = model.tree_values(part), run(opened, part)
+        if wanted is None or not np.array_equal(wanted, given):
+            row, tree = np.argwhere(wanted != given)[0]
+            raise ParityError(f"row {start + row}: tree {tree} reaches another leaf in the exported model")
+    return len(rows) * first.shape[1]

@@ -1,0 +1,50 @@
+"""What is done about frauds being one row in hundreds: part of the search, not an article of faith."""
+
+from __future__ import annotations
+
+import numpy as np
+from imblearn.under_sampling import RandomUnderSampler
+
+from trainer.rows import TrainingRows
+
+STRATEGIES = ("none", "weight", "weight_sqrt", "undersample")
+_KEPT_PER_FRAUD = 20  # legitimate rows kept a fraud by undersampling
+
+
+def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
+    """Gives the rows as a strategy wants them. Raises ValueError for one that is not in STRATEGIES.
+
+    none: as they are. weight: frauds weighted up until both classes weigh the same. weight_sqrt: by the
+    square root of that. undersample: 20 legitimate rows a fraud, drawn at random, not weighted up again.
+    """
+    if strategy == "none":
+        return rows
+    frauds = rows.label == 1
+    if strategy in ("weight", "weight_sqrt"):
+        ratio = rows.weight[~frauds].sum(dtype=np.float64) / max(rows.weight[frauds].sum(dtype=np.float64), 1.0)
+        factor = np.sqrt(ratio) if strategy == "weight_sqrt" else ratio
+        return TrainingRows(rows.features, rows.label, np.where(frauds, rows.weight * factor, rows.weight).astype(np.float32))
+    if strategy == "undersample":
+        fraud_count = int(frauds.sum())
+        if fraud_count * _KEPT_PER_FRAUD >= len(rows) - fraud_count:
+            return rows
+        sampler = RandomUnderSampler(sampling_strategy=1 / _KEPT_PER_FRAUD, random_state=seed)
+        numbers, _ = sampler.fit_resample(np.arange(len(rows))[:, None], rows.label)
+        kept = np.sort(numbers[:, 0])
+        return TrainingRows(rows.features[kept], rows.label[kept], np.ones(len(kept), dtype=np.float32))
+    raise ValueError(f"{strategy!r} is none of {', '.join(STRATEGIES)}")
+
+
+def thinned(rows: TrainingRows, limit: int, seed: int) -> TrainingRows:
+    """Gives at most `limit` rows: all frauds and a sample of the rest, weighted up to stand for all of it."""
+    if len(rows) <= limit:
+        return rows
+    frauds, others = np.flatnonzero(rows.label == 1), np.flatnonzero(rows.label == 0)
+    kept = max(limit - len(frauds), len(frauds))
+    if kept >= len(others):
+        return rows
+    drawn = np.random.default_rng(seed).choice(others, size=kept, replace=False)
+    chosen = np.sort(np.concatenate([frauds, drawn]))
+    weight = rows.weight[chosen].copy()
+    weight[rows.label[chosen] == 0] *= len(others) / kept
+    return TrainingRows(rows.features[chosen], rows.label[chosen], weight)

@@ -1,0 +1,111 @@
+"""Random forest: regression trees on the label, whose mean is the share of fraud in the leaves reached.
+
+On labels of 0 and 1 the squared error falls exactly as Gini's impurity does, so these are the trees of a
+classifier, in the form that exports without a post-transform.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from onnx import helper, numpy_helper
+from skl2onnx import to_onnx
+from skl2onnx.common.data_types import FloatTensorType
+from sklearn.ensemble import RandomForestRegressor
+
+from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
+from trainer.rows import TrainingRows
+from trainer.models.gradient_boosting import flat_margin
+
+_UNSET = np.float32(-1e6)  # below every value, so that one comparison sets the unset ones apart
+
+
+def _filled(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    return np.where(np.isnan(features), _UNSET, features)
+
+
+class Forest(FittedModel):
+    """A forest; margins are shares of fraud, 0 to 1, before calibration."""
+
+    def __init__(self, forest: RandomForestRegressor) -> None:
+        self.forest = forest
+
+    def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Gives the mean share of fraud in the leaves reached, float32 [n]."""
+        return np.asarray(self.forest.predict(_filled(features)), dtype=np.float32)
+
+    def graph(self) -> MarginGraph:
+        """Gives a TreeEnsembleRegressor behind the filling of unset values."""
+        columns = self.forest.n_features_in_
+        converted = to_onnx(self.forest, initial_types=[("features", FloatTensorType([None, columns]))])
+        (tree,) = [node for node in converted.graph.node if node.op_type == "TreeEnsembleRegressor"]
+        graph = flat_margin(tree)
+        tree.input[0] = "filled"
+        fill = [
+            helper.make_node("IsNaN", ["features"], ["is_unset"]),
+            helper.make_node("Where", ["is_unset", "unset", "features"], ["filled"]),
+        ]
+        constant = numpy_helper.from_array(np.array([_UNSET], dtype=np.float32), "unset")
+        return MarginGraph(fill + graph.nodes, [*graph.initializers, constant])
+
+    def tree_values(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Gives each tree's share of the mean, float32 [n, trees]."""
+        leaves = self.forest.apply(_filled(features))
+        values = np.empty(leaves.shape, dtype=np.float32)
+        for number, tree in enumerate(self.forest.estimators_):
+            values[:, number] = tree.tree_.value[leaves[:, number], 0, 0] / len(self.forest.estimators_)
+        return values
+
+    def splits(self) -> Splits:
+        """Gives every comparison of every tree."""
+        columns, thresholds = [], []
+        for tree in self.forest.estimators_:
+            inner = tree.tree_.children_left != -1
+            columns.append(tree.tree_.feature[inner])
+            thresholds.append(tree.tree_.threshold[inner])
+        return Splits(
+            np.concatenate(columns).astype(np.int64), np.concatenate(thresholds).astype(np.float32)
+        )
+
+    def importance(self) -> npt.NDArray[np.float64]:
+        """Gives the mean decrease in impurity by column."""
+        return np.asarray(self.forest.feature_importances_, dtype=np.float64)
+
+
+class RandomForest(Family):
+    """scikit-learn's forest."""
+
+    name = "random_forest"
+
+    def suggest(self, trial: Any, max_rounds: int) -> None:
+        """Draws the number of trees, their depth and how many columns a split looks at."""
+        trial.suggest_int("trees", 40, min(120, max(41, max_rounds)), step=20)
+        trial.suggest_int("tree_depth", 6, 14)
+        trial.suggest_float("column_share", 0.15, 0.6)
+        trial.suggest_int("leaf_rows", 2, 50, log=True)
+
+    def fit(
+        self,
+        rows: TrainingRows,
+        parameters: Parameters,
+        *,
+        threads: int,
+        seed: int,
+        judge: npt.NDArray[np.float32] | None = None,
+        on_round: RoundCallback | None = None,
+    ) -> Forest:
+        """Fits the forest; it has no rounds to report."""
+        del judge, on_round
+        forest = RandomForestRegressor(
+            n_estimators=int(parameters["trees"] or 0),
+            max_depth=int(parameters["tree_depth"] or 0),
+            max_features=float(parameters["column_share"] or 0),
+            min_samples_leaf=int(parameters["leaf_rows"] or 0),
+            max_samples=min(1.0, 200_000 / len(rows)),
+            n_jobs=threads,
+            random_state=seed,
+        )
+        forest.fit(_filled(rows.features), rows.label, sample_weight=rows.weight)
+        return Forest(forest)

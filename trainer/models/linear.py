@@ -1,0 +1,112 @@
+"""Logistic regression on squeezed and standardised features: the plain model that others must beat."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import onnx
+from onnx import helper, numpy_helper
+from sklearn.linear_model import LogisticRegression
+
+from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback
+from trainer.rows import TrainingRows
+
+
+def _squeezed(features: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Gives sign(x) log(1 + |x|): amounts and counts have long tails that a straight line cannot follow."""
+    return np.sign(features) * np.log(np.abs(features) + features.dtype.type(1))
+
+
+class Linear(FittedModel):
+    """Weights on squeezed and filled features; margins are log-odds before calibration.
+
+    centre, scale, weights: float64 [columns]; a weight is for a feature divided by its spread, `scale` is
+    one by that spread. The arithmetic is in double precision on both sides, so that the order in which a
+    row is summed does not show.
+    """
+
+    def __init__(
+        self,
+        centre: npt.NDArray[np.float64],
+        scale: npt.NDArray[np.float64],
+        weights: npt.NDArray[np.float64],
+        intercept: float,
+    ) -> None:
+        self.centre = centre
+        self.weights = weights * scale
+        self.intercept = intercept
+        self._sizes = np.abs(weights) * (scale > 0)
+
+    def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Gives the weighted sums, float32 [n]."""
+        squeezed = _squeezed(features.astype(np.float64))
+        filled = np.where(np.isnan(squeezed), self.centre, squeezed)
+        return (((filled - self.centre) * self.weights).sum(axis=1) + self.intercept).astype(np.float32)
+
+    def graph(self) -> MarginGraph:
+        """Gives the same arithmetic; a sum by row instead of a matrix product, so that a row's bits do not
+        depend on its neighbours."""
+        nodes: list[onnx.NodeProto] = []
+
+        def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
+            nodes.append(helper.make_node(kind, inputs, [output], **attributes))
+            return output
+
+        node("Cast", ["features"], "wide", to=onnx.TensorProto.DOUBLE)
+        node("Log", [node("Add", [node("Abs", ["wide"], "size"), "one"], "size_1")], "log_size")
+        node("Mul", [node("Sign", ["wide"], "sign"), "log_size"], "squeezed")
+        node("Where", [node("IsNaN", ["squeezed"], "is_unset"), "centre", "squeezed"], "filled")
+        node("Mul", [node("Sub", ["filled", "centre"], "centred"), "weights"], "parts")
+        node("Add", [node("ReduceSum", ["parts", "columns"], "sum", keepdims=0), "intercept"], "exact")
+        node("Cast", ["exact"], "margin", to=onnx.TensorProto.FLOAT)
+        constants = {
+            "one": np.array([1], dtype=np.float64),
+            "centre": self.centre,
+            "weights": self.weights,
+            "columns": np.array([1], dtype=np.int64),
+            "intercept": np.array([self.intercept], dtype=np.float64),
+        }
+        return MarginGraph(nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()])
+
+    def importance(self) -> npt.NDArray[np.float64]:
+        """Gives the share of each weight's size; columns are standardised, so sizes compare."""
+        total = self._sizes.sum()
+        return self._sizes / total if total > 0 else self._sizes
+
+
+class LogisticFamily(Family):
+    """scikit-learn's logistic regression."""
+
+    name = "logistic_regression"
+
+    def suggest(self, trial: Any, max_rounds: int) -> None:
+        """Draws the regularisation."""
+        del max_rounds
+        trial.suggest_float("inverse_penalty", 1e-4, 10.0, log=True)
+
+    def fit(
+        self,
+        rows: TrainingRows,
+        parameters: Parameters,
+        *,
+        threads: int,
+        seed: int,
+        judge: npt.NDArray[np.float32] | None = None,
+        on_round: RoundCallback | None = None,
+    ) -> Linear:
+        """Fits weights by L-BFGS; it has no rounds to report."""
+        del judge, on_round, threads
+        squeezed = _squeezed(rows.features)
+        known = np.isfinite(squeezed)
+        count = np.maximum(known.sum(axis=0), 1)
+        centre = np.where(known, squeezed, np.float32(0)).sum(axis=0, dtype=np.float64) / count
+        clean = np.where(known, squeezed - centre.astype(np.float32), np.float32(0))
+        spread = np.sqrt((clean**2).mean(axis=0, dtype=np.float64))
+        scale = np.where(spread > 1e-6, 1.0 / np.maximum(spread, 1e-6), 0.0)
+        model = LogisticRegression(
+            C=float(parameters["inverse_penalty"] or 1.0), max_iter=200, random_state=seed
+        )
+        model.fit(clean * scale.astype(np.float32), rows.label, sample_weight=rows.weight)
+        return Linear(centre, scale, model.coef_[0].astype(np.float64), float(model.intercept_[0]))
