@@ -96,7 +96,7 @@ class AsyncFrameStream:
             end = error
             self._call.cancel()
         except asyncio.CancelledError:
-            # Cancelling the call surfaces here; the task itself is never cancelled from outside.
+            # Cancelling the call surfaces here, and so does the end of the event loop.
             end = cancelled("The stream was ended from this side.")
         finally:
             self._finish(end)

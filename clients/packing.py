@@ -66,7 +66,7 @@ class PackingScorer:
         self._closing = False
         self._abandoned = False
         self._stream: FrameStream | None = None
-        self._on_reader = threading.local()
+        self._telling = threading.local()  # set on a thread while it runs callbacks of futures
         self._packer = threading.Thread(target=self._pack, name="kuntur-packing", daemon=True)
         self._packer.start()
 
@@ -78,8 +78,8 @@ class PackingScorer:
         """
         message = to_proto(transaction)
         with self._lock:
-            # The thread that settles futures makes the room: waiting for it here would never end.
-            if not getattr(self._on_reader, "settling", False):
+            # A thread that tells futures their answers makes the room: waiting for it here would never end.
+            if not getattr(self._telling, "now", False):
                 self._room.wait_for(
                     lambda: self._closing or len(self._gathered) < self._max_frame_transactions
                 )
@@ -97,7 +97,7 @@ class PackingScorer:
 
         Gives False when `timeout_seconds` (None: no limit) were not enough. Errors stay in the futures.
         """
-        self._refuse_on_reader("flush")
+        self._refuse_in_callback("flush")
         with self._lock:
             self._hurried_count = len(self._gathered)
             pending = [each.future for frame in self._unsettled.values() for each in frame]
@@ -110,7 +110,7 @@ class PackingScorer:
 
         What has no answer after `timeout_seconds` (None: no limit) fails with Cancelled.
         """
-        self._refuse_on_reader("close")
+        self._refuse_in_callback("close")
         give_up_at = None if timeout_seconds is None else time.monotonic() + timeout_seconds
         with self._lock:
             self._closing = True
@@ -197,7 +197,7 @@ class PackingScorer:
         self._packer.join()
 
     def _settle(self, number: int, frame: list[_Submission], answer: Future[FrameAnswer]) -> None:
-        self._on_reader.settling = True
+        self._telling.now = True
         try:
             broken = answer.exception()
             if broken is not None:
@@ -212,17 +212,21 @@ class PackingScorer:
         except Exception as error:  # an answer that cannot be read fails its frame
             self._fail(number, frame, error)
         finally:
-            self._on_reader.settling = False
+            self._telling.now = False
             with self._lock:
                 self._unsettled.pop(number, None)
 
     def _fail(self, number: int, frame: list[_Submission], error: BaseException) -> None:
-        for submission in frame:
-            if not submission.future.done():
-                submission.future.set_exception(error)
-        with self._lock:
-            self._unsettled.pop(number, None)
+        self._telling.now = True
+        try:
+            for submission in frame:
+                if not submission.future.done():
+                    submission.future.set_exception(error)
+        finally:
+            self._telling.now = False
+            with self._lock:
+                self._unsettled.pop(number, None)
 
-    def _refuse_on_reader(self, verb: str) -> None:
-        if getattr(self._on_reader, "settling", False):
+    def _refuse_in_callback(self, verb: str) -> None:
+        if getattr(self._telling, "now", False):
             raise RuntimeError(f"{verb} waits for the thread that runs this callback")

@@ -11,7 +11,7 @@ import typer
 from clients.client import Client
 from clients.config import ClientConfig
 
-if TYPE_CHECKING:  # Polars takes as long to load as --help may take altogether
+if TYPE_CHECKING:  # Polars is loaded by the commands that read files, and not for --help
     from kuntur.tables import Table
 
 Files = Annotated[

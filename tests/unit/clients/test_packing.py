@@ -196,6 +196,22 @@ def test_a_callback_may_submit_again(server: FakeServer, client: Client) -> None
         )
 
 
+def test_a_callback_may_submit_again_after_a_failure_before_sending(
+    server: FakeServer, client: Client
+) -> None:
+    client.close()  # no stream can be opened: the thread that cuts frames tells the futures
+    chained: list[Future[Score]] = []
+    with PackingScorer(client, max_frame_transactions=1, max_delay_seconds=0) as scorer:
+        for index, transaction in enumerate(transactions(50)):
+            again = transactions(1, 1000 + index)[0]
+            scorer.submit(transaction).add_done_callback(
+                lambda _, again=again: chained.append(scorer.submit(again))
+            )
+        eventually(lambda: len(chained) == 50)
+        scorer.flush(10)
+        assert all(each.exception(10) is not None for each in chained)
+
+
 def test_a_callback_that_would_wait_for_itself_is_told_so(client: Client) -> None:
     told: list[str] = []
     with PackingScorer(client, max_delay_seconds=0) as scorer:
