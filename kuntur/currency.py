@@ -8,8 +8,11 @@ from __future__ import annotations
 import pycountry
 
 # ISO 4217: the currencies whose minor unit is not a hundredth.
-_NO_MINOR_UNIT = frozenset("BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split())
-_THOUSANDTHS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
+_NO_MINOR_UNIT = (
+    *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),
+    *("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
+)
+_THOUSANDTHS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 
 
 def _pack(code: str) -> int:
@@ -26,8 +29,9 @@ HOME_COUNTRY_NUMBER = COUNTRY_NUMBER["PE"]
 HOME_CURRENCY_NUMBER = CURRENCY_NUMBER["PEN"]
 
 # (multiplier, divisor) that turns minor units into hundredths of the unit, for the exceptions.
-MINOR_UNIT_SCALE: dict[str, tuple[int, int]] = {code: (100, 1) for code in _NO_MINOR_UNIT} | {
-    code: (1, 10) for code in _THOUSANDTHS
+MINOR_UNIT_SCALE: dict[str, tuple[int, int]] = {
+    **dict.fromkeys(_NO_MINOR_UNIT, (100, 1)),
+    **dict.fromkeys(_THOUSANDTHS, (1, 10)),
 }
 
 

@@ -131,7 +131,9 @@ def transaction_violations(
     found += _id_violations(t, "institution_id", required=False)
     found += _time_violations(t, "event_time", latest_time_us)
     found += _id_violations(t, "account_id", required=True)
-    if t.amount_minor < 0 or (t.amount_minor == 0 and t.type != TransactionType.VERIFICATION):
+    if t.amount_minor < 0 or (
+        t.amount_minor == 0 and t.type != transaction_pb2.TRANSACTION_TYPE_VERIFICATION
+    ):
         rule = "must be above 0, or 0 for a VERIFICATION; the type tells the direction"
         found.append(Violation("amount_minor", rule))
     elif t.amount_minor > MAX_AMOUNT_MINOR:

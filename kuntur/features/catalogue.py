@@ -215,7 +215,8 @@ def _account_features() -> list[Feature]:
         ),
         Feature(
             "account_log_amount_zscore",
-            "Deviation of the log amount from the account's own mean, in standard deviations; unset below 3 transactions",
+            "Deviation of the log amount from the account's own mean, in standard deviations; "
+            "unset below 3 transactions",
             "standard deviation",
             money,
             "A departure from the customer's own habit",
@@ -378,7 +379,8 @@ def _profile_features(entity: str, source: str) -> list[Feature]:
             ),
             Feature(
                 f"{entity}_risk_{days}d",
-                f"Frauds as a share of the outcomes of the {entity} reported in the last {days} d; unset without any",
+                f"Frauds as a share of the outcomes of the {entity} reported in the last {days} d; "
+                "unset without any",
                 "ratio",
                 fields,
                 "It was compromised lately",

@@ -18,7 +18,7 @@ _LINE_WORDS = 8  # 64 bytes
 
 
 @intrinsic
-def _prefetch(typing_context, array, index):
+def _prefetch(typing_context, array, index):  # noqa: ARG001 - numba hands it over
     def generate(context, builder, signature, arguments):
         data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
         address = builder.bitcast(builder.gep(data, [arguments[1]]), cgutils.voidptr_t)

@@ -1,14 +1,14 @@
-"""Requests to columns: the readable way, through protobuf's own messages.
+"""Requests to columns: the compiled scan where it serves, protobuf's own messages everywhere else.
 
-One pass over the messages in Python collects what protobuf gives only field by field; hashing and
-checking run compiled over the whole frame.
+The way through protobuf is the reference: it finds every violation and decides what is malformed. One
+pass over the messages in Python collects what protobuf gives only field by field; hashing and checking
+run compiled over the whole frame.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -36,9 +36,15 @@ from kuntur.transaction import (
     TransactionBatch,
     TransactionType,
 )
+from kuntur.wire.attributes import read_attributes
+from kuntur.wire.codes import make_context
+from kuntur.wire.reading import MalformedError, Reading, TransactionIds
+from kuntur.wire.scan import count_transactions, scan
 
 _NAN = math.nan
 _NO_TIME = -(2**62)
+_MAX_SECONDS = 2**62 // 1_000_000  # beyond, microseconds leave 64 bits; such a time breaks the rules anyway
+_KEYS, _INTS, _FLOATS = len(KeyColumn), len(IntColumn), len(FloatColumn)
 _TIME, _TYPE, _CHANNEL = int(IntColumn.EVENT_TIME_US), int(IntColumn.TYPE), int(IntColumn.CHANNEL)
 _ACCOUNT_TYPE, _AGE = int(IntColumn.ACCOUNT_TYPE), int(IntColumn.ACCOUNT_AGE_DAYS)
 _COUNTRY, _CURRENCY = int(IntColumn.COUNTRY), int(IntColumn.CURRENCY)
@@ -48,24 +54,6 @@ _LAST_TYPE, _LAST_CHANNEL, _LAST_ACCOUNT_TYPE = max(TransactionType), max(Channe
 _VERIFICATION = int(TransactionType.VERIFICATION)
 # A message with an amount or balance out of range is marked so, and never enters the engine.
 _BAD = -(2**62)
-
-
-class MalformedError(ValueError):
-    """Bytes that are no message of the type they should be."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a frame of messages gave: columns of the good ones, violations of the others.
-
-    ids: the transaction ids of the whole frame, as they came; batch: the good transactions in their order; places: int64, where they stood in the frame;
-    violations: by place, for each that was refused.
-    """
-
-    ids: list[str]
-    batch: TransactionBatch
-    places: npt.NDArray[np.int64]
-    violations: dict[int, list[Violation]]
 
 
 @njit(cache=True, nogil=True)
@@ -88,7 +76,7 @@ def _check(data, starts, lengths, ints, floats, latest_time_us, suspects):
         for column in range(lengths.shape[1]):
             bad |= lengths[i, column] > MAX_ID_BYTES
         category = lengths[i, _CATEGORY_CODE]
-        bad |= category != 0 and category != 4
+        bad |= not (category == 0 or category == 4)  # noqa: PLR1714 - compiled, a set is slow
         if category == 4:
             for byte in range(4):
                 digit = data[starts[i, _CATEGORY_CODE] + byte]
@@ -110,10 +98,16 @@ def _check(data, starts, lengths, ints, floats, latest_time_us, suspects):
     return marked
 
 
+def _time_us(seconds: int, nanos: int) -> int:
+    if 0 <= nanos < 1_000_000_000 and -_MAX_SECONDS <= seconds <= _MAX_SECONDS:
+        return seconds * 1_000_000 + nanos // 1_000
+    return _NO_TIME
+
+
 def _position(transaction: transaction_pb2.Transaction, field: str, value: float) -> float:
     # A NaN that was sent must not pass for a value that was not.
     if value != 0.0 or transaction.HasField(field):
-        return value if value == value else math.inf
+        return math.inf if math.isnan(value) else value
     return _NAN
 
 
@@ -128,12 +122,36 @@ class TransactionReader:
         """Takes the secret of the ids' hashes, uint64 [2]."""
         self._secret = secret
         self._institutions = Institutions(secret)
+        self._context = make_context(secret)
 
     def read_request(self, raw: bytes, latest_time_us: int) -> Reading:
         """Reads a serialised ScoreTransactionRequest, ScoreStreamRequest or BackfillRequest.
 
         The three are alike: field 1 holds the transaction or transactions. Raises MalformedError.
         """
+        reading = self._scan(raw, latest_time_us)
+        return reading if reading is not None else self._read_messages(raw, latest_time_us)
+
+    def _scan(self, raw: bytes, latest_time_us: int) -> Reading | None:
+        """Reads a request that is as nearly all are; None for any other, whatever is the matter with it."""
+        n = count_transactions(raw)
+        if n <= 0:
+            return None
+        keys = np.empty((n, _KEYS), dtype=np.uint64)
+        ints = np.empty((n, _INTS), dtype=np.int64)
+        floats = np.empty((n, _FLOATS), dtype=np.float64)
+        spans = np.empty((n, 2), dtype=np.int64)
+        count = scan(raw, latest_time_us, self._context, keys, ints, floats, spans)
+        if count < 0:
+            return None
+        attributes = read_attributes(raw, n, count) if count > 0 else {}
+        if attributes is None:
+            return None
+        batch = TransactionBatch(keys, ints, floats, attributes)
+        return Reading(TransactionIds(raw, spans), batch, np.arange(n), {})
+
+    def _read_messages(self, raw: bytes, latest_time_us: int) -> Reading:
+        """Reads any request, through protobuf. Raises MalformedError."""
         try:
             request = scoring_service_pb2.ScoreStreamRequest.FromString(raw)
         except DecodeError as error:
@@ -160,7 +178,6 @@ class TransactionReader:
         scope_of, currency_of, country_of = self._institutions.scope, CURRENCY_NUMBER.get, COUNTRY_NUMBER.get
         for i, t in enumerate(messages):
             time = t.event_time
-            nanos = time.nanos
             kind = t.type
             amount = t.amount_minor
             code = t.currency_code
@@ -189,7 +206,7 @@ class TransactionReader:
             )
             add_row(
                 (
-                    time.seconds * 1_000_000 + nanos // 1_000 if 0 <= nanos < 1_000_000_000 else _NO_TIME,
+                    _time_us(time.seconds, time.nanos),
                     amount,
                     balance,
                     kind,
@@ -231,7 +248,7 @@ class TransactionReader:
         if marked == 0:
             return Reading(texts[:: len(KeyColumn)], batch, np.arange(n), {})
         violations = {
-            int(i): transaction_violations(messages[i], latest_time_us) for i in np.flatnonzero(suspects)
+            i: transaction_violations(messages[i], latest_time_us) for i in np.flatnonzero(suspects).tolist()
         }
         good = np.flatnonzero(~suspects)
         return Reading(texts[:: len(KeyColumn)], batch.rows(good), good, violations)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from google.protobuf import timestamp_pb2
 
@@ -46,20 +47,20 @@ _ENUM_FIELDS = {"type": TransactionType, "channel": Channel, "account_type": Acc
 
 def to_proto(transaction: Transaction) -> transaction_pb2.Transaction:
     """Converts a value to its message. Raises ValueError for a naive event time."""
+    fields: dict[str, Any] = {
+        name: getattr(transaction, name) for name in (*_PLAIN_FIELDS, *_OPTIONAL_FIELDS)
+    }
+    fields |= {name: int(getattr(transaction, name)) for name in _ENUM_FIELDS}
     return transaction_pb2.Transaction(
-        event_time=time_to_proto(transaction.event_time),
-        attributes=transaction.attributes,
-        **{name: getattr(transaction, name) for name in (*_PLAIN_FIELDS, *_OPTIONAL_FIELDS)},
-        **{name: int(getattr(transaction, name)) for name in _ENUM_FIELDS},
+        event_time=time_to_proto(transaction.event_time), attributes=transaction.attributes, **fields
     )
 
 
 def from_proto(message: transaction_pb2.Transaction) -> Transaction:
     """Converts a message that keeps the rules to its value. Raises ValueError for an unknown enum value."""
+    fields: dict[str, Any] = {name: getattr(message, name) for name in _PLAIN_FIELDS}
+    fields |= {name: getattr(message, name) if message.HasField(name) else None for name in _OPTIONAL_FIELDS}
+    fields |= {name: enum(getattr(message, name)) for name, enum in _ENUM_FIELDS.items()}
     return Transaction(
-        event_time=time_from_proto(message.event_time),
-        attributes=dict(message.attributes),
-        **{name: getattr(message, name) for name in _PLAIN_FIELDS},
-        **{name: getattr(message, name) if message.HasField(name) else None for name in _OPTIONAL_FIELDS},
-        **{name: enum(getattr(message, name)) for name, enum in _ENUM_FIELDS.items()},
+        event_time=time_from_proto(message.event_time), attributes=dict(message.attributes), **fields
     )

@@ -1,0 +1,267 @@
+"""Requests to columns: the fast way, one compiled pass over the serialised bytes.
+
+It takes frames in which every transaction is good and plainly written, which is nearly all of them. For
+anything else - a broken rule, malformed bytes, a group, a wire type that the field does not have, text
+beyond ASCII - it gives up, and the whole frame goes through `kuntur.wire.reader`, which has the last
+word on what is right. A property test holds the two against each other.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from kuntur.identity import SCOPED, hash_id, load_word, siphash
+from kuntur.transaction import (
+    MAX_ACCOUNT_AGE_DAYS,
+    MAX_AMOUNT_MINOR,
+    MAX_BALANCE_MINOR,
+    MAX_ID_BYTES,
+    MIN_EVENT_TIME_S,
+    UNSET_INT,
+    AccountType,
+    Channel,
+    FloatColumn,
+    IntColumn,
+    TransactionType,
+)
+from kuntur.wire.addresses import is_plain_address
+from kuntur.wire.codes import cents, country_number, currency_number
+from kuntur.wire.varint import (
+    FIXED64,
+    LENGTH,
+    VARINT,
+    is_ascii,
+    read_length,
+    read_tag,
+    read_varint,
+    skip_field,
+    to_int32,
+)
+
+GIVE_UP = -1
+
+# Numbers of the fields of Transaction.
+_TRANSACTION_ID, _INSTITUTION_ID, _EVENT_TIME, _ACCOUNT_ID, _AMOUNT, _CURRENCY = 1, 2, 3, 4, 5, 6
+_TYPE, _CHANNEL, _ACCOUNT_TYPE, _BALANCE, _AGE, _COUNTERPARTY = 7, 8, 9, 10, 11, 12
+_MERCHANT, _CATEGORY, _COUNTRY, _LATITUDE, _LONGITUDE, _DEVICE = 13, 14, 15, 16, 17, 18
+_ADDRESS, ATTRIBUTES = 19, 20
+_FIELDS = ATTRIBUTES + 1
+
+_WIRE_TYPES = np.full(_FIELDS, LENGTH)
+_WIRE_TYPES[[_AMOUNT, _TYPE, _CHANNEL, _ACCOUNT_TYPE, _BALANCE, _AGE]] = VARINT
+_WIRE_TYPES[[_LATITUDE, _LONGITUDE]] = FIXED64
+_KEY_FIELDS = np.array([_TRANSACTION_ID, _ACCOUNT_ID, _MERCHANT, _DEVICE, _CATEGORY, _COUNTERPARTY])
+
+_MICROSECONDS, _NANOSECONDS = 1_000_000, 1_000_000_000
+_VERIFICATION = int(TransactionType.VERIFICATION)
+_LAST_TYPE, _LAST_CHANNEL = int(max(TransactionType)), int(max(Channel))
+_LAST_ACCOUNT_TYPE = int(max(AccountType))
+_I_TIME, _I_AMOUNT = int(IntColumn.EVENT_TIME_US), int(IntColumn.AMOUNT_CENTS)
+_I_BALANCE, _I_TYPE, _I_CHANNEL = int(IntColumn.BALANCE_CENTS), int(IntColumn.TYPE), int(IntColumn.CHANNEL)
+_I_ACCOUNT_TYPE, _I_AGE = int(IntColumn.ACCOUNT_TYPE), int(IntColumn.ACCOUNT_AGE_DAYS)
+_I_COUNTRY, _I_CURRENCY, _I_COUNTED = int(IntColumn.COUNTRY), int(IntColumn.CURRENCY), int(IntColumn.COUNTED)
+_F_LATITUDE, _F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE)
+
+
+@njit(cache=True, nogil=True)
+def count_transactions(data):
+    """Gives how often field 1 of a request stands there, GIVE_UP for what is not plainly written."""
+    at, count = 0, 0
+    while at < len(data):
+        field, wire_type, at = read_tag(data, at, len(data))
+        if at < 0 or (field == 1 and wire_type != LENGTH):
+            return GIVE_UP
+        at = skip_field(data, at, len(data), wire_type)
+        if at < 0:
+            return GIVE_UP
+        count += field == 1
+    return count
+
+
+@njit(cache=True, nogil=True)
+def _read_time(data, at, end, seconds, nanos):
+    """Merges a Timestamp into (seconds, nanos), as protobuf does when the field comes twice."""
+    while at < end:
+        field, wire_type, at = read_tag(data, at, end)
+        if at < 0 or (field <= 2 and wire_type != VARINT):
+            return seconds, nanos, False
+        if field > 2:
+            at = skip_field(data, at, end, wire_type)
+        else:
+            value, at = read_varint(data, at, end)
+            if field == 1:
+                seconds = np.int64(value)
+            else:
+                nanos = to_int32(value)
+        if at < 0:
+            return seconds, nanos, False
+    return seconds, nanos, True
+
+
+@njit(cache=True, nogil=True)
+def _read_fields(data, at, end, starts, lengths, numbers):
+    """Reads the fields of a transaction, the last of each; gives (set of fields, attributes) or GIVE_UP.
+
+    starts, lengths: where the text of a field is; numbers: uint64, numbers and the bits of coordinates,
+    at _EVENT_TIME the seconds and at 0 the nanoseconds.
+    """
+    given, attributes = 0, 0
+    while at < end:
+        field, wire_type, at = read_tag(data, at, end)
+        if at < 0:
+            return GIVE_UP, 0
+        if field >= _FIELDS:
+            at = skip_field(data, at, end, wire_type)
+            if at < 0:
+                return GIVE_UP, 0
+            continue
+        if wire_type != _WIRE_TYPES[field]:
+            return GIVE_UP, 0
+        given |= 1 << field
+        if wire_type == VARINT:
+            numbers[field], at = read_varint(data, at, end)
+            if at < 0:
+                return GIVE_UP, 0
+        elif wire_type == FIXED64:
+            if at + 8 > end:
+                return GIVE_UP, 0
+            numbers[field] = load_word(data, at)
+            at += 8
+        else:
+            length, at = read_length(data, at, end)
+            if at < 0:
+                return GIVE_UP, 0
+            if field == _EVENT_TIME:
+                seconds, nanos = np.int64(numbers[_EVENT_TIME]), np.int64(numbers[0])
+                seconds, nanos, good = _read_time(data, at, at + length, seconds, nanos)
+                if not good:
+                    return GIVE_UP, 0
+                numbers[_EVENT_TIME], numbers[0] = np.uint64(seconds), np.uint64(nanos)
+            elif field == ATTRIBUTES:
+                attributes += 1
+            elif length > MAX_ID_BYTES or not is_ascii(data, at, length):
+                return GIVE_UP, 0
+            else:
+                starts[field], lengths[field] = at, length
+            at += length
+    return given, attributes
+
+
+@njit(cache=True, nogil=True)
+def _time_us(numbers, given, latest_time_us):
+    """Gives the event time, GIVE_UP for one that breaks a rule."""
+    seconds, nanos = np.int64(numbers[_EVENT_TIME]), np.int64(numbers[0])
+    if given >> _EVENT_TIME & 1 == 0 or nanos < 0 or nanos >= _NANOSECONDS:
+        return GIVE_UP
+    if seconds < MIN_EVENT_TIME_S or seconds > latest_time_us // _MICROSECONDS:
+        return GIVE_UP
+    time_us = seconds * _MICROSECONDS + nanos // 1_000
+    return time_us if time_us <= latest_time_us else GIVE_UP
+
+
+@njit(cache=True, nogil=True)
+def _texts_are_good(data, starts, lengths):
+    if lengths[_TRANSACTION_ID] == 0 or lengths[_ACCOUNT_ID] == 0:
+        return False
+    category = lengths[_CATEGORY]
+    if category != 0:
+        if category != 4:
+            return False
+        for at in range(starts[_CATEGORY], starts[_CATEGORY] + 4):
+            if data[at] < 48 or data[at] > 57:
+                return False
+    return lengths[_ADDRESS] == 0 or is_plain_address(data, starts[_ADDRESS], lengths[_ADDRESS])
+
+
+@njit(cache=True, nogil=True)
+def _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, ints, i):
+    """Writes a row of ints; False when a value breaks a rule."""
+    time_us = _time_us(numbers, given, latest_time_us)
+    kind, channel = to_int32(numbers[_TYPE]), to_int32(numbers[_CHANNEL])
+    account_type, age = to_int32(numbers[_ACCOUNT_TYPE]), to_int32(numbers[_AGE])
+    amount, balance = np.int64(numbers[_AMOUNT]), np.int64(numbers[_BALANCE])
+    currency, scale = currency_number(context, data, starts[_CURRENCY], lengths[_CURRENCY])
+    country = country_number(context, data, starts[_COUNTRY], lengths[_COUNTRY])
+    good = time_us != GIVE_UP and currency >= 0 and country >= 0
+    good &= 0 < amount <= MAX_AMOUNT_MINOR or (amount == 0 and kind == _VERIFICATION)
+    good &= -MAX_BALANCE_MINOR <= balance <= MAX_BALANCE_MINOR
+    good &= 0 <= age <= MAX_ACCOUNT_AGE_DAYS
+    good &= 0 <= kind <= _LAST_TYPE and 0 <= channel <= _LAST_CHANNEL
+    good &= 0 <= account_type <= _LAST_ACCOUNT_TYPE
+    if not good:
+        return False
+    ints[i, _I_TIME] = time_us
+    ints[i, _I_AMOUNT] = cents(amount, scale)
+    ints[i, _I_BALANCE] = cents(balance, scale) if given >> _BALANCE & 1 else UNSET_INT
+    ints[i, _I_TYPE] = kind
+    ints[i, _I_CHANNEL] = channel
+    ints[i, _I_ACCOUNT_TYPE] = account_type
+    ints[i, _I_AGE] = age if given >> _AGE & 1 else UNSET_INT
+    ints[i, _I_COUNTRY] = country
+    ints[i, _I_CURRENCY] = currency
+    ints[i, _I_COUNTED] = 1
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _write_floats(numbers, given, floats, i):
+    """Writes a row of floats; False when a value breaks a rule."""
+    both = given >> _LATITUDE & 3
+    if both == 0:
+        floats[i, _F_LATITUDE] = floats[i, _F_LONGITUDE] = np.nan
+        return True
+    latitude = np.uint64(numbers[_LATITUDE]).view(np.float64)
+    longitude = np.uint64(numbers[_LONGITUDE]).view(np.float64)
+    floats[i, _F_LATITUDE], floats[i, _F_LONGITUDE] = latitude, longitude
+    return both == 3 and abs(latitude) <= 90.0 and abs(longitude) <= 180.0  # False for NaN
+
+
+@njit(cache=True, nogil=True)
+def scan(data, latest_time_us, context, keys, ints, floats, spans):
+    """Reads a request of n transactions into its columns.
+
+    data: bytes; latest_time_us: int; context: of `make_context`; written: keys uint64 [n, KeyColumn],
+    ints int64 [n, IntColumn], floats float64 [n, FloatColumn], spans int64 [n, 2], start and length of
+    each transaction id. Returns the number of attributes, or GIVE_UP; what is written is void then.
+    """
+    starts = np.empty(_FIELDS, dtype=np.int64)
+    lengths = np.empty(_FIELDS, dtype=np.int64)
+    numbers = np.empty(_FIELDS, dtype=np.uint64)
+    at, i, attributes = 0, 0, 0
+    while at < len(data):
+        field, wire_type, at = read_tag(data, at, len(data))
+        if at < 0:
+            return GIVE_UP
+        if field != 1:
+            at = skip_field(data, at, len(data), wire_type)
+            if at < 0:
+                return GIVE_UP
+            continue
+        length, at = read_length(data, at, len(data))
+        if at < 0 or wire_type != LENGTH or i >= len(ints):
+            return GIVE_UP
+        lengths[:] = 0
+        numbers[:] = np.uint64(0)
+        given, more = _read_fields(data, at, at + length, starts, lengths, numbers)
+        if (
+            given == GIVE_UP
+            or not _texts_are_good(data, starts, lengths)
+            or not _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, ints, i)
+            or not _write_floats(numbers, given, floats, i)
+        ):
+            return GIVE_UP
+        scope = np.uint64(0)
+        if lengths[_INSTITUTION_ID] > 0:
+            scope = siphash(data, starts[_INSTITUTION_ID], lengths[_INSTITUTION_ID], context[0], context[1])
+        for column in range(len(_KEY_FIELDS)):
+            source = _KEY_FIELDS[column]
+            mine = scope if SCOPED[column] else np.uint64(0)
+            keys[i, column] = hash_id(
+                data, starts[source], lengths[source], column, mine, context[0], context[1]
+            )
+        spans[i, 0], spans[i, 1] = starts[_TRANSACTION_ID], lengths[_TRANSACTION_ID]
+        attributes += more
+        at += length
+        i += 1
+    return attributes if i == len(ints) else GIVE_UP

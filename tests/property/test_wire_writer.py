@@ -1,0 +1,83 @@
+"""The writer of responses against protobuf's own serialisation."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from google.rpc import status_pb2
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kuntur.api.v1 import score_pb2, scoring_service_pb2
+from kuntur.wire import Scores, TransactionIds, write_frame, write_score
+
+_IDS = st.one_of(st.text("ab09-", max_size=20), st.text(max_size=60), st.integers(120, 140).map("x".__mul__))
+_PROBABILITIES = st.one_of(
+    st.floats(0, 1, width=32), st.floats(width=32), st.sampled_from([0.0, -0.0, 1.0, float("nan")])
+)
+_VERSIONS = st.one_of(st.just(""), st.text(max_size=30), st.just("v" * 200))
+
+
+@st.composite
+def frames(draw: st.DrawFn) -> tuple[list[str], np.ndarray, Scores, dict[int, status_pb2.Status]]:
+    ids = draw(st.lists(_IDS, max_size=12))
+    refused = {place for place in range(len(ids)) if draw(st.integers(0, 4)) == 0}
+    places = np.array([place for place in range(len(ids)) if place not in refused], dtype=np.int64)
+    n = len(places)
+    probability = draw(st.lists(_PROBABILITIES, min_size=n, max_size=n))
+    decision = draw(st.lists(st.integers(-128, 127), min_size=n, max_size=n))
+    scores = Scores(
+        np.array(probability, dtype=np.float32), np.array(decision, dtype=np.int8), draw(_VERSIONS)
+    )
+    statuses = {
+        place: status_pb2.Status(code=draw(st.integers(0, 16)), message=draw(_IDS)) for place in refused
+    }
+    return ids, places, scores, statuses
+
+
+def _by_protobuf(
+    ids: list[str], places: np.ndarray, scores: Scores, statuses: dict[int, status_pb2.Status]
+) -> bytes:
+    results = {place: score_pb2.ScoreResult(status=status) for place, status in statuses.items()}
+    for row, place in enumerate(places.tolist()):
+        results[place] = score_pb2.ScoreResult(
+            score=score_pb2.Score(
+                transaction_id=ids[place],
+                fraud_probability=float(scores.probability[row]),
+                decision=int(scores.decision[row]),
+                model_version=scores.model_version,
+            )
+        )
+    ordered = [results[place] for place in range(len(ids))]
+    return scoring_service_pb2.ScoreStreamResponse(results=ordered).SerializeToString()
+
+
+@settings(max_examples=200, deadline=None)
+@given(frames())
+def test_a_frame_is_written_as_protobuf_writes_it(frame: tuple) -> None:
+    ids, places, scores, statuses = frame
+    expected = _by_protobuf(ids, places, scores, statuses)
+    assert write_frame(ids, places, scores, statuses) == expected
+    assert write_frame(TransactionIds.of(ids), places, scores, statuses) == expected
+
+
+@settings(max_examples=150, deadline=None)
+@given(_IDS, _PROBABILITIES, st.integers(-128, 127), _VERSIONS)
+def test_a_lone_score_is_written_as_protobuf_writes_it(
+    transaction_id: str, probability: float, decision: int, version: str
+) -> None:
+    scores = Scores(np.array([probability], dtype=np.float32), np.array([decision], dtype=np.int8), version)
+    score = score_pb2.Score(
+        transaction_id=transaction_id,
+        fraud_probability=float(scores.probability[0]),
+        decision=decision,
+        model_version=version,
+    )
+    expected = scoring_service_pb2.ScoreTransactionResponse(score=score).SerializeToString()
+    assert write_score(transaction_id, scores) == expected
+
+
+def test_a_frame_with_a_place_left_out_is_refused() -> None:
+    scores = Scores(np.zeros(1, dtype=np.float32), np.ones(1, dtype=np.int8), "v")
+    with pytest.raises(ValueError, match="1 scores and 0 statuses for 2 transactions"):
+        write_frame(["a", "b"], np.array([0]), scores, {})
