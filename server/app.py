@@ -1,0 +1,175 @@
+"""The composition root: builds the server's parts, starts them, and ends them in order."""
+
+from __future__ import annotations
+
+import gc
+import signal
+import threading
+from collections.abc import Callable
+from typing import Self
+
+import structlog
+
+from kuntur.bundle import Registry
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.wire import TransactionReader
+from server.config import ServerSettings
+from server.journal import FileJournal, Journal, NullJournal
+from server.metrics import ServerMetrics
+from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher
+from server.rpc import RpcServer, Services
+from server.rpc.admission import Admission
+from server.rpc.edge import Edge
+from server.rpc.errors import ErrorTable
+from server.rpc.health import Health
+from server.rpc.history import HistoryEndpoint
+from server.rpc.intake import Intake, LatestTime
+from server.rpc.models import ModelEndpoint
+from server.rpc.outcomes import OutcomeEndpoint
+from server.rpc.scoring import ScoringEndpoint
+from server.rpc.warm_up import compile_hot_path
+from server.scoring import Backfill, OutcomeReports, Scorer
+from server.state import HistoryStore, MemoryHistory
+
+_LOG = structlog.get_logger(__name__)
+
+
+class ServerApp:
+    """A whole server in this process. Also a context manager that starts and stops it."""
+
+    def __init__(self, settings: ServerSettings) -> None:
+        """Builds everything and binds the port; nothing runs yet.
+
+        Raises OSError when port or journal cannot be had, `kuntur.journal_file.JournalError` when the
+        journal is damaged.
+        """
+        self.settings = settings
+        self.metrics = ServerMetrics()
+        self.history: HistoryStore = MemoryHistory(
+            recent_transactions=settings.history.recent_transactions,
+            entities=settings.history.initial_entities,
+        )
+        self._slot = LiveSlot()
+        self._health = Health()
+        registry = Registry(settings.registry_path)
+        self._watcher = ModelWatcher(
+            registry,
+            self._slot,
+            self.metrics,
+            poll_interval_s=settings.models.poll_interval_s,
+            on_live=self._went_live,
+        )
+        self._admission = Admission(
+            max_unary_in_flight=settings.limits.max_unary_in_flight,
+            max_streams=settings.limits.max_streams,
+        )
+        self._reader = TransactionReader(secret_from_hex(settings.history.hash_key))
+        self.journal = _open_journal(settings, self._health.going_down)
+        try:
+            self._server = self._build_server(registry)
+        except BaseException:
+            self.journal.close()
+            raise
+        self.metrics.watch(
+            self.history.counts, lambda: self._admission.streams.inside, lambda: self.journal.queued
+        )
+        self._close_metrics: Callable[[], None] = lambda: None
+        self._stopping = threading.Lock()
+        self._started = False
+        self._stopped = False
+
+    @property
+    def port(self) -> int:
+        """The port of the gRPC server."""
+        return self._server.port
+
+    def start(self) -> None:
+        """Begins to serve: NOT_SERVING at first, and as soon as a model is live, SERVING."""
+        compile_hot_path(self._reader)
+        metrics = self.settings.metrics
+        if metrics.port:
+            _, self._close_metrics = self.metrics.serve(metrics.host, metrics.port)
+        self._started = True
+        self._server.start()
+        self._watcher.start()
+        _LOG.info(
+            "server started",
+            port=self.port,
+            registry=str(self.settings.registry_path),
+            journal=str(self.settings.journal.path) if self.settings.journal.path else None,
+        )
+        if self.settings.history.hash_key == DEFAULT_HASH_KEY:
+            _LOG.warning("ids are hashed with the public default key; set history.hash_key in production")
+
+    def stop(self) -> None:
+        """Drains and ends: health first, then intake, then what is in flight, the journal last."""
+        with self._stopping:
+            if self._stopped:
+                return
+            self._stopped = True
+            _LOG.info("server stops", grace_s=self.settings.shutdown.grace_s)
+            shutdown = self.settings.shutdown
+            if self._started:
+                self._server.drain(balancer_wait_s=shutdown.balancer_wait_s, grace_s=shutdown.grace_s)
+            self._watcher.stop()
+            self.journal.close()
+            self._close_metrics()
+            _LOG.info("server stopped")
+
+    def serve_until_signalled(self) -> None:
+        """Starts, waits for SIGTERM or SIGINT, and stops. Only from the main thread."""
+        asked = threading.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: asked.set())
+        try:
+            self.start()
+            # What is loaded by now stays for ever: the collector need not look at it at each swap of models.
+            gc.collect()
+            gc.freeze()
+            asked.wait()
+        finally:
+            self.stop()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _went_live(self, _: LiveModel) -> None:
+        self._health.serving()
+
+    def _build_server(self, registry: Registry) -> RpcServer:
+        settings, limits, journal = self.settings, self.settings.limits, self.journal
+        edge = Edge(self._admission, ErrorTable(limits.retry_delay_s), self.metrics)
+        latest = LatestTime(settings.history.future_tolerance_s)
+        frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
+        reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)
+        services = Services(
+            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self._slot)),
+            history=HistoryEndpoint(edge, frames, Backfill(self.history)),
+            outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
+            models=ModelEndpoint(ModelListing(registry, self._slot, self._watcher)),
+        )
+        return RpcServer(
+            services,
+            edge,
+            self._health,
+            listen_address=settings.listen_address,
+            thread_count=limits.max_unary_in_flight + limits.max_streams + limits.control_threads,
+            max_message_bytes=limits.max_message_bytes,
+        )
+
+
+def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> Journal:
+    journal = settings.journal
+    if journal.path is None:
+        return NullJournal()
+    return FileJournal(
+        journal.path,
+        max_queued=journal.max_queued,
+        max_file_bytes=journal.max_file_bytes,
+        sync_interval_s=journal.sync_interval_s,
+        on_failure=on_failure,
+    )

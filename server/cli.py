@@ -1,0 +1,119 @@
+"""The command line: flags to settings, settings to a running server."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from server.config import ServerSettings
+
+_EXIT_USAGE = 2
+
+app = typer.Typer(
+    name="kuntur-server",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="""Scores transactions for fraud over gRPC, with whatever model the registry says is live.
+
+    Start it on an empty registry and publish a model later: it answers health checks as NOT_SERVING until
+    then, and swaps models without dropping a call from then on. SIGTERM drains it.
+
+    Settings come from flags, then KUNTUR_SERVER_… variables, then a TOML file, then defaults.
+    `kuntur-server config` prints all of them with what they mean, ready to be that file.""",
+)
+
+_ConfigPath = Annotated[
+    Path | None,
+    typer.Option("--config", envvar="KUNTUR_SERVER_CONFIG", metavar="FILE", help="TOML file with settings."),
+]
+_Listen = Annotated[
+    str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where to serve; port 0 takes a free one.")
+]
+_RegistryPath = Annotated[
+    Path | None, typer.Option("--registry", metavar="DIR", help="Directory of model bundles.")
+]
+_JournalPath = Annotated[
+    Path | None,
+    typer.Option("--journal", metavar="DIR", help="Directory of the journal; none is kept without it."),
+]
+_MetricsPort = Annotated[
+    int | None, typer.Option("--metrics-port", metavar="PORT", help="Offers Prometheus metrics at /metrics.")
+]
+
+
+@app.command()
+def serve(
+    config: _ConfigPath = None,
+    listen: _Listen = None,
+    registry: _RegistryPath = None,
+    journal: _JournalPath = None,
+    metrics_port: _MetricsPort = None,
+) -> None:
+    """Serves until SIGTERM or SIGINT, then drains and ends with 0.
+
+    Example: kuntur-server serve --registry registry --listen 0.0.0.0:50051 --journal journal
+    """
+    settings = _settings(config, listen, registry, journal, metrics_port)
+    from kuntur.journal_file import JournalError
+    from server.app import ServerApp
+    from server.logs import configure_logs
+
+    configure_logs(settings.log.level, settings.log.format)
+    try:
+        server = ServerApp(settings)
+    except (OSError, JournalError) as error:
+        raise _failure(str(error)) from error
+    server.serve_until_signalled()
+
+
+@app.command("config")
+def show_config(
+    config: _ConfigPath = None,
+    listen: _Listen = None,
+    registry: _RegistryPath = None,
+    journal: _JournalPath = None,
+    metrics_port: _MetricsPort = None,
+) -> None:
+    """Prints the settings in force as a TOML file, each with what it means.
+
+    Example: kuntur-server config > server.toml
+    """
+    settings = _settings(config, listen, registry, journal, metrics_port)
+    from server.config_file import to_toml
+
+    sys.stdout.write(to_toml(settings))
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+def _settings(
+    config: Path | None,
+    listen: str | None,
+    registry: Path | None,
+    journal: Path | None,
+    metrics_port: int | None,
+) -> ServerSettings:
+    from server.config import ConfigError, load_settings
+
+    overrides: dict[str, Any] = {"listen_address": listen, "registry_path": registry}
+    overrides = {key: value for key, value in overrides.items() if value is not None}
+    if journal is not None:
+        overrides["journal"] = {"path": journal}
+    if metrics_port is not None:
+        overrides["metrics"] = {"port": metrics_port}
+    try:
+        return load_settings(config, overrides)
+    except ConfigError as error:
+        raise _failure(str(error)) from error
+
+
+def _failure(message: str) -> typer.Exit:
+    sys.stderr.write(f"kuntur-server: {message}\n")
+    return typer.Exit(_EXIT_USAGE)

@@ -1,0 +1,244 @@
+"""The server's settings: one TOML file, overridden by environment variables and flags.
+
+A variable is KUNTUR_SERVER_ and the key in capitals, with two underscores for the dot of a section:
+KUNTUR_SERVER_LISTEN_ADDRESS, KUNTUR_SERVER_JOURNAL__PATH.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+
+ENVIRONMENT_PREFIX = "KUNTUR_SERVER_"
+CONFIG_VARIABLE = "KUNTUR_SERVER_CONFIG"
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "console"]
+
+
+class ConfigError(Exception):
+    """Settings that cannot be used: what is wrong, a line each."""
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+
+class Limits(_Section):
+    """How much the server takes at a time. What is beyond is refused at once."""
+
+    max_unary_in_flight: int = Field(64, ge=1, le=1024)
+    """Unary calls in flight, each on a thread of its own."""
+    max_streams: int = Field(64, ge=1, le=4096)
+    """Streams open, each on a thread of its own."""
+    control_threads: int = Field(8, ge=2, le=64)
+    """Threads beyond those two, so that health, models and refusals are answered at full load."""
+    max_frame_transactions: int = Field(4096, ge=1, le=65_536)
+    """Transactions in a frame of a stream."""
+    max_request_outcomes: int = Field(65_536, ge=1, le=1_000_000)
+    """Outcomes in a report."""
+    max_message_bytes: int = Field(16 << 20, ge=1 << 10, le=1 << 30)
+    """Size of a request or response."""
+    retry_delay_s: float = Field(1.0, gt=0, le=3600)
+    """Time after which a caller that was refused for load, start or end should come again."""
+
+
+class Models(_Section):
+    """Where models come from."""
+
+    poll_interval_s: float = Field(2.0, gt=0, le=3600)
+    """Time between two looks at the registry."""
+
+
+class History(_Section):
+    """The history behind the features."""
+
+    hash_key: str = DEFAULT_HASH_KEY
+    """Key of the ids' hashes, 32 hexadecimal digits; the default is public, set your own in production."""
+    recent_transactions: int = Field(2**21, ge=1)
+    """Transactions remembered by id, for repeats and outcomes; 80 bytes each."""
+    initial_entities: int = Field(1024, ge=1)
+    """Accounts, merchants, devices and categories there is room for at first; it grows by itself."""
+    future_tolerance_s: float = Field(86_400.0, ge=0)
+    """How far an event or report may lie after the server's clock."""
+
+    @field_validator("hash_key")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        secret_from_hex(value)
+        return value
+
+
+class JournalSettings(_Section):
+    """The journal of what was asked and answered."""
+
+    path: Path | None = None
+    """Directory of the journal; unset: none is kept."""
+    max_queued: int = Field(8192, ge=1)
+    """Entries that wait for the disk before callers do."""
+    max_file_bytes: int = Field(256 << 20, ge=1 << 10)
+    """Size at which a new file is begun."""
+    sync_interval_s: float = Field(1.0, ge=0)
+    """Time between two syncs to the disk."""
+
+
+class Shutdown(_Section):
+    """How the server ends."""
+
+    grace_s: float = Field(20.0, ge=0)
+    """Time that calls in flight have to end; below the supervisor's own patience."""
+    balancer_wait_s: float = Field(0.0, ge=0)
+    """Time between reporting NOT_SERVING and refusing calls, for a balancer to notice."""
+
+
+class MetricsSettings(_Section):
+    """Metrics for Prometheus."""
+
+    host: str = "127.0.0.1"
+    """Address to offer them at."""
+    port: int = Field(0, ge=0, le=65_535)
+    """Port to offer them at, path /metrics; 0: they are not offered."""
+
+
+class LogSettings(_Section):
+    """Logs on standard error."""
+
+    level: LogLevel = "info"
+    """Events below it are dropped."""
+    format: LogFormat = "console"
+    """One JSON object a line, or plain lines for people."""
+
+
+class ServerSettings(BaseSettings):
+    """All settings of the server."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENVIRONMENT_PREFIX,
+        env_nested_delimiter="__",
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+    )
+
+    listen_address: str = "127.0.0.1:50051"
+    """Host and port of the gRPC server; port 0 takes a free one."""
+    registry_path: Path = Path("registry")
+    """Directory of model bundles; need not exist yet."""
+    limits: Limits = Limits()
+    """How much the server takes at a time."""
+    models: Models = Models()
+    """Where models come from."""
+    history: History = History()
+    """The history behind the features."""
+    journal: JournalSettings = JournalSettings()
+    """The journal of what was asked and answered."""
+    shutdown: Shutdown = Shutdown()
+    """How the server ends."""
+    metrics: MetricsSettings = MetricsSettings()
+    """Metrics for Prometheus."""
+    log: LogSettings = LogSettings()
+    """Logs on standard error."""
+
+
+def load_settings(
+    path: Path | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> ServerSettings:
+    """Gives the settings in force.
+
+    path: the TOML file, by default that of KUNTUR_SERVER_CONFIG, if any; overrides: nested, above file
+    and environment. Raises ConfigError with everything that is wrong.
+    """
+    chosen = path or (Path(os.environ[CONFIG_VARIABLE]) if os.environ.get(CONFIG_VARIABLE) else None)
+    from_file = {} if chosen is None else _read(chosen)
+    where = str(chosen)
+    unknown = [
+        f"{where}: unknown key {key!r}{_nearest(key, known_keys())}" for key in _unknown_keys(from_file)
+    ]
+    variables = [variable_of(key) for key in known_keys()]
+    for name in os.environ:
+        # Only names with two underscores: orchestrators set KUNTUR_SERVER_PORT and such by themselves.
+        if name.startswith(ENVIRONMENT_PREFIX) and "__" in name and name not in variables:
+            unknown.append(f"environment: unknown variable {name!r}{_nearest(name, variables)}")
+    if unknown:
+        raise ConfigError("\n".join(unknown))
+
+    class Loaded(ServerSettings):
+        @classmethod
+        def settings_customise_sources(
+            cls,
+            settings_cls: type[BaseSettings],
+            init_settings: PydanticBaseSettingsSource,
+            env_settings: PydanticBaseSettingsSource,
+            dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003  # the framework's signature
+            file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        ) -> tuple[PydanticBaseSettingsSource, ...]:
+            return init_settings, env_settings, InitSettingsSource(settings_cls, from_file)
+
+    try:
+        return Loaded(**dict(overrides or {}))
+    except ValidationError as error:
+        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
+        raise ConfigError("\n".join(lines)) from error
+
+
+def variable_of(key: str) -> str:
+    """Gives the environment variable of a key such as "journal.path"."""
+    return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
+
+
+def known_keys() -> list[str]:
+    """Gives every key, sections as "section.key"."""
+    return [f"{section}.{name}" if section else name for section, name, _ in fields()]
+
+
+def fields() -> Iterator[tuple[str, str, FieldInfo]]:
+    """Gives section, name and definition of every key, those without a section first."""
+    sections: dict[str, type[BaseModel]] = {}
+    for name, field in ServerSettings.model_fields.items():
+        kind = _section_type(field)
+        if kind is None:
+            yield "", name, field
+        else:
+            sections[name] = kind
+    for section, kind in sections.items():
+        yield from ((section, name, inner) for name, inner in kind.model_fields.items())
+
+
+def _section_type(field: FieldInfo) -> type[BaseModel] | None:
+    kind = field.annotation
+    return kind if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel) else None
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is no TOML: {error}") from error
+
+
+def _unknown_keys(tree: Mapping[str, Any]) -> Iterator[str]:
+    known = known_keys()
+    sections = {key.split(".")[0] for key in known if "." in key}
+    for key, value in tree.items():
+        if key in sections and isinstance(value, dict):
+            yield from (f"{key}.{inner}" for inner in value if f"{key}.{inner}" not in known)
+        elif key not in known and key not in sections:
+            yield key
+
+
+def _nearest(name: str, candidates: list[str]) -> str:
+    sections = sorted({key.split(".")[0] for key in candidates if "." in key})
+    found = difflib.get_close_matches(name, [*candidates, *sections], n=1, cutoff=0.5)
+    return f"; did you mean {found[0]!r}?" if found else ""

@@ -1,0 +1,79 @@
+"""What can go wrong in the server's own terms; `server.rpc.errors` turns it into gRPC's."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from kuntur.rules import Violation
+
+
+class ServerError(Exception):
+    """An error that a caller is told about."""
+
+
+class InvalidFieldsError(ServerError):
+    """Fields of a request break their rules.
+
+    violations: all of them, with field paths from the message that holds them; path: what stands
+    before each path in the request.
+    """
+
+    def __init__(self, violations: Sequence[Violation], path: str = "") -> None:
+        self.violations = [Violation(path + v.field, v.description) for v in violations]
+        first, more = self.violations[0], len(violations) - 1
+        super().__init__(f"{first.field} {first.description}" + (f" (and {more} more)" if more else ""))
+
+
+class FrameSizeError(ServerError):
+    """A request holds nothing, or more than the server takes."""
+
+    def __init__(self, size: int, maximum: int) -> None:
+        super().__init__(f"the request holds {size:,} items; 1 to {maximum:,} are allowed")
+        self.maximum = maximum
+
+
+class NoLiveModelError(ServerError):
+    """No model is live yet."""
+
+    def __init__(self) -> None:
+        super().__init__("no model is live yet")
+
+
+class TransactionNotFoundError(ServerError):
+    """The server does not know a transaction, or no longer."""
+
+    def __init__(self, transaction_id: str) -> None:
+        super().__init__("the transaction is not known, or no longer")
+        self.transaction_id = transaction_id
+
+
+class OutcomeConflictError(ServerError):
+    """An outcome cannot be applied: it is dated before its transaction."""
+
+    def __init__(self, transaction_id: str) -> None:
+        super().__init__("the outcome is dated before its transaction")
+        self.transaction_id = transaction_id
+
+
+class ModelNotFoundError(ServerError):
+    """The registry holds no such model."""
+
+    def __init__(self, model_version: str) -> None:
+        super().__init__("the registry holds no such model")
+        self.model_version = model_version
+
+
+class OverloadedError(ServerError):
+    """As many calls or streams are open as the server takes."""
+
+    def __init__(self, resource: str, limit: int) -> None:
+        super().__init__(f"the server takes at most {limit:,} {resource} at a time")
+        self.resource = resource
+        self.limit = limit
+
+
+class ShuttingDownError(ServerError):
+    """The server is going down."""
+
+    def __init__(self) -> None:
+        super().__init__("the server is going down")

@@ -1,0 +1,54 @@
+"""What the server asks of its journal. How durable an entry is when `append` returns is left to others."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from enum import Enum
+
+
+class ExchangeKind(Enum):
+    """What an exchange was; the values are the fields of the journal's Entry."""
+
+    SCORE_TRANSACTION = "score_transaction"
+    SCORE_STREAM = "score_stream"
+    REPORT_OUTCOMES = "report_outcomes"
+    BACKFILL = "backfill"
+
+
+class JournalFailedError(Exception):
+    """The journal cannot be written any more: the disk is full, or gone."""
+
+
+class Journal(ABC):
+    """Takes every exchange that changed the history or was answered with a score. Safe for threads."""
+
+    @abstractmethod
+    def append(self, kind: ExchangeKind, request: bytes, response: bytes) -> None:
+        """Takes one exchange, in the bytes that went over the wire, before its answer leaves.
+
+        Waits while the journal is behind. Raises JournalFailedError.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Writes all that was taken and ends. Twice is once."""
+
+    @property
+    @abstractmethod
+    def queued(self) -> int:
+        """Entries taken and not yet written."""
+
+
+class NullJournal(Journal):
+    """Keeps nothing: for servers whose decisions nobody has to answer for."""
+
+    def append(self, kind: ExchangeKind, request: bytes, response: bytes) -> None:
+        """Takes one exchange and forgets it."""
+
+    def close(self) -> None:
+        """Does nothing."""
+
+    @property
+    def queued(self) -> int:
+        """Always 0."""
+        return 0

@@ -1,0 +1,147 @@
+"""What the server counts for its operators, in Prometheus' form.
+
+Counts that the history keeps anyway are read when someone asks; the hot path adds one observation and
+at most three additions a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from kuntur.bundle import RefusalReason
+from server.state import HistoryCounts
+
+DECISIONS = ("unspecified", "approve", "review", "decline")  # by number of the protobuf enum
+METHODS = ("ScoreTransaction", "ScoreStream", "ReportOutcomes", "Backfill")
+_BUCKETS_S = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class ServerMetrics:
+    """The server's metrics in a registry of their own, so that servers in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        scored = Counter(
+            "kuntur_transactions_scored", "Transactions scored", ["decision"], registry=self.registry
+        )
+        self._scored = [scored.labels(decision) for decision in DECISIONS]
+        latency = Histogram(
+            "kuntur_request_seconds",
+            "Time from a request's bytes to its response's; a stream counts each frame",
+            ["method"],
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._latency = {method: latency.labels(method).observe for method in METHODS}
+        self._refused_items = Counter(
+            "kuntur_items_refused", "Transactions and outcomes refused", registry=self.registry
+        )
+        errors = Counter(
+            "kuntur_errors", "Calls and streams that ended with an error", ["reason"], registry=self.registry
+        )
+        self._errors = errors.labels
+        self._refusals = Counter(
+            "kuntur_bundles_refused", "Bundles refused", ["reason"], registry=self.registry
+        )
+        for reason in RefusalReason:
+            self._refusals.labels(reason)
+        self._reloads = Counter("kuntur_models_gone_live", "Models that went live", registry=self.registry)
+        self._live = Gauge(
+            "kuntur_live_model", "1 for the model that scores", ["model_version"], registry=self.registry
+        )
+
+    def scored(self, decisions: npt.NDArray[np.int8]) -> None:
+        """Counts scored transactions by decision, int8 [n]."""
+        if len(decisions) == 1:
+            self._scored[decisions[0]].inc()
+            return
+        for number, count in enumerate(np.bincount(decisions).tolist()):
+            if count:
+                self._scored[number].inc(count)
+
+    def answered(self, method: str, seconds: float) -> None:
+        """Counts a request that was answered, and the time it took."""
+        self._latency[method](seconds)
+
+    def items_refused(self, count: int) -> None:
+        """Counts transactions or outcomes that were refused within a request."""
+        if count:
+            self._refused_items.inc(count)
+
+    def failed(self, reason: str) -> None:
+        """Counts a call or stream that ended with an error."""
+        self._errors(reason).inc()
+
+    def bundle_refused(self, reason: RefusalReason) -> None:
+        """Counts a refused bundle."""
+        self._refusals.labels(reason).inc()
+
+    def model_went_live(self, model_version: str) -> None:
+        """Counts a model that went live, and names it."""
+        self._reloads.inc()
+        self._live.clear()
+        self._live.labels(model_version).set(1)
+
+    def watch(
+        self,
+        history: Callable[[], HistoryCounts],
+        streams_open: Callable[[], int],
+        journal_queued: Callable[[], int],
+    ) -> None:
+        """Reads these whenever someone asks for the metrics."""
+        self.registry.register(_Readings(history, streams_open, journal_queued))
+
+    def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
+        """Offers the metrics over HTTP at `/metrics`; gives the port and what ends it."""
+        server, thread = start_http_server(port, addr=host, registry=self.registry)
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return int(server.server_port), close
+
+
+class _Readings(Collector):
+    def __init__(
+        self,
+        history: Callable[[], HistoryCounts],
+        streams_open: Callable[[], int],
+        journal_queued: Callable[[], int],
+    ) -> None:
+        self._history = history
+        self._streams_open = streams_open
+        self._journal_queued = journal_queued
+
+    def collect(self) -> Iterable[Metric]:
+        counts = self._history()
+        entities = GaugeMetricFamily("kuntur_entities", "Records of the history", labels=["kind"])
+        for kind, count in counts.entities.items():
+            entities.add_metric([kind], count)
+        yield entities
+        yield GaugeMetricFamily(
+            "kuntur_recent_transactions", "Transactions known by id", counts.recent_transactions
+        )
+        yield CounterMetricFamily(
+            "kuntur_transactions_repeated", "Transactions that came again", counts.repeated
+        )
+        yield CounterMetricFamily(
+            "kuntur_transactions_late", "Transactions older than their account's latest", counts.late
+        )
+        yield CounterMetricFamily(
+            "kuntur_late_dropped", "Window entries too late for their window", counts.late_dropped
+        )
+        yield CounterMetricFamily(
+            "kuntur_outcomes_late", "Outcomes too late for a label window", counts.outcomes_late
+        )
+        yield GaugeMetricFamily("kuntur_streams_open", "Streams open", self._streams_open())
+        yield GaugeMetricFamily(
+            "kuntur_journal_queued", "Entries that wait for the journal", self._journal_queued()
+        )

@@ -1,0 +1,166 @@
+"""Keeps the live model at what the registry chooses, off the threads that serve."""
+
+from __future__ import annotations
+
+import ctypes
+import gc
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import structlog
+
+from kuntur.bundle import BundleRefusedError, RefusalReason, Registry
+from server.metrics import ServerMetrics
+from server.models.live import Live, LiveModel, LiveSlot
+from server.models.loader import load_model
+
+_LOG = structlog.get_logger(__name__)
+
+Fingerprint = tuple[tuple[str, int, int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a bundle was refused, and the files it had then."""
+
+    reason: RefusalReason
+    message: str
+    fingerprint: Fingerprint
+
+
+class ModelWatcher:
+    """Polls the registry, checks what it chooses, and swaps it in.
+
+    A bundle that fails a check is refused once, logged and counted, and tried again only when its files
+    change; whatever is live stays. The watcher is the only writer of the slot.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        slot: LiveSlot,
+        metrics: ServerMetrics,
+        *,
+        poll_interval_s: float,
+        on_live: Callable[[LiveModel], None],
+    ) -> None:
+        """Takes where to look, where to put, how often to look, and whom to tell of a new model."""
+        self._registry = registry
+        self._slot = slot
+        self._metrics = metrics
+        self._poll_interval_s = poll_interval_s
+        self._on_live = on_live
+        self._refusals: dict[str, Refusal] = {}
+        self._loaded: Fingerprint = ()
+        self._retired: LiveModel | None = None
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="model-watcher", daemon=True)
+
+    @property
+    def refusals(self) -> dict[str, Refusal]:
+        """The refused bundles by version, as they stand."""
+        return dict(self._refusals)
+
+    def start(self) -> None:
+        """Begins to poll, on a thread of its own."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Ends polling and waits for a load that is under way."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def poll(self) -> None:
+        """Looks once and does what there is to do. Not safe for threads beside a started watcher."""
+        self._release()
+        version = self._registry.live_version()
+        if version is None:
+            return
+        path = self._registry.bundle_path(version)
+        fingerprint = _fingerprint(path) if path.parent == self._registry.path else ()
+        live = self._slot.live
+        if live is not None and live.model.version == version and fingerprint == self._loaded:
+            return
+        refusal = self._refusals.get(version)
+        if refusal is not None and refusal.fingerprint == fingerprint:
+            return
+        try:
+            model = load_model(path)
+        except BundleRefusedError as error:
+            self._refuse(version, Refusal(error.reason, error.message, fingerprint))
+        else:
+            self._swap(model, fingerprint)
+
+    def _watch(self) -> None:
+        failed = ""
+        while not self._stopping.is_set():
+            try:
+                self.poll()
+                failed = ""
+            except Exception as error:  # an unreadable registry today may be readable tomorrow
+                if repr(error) != failed:
+                    _LOG.exception("registry cannot be read", registry=str(self._registry.path))
+                failed = repr(error)
+            self._stopping.wait(self._poll_interval_s)
+
+    def _swap(self, model: LiveModel, fingerprint: Fingerprint) -> None:
+        old = self._slot.live
+        self._slot.live = Live(model, datetime.now(UTC))
+        self._loaded = fingerprint
+        self._refusals = {v: r for v, r in self._refusals.items() if v != model.version}
+        # Kept until the next look: by then no frame holds it, and it is freed here, not on a serving thread.
+        self._retired = old.model if old is not None else None
+        self._metrics.model_went_live(model.version)
+        self._on_live(model)
+        _LOG.info("model is live", model_version=model.version, replaces=old.model.version if old else None)
+
+    def _refuse(self, version: str, refusal: Refusal) -> None:
+        self._refusals = {**self._refusals, version: refusal}
+        self._metrics.bundle_refused(refusal.reason)
+        live = self._slot.live
+        _LOG.error(
+            "bundle refused",
+            model_version=version,
+            reason=str(refusal.reason),
+            message=refusal.message,
+            live_model_version=live.model.version if live else None,
+        )
+
+    def _release(self) -> None:
+        if self._retired is None:
+            return
+        self._retired = None
+        gc.collect()
+        _return_free_memory()
+
+
+def _fingerprint(path: Path) -> Fingerprint:
+    """Gives name, size, time of change and inode of each file of a bundle; empty without one."""
+    found = []
+    for file in sorted(path.rglob("*")):
+        try:
+            status = file.stat()
+        except OSError:  # it went away while we looked: the next look differs
+            continue
+        found.append((file.relative_to(path).as_posix(), status.st_size, status.st_mtime_ns, status.st_ino))
+    return tuple(found)
+
+
+@cache
+def _malloc_trim() -> Any:
+    try:
+        return ctypes.CDLL(None).malloc_trim
+    except (AttributeError, OSError, TypeError):  # only glibc has it
+        return None
+
+
+def _return_free_memory() -> None:
+    trim = _malloc_trim()
+    if trim is not None:
+        trim(0)

@@ -1,0 +1,178 @@
+"""Errors to google.rpc.Status: the one place that knows which error is which code."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NoReturn
+
+import grpc
+import structlog
+from google.protobuf import any_pb2, duration_pb2
+from google.rpc import (
+    code_pb2,
+    error_details_pb2,
+    status_pb2,
+)
+
+from kuntur.api.v1 import error_reason_pb2
+from kuntur.rules import Violation
+from kuntur.wire import MalformedError
+from server import errors
+
+DOMAIN = "kuntur"
+DETAILS_KEY = "grpc-status-details-bin"
+_LOG = structlog.get_logger(__name__)
+_R = error_reason_pb2
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_MAX_TRAILER_BYTES = 4096  # clients begin to drop answers with more than 8 KiB of trailers, base64 included
+_MAX_NAME = 128
+_RETRIED = (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED)
+
+_Metadata = Callable[[Any], Mapping[str, str]]
+
+
+def _nothing(_: Any) -> Mapping[str, str]:
+    return {}
+
+
+def _transaction(error: errors.TransactionNotFoundError | errors.OutcomeConflictError) -> Mapping[str, str]:
+    return {"transaction_id": error.transaction_id[:_MAX_NAME]}
+
+
+# Error to code, reason and the metadata that error_reason.proto promises.
+_TABLE: dict[type[Exception], tuple[int, int, _Metadata]] = {
+    errors.InvalidFieldsError: (
+        code_pb2.INVALID_ARGUMENT,
+        _R.ERROR_REASON_INVALID_FIELD,
+        lambda e: {"violations": str(len(e.violations))},
+    ),
+    MalformedError: (
+        code_pb2.INVALID_ARGUMENT,
+        _R.ERROR_REASON_INVALID_FIELD,
+        lambda _: {"violations": "1"},
+    ),
+    errors.FrameSizeError: (
+        code_pb2.INVALID_ARGUMENT,
+        _R.ERROR_REASON_FRAME_SIZE,
+        lambda e: {"maximum": str(e.maximum)},
+    ),
+    errors.NoLiveModelError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_NO_LIVE_MODEL, _nothing),
+    errors.TransactionNotFoundError: (
+        code_pb2.NOT_FOUND,
+        _R.ERROR_REASON_TRANSACTION_NOT_FOUND,
+        _transaction,
+    ),
+    errors.ModelNotFoundError: (
+        code_pb2.NOT_FOUND,
+        _R.ERROR_REASON_MODEL_NOT_FOUND,
+        lambda e: {"model_version": e.model_version[:_MAX_NAME]},
+    ),
+    errors.OverloadedError: (
+        code_pb2.RESOURCE_EXHAUSTED,
+        _R.ERROR_REASON_OVERLOADED,
+        lambda e: {"limit": str(e.limit), "resource": e.resource},
+    ),
+    errors.ShuttingDownError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_SHUTTING_DOWN, _nothing),
+    errors.OutcomeConflictError: (
+        code_pb2.FAILED_PRECONDITION,
+        _R.ERROR_REASON_OUTCOME_CONFLICT,
+        _transaction,
+    ),
+}
+
+
+class ErrorTable:
+    """Turns errors into statuses. Safe for threads."""
+
+    def __init__(self, retry_delay_s: float) -> None:
+        """Takes the time after which a caller should come again when that may help."""
+        self._retry_delay = duration_pb2.Duration()
+        self._retry_delay.FromNanoseconds(round(retry_delay_s * 1e9))
+
+    def status(self, error: Exception) -> status_pb2.Status:
+        """Gives the status of an error; one that is not in the table is logged and becomes INTERNAL."""
+        row = _TABLE.get(type(error))
+        if row is None:
+            return _incident(error)
+        code, reason, metadata = row
+        details: list[Any] = [_error_info(reason, metadata(error))]
+        violations = _violations(error)
+        if violations:
+            details.append(_bad_request(violations))
+        if code in _RETRIED:
+            details.append(error_details_pb2.RetryInfo(retry_delay=self._retry_delay))
+        return _status(code, str(error), details)
+
+
+def reason_of(status: status_pb2.Status) -> str:
+    """Gives the reason in a status's ErrorInfo, which is its first detail."""
+    info = error_details_pb2.ErrorInfo()
+    status.details[0].Unpack(info)
+    return str(info.reason)
+
+
+class _CallStatus(grpc.Status):
+    def __init__(self, status: status_pb2.Status) -> None:
+        self.code = _CODES[status.code]
+        self.details = status.message
+        self.trailing_metadata = ((DETAILS_KEY, status.SerializeToString()),)
+
+
+def abort(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
+    """Ends a call with a status and its details. Raises what gRPC ends calls with."""
+    context.abort_with_status(_CallStatus(_fitted(status)))
+    raise AssertionError  # abort_with_status never returns
+
+
+def _fitted(status: status_pb2.Status) -> status_pb2.Status:
+    """Gives a status whose violations fit into trailers; its metadata still tells how many there are."""
+    if status.ByteSize() <= _MAX_TRAILER_BYTES:
+        return status
+    fitted = status_pb2.Status(code=status.code, message=status.message)
+    for detail in status.details:
+        request = error_details_pb2.BadRequest()
+        if detail.Unpack(request):
+            while request.ByteSize() > _MAX_TRAILER_BYTES // 2:
+                del request.field_violations[len(request.field_violations) // 2 :]
+            detail.Pack(request)
+        fitted.details.append(detail)
+    return fitted
+
+
+def _violations(error: Exception) -> Sequence[Violation]:
+    if isinstance(error, errors.InvalidFieldsError):
+        return error.violations
+    if isinstance(error, MalformedError):
+        return [Violation("", str(error))]  # the request as a whole
+    return []
+
+
+def _incident(error: Exception) -> status_pb2.Status:
+    incident_id = secrets.token_hex(6)
+    _LOG.error("incident", incident_id=incident_id, exc_info=error)
+    info = _error_info(_R.ERROR_REASON_INTERNAL, {"incident_id": incident_id})
+    return _status(code_pb2.INTERNAL, f"the server failed; its log has the cause under {incident_id}", [info])
+
+
+def _error_info(reason: int, metadata: Mapping[str, str]) -> error_details_pb2.ErrorInfo:
+    name = _R.ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
+    return error_details_pb2.ErrorInfo(reason=name, domain=DOMAIN, metadata=metadata)
+
+
+def _bad_request(violations: Sequence[Violation]) -> error_details_pb2.BadRequest:
+    return error_details_pb2.BadRequest(
+        field_violations=[
+            error_details_pb2.BadRequest.FieldViolation(field=v.field, description=v.description)
+            for v in violations
+        ]
+    )
+
+
+def _status(code: int, message: str, details: Sequence[Any]) -> status_pb2.Status:
+    status = status_pb2.Status(code=code, message=message)
+    for detail in details:
+        packed = any_pb2.Any()
+        packed.Pack(detail)
+        status.details.append(packed)
+    return status

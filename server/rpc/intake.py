@@ -1,0 +1,65 @@
+"""What the endpoints share: reading requests, and the refusals of a frame's items."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from google.rpc import status_pb2
+
+from kuntur.wire import Reading, TransactionReader
+from server.errors import FrameSizeError, InvalidFieldsError
+from server.journal import Journal
+from server.rpc.edge import Edge
+
+
+class LatestTime:
+    """The latest event time that the server takes now."""
+
+    def __init__(self, tolerance_s: float) -> None:
+        """Takes how far it lies after the server's clock."""
+        self._tolerance_us = round(tolerance_s * 1e6)
+
+    def us(self) -> int:
+        """Gives it in microseconds since 1970-01-01T00:00:00Z."""
+        return time.time_ns() // 1000 + self._tolerance_us
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What every endpoint that changes the history needs besides its use case.
+
+    reader: bytes to columns; latest: bound of event times; journal: where exchanges go; max_items: items
+    in one request or frame.
+    """
+
+    reader: TransactionReader
+    latest: LatestTime
+    journal: Journal
+    max_items: int
+
+    def read(self, raw: bytes) -> Reading:
+        """Reads transactions of a serialised request. Raises MalformedError."""
+        return self.reader.read_request(raw, self.latest.us())
+
+    def read_frame(self, raw: bytes) -> Reading:
+        """Reads a frame. Raises MalformedError, FrameSizeError."""
+        reading = self.read(raw)
+        self.check_size(len(reading.ids))
+        return reading
+
+    def check_size(self, size: int) -> None:
+        """Raises FrameSizeError for a request of no item or too many."""
+        if not 1 <= size <= self.max_items:
+            raise FrameSizeError(size, self.max_items)
+
+
+def item_statuses(reading: Reading, edge: Edge) -> dict[int, status_pb2.Status]:
+    """Gives the statuses of a frame's refused transactions by place."""
+    if not reading.violations:
+        return {}
+    edge.metrics.items_refused(len(reading.violations))
+    return {
+        place: edge.table.status(InvalidFieldsError(violations, f"transactions[{place}]."))
+        for place, violations in reading.violations.items()
+    }

@@ -1,0 +1,63 @@
+"""ScoringService over bytes: read, score, write, and into the journal."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from kuntur.rules import Violation
+from kuntur.wire import MalformedError, write_frame, write_score
+from server.errors import InvalidFieldsError, ShuttingDownError
+from server.journal import ExchangeKind
+from server.rpc.edge import Edge
+from server.rpc.intake import Intake, item_statuses
+from server.scoring import Scorer
+
+
+class ScoringEndpoint:
+    """Answers ScoreTransaction and ScoreStream."""
+
+    def __init__(self, edge: Edge, intake: Intake, scorer: Scorer) -> None:
+        self._edge = edge
+        self._intake = intake
+        self._scorer = scorer
+
+    def score_transaction(self, raw: bytes) -> bytes:
+        """Answers a serialised ScoreTransactionRequest."""
+        reading = self._intake.read(raw)
+        if len(reading.ids) != 1:
+            raise _not_one(len(reading.ids))
+        if reading.violations:
+            raise InvalidFieldsError(reading.violations[0], "transaction.")
+        scores = self._scorer.score(reading)
+        response = write_score(reading.ids[0], scores)
+        self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, response)
+        self._edge.metrics.scored(scores.decision)
+        return response
+
+    def score_stream(self, frames: Iterator[bytes]) -> Iterator[bytes]:
+        """Answers serialised ScoreStreamRequests, one at a time: nothing is read ahead of its answer."""
+        gate, answered, clock = self._edge.frame(), self._edge.metrics.answered, time.perf_counter
+        for raw in frames:
+            start = clock()
+            with gate:
+                response = self._score_frame(raw)
+            answered("ScoreStream", clock() - start)
+            yield response
+            if gate.closed:
+                raise ShuttingDownError
+
+    def _score_frame(self, raw: bytes) -> bytes:
+        reading = self._intake.read_frame(raw)
+        scores = self._scorer.score(reading)
+        response = write_frame(reading.ids, reading.places, scores, item_statuses(reading, self._edge))
+        self._intake.journal.append(ExchangeKind.SCORE_STREAM, raw, response)
+        if len(scores.decision):
+            self._edge.metrics.scored(scores.decision)
+        return response
+
+
+def _not_one(count: int) -> Exception:
+    if count == 0:
+        return InvalidFieldsError([Violation("transaction", "is required")])
+    return MalformedError("the request holds more than one transaction")

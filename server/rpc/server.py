@@ -1,0 +1,158 @@
+"""The gRPC server: which method goes to which endpoint, its options, its start and its end."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+from google.protobuf.descriptor import FileDescriptor
+from google.protobuf.message import Message
+from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from kuntur.api.v1 import (
+    history_service_pb2,
+    model_service_pb2,
+    outcome_service_pb2,
+    scoring_service_pb2,
+)
+from server.rpc.edge import Edge
+from server.rpc.health import Health
+from server.rpc.history import HistoryEndpoint
+from server.rpc.models import ModelEndpoint
+from server.rpc.outcomes import OutcomeEndpoint
+from server.rpc.scoring import ScoringEndpoint
+
+_MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
+_SETTLE_S = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """The endpoints behind the server's methods."""
+
+    scoring: ScoringEndpoint
+    history: HistoryEndpoint
+    outcomes: OutcomeEndpoint
+    models: ModelEndpoint
+
+
+class RpcServer:
+    """The server on its port."""
+
+    def __init__(
+        self,
+        services: Services,
+        edge: Edge,
+        health: Health,
+        *,
+        listen_address: str,
+        thread_count: int,
+        max_message_bytes: int,
+    ) -> None:
+        """Binds the port; raises OSError when that cannot be had."""
+        self._admission = edge.admission
+        self._health = health
+        self._pool = ThreadPoolExecutor(thread_count, thread_name_prefix="grpc")
+        self._server = grpc.server(
+            self._pool,
+            options=(
+                ("grpc.max_receive_message_length", max_message_bytes),
+                ("grpc.max_send_message_length", max_message_bytes),
+                ("grpc.http2.min_recv_ping_interval_without_data_ms", _MIN_PING_INTERVAL_MS),
+                ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a second worker
+            ),
+        )
+        names = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
+        for name, methods in _methods(services, edge).items():
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
+            names.append(name)
+        health.add_to(self._server)
+        self._server.add_generic_rpc_handlers((_reflection(names, edge),))
+        try:
+            self.port = self._server.add_insecure_port(listen_address)
+        except RuntimeError as error:
+            raise OSError(f"cannot listen on {listen_address}: {error}") from error
+
+    def start(self) -> None:
+        """Begins to serve."""
+        self._server.start()
+
+    def drain(self, *, balancer_wait_s: float, grace_s: float) -> None:
+        """Ends serving: NOT_SERVING, then nothing new, then what is in flight, at most for the grace.
+
+        A stream ends with SHUTTING_DOWN after the frame it is at. One that waits for its caller is cut
+        off by gRPC, with UNAVAILABLE too, once nothing else is in flight.
+        """
+        self._health.going_down()
+        time.sleep(balancer_wait_s)
+        deadline = time.monotonic() + grace_s
+        self._admission.close()
+        stopped = self._server.stop(grace_s)
+        self._admission.wait_until_idle(deadline)
+        # What was computed last is still on its way through gRPC; calls that are left after this wait.
+        stopped.wait(min(_SETTLE_S, max(0.0, deadline - time.monotonic())))
+        self._server.stop(None).wait()
+        self._pool.shutdown(wait=True)
+
+
+def _methods(services: Services, edge: Edge) -> Mapping[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
+    """Gives the handlers of each service by its full name."""
+    return {
+        # These three see bytes: the wire reads them in one pass and the journal keeps them as they came.
+        _name(scoring_service_pb2.DESCRIPTOR): {
+            "ScoreTransaction": grpc.unary_unary_rpc_method_handler(
+                edge.unary(services.scoring.score_transaction, "ScoreTransaction")
+            ),
+            "ScoreStream": grpc.stream_stream_rpc_method_handler(
+                edge.stream_to_stream(services.scoring.score_stream)
+            ),
+        },
+        _name(history_service_pb2.DESCRIPTOR): {
+            "Backfill": grpc.stream_unary_rpc_method_handler(edge.stream_to_unary(services.history.backfill))
+        },
+        _name(outcome_service_pb2.DESCRIPTOR): {
+            "ReportOutcomes": grpc.unary_unary_rpc_method_handler(
+                edge.unary(services.outcomes.report_outcomes, "ReportOutcomes")
+            )
+        },
+        _name(model_service_pb2.DESCRIPTOR): {
+            "ListModels": _control(edge, services.models.list_models, model_service_pb2.ListModelsRequest),
+            "GetModel": _control(edge, services.models.get_model, model_service_pb2.GetModelRequest),
+            "GetLiveModel": _control(
+                edge, services.models.get_live_model, model_service_pb2.GetLiveModelRequest
+            ),
+        },
+    }
+
+
+def _name(file: FileDescriptor) -> str:
+    (service,) = file.services_by_name.values()
+    return str(service.full_name)
+
+
+def _control(
+    edge: Edge, handler: Callable[[Any], Message], request: type[Message]
+) -> grpc.RpcMethodHandler[Any, Any]:
+    return grpc.unary_unary_rpc_method_handler(
+        edge.control(handler),
+        request_deserializer=request.FromString,
+        response_serializer=lambda message: message.SerializeToString(),
+    )
+
+
+def _reflection(names: list[str], edge: Edge) -> grpc.GenericRpcHandler:
+    servicer: Any = reflection.ReflectionServicer(names)
+    # Through the gate of streams: a caller that keeps reflection open must not take control's threads.
+    behaviour = edge.stream_to_stream(lambda requests: servicer.ServerReflectionInfo(requests, None))
+    handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
+        behaviour,
+        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
+        response_serializer=lambda message: message.SerializeToString(),
+    )
+    return grpc.method_handlers_generic_handler(reflection.SERVICE_NAME, {"ServerReflectionInfo": handler})

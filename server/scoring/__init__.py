@@ -1,0 +1,6 @@
+"""What the server does with transactions and outcomes, whatever they came by."""
+
+from server.scoring.history import Backfill, OutcomeReports
+from server.scoring.scorer import Scorer
+
+__all__ = ["Backfill", "OutcomeReports", "Scorer"]

@@ -1,0 +1,32 @@
+"""Transactions to scores."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kuntur.wire import Reading, Scores
+from server.errors import NoLiveModelError
+from server.models import LiveSlot
+from server.state import HistoryStore
+
+
+class Scorer:
+    """Scores frames against the history and the live model. Safe for threads."""
+
+    def __init__(self, history: HistoryStore, slot: LiveSlot) -> None:
+        self._history = history
+        self._slot = slot
+
+    def score(self, reading: Reading) -> Scores:
+        """Counts the good transactions of a frame and scores them, all with one model.
+
+        Raises NoLiveModelError before anything is counted.
+        """
+        # Taken once: a swap between here and the answer must not mix two models in it.
+        live = self._slot.live
+        if live is None:
+            raise NoLiveModelError
+        model, batch = live.model, reading.batch
+        if len(batch) == 0:
+            return Scores(np.empty(0, np.float32), np.empty(0, np.int8), model.version)
+        return model.score(self._history.score_features(batch), batch.attributes)

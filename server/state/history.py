@@ -1,0 +1,61 @@
+"""What the server asks of the place where histories are kept. How they are kept is left to others."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.features import FeatureMatrix
+from kuntur.transaction import OutcomeBatch, TransactionBatch
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryCounts:
+    """What a store holds and what came to it.
+
+    entities: records by kind; recent_transactions: those that an outcome can still be about; repeated:
+    transactions that came again since the start; late, late_dropped, outcomes_late: as in `EngineCounts`.
+    """
+
+    entities: dict[str, int]
+    recent_transactions: int
+    repeated: int
+    late: int
+    late_dropped: int
+    outcomes_late: int
+
+
+class HistoryStore(ABC):
+    """Histories of entities and the table of recent transactions, as one.
+
+    Each method is atomic and safe for threads: calls take effect one after the other, and a batch is
+    never seen in part. The order of calls is the order in which transactions are counted.
+    """
+
+    @abstractmethod
+    def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
+        """Counts transactions and gives their features, float32 [n, len(CATALOGUE)].
+
+        Each row sees the rows and calls before it, never itself. A transaction whose key is among the
+        recent ones, or earlier in the batch, gets its features and is counted in nothing. COUNTED of
+        `batch.ints` may be changed in place.
+        """
+
+    @abstractmethod
+    def backfill(self, batch: TransactionBatch) -> int:
+        """Counts transactions as `score_features` does; gives how many were known before."""
+
+    @abstractmethod
+    def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
+        """Lets outcomes enter the history; gives the `OutcomeStatus` of each, int8 [n].
+
+        Only the TRANSACTION column of the keys is read. An outcome that says what is known changes
+        nothing; one that says otherwise takes the earlier one back.
+        """
+
+    @abstractmethod
+    def counts(self) -> HistoryCounts:
+        """Tells what the store holds and what came to it."""

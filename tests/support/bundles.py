@@ -1,0 +1,154 @@
+"""Small real bundles: ONNX models of a few nodes, written and signed as the trainer writes its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from onnx import TensorProto, helper, numpy_helper
+
+from kuntur.bundle import (
+    Manifest,
+    Thresholds,
+    TrainingWindow,
+    catalogue_fingerprint,
+    feature_uses,
+    write_bundle,
+)
+
+FEATURES = ("amount", "log_amount", "account_count_24h", "attribute.risk_band")
+_OPSET = 17
+
+
+def linear_model(weights: Sequence[float], bias: float = 0.0) -> bytes:
+    """Gives a model with probability = sigmoid(weights · features + bias), unset features counting 0."""
+    width = len(weights)
+    nodes = [
+        helper.make_node("IsNaN", ["features"], ["unset"]),
+        helper.make_node("Where", ["unset", "zero", "features"], ["known"]),
+        helper.make_node("MatMul", ["known", "weights"], ["weighted"]),
+        helper.make_node("Add", ["weighted", "bias"], ["margin"]),
+        helper.make_node("Sigmoid", ["margin"], ["column"]),
+        helper.make_node("Squeeze", ["column", "axes"], ["probability"]),
+    ]
+    constants = {
+        "zero": np.float32(0.0),
+        "weights": np.array(weights, dtype=np.float32).reshape(width, 1),
+        "bias": np.float32(bias),
+        "axes": np.array([1], dtype=np.int64),
+    }
+    return onnx_model(nodes, constants, width)
+
+
+def constant_model(probability: float, width: int) -> bytes:
+    """Gives a model that gives every transaction the same probability."""
+    nodes = [
+        helper.make_node("Shape", ["features"], ["shape"], end=1),
+        helper.make_node("Expand", ["value", "shape"], ["probability"]),
+    ]
+    return onnx_model(nodes, {"value": np.array([probability], dtype=np.float32)}, width)
+
+
+def onnx_model(
+    nodes: list[object],
+    constants: dict[str, npt.NDArray[np.generic] | np.generic],
+    width: int,
+    *,
+    input_name: str = "features",
+    output_name: str = "probability",
+    output_type: int = TensorProto.FLOAT,
+) -> bytes:
+    """Gives a serialised model over float32 [n, width] and with an output [n]."""
+    graph = helper.make_graph(
+        nodes,
+        "test",
+        [helper.make_tensor_value_info(input_name, TensorProto.FLOAT, ["n", width])],
+        [helper.make_tensor_value_info(output_name, output_type, ["n"])],
+        [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=9)
+    return bytes(model.SerializeToString())
+
+
+def sigmoid(margin: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Gives the logistic function as float32."""
+    return (1.0 / (1.0 + np.exp(-margin))).astype(np.float32)
+
+
+def golden_features(width: int) -> npt.NDArray[np.float32]:
+    """Gives 16 inputs, float32 [16, width], with unset values among them."""
+    features = np.random.default_rng(7).normal(size=(16, width)).astype(np.float32)
+    features[3, 0] = np.nan
+    features[5, :] = np.nan
+    return features
+
+
+def manifest(version: str, features: Sequence[str] = FEATURES, **changes: object) -> Manifest:
+    """Gives a manifest as a trainer would write it, with thresholds 0.5 and 0.9."""
+    fields: dict[str, object] = {
+        "model_version": version,
+        "algorithm": "test",
+        "features": feature_uses(tuple(features)),
+        "catalogue_fingerprint": catalogue_fingerprint(),
+        "window": TrainingWindow(
+            train_start_time="2024-01-01T00:00:00Z",
+            train_end_time="2024-03-01T00:00:00Z",
+            validation_start_time="2024-03-08T00:00:00Z",
+            validation_end_time="2024-04-01T00:00:00Z",
+            label_delay_days=7.0,
+        ),
+        "data_hash": "0" * 64,
+        "row_count": 1000,
+        "fraud_count": 10,
+        "metrics": {"average_precision": 0.5},
+        "thresholds": Thresholds(review=0.5, decline=0.9, rationale="for tests"),
+        "parameters": {},
+        "parity": {},
+        "library_versions": {},
+        "git_revision": "",
+    }
+    return Manifest.model_validate(fields | changes)
+
+
+def publish(
+    registry: Path,
+    version: str,
+    *,
+    weights: Sequence[float] = (0.001, 0.1, 0.2, 1.0),
+    bias: float = -1.0,
+    features: Sequence[str] = FEATURES,
+    live: bool = True,
+) -> Path:
+    """Writes a linear model's bundle and, unless told otherwise, chooses it."""
+    inputs = golden_features(len(features))
+    margin = np.nan_to_num(inputs.astype(np.float64)) @ np.array(weights) + bias
+    return _write(
+        registry, manifest(version, features), linear_model(weights, bias), inputs, sigmoid(margin), live
+    )
+
+
+def publish_constant(registry: Path, version: str, probability: float, *, live: bool = True) -> Path:
+    """Writes the bundle of a model that always gives `probability` and, unless told otherwise, chooses it."""
+    inputs = golden_features(len(FEATURES))
+    scores = np.full(len(inputs), probability, dtype=np.float32)
+    model = constant_model(probability, len(FEATURES))
+    return _write(registry, manifest(version), model, inputs, scores, live)
+
+
+def _write(
+    registry: Path,
+    described: Manifest,
+    model: bytes,
+    inputs: npt.NDArray[np.float32],
+    scores: npt.NDArray[np.float32],
+    live: bool,
+) -> Path:
+    from kuntur.bundle import Registry
+
+    registry.mkdir(parents=True, exist_ok=True)
+    path = write_bundle(registry, described, model, inputs, scores, {"card.md": b"A model for tests.\n"})
+    if live:
+        Registry(registry).set_live(described.model_version)
+    return path
