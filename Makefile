@@ -1,1 +1,85 @@
+# Kuntur. `make` alone prints this menu. Every target sets up what it needs in .venv from the lock file.
 SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+UV := uv==0.13.9
+PROTOS := $(shell cd protos && find kuntur -name '*.proto' | sort)
+
+help: ## This menu
+	@echo 'Kuntur: fraud scoring of bank transactions'; echo
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, retraining, hot reload (below 10 min)
+	$(BIN)/python -m demo
+
+test: $(READY) ## All tests
+	$(BIN)/python -m pytest
+
+check: generated static test ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
+
+serve: $(READY) ## Serve the live model of ./registry (options: ARGS="--listen 0.0.0.0:50051")
+	$(BIN)/kuntur-server serve $(ARGS)
+
+train: $(READY) ## Train and publish (options: ARGS="data.parquet --mapping kuntur")
+	$(BIN)/kuntur-trainer train $(ARGS)
+
+bench: $(READY) ## Measure the server against a bare echo and against ONNX Runtime alone
+	$(BIN)/python -m bench $(ARGS)
+
+setup: $(READY) ## Only set up .venv
+
+static: $(READY) build/googleapis/google/rpc/status.proto ## Style, types, boundaries, protos
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/buf lint
+	$(BIN)/buf format --diff --exit-code protos
+
+generate: $(READY) ## Generate the gRPC stubs from protos/
+	include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
+	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --python_out=. --pyi_out=. $(PROTOS); \
+	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --grpc_python_out=. $(filter %_service.proto,$(PROTOS))
+
+generated: generate
+	@test -z "$$(git status --porcelain kuntur/api kuntur/journal)" || { git status --short kuntur/api kuntur/journal; \
+	  echo 'The stubs are not those of protos/: run make generate and commit them.' >&2; exit 1; }
+
+format: $(READY) ## Format code and protos
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+	$(BIN)/buf format --write protos
+
+lock: $(READY) ## Choose the newest versions of all dependencies and lock them
+	$(BIN)/uv pip compile --upgrade $(LOCKED) --extra dev pyproject.toml -o locks/dev.txt
+	for extra in server trainer client; do \
+	  $(BIN)/uv pip compile $(LOCKED) --constraint locks/dev.txt --extra $$extra pyproject.toml -o locks/$$extra.txt; \
+	done
+
+LOCKED := --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-emit-find-links --no-annotate --no-header
+
+clean: ## Remove what was made, .venv included
+	rm -rf .venv build demo-run bench/work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+# A marker made last, so that a set-up that was cut off is done again.
+$(READY): locks/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo 'Kuntur needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
+	  echo 'Python cannot make virtual environments here; on Debian: apt-get install python3-venv' >&2; exit 1; }
+	@echo 'Setting up .venv from locks/dev.txt (once, about half a minute) ...'
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV)'
+	@$(BIN)/uv pip sync --quiet --require-hashes locks/dev.txt
+	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
+	@touch $(READY)
+
+build/googleapis/google/rpc/status.proto: $(READY)
+	mkdir -p $(@D)
+	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
+
+.PHONY: help demo test check serve train bench setup static generate generated format lock clean

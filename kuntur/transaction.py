@@ -1,7 +1,7 @@
 """What a transaction is to Kuntur: the value a person handles, and the columns the engine computes on.
 
 Neither knows how transactions arrive. Conversion from the wire is in `kuntur.wire`, from tables in
-`trainer.data.columns`.
+`kuntur.tables.columns`.
 """
 
 from __future__ import annotations

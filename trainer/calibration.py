@@ -46,7 +46,9 @@ class Calibration:
             helper.make_node("Cast", ["probability_64"], ["probability"], to=TensorProto.FLOAT),
         ]
         constants = {"slope": self.slope, "offset": self.intercept, "one_64": 1.0}
-        return nodes, [numpy_helper.from_array(np.array(v, dtype=np.float64), k) for k, v in constants.items()]
+        return nodes, [
+            numpy_helper.from_array(np.array(v, dtype=np.float64), k) for k, v in constants.items()
+        ]
 
 
 def fit(margin: npt.NDArray[np.float32], label: npt.NDArray[np.bool_]) -> Calibration:

@@ -11,7 +11,12 @@ from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
 from kuntur.identity import DEFAULT_HASH_KEY
 
@@ -34,7 +39,7 @@ class DataSettings(_Section):
     since: datetime | None = None
     """Earliest event time to read; all when unset."""
     until: datetime | None = None
-    """The moment at which the trainer stands: later transactions and labels are not known. Default: just after
+    """The moment at which the trainer stands: later transactions and labels are unknown. Default: just after
     the last transaction."""
     max_reject_share: float = Field(default=0.01, ge=0, le=1)
     """Above this share of bad rows the run stops."""

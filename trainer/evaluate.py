@@ -34,7 +34,7 @@ def thresholds(probability: Float32, days: float, settings: ThresholdSettings) -
     decline = max(review, _threshold(probability, settings.decline_alerts_per_day * days))
     rationale = (
         f"Alert budget: at most {settings.review_alerts_per_day:g} reviews a day, of which at most "
-        f"{settings.decline_alerts_per_day:g} are declined, on the {days:g} days that the model was calibrated on."
+        f"{settings.decline_alerts_per_day:g} are declined, on the {days:g} days of its calibration."
     )
     return Thresholds(review=review, decline=decline, rationale=rationale)
 

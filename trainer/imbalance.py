@@ -21,9 +21,13 @@ def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
         return rows
     frauds = rows.label == 1
     if strategy in ("weight", "weight_sqrt"):
-        ratio = rows.weight[~frauds].sum(dtype=np.float64) / max(rows.weight[frauds].sum(dtype=np.float64), 1.0)
+        ratio = rows.weight[~frauds].sum(dtype=np.float64) / max(
+            rows.weight[frauds].sum(dtype=np.float64), 1.0
+        )
         factor = np.sqrt(ratio) if strategy == "weight_sqrt" else ratio
-        return TrainingRows(rows.features, rows.label, np.where(frauds, rows.weight * factor, rows.weight).astype(np.float32))
+        return TrainingRows(
+            rows.features, rows.label, np.where(frauds, rows.weight * factor, rows.weight).astype(np.float32)
+        )
     if strategy == "undersample":
         fraud_count = int(frauds.sum())
         if fraud_count * _KEPT_PER_FRAUD >= len(rows) - fraud_count:

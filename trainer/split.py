@@ -54,7 +54,9 @@ def known_labels(
     return is_fraud & (reported_time_us <= at_us)
 
 
-def cut(event_time_us: npt.NDArray[np.int64], until_us: int, settings: SplitSettings, delay_days: float) -> Split:
+def cut(
+    event_time_us: npt.NDArray[np.int64], until_us: int, settings: SplitSettings, delay_days: float
+) -> Split:
     """Cuts rows, which are in event order, by time. Raises TooLittleHistoryError with what is missing."""
     delay = round(delay_days * _DAY_US)
     validation = round(settings.validation_days * _DAY_US)
@@ -62,13 +64,16 @@ def cut(event_time_us: npt.NDArray[np.int64], until_us: int, settings: SplitSett
     select_start = calibrate_end - validation
     calibrate_start = select_start + validation // 2
     train_end = select_start - delay
-    train_start = int(event_time_us[0]) + round(settings.warm_up_days * _DAY_US) if len(event_time_us) else until_us
+    train_start = (
+        int(event_time_us[0]) + round(settings.warm_up_days * _DAY_US) if len(event_time_us) else until_us
+    )
     if settings.training_days is not None:
         train_start = max(train_start, train_end - round(settings.training_days * _DAY_US))
     if train_start >= train_end:
         needed = settings.warm_up_days + settings.validation_days + 2 * delay_days
+        span = (until_us - int(event_time_us[0])) / _DAY_US if len(event_time_us) else 0.0
         raise TooLittleHistoryError(
-            f"the data span {(until_us - int(event_time_us[0])) / _DAY_US if len(event_time_us) else 0:.1f} days; "
+            f"the data span {span:.1f} days; "
             f"warm-up, validation and twice the label delay need {needed:.1f} and training comes on top. "
             "Give more history, or lower split.validation_days, split.warm_up_days or split.label_delay_days"
         )

@@ -82,9 +82,7 @@ def check_parity(
     difference = np.abs(given.astype(np.float64) - wanted)
     if not np.isfinite(given).all() or difference.max() > PROBABILITY_TOLERANCE:
         worst = int(np.nanargmax(np.where(np.isfinite(difference), difference, np.inf)))
-        raise ParityError(
-            f"row {worst} of {len(rows)}: the exported model gives {given[worst]!r}, the fitted one {wanted[worst]!r}"
-        )
+        raise ParityError(f"row {worst} of {len(rows)}: exported {given[worst]!r}, fitted {wanted[worst]!r}")
     leaves = _check_leaves(model, rows)
     single = np.concatenate([run(served, rows[i : i + 1]) for i in range(min(len(rows), 512))])
     if not np.array_equal(single.view(np.uint32), given[: len(single)].view(np.uint32)):
@@ -108,4 +106,4 @@ def _check_leaves(model: FittedModel, rows: npt.NDArray[np.float32]) -> int:
         if wanted is None or not np.array_equal(wanted, given):
             row, tree = np.argwhere(wanted != given)[0]
             raise ParityError(f"row {start + row}: tree {tree} reaches another leaf in the exported model")
-    return len(rows) * first.shape[1]
+    return len(rows) * int(first.shape[1])

@@ -45,7 +45,7 @@ class FittedModel(ABC):
         """Gives the model as ONNX operators."""
 
     def tree_values(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
-        """Gives what the leaf reached in each tree adds, float32 [n, trees]; None for a model without trees."""
+        """Gives what the leaf reached in each tree adds, float32 [n, trees]; None without trees."""
         del features
         return None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from trainer.imbalance import STRATEGIES
@@ -11,16 +11,23 @@ from trainer.models.forest import RandomForest
 from trainer.models.gradient_boosting import GradientBoosting
 from trainer.models.linear import LogisticFamily
 
-FAMILIES: dict[str, Family] = {family.name: family for family in (GradientBoosting(), RandomForest(), LogisticFamily())}
+FAMILIES: dict[str, Family] = {
+    family.name: family for family in (GradientBoosting(), RandomForest(), LogisticFamily())
+}
 
 
-def suggest(algorithms: Sequence[str], max_rounds: int) -> Callable[[Any], dict[str, Any]]:
-    """Gives the search space as Optuna's define-by-run function: the family first, then what it needs."""
+@dataclass(frozen=True, slots=True)
+class SearchSpace:
+    """The search space as Optuna's define-by-run function: the family first, then what it needs.
 
-    def space(trial: Any) -> dict[str, Any]:
-        name = trial.suggest_categorical("algorithm", list(algorithms))
+    A class and not a closure, because Ray writes it down with the search.
+    """
+
+    algorithms: tuple[str, ...]
+    max_rounds: int
+
+    def __call__(self, trial: Any) -> None:
+        """Draws settings through a trial."""
+        name = trial.suggest_categorical("algorithm", list(self.algorithms))
         trial.suggest_categorical("imbalance", list(STRATEGIES))
-        FAMILIES[name].suggest(trial, max_rounds)
-        return {}
-
-    return space
+        FAMILIES[name].suggest(trial, self.max_rounds)

@@ -16,8 +16,8 @@ from skl2onnx.common.data_types import FloatTensorType
 from sklearn.ensemble import RandomForestRegressor
 
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
-from trainer.rows import TrainingRows
 from trainer.models.gradient_boosting import flat_margin
+from trainer.rows import TrainingRows
 
 _UNSET = np.float32(-1e6)  # below every value, so that one comparison sets the unset ones apart
 
@@ -65,9 +65,7 @@ class Forest(FittedModel):
             inner = tree.tree_.children_left != -1
             columns.append(tree.tree_.feature[inner])
             thresholds.append(tree.tree_.threshold[inner])
-        return Splits(
-            np.concatenate(columns).astype(np.int64), np.concatenate(thresholds).astype(np.float32)
-        )
+        return Splits(np.concatenate(columns).astype(np.int64), np.concatenate(thresholds).astype(np.float32))
 
     def importance(self) -> npt.NDArray[np.float64]:
         """Gives the mean decrease in impurity by column."""

@@ -60,7 +60,10 @@ class BoostedTrees(FittedModel):
         the converter has no reason to add a LOGISTIC.
         """
         model = self._model()
-        model["learner"]["objective"] = {"name": "reg:squarederror", "reg_loss_param": {"scale_pos_weight": "1"}}
+        model["learner"]["objective"] = {
+            "name": "reg:squarederror",
+            "reg_loss_param": {"scale_pos_weight": "1"},
+        }
         model["learner"]["learner_model_param"]["base_score"] = "[0E0]"
         plain = xgb.Booster()
         plain.load_model(bytearray(json.dumps(model).encode()))

@@ -16,7 +16,8 @@ from trainer.rows import TrainingRows
 
 def _squeezed(features: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Gives sign(x) log(1 + |x|): amounts and counts have long tails that a straight line cannot follow."""
-    return np.sign(features) * np.log(np.abs(features) + features.dtype.type(1))
+    squeezed: npt.NDArray[Any] = np.sign(features) * np.log(np.abs(features) + features.dtype.type(1))
+    return squeezed
 
 
 class Linear(FittedModel):
@@ -43,11 +44,13 @@ class Linear(FittedModel):
         """Gives the weighted sums, float32 [n]."""
         squeezed = _squeezed(features.astype(np.float64))
         filled = np.where(np.isnan(squeezed), self.centre, squeezed)
-        return (((filled - self.centre) * self.weights).sum(axis=1) + self.intercept).astype(np.float32)
+        exact: npt.NDArray[np.float64] = ((filled - self.centre) * self.weights).sum(axis=1) + self.intercept
+        return exact.astype(np.float32)
 
     def graph(self) -> MarginGraph:
         """Gives the same arithmetic; a sum by row instead of a matrix product, so that a row's bits do not
-        depend on its neighbours."""
+        depend on its neighbours.
+        """
         nodes: list[onnx.NodeProto] = []
 
         def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:

@@ -1,0 +1,12 @@
+"""Runs the trainer: `python -m trainer`, or `kuntur-trainer`."""
+
+from trainer.cli import app
+
+
+def main() -> None:
+    """Runs the command line."""
+    app()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,168 @@
+"""The command line of the trainer. Heavy imports stand inside the commands, so that --help is quick."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+app = typer.Typer(
+    name="kuntur-trainer",
+    help="Trains fraud models and publishes them as bundles that kuntur-server picks up.",
+    epilog="Settings: defaults < --config FILE < environment (KUNTUR_TRAINER_SEARCH__TRIALS=40) < options.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+)
+_console = Console(stderr=True)
+
+_Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])]
+
+
+def _fail(message: str) -> typer.Exit:
+    _console.print(f"[red]error:[/red] {message}", highlight=False)
+    return typer.Exit(2)
+
+
+@app.command()
+def synth(
+    output: Annotated[Path, typer.Argument(help="Parquet file to write.")],
+    transactions: Annotated[int, typer.Option(help="How many transactions.")] = 1_000_000,
+    accounts: Annotated[int, typer.Option(help="Accounts and cards.")] = 20_000,
+    merchants: Annotated[int, typer.Option(help="Merchants, cash machines and agents.")] = 4_000,
+    days: Annotated[int, typer.Option(help="Days that they spread over.")] = 180,
+    fraud_rate: Annotated[float, typer.Option(help="Share of fraud.")] = 0.005,
+    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2024, 1, 1),
+    seed: Annotated[int, typer.Option(help="Same seed, same transactions.")] = 20240101,
+) -> None:
+    """Makes realistic transactions of Peruvian banks, with fraud that has causes and labels that come late.
+
+    Example: kuntur-trainer synth data.parquet --transactions 300000 --days 90
+    """
+    from pydantic import ValidationError
+
+    from trainer.progress import Terminal
+    from trainer.synthetic import SyntheticConfig, write
+
+    try:
+        config = SyntheticConfig(
+            seed=seed,
+            transactions=transactions,
+            accounts=accounts,
+            merchants=merchants,
+            days=days,
+            fraud_rate=fraud_rate,
+            start=start.date(),
+        )
+    except ValidationError as error:
+        raise _fail(_settings_message(error)) from error
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with Terminal(_console) as progress:
+        written = write(config, output, lambda done, total: progress.step("Making transactions", done, total))
+    _console.print(f"Wrote {written:,} transactions to {output}; read them with --mapping kuntur")
+
+
+@app.command()
+def train(
+    files: Annotated[list[str] | None, typer.Argument(help="CSV, Parquet or JSON lines; globs too.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="kuntur, handbook, or the path of a mapping file.")
+    ] = None,
+    journal: Annotated[
+        Path | None, typer.Option(help="Learn from a server's journal instead of files.")
+    ] = None,
+    since: _Moment = None,
+    until: _Moment = None,
+    registry: Annotated[Path | None, typer.Option(help="Where to publish.")] = None,
+    work: Annotated[
+        Path | None, typer.Option(help="Where the search keeps its state; a killed run goes on from it.")
+    ] = None,
+    trials: Annotated[int | None, typer.Option(help="Settings to try.")] = None,
+    label_delay_days: Annotated[float | None, typer.Option(help="Days until labels are complete.")] = None,
+    validation_days: Annotated[float | None, typer.Option(help="Days that judge the model.")] = None,
+    alerts_per_day: Annotated[
+        float | None, typer.Option(help="Transactions a day that can be reviewed.")
+    ] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Ray cluster; local Ray by default.")] = None,
+) -> None:
+    """Trains on everything known before --until, checks the export, publishes and makes live.
+
+    Examples:
+      kuntur-trainer train data.parquet --registry registry
+
+      kuntur-trainer train transactions.parquet --mapping handbook --until 2018-08-01
+
+      kuntur-trainer train --journal journal --trials 40 --ray-address auto
+
+    """
+    from pydantic import ValidationError
+
+    from trainer.config import load
+
+    given: dict[str, Any] = {
+        "data": {
+            "paths": tuple(files) if files else None,
+            "mapping": mapping,
+            "journal": journal,
+            "since": _aware(since),
+            "until": _aware(until),
+        },
+        "split": {"label_delay_days": label_delay_days, "validation_days": validation_days},
+        "search": {"trials": trials},
+        "thresholds": {"review_alerts_per_day": alerts_per_day},
+        "ray": {"address": ray_address},
+    }
+    overrides: dict[str, object] = {
+        section: {name: value for name, value in values.items() if value is not None}
+        for section, values in given.items()
+        if any(value is not None for value in values.values())
+    }
+    overrides |= {
+        name: value for name, value in {"registry": registry, "work": work}.items() if value is not None
+    }
+    if config is not None and not config.is_file():
+        raise _fail(f"there is no file {config}")
+    try:
+        settings = load(config, overrides)
+    except ValidationError as error:
+        raise _fail(_settings_message(error)) from error
+    if not settings.data.paths and settings.data.journal is None:
+        raise _fail("nothing to learn from: give files, or --journal DIRECTORY")
+    _train(settings)
+
+
+def _train(settings: Any) -> None:
+    from kuntur.journal_file import JournalError
+    from kuntur.tables import MappingError, SourceError, TooManyRejects
+    from trainer.app import run
+    from trainer.export import ParityError
+    from trainer.progress import Terminal
+    from trainer.report import show
+    from trainer.search import SearchFailedError
+    from trainer.split import TooLittleHistoryError
+
+    try:
+        with Terminal(_console) as progress:
+            report = run(settings, progress)
+    except (SourceError, MappingError, TooManyRejects, TooLittleHistoryError, JournalError) as error:
+        raise _fail(str(error)) from error
+    except (SearchFailedError, ParityError) as error:
+        _console.print(f"[red]nothing was published:[/red] {error}", highlight=False)
+        raise typer.Exit(1) from error
+    show(report, settings.registry, _console)
+
+
+def _aware(moment: datetime | None) -> datetime | None:
+    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+
+
+def _settings_message(error: Any) -> str:
+    lines = [f"  {'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()]
+    return "settings that are not as they must be:\n" + "\n".join(lines)

@@ -1,0 +1,125 @@
+"""A server's journal as a table: what it was asked to score, and what it was told became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+
+from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.journal.v1 import journal_pb2
+from kuntur.journal_file import read_entries
+from kuntur.tables import RejectReport, Table, canonical_schema
+from kuntur.transaction import ATTRIBUTE_PREFIX
+from trainer.split import TooLittleHistoryError
+
+_OPTIONAL = ("account_balance_minor", "account_age_days", "merchant_latitude", "merchant_longitude")
+_PLAIN = (
+    "transaction_id", "institution_id", "account_id", "amount_minor", "currency_code", "type", "channel",
+    "account_type", "counterparty_account_id", "merchant_id", "merchant_category_code",
+    "merchant_country_code", "device_id", "ip_address",
+)  # fmt: skip
+
+
+def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]:
+    """Gives the transactions of an entry that entered the history."""
+    kind = entry.WhichOneof("exchange")
+    if kind == "score_transaction":
+        yield scoring_service_pb2.ScoreTransactionRequest.FromString(
+            entry.score_transaction.request
+        ).transaction
+    elif kind == "score_stream":
+        request = scoring_service_pb2.ScoreStreamRequest.FromString(entry.score_stream.request)
+        response = scoring_service_pb2.ScoreStreamResponse.FromString(entry.score_stream.response)
+        for transaction, result in zip(request.transactions, response.results, strict=True):
+            if result.HasField("score"):
+                yield transaction
+    elif kind == "backfill":
+        # A backfill has no response of its own; what was refused in it was refused for its own fields.
+        from kuntur.rules import transaction_violations
+
+        request = scoring_service_pb2.ScoreStreamRequest.FromString(entry.backfill.request)
+        for transaction in request.transactions:
+            if not transaction_violations(transaction, 2**62):
+                yield transaction
+
+
+class _Columns:
+    """Values by column, grown transaction by transaction."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[object]] = {name: [] for name in (*_PLAIN, *_OPTIONAL, "event_time")}
+        self.attributes: list[tuple[int, str, float]] = []
+        self.count = 0
+
+    def add(self, transaction: transaction_pb2.Transaction) -> None:
+        """Takes one transaction."""
+        values = self.values
+        for name in _PLAIN:
+            values[name].append(getattr(transaction, name))
+        for name in _OPTIONAL:
+            values[name].append(getattr(transaction, name) if transaction.HasField(name) else None)
+        time = transaction.event_time
+        values["event_time"].append(time.seconds * 1_000_000 + time.nanos // 1_000)
+        for name, value in transaction.attributes.items():
+            self.attributes.append((self.count, name, value))
+        self.count += 1
+
+
+def read_journal(directory: Path, *, since: datetime | None = None, until: datetime | None = None) -> Table:
+    """Reads the journal of a server as a canonical table. since <= event time < until.
+
+    A transaction that came more than once counts once, as it came first. Of several outcomes of one
+    transaction the last one holds. Raises TooLittleHistoryError when there is no transaction, and what
+    `kuntur.journal_file` raises for a damaged file.
+    """
+    columns, seen = _Columns(), set[tuple[str, str]]()
+    outcomes: dict[tuple[str, str], tuple[bool, int]] = {}
+    for entry in read_entries(directory, allow_torn_tail=True):
+        if entry.WhichOneof("exchange") == "report_outcomes":
+            request = outcome_service_pb2.ReportOutcomesRequest.FromString(entry.report_outcomes.request)
+            for outcome in request.outcomes:
+                time = outcome.reported_time.seconds * 1_000_000 + outcome.reported_time.nanos // 1_000
+                is_fraud = outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD
+                outcomes[outcome.institution_id, outcome.transaction_id] = (is_fraud, time)
+            continue
+        for transaction in _accepted(entry):
+            name = (transaction.institution_id, transaction.transaction_id)
+            if name not in seen:
+                seen.add(name)
+                columns.add(transaction)
+    if columns.count == 0:
+        raise TooLittleHistoryError(f"the journal in {directory} holds no transaction")
+    frame = _frame(columns, outcomes)
+    for bound, keep in ((since, pl.col("event_time") >= since), (until, pl.col("event_time") < until)):
+        if bound is not None:
+            frame = frame.filter(keep)
+    frame = frame.sort("event_time", maintain_order=True)
+    return Table(frame, RejectReport(rows_read=frame.height, rows_rejected=0, findings=(), path=None))
+
+
+def _frame(columns: _Columns, outcomes: dict[tuple[str, str], tuple[bool, int]]) -> pl.DataFrame:
+    names = sorted({name for _, name, _ in columns.attributes})
+    schema = canonical_schema(tuple(names))
+    data = dict(columns.values)
+    for name in names:
+        data[ATTRIBUTE_PREFIX + name] = [None] * columns.count
+    for row, name, value in columns.attributes:
+        data[ATTRIBUTE_PREFIX + name][row] = value
+    labels = [
+        outcomes.get((str(institution), str(transaction)))
+        for institution, transaction in zip(data["institution_id"], data["transaction_id"], strict=True)
+    ]
+    data["is_fraud"] = [None if label is None else label[0] for label in labels]
+    data["reported_time"] = [None if label is None else label[1] for label in labels]
+    data["source_row"] = list(range(columns.count))
+    return pl.DataFrame(
+        {
+            name: pl.Series(
+                name, data[name], dtype=pl.Int64 if dtype.is_temporal() else dtype, strict=True
+            ).cast(dtype)
+            for name, dtype in schema.items()
+        }
+    )

@@ -1,0 +1,139 @@
+"""What is written into a bundle beside the model: the manifest and the documents."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.bundle import Manifest, Registry, Thresholds, TrainingWindow, feature_uses, write_bundle
+from kuntur.features import CATALOGUE, catalogue_fingerprint
+
+GOLDEN_ROWS = 256
+_LIBRARIES = (
+    "kuntur", "imbalanced-learn", "numba", "numpy", "onnx", "onnxmltools", "onnxruntime", "optuna", "polars",
+    "ray", "scikit-learn", "skl2onnx", "xgboost",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A model that passed the gate, with all that its manifest says of it."""
+
+    onnx: bytes
+    algorithm: str
+    feature_names: tuple[str, ...]
+    parameters: dict[str, Any]
+    window: TrainingWindow
+    data_hash: str
+    row_count: int
+    fraud_count: int
+    metrics: dict[str, float]
+    thresholds: Thresholds
+    parity: dict[str, float]
+
+
+def library_versions() -> dict[str, str]:
+    """Gives the versions of the libraries that built the model."""
+    found = {}
+    for name in _LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision(root: Path) -> str:
+    """Gives the revision of the code below `root`, with `-dirty` when it was changed; empty outside git."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"],
+            capture_output=True,
+            text=True,
+            timeout=10,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def model_version(candidate: Candidate) -> str:
+    """Names a model by the end of its training and the hash of what it is: the same model, the same name."""
+    digest = hashlib.sha256(candidate.onnx)
+    digest.update(json.dumps([candidate.thresholds.model_dump(), candidate.data_hash]).encode())
+    day = candidate.window.validation_end_time[:10].replace("-", "")
+    return f"{day}-{candidate.algorithm}-{digest.hexdigest()[:10]}"
+
+
+def golden_rows(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
+    """Chooses rows spread evenly over the scores, so that every region of the model is replayed."""
+    order = np.argsort(probability, kind="stable")
+    places = np.unique(np.linspace(0, len(order) - 1, num=min(GOLDEN_ROWS, len(order))).astype(np.intp))
+    return order[places]
+
+
+def publish(
+    registry: Registry,
+    candidate: Candidate,
+    features: npt.NDArray[np.float32],
+    probability: npt.NDArray[np.float32],
+    documents: dict[str, bytes],
+) -> str:
+    """Writes the bundle, makes it the one to be live and gives its version.
+
+    features: float32 [n, columns] of validation rows with their probability float32 [n] by ONNX Runtime.
+    """
+    name = model_version(candidate)
+    manifest = Manifest(
+        model_version=name,
+        algorithm=candidate.algorithm,
+        features=feature_uses(candidate.feature_names),
+        catalogue_fingerprint=catalogue_fingerprint(),
+        window=candidate.window,
+        data_hash=candidate.data_hash,
+        row_count=candidate.row_count,
+        fraud_count=candidate.fraud_count,
+        metrics=candidate.metrics,
+        thresholds=candidate.thresholds,
+        parameters=candidate.parameters,
+        parity=candidate.parity,
+        library_versions=library_versions(),
+        git_revision=git_revision(Path(__file__).parent),
+    )
+    chosen = golden_rows(probability)
+    if name not in registry.versions():
+        registry.path.mkdir(parents=True, exist_ok=True)
+        write_bundle(
+            registry.path, manifest, candidate.onnx, features[chosen], probability[chosen], documents
+        )
+    registry.set_live(name)
+    return name
+
+
+def feature_document(names: tuple[str, ...], importance: npt.NDArray[np.float64]) -> bytes:
+    """Gives the features of a model with their descriptions and weight, most important first, as JSON."""
+    known = {feature.name: feature for feature in CATALOGUE}
+    rows = []
+    for place in np.argsort(-importance, kind="stable"):
+        name = names[place]
+        row: dict[str, Any] = {"name": name, "importance": round(float(importance[place]), 6)}
+        if name in known:
+            feature = known[name]
+            row |= {
+                "description": feature.description,
+                "unit": feature.unit,
+                "source": list(feature.source),
+                "why": feature.why,
+                "personal_data": feature.personal_data.value,
+            }
+        rows.append(row)
+    return (json.dumps(rows, indent=1, ensure_ascii=False) + "\n").encode()

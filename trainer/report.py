@@ -1,0 +1,35 @@
+"""What a training run came to, for the person who started it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from trainer.pipeline import TrainingReport
+
+_SHOWN = {
+    "average_precision": "average precision",
+    "auc_roc": "AUC ROC",
+    "precision": "precision at the review threshold",
+    "recall": "recall at the review threshold",
+    "recall_by_value": "share of stolen money caught",
+    "alerts_per_day": "alerts a day",
+    "brier": "Brier score",
+    "expected_calibration_error": "expected calibration error",
+}
+
+
+def show(report: TrainingReport, registry: Path, console: Console) -> None:
+    """Prints the figures of the published model."""
+    table = Table(title=f"Published {report.model_version}", title_justify="left")
+    table.add_column("on transactions that it did not learn from")
+    table.add_column("", justify="right")
+    for name, text in _SHOWN.items():
+        table.add_row(text, f"{report.metrics[name]:,.4g}")
+    console.print(table)
+    console.print(
+        f"Chosen among {report.trials} trials on {report.rows:,} transactions, {report.features} features. "
+        f"Live in {registry}: {registry / report.model_version}"
+    )

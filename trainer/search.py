@@ -1,0 +1,214 @@
+"""The search for settings: Ray Tune runs the trials, Optuna's TPE proposes them, ASHA ends the hopeless.
+
+The only module of the trainer that knows Ray. Rows go to the trials through the object store, once for all
+of them; a trial uses as many threads as it has cores and no more.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer import evaluate
+from trainer.config import RaySettings, SearchSettings
+from trainer.imbalance import balanced
+from trainer.models import FAMILIES, SearchSpace
+from trainer.models.gradient_boosting import REPORT_ROUNDS
+from trainer.progress import Progress
+from trainer.rows import TrainingRows
+
+METRIC = "average_precision"
+_GRACE_REPORTS = 3  # reports before ASHA may end a trial
+_STARTUP_TRIALS = 6  # random proposals before TPE has something to go by
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One setting that was tried: what it was, how good it got and after how many rounds."""
+
+    parameters: dict[str, Any]
+    average_precision: float
+    rounds: int
+    seconds: float
+    finished: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SearchResult:
+    """All trials, the best first."""
+
+    trials: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The best trial."""
+        return self.trials[0]
+
+
+class SearchFailedError(RuntimeError):
+    """No trial gave a result."""
+
+
+def run_trial(parameters: dict[str, Any], rows: dict[str, npt.NDArray[Any]], cpus: int, seed: int) -> None:
+    """Fits one setting and reports its average precision; runs in a worker of Ray."""
+    from ray import tune
+
+    training = TrainingRows(rows["features"], rows["label"], rows["weight"])
+    judge, truth = rows["judge_features"], rows["judge_label"]
+    best = {METRIC: -1.0, "rounds": 0}
+
+    def report(rounds: int, margin: npt.NDArray[np.float32]) -> bool:
+        score = evaluate.average_precision(truth, margin)
+        if score > best[METRIC]:
+            best.update({METRIC: score, "rounds": rounds})
+        tune.report(dict(best))
+        return True
+
+    family = FAMILIES[parameters["algorithm"]]
+    chosen = balanced(training, parameters["imbalance"], seed)
+    model = family.fit(chosen, parameters, threads=cpus, seed=seed, judge=judge, on_round=report)
+    if best["rounds"] == 0:
+        report(1, model.margin(judge))
+
+
+@contextmanager
+def connected(settings: RaySettings) -> Iterator[None]:
+    """Connects to a Ray cluster, or starts one on this machine for as long as it is needed."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    import ray
+
+    options: dict[str, Any] = {
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "configure_logging": True,
+    }
+    if settings.address is None:
+        options |= {"include_dashboard": False, "object_store_memory": settings.object_store_bytes}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ray.init(address=settings.address, **options)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _experiment_name(rows: dict[str, npt.NDArray[Any]], settings: SearchSettings) -> str:
+    """Names a search by what it looks for in what, so that only the very same search is resumed."""
+    digest = hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode())
+    for name in sorted(rows):
+        digest.update(f"{name}{rows[name].shape}".encode())
+        digest.update(np.ascontiguousarray(rows[name][:: max(1, len(rows[name]) // 10_000)]).tobytes())
+    return "search-" + digest.hexdigest()[:16]
+
+
+def search(
+    training: TrainingRows,
+    judge_features: npt.NDArray[np.float32],
+    judge_label: npt.NDArray[np.bool_],
+    settings: SearchSettings,
+    ray_settings: RaySettings,
+    work: Path,
+    progress: Progress,
+) -> SearchResult:
+    """Tries settings and gives all trials, the best first. Raises SearchFailedError.
+
+    training: rows to learn from, already thinned; judge_features: float32 [m, columns], judge_label: bool
+    [m]: rows to judge by. A search that was cut off goes on where it stopped when it is called with the
+    same rows and settings and the same `work`.
+    """
+    rows = {
+        "features": training.features,
+        "label": training.label,
+        "weight": training.weight,
+        "judge_features": judge_features,
+        "judge_label": judge_label,
+    }
+    name = _experiment_name(rows, settings)
+    with connected(ray_settings), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = _tune(rows, name, settings, work, progress)
+    trials = sorted(results, key=lambda trial: -trial.average_precision)
+    if not trials:
+        raise SearchFailedError(f"none of the trials gave a result; their errors are in {work / name}")
+    return SearchResult(tuple(trials))
+
+
+def _tune(
+    rows: dict[str, npt.NDArray[Any]], name: str, settings: SearchSettings, work: Path, progress: Progress
+) -> list[Trial]:
+    import optuna
+    from ray import tune
+    from ray.tune.schedulers import ASHAScheduler
+    from ray.tune.search.optuna import OptunaSearch
+
+    from trainer.search_progress import TrialProgress
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    trainable = tune.with_resources(
+        tune.with_parameters(run_trial, rows=rows, cpus=settings.cpus_per_trial, seed=settings.seed),
+        {"cpu": settings.cpus_per_trial},
+    )
+    storage = work.resolve()
+    watcher = TrialProgress(progress, settings.trials)
+    path = storage / name
+    if tune.Tuner.can_restore(path):
+        progress.note(f"Going on with the search in {path}")
+        tuner = tune.Tuner.restore(str(path), trainable=trainable, resume_errored=True, restart_errored=False)
+        tuner._local_tuner.get_run_config().callbacks = [watcher]  # restore takes no callbacks
+    else:
+        rungs = max(settings.max_rounds // REPORT_ROUNDS, 1)
+        tuner = tune.Tuner(
+            trainable,
+            tune_config=tune.TuneConfig(
+                metric=METRIC,
+                mode="max",
+                num_samples=settings.trials,
+                time_budget_s=settings.time_limit_s,
+                search_alg=OptunaSearch(
+                    space=SearchSpace(settings.algorithms, settings.max_rounds),
+                    metric=METRIC,
+                    mode="max",
+                    sampler=optuna.samplers.TPESampler(
+                        seed=settings.seed, n_startup_trials=_STARTUP_TRIALS, multivariate=True, group=True
+                    ),
+                ),
+                scheduler=ASHAScheduler(
+                    time_attr="training_iteration",
+                    max_t=rungs,
+                    grace_period=min(_GRACE_REPORTS, rungs),
+                    reduction_factor=3,
+                ),
+            ),
+            run_config=tune.RunConfig(name=name, storage_path=str(storage), verbose=0, callbacks=[watcher]),
+        )
+    grid = tuner.fit()
+    return [_as_trial(result) for result in grid if result.metrics and METRIC in result.metrics]
+
+
+def _as_trial(result: Any) -> Trial:
+    return Trial(
+        parameters={k: v for k, v in result.config.items() if not isinstance(v, dict)},
+        average_precision=float(result.metrics[METRIC]),
+        rounds=int(result.metrics["rounds"]),
+        seconds=float(result.metrics.get("time_total_s", 0.0)),
+        finished=bool(result.metrics.get("done", False)),
+    )
+
+
+def trials_as_json(result: SearchResult) -> bytes:
+    """Gives all trials as a document for the bundle."""
+    return (json.dumps([asdict(trial) for trial in result.trials], indent=1) + "\n").encode()

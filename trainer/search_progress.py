@@ -1,0 +1,52 @@
+"""What Ray Tune tells of its trials, as progress a person can follow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ray.tune import Callback
+
+from trainer.progress import Progress, Silent
+
+
+class TrialProgress(Callback):  # type: ignore[misc]  # ray has no types
+    """Counts trials and keeps the best result so far."""
+
+    def __init__(self, progress: Progress, trials: int) -> None:
+        self._progress = progress
+        self._trials = trials
+        self._ended: set[str] = set()
+        self._best = -1.0
+        self._best_name = ""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leaves the terminal out: Ray writes callbacks down with the search, for a later run to go on."""
+        return self.__dict__ | {"_progress": Silent()}
+
+    def on_trial_result(
+        self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
+    ) -> None:
+        """Takes a report of a running trial."""
+        del iteration, trials, info
+        score = float(result.get("average_precision", -1.0))
+        if score > self._best:
+            self._best, self._best_name = score, str(trial.config.get("algorithm", ""))
+            self._show()
+
+    def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Takes the end of a trial."""
+        del iteration, trials, info
+        self._end(trial)
+
+    def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
+        """Takes the failure of a trial."""
+        del iteration, trials, info
+        self._end(trial)
+
+    def _end(self, trial: Any) -> None:
+        self._ended.add(str(trial.trial_id))
+        self._show()
+
+    def _show(self) -> None:
+        best = f"best AP {self._best:.4f} ({self._best_name})" if self._best >= 0 else ""
+        self._progress.step("Searching", len(self._ended), self._trials, best)
