@@ -19,6 +19,9 @@ from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, Ro
 from trainer.models.gradient_boosting import flat_margin
 from trainer.rows import TrainingRows
 
+_ROWS_A_TREE = (
+    100_000  # more rows make the same trees in more time: the forest averages over what each one missed
+)
 _UNSET = np.float32(-1e6)  # below every value, so that one comparison sets the unset ones apart
 
 
@@ -79,7 +82,8 @@ class RandomForest(Family):
 
     def suggest(self, trial: Any, max_rounds: int) -> None:
         """Draws the number of trees, their depth and how many columns a split looks at."""
-        trial.suggest_int("trees", 40, min(120, max(41, max_rounds)), step=20)
+        del max_rounds
+        trial.suggest_int("trees", 20, 80, step=20)
         trial.suggest_int("tree_depth", 6, 14)
         trial.suggest_float("column_share", 0.15, 0.6)
         trial.suggest_int("leaf_rows", 2, 50, log=True)
@@ -101,7 +105,7 @@ class RandomForest(Family):
             max_depth=int(parameters["tree_depth"] or 0),
             max_features=float(parameters["column_share"] or 0),
             min_samples_leaf=int(parameters["leaf_rows"] or 0),
-            max_samples=min(1.0, 200_000 / len(rows)),
+            max_samples=min(1.0, _ROWS_A_TREE / len(rows)),
             n_jobs=threads,
             random_state=seed,
         )

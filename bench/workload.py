@@ -1,0 +1,129 @@
+"""What is measured: a model of 200 trees of depth 6 on the whole catalogue, and what it scores."""
+
+from __future__ import annotations
+
+import shutil
+import struct
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from clients.messages import messages_from_frame
+from kuntur.api.v1 import history_service_pb2, scoring_service_pb2
+from kuntur.bundle import Registry, Thresholds, TrainingWindow
+from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.tables import to_batch
+from kuntur.transaction import TransactionBatch
+from trainer import calibration
+from trainer.export import build_onnx
+from trainer.export.parity import run, session
+from trainer.models import FAMILIES
+from trainer.publish import Candidate, publish
+from trainer.rows import TrainingRows
+from trainer.synthetic import SyntheticConfig, generate
+
+_SEED = 11
+_WARM_ROWS = 100_000
+_TREES, _DEPTH = 200, 6
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """Transactions in event order as columns and as messages: the first warm the server, the rest are load.
+
+    features: float32 [n, catalogue], by replay.
+    """
+
+    batch: TransactionBatch
+    features: FeatureMatrix
+    raw: list[bytes]
+    registry: Path
+    onnx: bytes
+
+    @property
+    def load(self) -> slice:
+        """The rows that are sent."""
+        return slice(_WARM_ROWS, None)
+
+
+def prepare(directory: Path, transactions: int, accounts: int) -> Workload:
+    """Generates transactions, fits the model and publishes it below `directory`, which is emptied."""
+    shutil.rmtree(directory, ignore_errors=True)
+    frame = generate(
+        SyntheticConfig(seed=_SEED, transactions=_WARM_ROWS + transactions, accounts=accounts, days=90)
+    )
+    batch = to_batch(frame, secret_from_hex(DEFAULT_HASH_KEY))
+    features = FeatureEngine().process(batch)
+    label = frame["is_fraud"].to_numpy().astype(np.float32)
+    registry, onnx = _publish(directory / "registry", features[:_WARM_ROWS], label[:_WARM_ROWS])
+    raw = [message.SerializeToString() for message in messages_from_frame(frame)]
+    return Workload(batch, features, raw, registry, onnx)
+
+
+def _publish(registry: Path, features: FeatureMatrix, label: npt.NDArray[np.float32]) -> tuple[Path, bytes]:
+    rows = TrainingRows(features, label, np.ones(len(label), dtype=np.float32))
+    parameters = {"rounds": _TREES, "max_depth": _DEPTH, "learning_rate": 0.1, "min_child_weight": 0.1}
+    model = FAMILIES["xgboost"].fit(rows, parameters, threads=2, seed=_SEED)
+    calibrated = calibration.fit(model.margin(features), label == 1)
+    onnx = build_onnx(model, calibrated, features.shape[1])
+    unknown = "1970-01-01T00:00:00+00:00"
+    candidate = Candidate(
+        onnx=onnx,
+        algorithm="xgboost",
+        feature_names=FEATURE_NAMES,
+        parameters=parameters,
+        window=TrainingWindow(
+            train_start_time=unknown,
+            train_end_time=unknown,
+            validation_start_time=unknown,
+            validation_end_time=unknown,
+            label_delay_days=0,
+        ),
+        data_hash="",
+        row_count=len(label),
+        fraud_count=int(label.sum()),
+        metrics={},
+        thresholds=Thresholds(review=0.5, decline=0.9, rationale="fixed: this model is for measuring speed"),
+        parity={},
+    )
+    sample = features[:4096]
+    publish(Registry(registry), candidate, sample, run(session(onnx), sample), {})
+    return registry, onnx
+
+
+def _field_1(message: bytes) -> bytes:
+    """Gives a message as the field 1 of another."""
+    size = len(message)
+    varint = bytearray()
+    while size > 127:
+        varint.append(size & 127 | 128)
+        size >>= 7
+    varint.append(size)
+    return b"\x0a" + bytes(varint) + message
+
+
+def grpc_frames(raw: list[bytes], transactions: int) -> bytes:
+    """Gives messages as one request body of gRPC: frames of so many transactions, each with its prefix."""
+    parts = []
+    for start in range(0, len(raw), transactions):
+        frame = b"".join(_field_1(message) for message in raw[start : start + transactions])
+        parts.append(struct.pack(">BI", 0, len(frame)) + frame)
+    return b"".join(parts)
+
+
+def warm_requests(raw: list[bytes]) -> list[history_service_pb2.BackfillRequest]:
+    """Gives the rows that warm the server, as frames of a backfill."""
+    frames = []
+    for start in range(0, _WARM_ROWS, 4096):
+        joined = b"".join(_field_1(message) for message in raw[start : min(start + 4096, _WARM_ROWS)])
+        frames.append(history_service_pb2.BackfillRequest.FromString(joined))
+    return frames
+
+
+def stream_request(body: bytes) -> scoring_service_pb2.ScoreStreamRequest:
+    """Reads the first frame of a body back."""
+    size = struct.unpack(">BI", body[:5])[1]
+    return scoring_service_pb2.ScoreStreamRequest.FromString(body[5 : 5 + size])
