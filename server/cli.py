@@ -17,13 +17,14 @@ app = typer.Typer(
     name="kuntur-server",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    help="""Scores transactions for fraud over gRPC, with whatever model the registry says is live.
-
-    Start it on an empty registry and publish a model later: it answers health checks as NOT_SERVING until
-    then, and swaps models without dropping a call from then on. SIGTERM drains it.
-
-    Settings come from flags, then KUNTUR_SERVER_… variables, then a TOML file, then defaults.
-    `kuntur-server config` prints all of them with what they mean, ready to be that file.""",
+    add_completion=False,
+    help=(
+        "Scores transactions for fraud over gRPC, with whatever model the registry says is live.\n\n"
+        "Start it on an empty registry and publish a model later: it answers health checks as NOT_SERVING "
+        "until then, and from then on swaps models without dropping a call. SIGTERM drains it.\n\n"
+        "Settings come from flags, then KUNTUR_SERVER_… variables, then a TOML file, then defaults; "
+        "`kuntur-server config` prints all of them with what they mean, ready to be that file."
+    ),
 )
 
 _ConfigPath = Annotated[
@@ -115,5 +116,5 @@ def _settings(
 
 
 def _failure(message: str) -> typer.Exit:
-    sys.stderr.write(f"kuntur-server: {message}\n")
+    sys.stderr.write(f"kuntur-server: {message.rstrip()}\n")
     return typer.Exit(_EXIT_USAGE)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -10,9 +9,7 @@ from enum import Enum
 from kuntur.bundle import MANIFEST, BundleRefusedError, Manifest, RefusalReason, Registry, read_manifest
 from server.errors import ModelNotFoundError, NoLiveModelError
 from server.models.live import LiveSlot
-from server.models.watcher import ModelWatcher
-
-_VERSION = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+from server.models.watcher import VERSION, ModelWatcher
 
 
 class ModelState(Enum):
@@ -55,8 +52,7 @@ class ModelListing:
         live = self._slot.live
         if live is not None and live.model.version == model_version:
             return self.live()
-        # A version is a name, never a path that leads out of the registry.
-        if _VERSION.fullmatch(model_version) is None:
+        if VERSION.fullmatch(model_version) is None:
             raise ModelNotFoundError(model_version)
         refusal = self._watcher.refusals.get(model_version)
         path = self._registry.bundle_path(model_version)
@@ -75,11 +71,11 @@ class ModelListing:
 
     def all(self) -> list[ModelRecord]:
         """Gives every model, newest first by the time its manifest was written."""
-        versions = {v for v in self._registry.versions() if _VERSION.fullmatch(v)}
+        versions = {v for v in self._registry.versions() if VERSION.fullmatch(v)}
         live, chosen = self._slot.live, self._registry.live_version()
         if live is not None:
             versions.add(live.model.version)
-        if chosen in self._watcher.refusals and _VERSION.fullmatch(chosen):
+        if chosen in self._watcher.refusals and VERSION.fullmatch(chosen):
             versions.add(chosen)
         records = []
         for version in sorted(versions, key=lambda v: (self._written_ns(v), v), reverse=True):

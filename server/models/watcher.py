@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,6 +22,8 @@ from server.models.loader import load_model
 
 _LOG = structlog.get_logger(__name__)
 
+# A version is a name, never a path that leads out of the registry.
+VERSION = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 
@@ -83,12 +86,17 @@ class ModelWatcher:
         if version is None:
             return
         path = self._registry.bundle_path(version)
-        fingerprint = _fingerprint(path) if path.parent == self._registry.path else ()
+        named = VERSION.fullmatch(version) is not None
+        fingerprint = _fingerprint(path) if named else ()
         live = self._slot.live
         if live is not None and live.model.version == version and fingerprint == self._loaded:
             return
         refusal = self._refusals.get(version)
         if refusal is not None and refusal.fingerprint == fingerprint:
+            return
+        if not named:
+            message = "LIVE names no version, but something else"
+            self._refuse(version, Refusal(RefusalReason.INCOMPLETE, message, fingerprint))
             return
         try:
             model = load_model(path)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
+
+import numpy as np
+from google.rpc import status_pb2
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2
 from kuntur.transaction import Channel, Transaction, TransactionType
-from kuntur.wire import TransactionReader, to_proto
+from kuntur.wire import Scores, TransactionReader, to_proto, write_frame
 from server.state import MemoryHistory
 
+_FRAME = 256
 _TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def compile_hot_path(reader: TransactionReader) -> None:
-    """Takes a transaction and its outcome through the reader and a history that is thrown away."""
+    """Takes transactions and an outcome through reader and writer, and a history that is thrown away."""
     transaction = Transaction(
         transaction_id="warm-up",
         event_time=_TIME,
@@ -29,12 +34,18 @@ def compile_hot_path(reader: TransactionReader) -> None:
         ip_address="192.0.2.1",
         attributes={"warm_up": 1.0},
     )
-    message = to_proto(transaction)
+    message, refused = to_proto(transaction), to_proto(replace(transaction, account_id=""))
     latest_time_us = int(_TIME.timestamp() * 1e6)
     history = MemoryHistory(recent_transactions=16, entities=16)
-    request = scoring_service_pb2.ScoreStreamRequest(transactions=[message, message])
-    reading = reader.read_request(request.SerializeToString(), latest_time_us)
-    history.score_features(reading.batch)
+    # Alone, in a frame with one that breaks a rule, and in a frame of a size that takes the compiled writer.
+    for messages in ([message], [message, refused], [message] * _FRAME):
+        request = scoring_service_pb2.ScoreStreamRequest(transactions=messages)
+        reading = reader.read_request(request.SerializeToString(), latest_time_us)
+        history.score_features(reading.batch)
+        n = len(reading.batch)
+        scores = Scores(np.zeros(n, np.float32), np.ones(n, np.int8), "warm-up")
+        statuses = {place: status_pb2.Status() for place in reading.violations}
+        write_frame(reading.ids, reading.places, scores, statuses)
     outcome = outcome_pb2.Outcome(
         transaction_id="warm-up", label=outcome_pb2.OUTCOME_LABEL_FRAUD, reported_time=message.event_time
     )

@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from server.config import ConfigError, known_keys, load_settings, variable_of
+from server.config_file import to_toml
+
+
+@pytest.fixture(autouse=True)
+def _no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    for key in known_keys():
+        monkeypatch.delenv(variable_of(key), raising=False)
+    monkeypatch.delenv("KUNTUR_SERVER_CONFIG", raising=False)
+
+
+def write(path: Path, text: str) -> Path:
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_defaults_need_no_file() -> None:
+    settings = load_settings()
+    assert settings.listen_address == "127.0.0.1:50051"
+    assert settings.limits.max_frame_transactions == 4096
+    assert settings.history.recent_transactions == 2**21
+    assert settings.history.future_tolerance_s == 86_400
+    assert settings.journal.path is None
+    assert settings.metrics.port == 0
+
+
+def test_flags_stand_above_variables_above_the_file_above_defaults(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(
+        tmp_path / "server.toml",
+        'listen_address = "h:1"\n[limits]\nmax_streams = 1\nmax_unary_in_flight = 1\ncontrol_threads = 3\n',
+    )
+    monkeypatch.setenv("KUNTUR_SERVER_LIMITS__MAX_STREAMS", "2")
+    monkeypatch.setenv("KUNTUR_SERVER_LIMITS__MAX_UNARY_IN_FLIGHT", "2")
+    settings = load_settings(path, {"limits": {"max_unary_in_flight": 5}})
+    assert settings.listen_address == "h:1"
+    assert settings.limits.control_threads == 3
+    assert settings.limits.max_streams == 2
+    assert settings.limits.max_unary_in_flight == 5
+
+
+def test_the_file_may_be_named_by_a_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write(tmp_path / "server.toml", "[models]\npoll_interval_s = 9.5\n")
+    monkeypatch.setenv("KUNTUR_SERVER_CONFIG", str(path))
+    assert load_settings().models.poll_interval_s == 9.5
+
+
+def test_unknown_keys_are_errors_that_name_the_nearest(tmp_path: Path) -> None:
+    path = write(tmp_path / "server.toml", 'listen_adress = "x"\n[limits]\nmax_stream = 1\n[jurnal]\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    message = str(caught.value)
+    assert "'listen_adress'; did you mean 'listen_address'?" in message
+    assert "'limits.max_stream'; did you mean 'limits.max_streams'?" in message
+    assert "'jurnal'; did you mean 'journal'?" in message
+
+
+def test_an_unknown_variable_is_an_error_that_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__PAHT", "x")
+    with pytest.raises(ConfigError, match="did you mean 'KUNTUR_SERVER_JOURNAL__PATH'"):
+        load_settings()
+
+
+def test_variables_that_an_orchestrator_sets_for_a_service_do_no_harm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("KUNTUR_SERVER_PORT", "tcp://10.0.0.1:50051")
+    monkeypatch.setenv("KUNTUR_SERVER_SERVICE_HOST", "10.0.0.1")
+    load_settings()
+
+
+def test_values_out_of_range_name_their_key(tmp_path: Path) -> None:
+    path = write(tmp_path / "server.toml", '[limits]\nmax_streams = 0\n[history]\nhash_key = "xyz"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    assert "limits.max_streams" in str(caught.value)
+    assert "history.hash_key" in str(caught.value)
+    assert "xyz" not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ["[limits", "\xff"])
+def test_a_file_that_is_no_toml_is_named(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "server.toml"
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"server\.toml"):
+        load_settings(path)
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"absent\.toml"):
+        load_settings(tmp_path / "absent.toml")
+
+
+def test_the_printed_settings_are_a_file_that_gives_the_same_settings(tmp_path: Path) -> None:
+    settings = load_settings(
+        None, {"journal": {"path": tmp_path / "j"}, "log": {"format": "json"}, "registry_path": 'a "b"'}
+    )
+    path = write(tmp_path / "server.toml", to_toml(settings))
+    assert load_settings(path).model_dump() == settings.model_dump()
+
+
+def test_the_printed_settings_explain_every_key() -> None:
+    text = to_toml(load_settings())
+    for key in known_keys():
+        assert f"[{variable_of(key)}]" in text.replace("\n# ", " ")
+    tomllib.loads(text)
+
+
+def test_a_hash_key_that_was_set_is_not_printed() -> None:
+    key = "00112233445566778899aabbccddeeff"
+    assert key not in to_toml(load_settings(None, {"history": {"hash_key": key}}))

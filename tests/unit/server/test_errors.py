@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+import pytest
+import structlog
+from google.rpc import code_pb2, error_details_pb2
+
+from kuntur.api.v1 import error_reason_pb2
+from kuntur.rules import Violation
+from kuntur.wire import MalformedError
+from server import errors
+from server.rpc.errors import ErrorTable, _fitted
+from tests.support.serving import failure
+
+TABLE = ErrorTable(2.5)
+VIOLATIONS = [Violation("account_id", "is required"), Violation("amount_minor", "is above 1")]
+
+CASES = [
+    (
+        errors.InvalidFieldsError(VIOLATIONS, "transaction."),
+        code_pb2.INVALID_ARGUMENT,
+        "INVALID_FIELD",
+        {"violations": "2"},
+    ),
+    (MalformedError("no message"), code_pb2.INVALID_ARGUMENT, "INVALID_FIELD", {"violations": "1"}),
+    (errors.FrameSizeError(0, 4096), code_pb2.INVALID_ARGUMENT, "FRAME_SIZE", {"maximum": "4096"}),
+    (errors.NoLiveModelError(), code_pb2.UNAVAILABLE, "NO_LIVE_MODEL", {}),
+    (
+        errors.TransactionNotFoundError("t-1"),
+        code_pb2.NOT_FOUND,
+        "TRANSACTION_NOT_FOUND",
+        {"transaction_id": "t-1"},
+    ),
+    (errors.ModelNotFoundError("m-1"), code_pb2.NOT_FOUND, "MODEL_NOT_FOUND", {"model_version": "m-1"}),
+    (
+        errors.OverloadedError("streams", 64),
+        code_pb2.RESOURCE_EXHAUSTED,
+        "OVERLOADED",
+        {"limit": "64", "resource": "streams"},
+    ),
+    (errors.ShuttingDownError(), code_pb2.UNAVAILABLE, "SHUTTING_DOWN", {}),
+    (
+        errors.OutcomeConflictError("t-1"),
+        code_pb2.FAILED_PRECONDITION,
+        "OUTCOME_CONFLICT",
+        {"transaction_id": "t-1"},
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "code", "reason", "metadata"), CASES, ids=[c[2] for c in CASES])
+def test_each_error_has_its_code_its_reason_and_the_metadata_that_the_contract_promises(
+    error: Exception, code: int, reason: str, metadata: dict[str, str]
+) -> None:
+    opened = failure(TABLE.status(error))
+    assert (opened.code, opened.reason, opened.metadata) == (code, reason, metadata)
+    assert opened.retried == (code in (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED))
+
+
+def test_every_error_of_the_server_is_in_the_table() -> None:
+    assert {type(case[0]) for case in CASES} >= set(errors.ServerError.__subclasses__())
+
+
+def test_every_reason_of_the_contract_is_sent() -> None:
+    sent = {case[2] for case in CASES} | {"INTERNAL", "UNSPECIFIED"}
+    assert {f"ERROR_REASON_{reason}" for reason in sent} == set(error_reason_pb2.ErrorReason.keys())
+
+
+def test_violations_carry_their_path_in_the_request() -> None:
+    opened = failure(TABLE.status(errors.InvalidFieldsError(VIOLATIONS, "transactions[3].")))
+    assert opened.fields == ["transactions[3].account_id", "transactions[3].amount_minor"]
+    assert opened.message == "transactions[3].account_id is required (and 1 more)"
+
+
+def test_a_request_that_is_no_message_is_one_violation_of_the_whole() -> None:
+    assert failure(TABLE.status(MalformedError("no message"))).fields == [""]
+
+
+def test_an_unknown_error_tells_an_incident_and_nothing_of_itself() -> None:
+    with structlog.testing.capture_logs() as logs:
+        opened = failure(TABLE.status(RuntimeError("password is hunter2")))
+    assert (opened.code, opened.reason) == (code_pb2.INTERNAL, "INTERNAL")
+    assert "hunter2" not in opened.message
+    (event,) = logs
+    assert event["incident_id"] == opened.metadata["incident_id"]
+    assert isinstance(event["exc_info"], RuntimeError)
+
+
+def test_incidents_have_ids_of_their_own() -> None:
+    ids = {failure(TABLE.status(RuntimeError())).metadata["incident_id"] for _ in range(10)}
+    assert len(ids) == 10
+
+
+def test_a_status_too_large_for_trailers_keeps_its_first_violations_and_their_number() -> None:
+    many = [Violation(f'attributes["{"x" * 60}{i}"]', "is no attribute name") for i in range(5000)]
+    status = _fitted(TABLE.status(errors.InvalidFieldsError(many)))
+    opened = failure(status)
+    assert status.ByteSize() < 6000
+    assert 0 < len(opened.fields) < 5000
+    assert opened.fields[0] == many[0].field
+    assert opened.metadata == {"violations": "5000"}
+
+
+def test_retry_delays_are_those_of_the_settings() -> None:
+    status = TABLE.status(errors.ShuttingDownError())
+    retry = error_details_pb2.RetryInfo()
+    status.details[-1].Unpack(retry)
+    assert retry.retry_delay.ToMilliseconds() == 2500
