@@ -153,21 +153,24 @@ def _machine() -> dict[str, str]:
     }
 
 
+_PER_S, _TX_PER_S, _US, _US_A_ROW = "{:,.0f}/s", "{:,.0f} tx/s", "{:.2f} µs", "{:.2f} µs a row"
+_ECHO, _ECHO_STREAM, _ONNX = "of a bare echo", "of an echo stream", "of ONNX Runtime alone"
+# What is shown: text, figure, its form, its ratio, to what.
 _SHOWN = (
-    ("single call, 1 in flight", "kuntur_unary_1_per_s", "{:,.0f}/s", "ratio_unary_1_to_echo", "of a bare echo"),
-    ("  its p50", "kuntur_unary_1_p50_ms", "{:.3f} ms", "ratio_unary_1_p50_to_echo", "× the echo's"),
-    ("single call, 32 in flight", "kuntur_unary_32_per_s", "{:,.0f}/s", "ratio_unary_32_to_echo", "of a bare echo"),
-    ("stream, frames of 1", "kuntur_stream_1_tx_per_s", "{:,.0f} tx/s", "ratio_stream_1_to_echo", "of an echo stream"),
-    ("stream, frames of 64", "kuntur_stream_64_tx_per_s", "{:,.0f} tx/s", "ratio_stream_64_to_onnxruntime", "of ONNX Runtime"),
-    ("stream, frames of 512", "kuntur_stream_512_tx_per_s", "{:,.0f} tx/s", "ratio_stream_512_to_onnxruntime", "of ONNX Runtime"),
-    ("ONNX Runtime alone, 1 row", "onnxruntime_1_us", "{:.2f} µs", None, ""),
-    ("ONNX Runtime alone, 64 rows", "onnxruntime_64_us", "{:.2f} µs a row", None, ""),
-    ("engine, one transaction", "engine_single_us", "{:.2f} µs", None, ""),
-    ("engine, in bulk", "engine_bulk_us", "{:.2f} µs a row", None, ""),
-    ("reading a request of 1", "read_1_us", "{:.2f} µs", None, ""),
-    ("reading a request of 64", "read_64_us", "{:.2f} µs a row", None, ""),
-    ("writing a response of 64", "write_64_us", "{:.2f} µs a row", None, ""),
-)  # fmt: skip
+    ("single call, 1 in flight", "kuntur_unary_1_per_s", _PER_S, "unary_1_to_echo", _ECHO),
+    ("  its p50", "kuntur_unary_1_p50_ms", "{:.3f} ms", "unary_1_p50_to_echo", "× the echo's"),
+    ("single call, 32 in flight", "kuntur_unary_32_per_s", _PER_S, "unary_32_to_echo", _ECHO),
+    ("stream, frames of 1", "kuntur_stream_1_tx_per_s", _TX_PER_S, "stream_1_to_echo", _ECHO_STREAM),
+    ("stream, frames of 64", "kuntur_stream_64_tx_per_s", _TX_PER_S, "stream_64_to_onnxruntime", _ONNX),
+    ("stream, frames of 512", "kuntur_stream_512_tx_per_s", _TX_PER_S, "stream_512_to_onnxruntime", _ONNX),
+    ("ONNX Runtime alone, 1 row", "onnxruntime_1_us", _US, "", ""),
+    ("ONNX Runtime alone, 64 rows", "onnxruntime_64_us", _US_A_ROW, "", ""),
+    ("engine, one transaction", "engine_single_us", _US, "", ""),
+    ("engine, in bulk", "engine_bulk_us", _US_A_ROW, "", ""),
+    ("reading a request of 1", "read_1_us", _US, "", ""),
+    ("reading a request of 64", "read_64_us", _US_A_ROW, "", ""),
+    ("writing a response of 64", "write_64_us", _US_A_ROW, "", ""),
+)
 
 
 def _show(figures: dict[str, float]) -> None:
@@ -175,7 +178,9 @@ def _show(figures: dict[str, float]) -> None:
     for heading in ("", "", "against the baseline of this run"):
         table.add_column(heading, justify="right" if heading == "" and table.columns else "left")
     for text, name, form, ratio, of in _SHOWN:
-        table.add_row(text, form.format(figures[name]), f"{figures[ratio]:.2f} {of}" if ratio else "")
+        table.add_row(
+            text, form.format(figures[name]), f"{figures[f'ratio_{ratio}']:.2f} {of}" if ratio else ""
+        )
     _console.print(table)
 
 

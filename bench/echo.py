@@ -27,7 +27,7 @@ def main() -> None:
         del context
         yield from requests
 
-    handlers = {
+    handlers: dict[str, grpc.RpcMethodHandler[bytes, bytes]] = {
         "ScoreTransaction": grpc.unary_unary_rpc_method_handler(single),
         "ScoreStream": grpc.stream_stream_rpc_method_handler(stream),
     }

@@ -43,7 +43,7 @@ def _model_alone(workload: Workload, figures: dict[str, float]) -> None:
         few = parts[: 4_000 if frame == 1 else None]
         rows = sum(len(part) for part in few)
 
-        def work(few: list[np.ndarray] = few) -> None:  # type: ignore[type-arg]  # float32 [frame, columns]
+        def work(few: list[np.ndarray] = few) -> None:
             for part in few:
                 opened.run(None, {"features": part})
 

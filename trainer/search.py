@@ -170,6 +170,7 @@ def _tune(
         tuner = tune.Tuner.restore(str(path), trainable=trainable, resume_errored=True, restart_errored=False)
         tuner._local_tuner.get_run_config().callbacks = [watcher]  # restore takes no callbacks
     else:
+        space = SearchSpace(settings.algorithms, settings.max_rounds)
         rungs = max(settings.max_rounds // REPORT_ROUNDS, 1)
         tuner = tune.Tuner(
             trainable,
@@ -179,7 +180,8 @@ def _tune(
                 num_samples=settings.trials,
                 time_budget_s=settings.time_limit_s,
                 search_alg=OptunaSearch(
-                    space=SearchSpace(settings.algorithms, settings.max_rounds),
+                    space=space,
+                    points_to_evaluate=space.starts()[: settings.trials],
                     metric=METRIC,
                     mode="max",
                     sampler=optuna.samplers.TPESampler(

@@ -64,6 +64,10 @@ class Family(ABC):
     name: str
 
     @abstractmethod
+    def usual(self, max_rounds: int) -> dict[str, str | int | float]:
+        """Gives settings that are seldom bad: the search begins with them."""
+
+    @abstractmethod
     def suggest(self, trial: object, max_rounds: int) -> None:
         """Draws settings from the search space through an Optuna trial."""
 

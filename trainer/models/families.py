@@ -26,6 +26,10 @@ class SearchSpace:
     algorithms: tuple[str, ...]
     max_rounds: int
 
+    def starts(self) -> list[dict[str, Any]]:
+        """Gives the settings to begin with: the usual ones of each family."""
+        return [{"algorithm": name, **FAMILIES[name].usual(self.max_rounds)} for name in self.algorithms]
+
     def __call__(self, trial: Any) -> None:
         """Draws settings through a trial."""
         name = trial.suggest_categorical("algorithm", list(self.algorithms))

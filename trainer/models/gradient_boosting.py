@@ -124,6 +124,19 @@ class GradientBoosting(Family):
 
     name = "xgboost"
 
+    def usual(self, max_rounds: int) -> dict[str, str | int | float]:
+        """Gives trees of depth 5 that learn slowly."""
+        return {
+            "imbalance": "none",
+            "max_depth": 5,
+            "learning_rate": 0.08,
+            "min_child_weight": 1.0,
+            "subsample": 0.9,
+            "colsample_bytree": 0.6,
+            "reg_lambda": 1.0,
+            "rounds": max_rounds,
+        }
+
     def suggest(self, trial: Any, max_rounds: int) -> None:
         """Draws depth, learning rate, regularisation and sampling."""
         trial.suggest_int("max_depth", 3, 8)

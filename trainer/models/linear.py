@@ -84,6 +84,11 @@ class LogisticFamily(Family):
 
     name = "logistic_regression"
 
+    def usual(self, max_rounds: int) -> dict[str, str | int | float]:
+        """Gives a light penalty."""
+        del max_rounds
+        return {"imbalance": "none", "inverse_penalty": 0.1}
+
     def suggest(self, trial: Any, max_rounds: int) -> None:
         """Draws the regularisation."""
         del max_rounds
