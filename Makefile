@@ -7,6 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 UV := uv==0.13.9
+GENERATED := kuntur/api kuntur/journal docs/features.md
 PROTOS := $(shell cd protos && find kuntur -name '*.proto' | sort)
 
 help: ## This menu
@@ -40,14 +41,15 @@ static: $(READY) build/googleapis/google/rpc/status.proto ## Style, types, bound
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 
-generate: $(READY) ## Generate the gRPC stubs from protos/
+generate: $(READY) ## Generate the stubs from protos/ and the page of features from the catalogue
 	include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --python_out=. --pyi_out=. $(PROTOS); \
 	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --grpc_python_out=. $(filter %_service.proto,$(PROTOS))
+	$(BIN)/python -m kuntur.features.document > docs/features.md
 
 generated: generate
-	@test -z "$$(git status --porcelain kuntur/api kuntur/journal)" || { git status --short kuntur/api kuntur/journal; \
-	  echo 'The stubs are not those of protos/: run make generate and commit them.' >&2; exit 1; }
+	@test -z "$$(git status --porcelain $(GENERATED))" || { git status --short $(GENERATED); \
+	  echo 'What is generated is not up to date: run make generate and commit it.' >&2; exit 1; }
 
 format: $(READY) ## Format code and protos
 	$(BIN)/ruff check --fix-only --quiet .
