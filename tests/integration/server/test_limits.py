@@ -1,0 +1,230 @@
+from __future__ import annotations
+
+import queue
+import re
+import threading
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+
+from kuntur.journal_file import read_entries
+from server.state import MemoryHistory
+from tests.support.bundles import publish
+from tests.support.serving import (
+    RunningServer,
+    failure,
+    frame,
+    running_server,
+    transaction,
+    unary,
+    wait_until,
+)
+
+
+class OpenStream:
+    """A stream that stays open until it is closed."""
+
+    def __init__(self, server: RunningServer) -> None:
+        self._frames: queue.Queue[Any] = queue.Queue()
+        self.answers = server.stubs.scoring.ScoreStream(iter(self._frames.get, None))
+
+    def score(self, *ids: str) -> Any:
+        """Sends a frame and gives its answer."""
+        self._frames.put(frame(*map(transaction, ids)))
+        return next(self.answers)
+
+    def close(self) -> None:
+        self._frames.put(None)
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Path:
+    publish(tmp_path / "registry", "m-1")
+    return tmp_path / "registry"
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Lets lone transactions into the history while it is set, as it is at first; frames always pass."""
+    open_ = threading.Event()
+    open_.set()
+    score_features = MemoryHistory.score_features
+
+    def wait(self: MemoryHistory, batch: Any) -> Any:
+        if len(batch) == 1:
+            assert open_.wait(30)
+        return score_features(self, batch)
+
+    monkeypatch.setattr(MemoryHistory, "score_features", wait)
+    yield open_
+    open_.set()
+
+
+def test_streams_beyond_the_limit_are_refused_at_once_and_the_open_ones_go_on(registry: Path) -> None:
+    with running_server(registry, limits={"max_streams": 2}) as server:
+        server.wait_until_live("m-1")
+        streams = [OpenStream(server) for _ in range(2)]
+        for i, stream in enumerate(streams):
+            stream.score(f"open-{i}", f"open-{i}-b")
+        with pytest.raises(grpc.RpcError) as caught:
+            OpenStream(server).score("beyond")
+        opened = failure(caught.value)
+        assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (opened.reason, opened.retried) == ("OVERLOADED", True)
+        assert opened.metadata == {"limit": "2", "resource": "streams"}
+        assert server.stubs.health_of() == "SERVING"
+        assert server.stubs.scoring.ScoreTransaction(unary(transaction("unary"))).score.model_version == "m-1"
+        for i, stream in enumerate(streams):
+            assert len(stream.score(f"still-{i}").results) == 1
+            stream.close()
+            assert list(stream.answers) == []
+        again = OpenStream(server)
+        assert len(again.score("again").results) == 1
+        again.close()
+
+
+def test_unary_calls_beyond_the_limit_are_refused_and_health_answers(
+    registry: Path, passing: threading.Event
+) -> None:
+    with running_server(registry, limits={"max_unary_in_flight": 2}) as server:
+        server.wait_until_live("m-1")
+        passing.clear()
+        calls = [server.stubs.scoring.ScoreTransaction.future(unary(transaction(f"t-{i}"))) for i in range(2)]
+        wait_until(lambda: server.app._admission.unary.inside == 2)
+        with pytest.raises(grpc.RpcError) as caught:
+            server.stubs.scoring.ScoreTransaction(unary(transaction("beyond")))
+        assert failure(caught.value).metadata == {"limit": "2", "resource": "calls"}
+        assert server.stubs.health_of() == "SERVING"
+        stream = OpenStream(server)
+        assert len(stream.score("a", "b").results) == 2
+        stream.close()
+        passing.set()
+        assert {call.result().score.transaction_id for call in calls} == {"t-0", "t-1"}
+
+
+def test_cancelled_streams_give_their_place_back(registry: Path) -> None:
+    with running_server(registry, limits={"max_streams": 2}) as server:
+        server.wait_until_live("m-1")
+        for i in range(20):
+            wait_until(lambda: server.app._admission.streams.inside < 2)
+            stream = OpenStream(server)
+            stream.score(f"c-{i}")
+            stream.answers.cancel()
+            stream.close()
+        wait_until(lambda: server.app._admission.streams.inside == 0)
+
+
+def test_a_fault_of_the_server_is_internal_with_an_incident_and_no_details(
+    registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("the secret path is /etc/shadow")
+
+    with running_server(registry) as server:
+        server.wait_until_live("m-1")
+        monkeypatch.setattr(MemoryHistory, "score_features", fail)
+        for call in (
+            lambda: server.stubs.scoring.ScoreTransaction(unary(transaction("t-1"))),
+            lambda: list(server.stubs.scoring.ScoreStream(iter([frame(transaction("t-1"))]))),
+        ):
+            with pytest.raises(grpc.RpcError) as caught:
+                call()
+            opened = failure(caught.value)
+            assert caught.value.code() is grpc.StatusCode.INTERNAL
+            assert opened.reason == "INTERNAL"
+            assert len(opened.metadata["incident_id"]) == 12
+            assert "shadow" not in opened.message
+
+
+def test_stopping_answers_what_is_in_flight_and_ends_streams_as_shutting_down(
+    registry: Path, passing: threading.Event
+) -> None:
+    with running_server(registry) as server:
+        server.wait_until_live("m-1")
+        stream = OpenStream(server)
+        stream.score("a", "b")
+        idle = OpenStream(server)
+        idle.score("c", "d")
+        passing.clear()
+        call = server.stubs.scoring.ScoreTransaction.future(unary(transaction("unary")))
+        answers: list[Any] = []
+        scoring = threading.Thread(target=lambda: answers.append(stream.score("in-flight")))
+        scoring.start()
+        admission = server.app._admission
+        wait_until(lambda: admission.unary.inside == 1 and admission.frames.inside == 1)
+        stopping = threading.Thread(target=server.app.stop)
+        stopping.start()
+        wait_until(lambda: admission.unary.closed)
+        passing.set()
+        scoring.join()
+        assert answers[0].results[0].score.transaction_id == "in-flight"
+        assert call.result().score.transaction_id == "unary"
+        with pytest.raises(grpc.RpcError) as caught:
+            next(stream.answers)
+        opened = failure(caught.value)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert (opened.reason, opened.retried) == ("SHUTTING_DOWN", True)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(idle.answers)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        stopping.join()
+        stream.close()
+        idle.close()
+
+
+def test_health_is_not_serving_before_calls_are_refused(registry: Path) -> None:
+    with running_server(registry, shutdown={"balancer_wait_s": 1.0}) as server:
+        server.wait_until_live("m-1")
+        stopping = threading.Thread(target=server.app.stop)
+        stopping.start()
+        wait_until(lambda: server.stubs.health_of() == "NOT_SERVING")
+        assert server.stubs.scoring.ScoreTransaction(unary(transaction())).score.model_version == "m-1"
+        stopping.join()
+
+
+def test_the_journal_holds_exactly_what_went_over_the_wire(registry: Path, tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    scoring = "/kuntur.api.v1.ScoringService/"
+    requests = [unary(transaction(f"u-{i}")).SerializeToString() for i in range(5)]
+    frames = [frame(transaction(f"s-{i}"), transaction("bad", account_id="")) for i in range(5)]
+    sent = [message.SerializeToString() for message in frames]
+    with running_server(registry, journal={"path": journal}) as server:
+        server.wait_until_live("m-1")
+        call = server.stubs.channel.unary_unary(scoring + "ScoreTransaction")
+        answers = [call(raw) for raw in requests]
+        with pytest.raises(grpc.RpcError):
+            call(unary(transaction("refused", account_id="")).SerializeToString())
+        streamed = list(server.stubs.channel.stream_stream(scoring + "ScoreStream")(iter(sent)))
+        history = server.stubs.channel.stream_unary("/kuntur.api.v1.HistoryService/Backfill")
+        history(iter(sent[:2]))
+        outcome = b"\x0a\x05\x0a\x03u-1"
+        reported = server.stubs.channel.unary_unary("/kuntur.api.v1.OutcomeService/ReportOutcomes")(outcome)
+    entries = [(e.WhichOneof("exchange"), e) for e in read_entries(journal)]
+    found = [(kind, getattr(e, kind).request, getattr(e, kind).response) for kind, e in entries]
+    assert found == [
+        *(("score_transaction", q, a) for q, a in zip(requests, answers, strict=True)),
+        *(("score_stream", q, a) for q, a in zip(sent, streamed, strict=True)),
+        *(("backfill", q, b"") for q in sent[:2]),
+        ("report_outcomes", outcome, reported),
+    ]
+
+
+def test_metrics_are_offered_over_http_when_a_port_is_given(registry: Path) -> None:
+    with running_server(registry) as server:
+        server.wait_until_live("m-1")
+        server.stubs.scoring.ScoreTransaction(unary(transaction()))
+        list(server.stubs.scoring.ScoreStream(iter([frame(*[transaction(f"t-{i}") for i in range(3)])])))
+        port, close = server.app.metrics.serve("127.0.0.1", 0)
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+            text = answer.read().decode()
+        close()
+    scored = re.findall(r"kuntur_transactions_scored_total\{.*\} (.+)", text)
+    assert sum(map(float, scored)) == 4
+    assert 'kuntur_request_seconds_count{method="ScoreStream"} 1.0' in text
+    assert 'kuntur_live_model{model_version="m-1"} 1.0' in text
+    assert 'kuntur_entities{kind="account"} 1.0' in text
+    assert "kuntur_transactions_repeated_total 1.0" in text
