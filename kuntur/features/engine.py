@@ -119,8 +119,9 @@ class FeatureEngine:
         out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
         starts = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1)) if len(hours) else np.empty(0, np.intp)
         known_until = np.searchsorted(report_hours, hours[starts], side="left")
+        ends = [*starts[1:], len(batch)] if len(starts) else []
         known = 0
-        for start, end, until in zip(starts, [*starts[1:], len(batch)], known_until, strict=True):
+        for start, end, until in zip(starts, ends, known_until, strict=True):
             if until > known:
                 self.report(reports.rows(slice(known, until)))
                 known = until

@@ -17,7 +17,7 @@ from kuntur.features.catalogue import LOCAL_TIME_OFFSET_H
 from kuntur.features.layout import LOG_QUANTUM, UNSET_DEGREES
 from kuntur.features.novelty import is_known, remember
 from kuntur.features.prefetch import prefetch_place, prefetch_record
-from kuntur.features.table import find, find_or_add
+from kuntur.features.table import borrow_blank, find, find_or_add, return_blank
 from kuntur.features.windows import (
     DAILY_HOP,
     DAILY_HOPS,
@@ -162,8 +162,9 @@ def _account(words, halves, w, h, hops, keys, ints, floats, i, out, j):
         zscore = (log_amount - mean) / max(math.sqrt(max(variance, 0.0)), 0.05)
     out[i, j + 1] = zscore
     out[i, j + 2] = _ratio(cents, words[w + at.W_MAX_AMOUNT]) if total > 0 else np.nan
-    seconds = (time_us - words[w + at.W_LAST_TIME_US]) / _SECOND_US
-    known = total > 0 and seconds >= 0.0
+    last_us = words[w + at.W_LAST_TIME_US]
+    seconds = (time_us - last_us) / _SECOND_US
+    known = total > 0 and time_us >= last_us and seconds >= 0.0  # times far apart leave 64 bits
     out[i, j + 3] = seconds if known else np.nan
     out[i, j + 4] = _ratio(n1, n2)
     out[i, j + 5] = _ratio(n2 * 30.0, n4)
@@ -190,7 +191,8 @@ def _account(words, halves, w, h, hops, keys, ints, floats, i, out, j):
     frauds, since = np.int64(halves[h + at.H_FRAUD_BEFORE]), halves[h + at.H_FRAUD_PREVIOUS_HOUR]
     if halves[h + at.H_FRAUD_HOUR] < hour:
         frauds += halves[h + at.H_FRAUD_IN_HOUR]
-        since = halves[h + at.H_FRAUD_HOUR]
+        if halves[h + at.H_FRAUD_IN_HOUR] > 0:  # else they were taken back
+            since = halves[h + at.H_FRAUD_HOUR]
     out[i, j + 16] = frauds
     out[i, j + 17] = hour - since if frauds > 0 else np.nan
     return j + 18
@@ -223,8 +225,9 @@ def _enter_account(words, halves, w, h, hops, keys, ints, floats, i, counters):
 def _profile(words, halves, w, h, hops, day, ints, i, fresh, out, j):
     amount = ints[i, AMOUNT] / 100.0
     j, _, _, _, _ = _velocity(words, halves, w, h, hops, amount, False, out, i, j)
-    seconds = (ints[i, EVENT_TIME] - words[w + at.W_LAST_TIME_US]) / _SECOND_US
-    out[i, j] = seconds if seconds >= 0.0 and not fresh else np.nan
+    time_us, last_us = ints[i, EVENT_TIME], words[w + at.W_LAST_TIME_US]
+    seconds = (time_us - last_us) / _SECOND_US
+    out[i, j] = seconds if time_us >= last_us and seconds >= 0.0 and not fresh else np.nan
     j += 1
     for window in _LABEL_WINDOWS:
         frauds, outcomes = read_labels(halves, h, hops[1], day, window)
@@ -239,21 +242,27 @@ _PROFILE_COLUMNS = 4 * 3 + 1 + 2 * len(at.LABEL_WINDOWS_DAYS)
 
 
 @njit(cache=True, nogil=True)
+def _record_of(table, key, counted):
+    """Gives where the record of a key starts, and whether it is new; a blank one if it must not be added."""
+    if counted:
+        return find_or_add(table, key)
+    start = find(table, key)
+    if start >= 0:
+        return start, False
+    return borrow_blank(table), True
+
+
+@njit(cache=True, nogil=True)
 def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, j, counters):
     """Writes the features of the merchant, device or category of a transaction and lets it enter."""
     width = _PROFILE_COLUMNS + (1 if with_accounts else 0)
     key = keys[i, column]
     counted = ints[i, COUNTED] != 0
-    start, fresh = np.int64(-1), True
-    if key != np.uint64(0):
-        if counted:
-            start, fresh = find_or_add(table, key)
-        else:
-            start = find(table, key)
-            fresh = start < 0
-    if start < 0:
+    if key == np.uint64(0):
         out[i, j : j + width] = np.nan
         return j + width
+    start, fresh = _record_of(table, key, counted)
+    blank = fresh and not counted
     w, h = start, 2 * (start + at.PROFILE_WORDS)
     if fresh:
         start_rings(halves, h)
@@ -271,6 +280,8 @@ def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, 
             table[w + at.W_LAST_TIME_US] = ints[i, EVENT_TIME]
         if with_accounts:
             remember(halves, h + at.H_ACCOUNTS, at.RECENT_ACCOUNTS, keys[i, ACCOUNT])
+    if blank:
+        return_blank(table)
     return j + width
 
 
@@ -289,16 +300,10 @@ _ACCOUNT_COLUMNS = 4 * 4 + 18
 def _account_of(table, halves, hops, keys, ints, floats, i, out, j, counters):
     key = keys[i, ACCOUNT]
     counted = ints[i, COUNTED] != 0
-    start, fresh = np.int64(-1), True
-    if key != np.uint64(0):
-        if counted:
-            start, fresh = find_or_add(table, key)
-        else:
-            start = find(table, key)
-            fresh = start < 0
-    if start < 0:
+    if key == np.uint64(0):
         out[i, j : j + _ACCOUNT_COLUMNS] = np.nan
         return j + _ACCOUNT_COLUMNS
+    start, fresh = _record_of(table, key, counted)
     w, h = start, 2 * (start + at.ACCOUNT_WORDS)
     if fresh:
         _start_account(halves, h)
@@ -307,6 +312,8 @@ def _account_of(table, halves, hops, keys, ints, floats, i, out, j, counters):
     j = _account(table, halves, w, h, hops, keys, ints, floats, i, out, j)
     if counted:
         _enter_account(table, halves, w, h, hops, keys, ints, floats, i, counters)
+    elif fresh:
+        return_blank(table)
     return j
 
 

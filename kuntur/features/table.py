@@ -87,6 +87,22 @@ def find_or_add(memory, key):
 
 
 @njit(cache=True, nogil=True)
+def borrow_blank(memory):
+    """Gives where the next free record starts: all zero, to be looked at as that of a key not yet there.
+
+    Whoever writes to it hands it back with `return_blank`. The caller sees to it that there is room.
+    """
+    return record_start(memory, memory[P_USED])
+
+
+@njit(cache=True, nogil=True)
+def return_blank(memory):
+    """Empties the next free record again."""
+    start = record_start(memory, memory[P_USED])
+    memory[start : start + memory[P_RECORD_WORDS]] = 0
+
+
+@njit(cache=True, nogil=True)
 def _reinsert(source, target):
     words = source[P_RECORD_WORDS]
     mask = target[P_INDEX] - 1

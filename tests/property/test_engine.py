@@ -1,0 +1,104 @@
+"""The feature engine against the oracle, and against itself in other portions."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kuntur.features import FeatureEngine
+from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
+from tests.property.histories import START_US, bits, histories, keys_of, make_history
+from tests.property.oracle import Oracle, assert_matches
+
+HOUR_US = 3_600_000_000
+
+
+def _state(engine: FeatureEngine) -> list[bytes]:
+    return [memory.tobytes() for memory in engine._tables]
+
+
+@settings(max_examples=400, deadline=None)
+@given(histories())
+def test_any_history_gives_what_the_oracle_says(batch: TransactionBatch) -> None:
+    assert_matches(FeatureEngine(1).process(batch), Oracle().process(batch))
+
+
+@settings(max_examples=150, deadline=None)
+@given(histories(), st.lists(st.integers(1, 12), min_size=40, max_size=40))
+def test_any_division_into_frames_gives_the_same_bits(batch: TransactionBatch, sizes: list[int]) -> None:
+    whole = FeatureEngine().process(batch)
+    engine = FeatureEngine(1)
+    ends = [0, *itertools.accumulate(sizes)]
+    parts = [engine.process(batch.rows(slice(a, b))) for a, b in itertools.pairwise(ends) if a < len(batch)]
+    assert np.array_equal(bits(np.concatenate(parts)), bits(whole))
+
+
+@settings(max_examples=200, deadline=None)
+@given(histories(), histories(max_rows=5))
+def test_a_row_that_is_not_counted_sees_all_and_leaves_no_trace(
+    past: TransactionBatch, batch: TransactionBatch
+) -> None:
+    batch.ints[:, IntColumn.COUNTED] = 1
+    for i in range(len(batch)):
+        row = batch.rows(slice(i, i + 1))
+        looking, counting = FeatureEngine(64), FeatureEngine(64)
+        looking.process(past)
+        counting.process(past)
+        before, counts = _state(looking), looking.counts
+        row.ints[:, IntColumn.COUNTED] = 0
+        seen = looking.process(row)
+        assert _state(looking) == before
+        assert looking.counts == counts
+        row.ints[:, IntColumn.COUNTED] = 1
+        assert np.array_equal(bits(seen), bits(counting.process(row)))
+
+
+@st.composite
+def _outcomes(draw: st.DrawFn) -> OutcomeBatch:
+    n = draw(st.integers(0, 20))
+    keys = draw(st.lists(st.tuples(*[st.integers(0, 2)] * 6), min_size=n, max_size=n))
+    hours = draw(st.lists(st.one_of(st.integers(0, 60), st.integers(0, 60 * 24)), min_size=n, max_size=n))
+    frauds = draw(st.lists(st.booleans(), min_size=n, max_size=n))
+    times = START_US + np.array(hours, dtype=np.int64) * (HOUR_US // 2)
+    return OutcomeBatch(
+        keys_of(np.array(keys, dtype=np.int64).reshape(n, 6)), times, np.array(frauds, dtype=np.bool_)
+    )
+
+
+@settings(max_examples=300, deadline=None)
+@given(histories(in_order=True), _outcomes(), st.randoms(use_true_random=False))
+def test_outcomes_count_from_the_hour_after_their_report(batch, outcomes, shuffler) -> None:
+    features = FeatureEngine(1).replay(batch, outcomes)
+    oracle = Oracle()
+    oracle.report(outcomes)  # the oracle goes by report times, so it may know them all at once
+    assert_matches(features, oracle.process(batch))
+    order = list(range(len(outcomes)))
+    shuffler.shuffle(order)
+    shuffled = FeatureEngine(1).replay(batch, outcomes.rows(np.array(order, dtype=np.intp)))
+    assert np.array_equal(bits(shuffled), bits(features))
+
+
+@settings(max_examples=150, deadline=None)
+@given(_outcomes(), st.data())
+def test_an_outcome_taken_back_leaves_no_count(outcomes: OutcomeBatch, data: st.DataObject) -> None:
+    kept = np.array(data.draw(st.lists(st.booleans(), min_size=len(outcomes), max_size=len(outcomes))), bool)
+    order = np.argsort(outcomes.reported_time_us, kind="stable")
+    outcomes, engine, plain = outcomes.rows(order), FeatureEngine(), FeatureEngine()
+    engine.report(outcomes)
+    taken = outcomes.rows(np.flatnonzero(~kept))
+    frauds = taken.is_fraud.astype(np.int8)
+    engine.report_changes(taken.keys, taken.reported_time_us, -frauds, -np.ones_like(frauds))
+    plain.report(outcomes.rows(np.flatnonzero(kept)))
+    batch, _ = make_history(200, 3, accounts=3)
+    batch.ints[:, IntColumn.EVENT_TIME_US] = START_US + 31 * 24 * HOUR_US
+    names = [i for i, name in enumerate(_names()) if "risk" in name or "fraud_count" in name]
+    assert np.array_equal(bits(engine.process(batch)[:, names]), bits(plain.process(batch)[:, names]))
+
+
+def _names() -> tuple[str, ...]:
+    from kuntur.features import FEATURE_NAMES
+
+    return FEATURE_NAMES

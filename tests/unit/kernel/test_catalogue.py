@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+from kuntur.features import CATALOGUE, FEATURE_NAMES, PersonalData, catalogue_fingerprint, kernel, table
+from kuntur.features.layout import ACCOUNT_RECORD_WORDS, PROFILE_RECORD_WORDS
+from tests.property.histories import make_history
+
+GOLDEN = Path(__file__).parent / "golden" / "catalogue.json"
+
+
+def test_the_kernel_writes_one_column_for_each_entry() -> None:
+    batch, _ = make_history(2, 1)
+    tables = [table.allocate(ACCOUNT_RECORD_WORDS, 8)] + [table.allocate(PROFILE_RECORD_WORDS, 8)] * 3
+    out = np.zeros((2, len(CATALOGUE) + 5), dtype=np.float32)
+    counters = np.zeros(kernel.COUNTERS, dtype=np.int64)
+    assert kernel.process(batch.keys, batch.ints, batch.floats, *tables, counters, out) == len(CATALOGUE)
+    assert (out[:, len(CATALOGUE) :] == 0).all()
+
+
+def test_names_are_unique() -> None:
+    assert len(set(FEATURE_NAMES)) == len(CATALOGUE)
+
+
+def test_every_entry_says_all_that_a_validator_asks_for() -> None:
+    for feature in CATALOGUE:
+        assert feature.description, feature.name
+        assert feature.unit, feature.name
+        assert feature.why, feature.name
+        assert feature.source, feature.name
+        assert all(feature.source), feature.name
+        assert isinstance(feature.personal_data, PersonalData)
+
+
+def test_no_definition_has_changed_unnoticed() -> None:
+    """Whoever changes a feature on purpose raises its revision and writes this file anew."""
+    golden = json.loads(GOLDEN.read_text())
+    assert {feature.name: feature.fingerprint for feature in CATALOGUE} == golden["features"]
+    assert list(FEATURE_NAMES) == list(golden["features"])
+    assert catalogue_fingerprint() == golden["catalogue"]

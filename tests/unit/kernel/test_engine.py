@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from kuntur.features import CATALOGUE, FEATURE_NAMES, FeatureEngine, FeatureSelection
+from kuntur.transaction import IntColumn, OutcomeBatch
+from tests.property.histories import HOUR_US, bits, make_history
+from tests.property.oracle import Oracle, assert_matches
+
+
+def test_thousands_of_rows_with_outcomes_give_what_the_oracle_says() -> None:
+    batch, outcomes = make_history(4_000, 1, days=70, accounts=40)
+    features = FeatureEngine().replay(batch, outcomes)
+    oracle = Oracle()
+    oracle.report(outcomes)
+    assert_matches(features, oracle.process(batch))
+    assert np.nanmax(features[:, FEATURE_NAMES.index("merchant_fraud_count_30d")]) > 0
+
+
+def test_growth_of_the_tables_changes_nothing() -> None:
+    batch, outcomes = make_history(60_000, 2, accounts=20_000)
+    small, large = FeatureEngine(1), FeatureEngine(100_000)
+    assert np.array_equal(bits(small.replay(batch, outcomes)), bits(large.replay(batch, outcomes)))
+    assert small.counts == large.counts
+    assert small.counts.entities["account"] > 5_000
+
+
+def test_outcomes_in_any_order_give_the_same_bits() -> None:
+    batch, outcomes = make_history(30_000, 3)
+    shuffled = outcomes.rows(np.random.default_rng(1).permutation(len(outcomes)))
+    assert np.array_equal(
+        bits(FeatureEngine().replay(batch, outcomes)), bits(FeatureEngine().replay(batch, shuffled))
+    )
+
+
+def test_an_outcome_reported_early_in_its_hour_or_late_in_it_is_the_same() -> None:
+    batch, _ = make_history(1_000, 4, days=2, accounts=5)
+    hour = int(batch.ints[500, IntColumn.EVENT_TIME_US]) // HOUR_US
+    reports = [
+        OutcomeBatch(batch.keys[:1], np.array([hour * HOUR_US + at]), np.array([True]))
+        for at in (0, HOUR_US - 1)
+    ]
+    first, last = (FeatureEngine().replay(batch, report) for report in reports)
+    assert np.array_equal(bits(first), bits(last))
+    seen = first[:, FEATURE_NAMES.index("account_fraud_count")] > 0
+    hours = batch.ints[:, IntColumn.EVENT_TIME_US] // HOUR_US
+    assert (hours[seen] > hour).all()
+    assert seen.any()
+
+
+def test_the_replay_of_nothing_is_nothing() -> None:
+    batch, outcomes = make_history(10, 5)
+    engine = FeatureEngine()
+    assert engine.replay(batch.rows(slice(0, 0)), outcomes).shape == (0, len(CATALOGUE))
+    assert engine.counts.entities["merchant"] > 0
+
+
+def test_a_replay_tells_how_far_it_is() -> None:
+    batch, outcomes = make_history(500, 6)
+    done: list[int] = []
+    FeatureEngine().replay(batch, outcomes, done.append)
+    assert done == sorted(set(done))
+    assert done[-1] == 500
+
+
+def test_an_outcome_older_than_every_label_window_is_counted_as_late() -> None:
+    batch, _ = make_history(2, 7)
+    key, times = batch.keys[:1].copy(), batch.ints[:1, IntColumn.EVENT_TIME_US]
+    key[:] = 5
+    engine = FeatureEngine()
+    engine.report(OutcomeBatch(key, times + 40 * 24 * HOUR_US, np.array([True])))
+    engine.report(OutcomeBatch(key, times, np.array([True])))
+    assert engine.counts.outcomes_late == 1
+
+
+def test_a_selection_takes_features_and_attributes_in_its_own_order() -> None:
+    batch, _ = make_history(3, 8)
+    matrix = FeatureEngine().process(batch)
+    selection = FeatureSelection(["attribute.limit", "amount", "attribute.score", "hour"])
+    taken = selection.take(matrix, {"limit": np.array([1.0, np.nan, 3.0])})
+    expected = [[1.0, np.nan, 3.0], matrix[:, 0], [np.nan] * 3, matrix[:, FEATURE_NAMES.index("hour")]]
+    np.testing.assert_array_equal(taken, np.array(expected, dtype=np.float32).T)
+    assert taken.dtype == np.float32
+    assert taken.flags.c_contiguous
+
+
+def test_a_selection_of_everything_is_the_matrix_itself() -> None:
+    batch, _ = make_history(3, 8)
+    matrix = FeatureEngine().process(batch)
+    assert FeatureSelection(FEATURE_NAMES).take(matrix, {}) is matrix
+
+
+def test_a_selection_names_the_first_feature_that_it_does_not_know() -> None:
+    with pytest.raises(KeyError, match="no_such_feature"):
+        FeatureSelection(["amount", "no_such_feature"])
