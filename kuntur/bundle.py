@@ -227,8 +227,13 @@ def write_bundle(
 
     documents: contents by file name. `manifest.files` is filled in here, the catalogue's fingerprint is
     taken from the manifest. Raises FileExistsError when the version is there already: a version never
-    changes.
+    changes; ValueError for a document outside `documents/`, and for a version of a name that is taken.
     """
+    if manifest.model_version == _LIVE:
+        raise ValueError(f"{_LIVE} is the name of the file that says which version is live")
+    for name in documents:
+        if Path(name).is_absolute() or ".." in Path(name).parts:
+            raise ValueError(f"document {name!r} would lie outside the bundle")
     target = registry / manifest.model_version
     if target.exists():
         raise FileExistsError(f"the registry holds {manifest.model_version} already; a version never changes")
@@ -253,6 +258,8 @@ def write_bundle(
         (draft / MANIFEST_HASH).write_text(_sha256(draft / MANIFEST) + "\n", encoding="ascii")
         for name in [*files, MANIFEST, MANIFEST_HASH]:
             _sync(draft / name)
+        for directory in {(draft / name).parent for name in files} | {draft}:
+            _sync(directory)
         draft.rename(target)
         _sync(registry)
     except BaseException:
@@ -268,8 +275,9 @@ def read_manifest(path: Path) -> Manifest:
     try:
         raw = (path / MANIFEST).read_bytes()
         stated = (path / MANIFEST_HASH).read_text(encoding="ascii", errors="replace").strip()
-    except FileNotFoundError as error:
-        message = f"{Path(str(error.filename)).name} is missing"
+    except OSError as error:
+        state = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
+        message = f"{Path(str(error.filename)).name} {state}"
         raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
     if hashlib.sha256(raw).hexdigest() != stated:
         raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{MANIFEST} does not have its hash")
@@ -304,21 +312,28 @@ def _check_files(path: Path, manifest: Manifest) -> None:
             raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{name} does not have its hash")
 
 
+def _load_array(path: Path) -> npt.NDArray[np.float32]:
+    # Not np.load: that takes archives too, and has an error of its own for an empty file. The type is
+    # looked at by the caller.
+    with path.open("rb") as file:
+        array: npt.NDArray[np.float32] = np.lib.format.read_array(file, allow_pickle=False)
+    return array
+
+
 def read_bundle(path: Path) -> Bundle:
     """Reads a bundle and checks all that can be checked without running it. Raises BundleRefusedError."""
     manifest = read_manifest(path)
     _check_files(path, manifest)
     check_features(manifest)
     try:
-        features = np.load(path / GOLDEN_FEATURES, allow_pickle=False)
-        scores = np.load(path / GOLDEN_SCORES, allow_pickle=False)
+        features, scores = _load_array(path / GOLDEN_FEATURES), _load_array(path / GOLDEN_SCORES)
         model = (path / MODEL).read_bytes()
     except (OSError, ValueError) as error:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, f"golden vectors: {error}") from error
-    if features.dtype != np.float32 or scores.dtype != np.float32 or features.shape[0] != scores.shape[0]:
-        raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors are not float32 of one length")
     if features.ndim != 2 or features.shape[1] != len(manifest.features) or scores.ndim != 1:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors do not have the model's inputs")
+    if features.dtype != np.float32 or scores.dtype != np.float32 or len(features) != len(scores):
+        raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors are not float32 of one length")
     return Bundle(path, manifest, model, features, scores)
 
 
