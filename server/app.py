@@ -35,7 +35,10 @@ _LOG = structlog.get_logger(__name__)
 
 
 class ServerApp:
-    """A whole server in this process. Also a context manager that starts and stops it."""
+    """A whole server in this process. Also a context manager that starts and stops it.
+
+    settings, metrics, history, journal, slot (the live model) and admission are there to be looked at.
+    """
 
     def __init__(self, settings: ServerSettings) -> None:
         """Builds everything and binds the port; nothing runs yet.
@@ -49,17 +52,17 @@ class ServerApp:
             recent_transactions=settings.history.recent_transactions,
             entities=settings.history.initial_entities,
         )
-        self._slot = LiveSlot()
+        self.slot = LiveSlot()
         self._health = Health()
         registry = Registry(settings.registry_path)
         self._watcher = ModelWatcher(
             registry,
-            self._slot,
+            self.slot,
             self.metrics,
             poll_interval_s=settings.models.poll_interval_s,
             on_live=self._went_live,
         )
-        self._admission = Admission(
+        self.admission = Admission(
             max_unary_in_flight=settings.limits.max_unary_in_flight,
             max_streams=settings.limits.max_streams,
         )
@@ -71,7 +74,7 @@ class ServerApp:
             self.journal.close()
             raise
         self.metrics.watch(
-            self.history.counts, lambda: self._admission.streams.inside, lambda: self.journal.queued
+            self.history.counts, lambda: self.admission.streams.inside, lambda: self.journal.queued
         )
         self._close_metrics: Callable[[], None] = lambda: None
         self._stopping = threading.Lock()
@@ -142,15 +145,15 @@ class ServerApp:
 
     def _build_server(self, registry: Registry) -> RpcServer:
         settings, limits, journal = self.settings, self.settings.limits, self.journal
-        edge = Edge(self._admission, ErrorTable(limits.retry_delay_s), self.metrics)
+        edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics)
         latest = LatestTime(settings.history.future_tolerance_s)
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
         reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)
         services = Services(
-            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self._slot)),
+            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self.slot)),
             history=HistoryEndpoint(edge, frames, Backfill(self.history)),
             outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
-            models=ModelEndpoint(ModelListing(registry, self._slot, self._watcher)),
+            models=ModelEndpoint(ModelListing(registry, self.slot, self._watcher)),
         )
         return RpcServer(
             services,

@@ -14,7 +14,7 @@ from kuntur.features import FeatureMatrix, FeatureSelection
 from kuntur.wire import Scores
 
 INPUT, OUTPUT = "features", "probability"
-_APPROVE = 1  # REVIEW and DECLINE follow, as in the protobuf enum Decision
+_REVIEW = 2  # APPROVE stands before and DECLINE after, as in the protobuf enum Decision
 
 
 class LiveModel:
@@ -41,9 +41,10 @@ class LiveModel:
         matrix: the engine's output, float32 [n, len(CATALOGUE)]; attributes: as in `TransactionBatch`.
         """
         probability = self.infer(self._selection.take(matrix, attributes))
-        decision = (probability >= self._review).astype(np.int8)
-        decision += probability >= self._decline
-        decision += _APPROVE
+        # Written so that a NaN, which no sound model gives, falls to an analyst and not through.
+        decision = (probability >= self._decline).astype(np.int8)
+        decision -= probability < self._review
+        decision += _REVIEW
         return Scores(probability, decision, self.version)
 
 

@@ -67,7 +67,7 @@ class RunningServer:
 
     def live_version(self) -> str | None:
         """Gives the version of the model that scores."""
-        live = self.app._slot.live
+        live = self.app.slot.live
         return live.model.version if live else None
 
 

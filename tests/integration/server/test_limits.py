@@ -94,7 +94,7 @@ def test_unary_calls_beyond_the_limit_are_refused_and_health_answers(
         server.wait_until_live("m-1")
         passing.clear()
         calls = [server.stubs.scoring.ScoreTransaction.future(unary(transaction(f"t-{i}"))) for i in range(2)]
-        wait_until(lambda: server.app._admission.unary.inside == 2)
+        wait_until(lambda: server.app.admission.unary.inside == 2)
         with pytest.raises(grpc.RpcError) as caught:
             server.stubs.scoring.ScoreTransaction(unary(transaction("beyond")))
         assert failure(caught.value).metadata == {"limit": "2", "resource": "calls"}
@@ -110,12 +110,12 @@ def test_cancelled_streams_give_their_place_back(registry: Path) -> None:
     with running_server(registry, limits={"max_streams": 2}) as server:
         server.wait_until_live("m-1")
         for i in range(20):
-            wait_until(lambda: server.app._admission.streams.inside < 2)
+            wait_until(lambda: server.app.admission.streams.inside < 2)
             stream = OpenStream(server)
             stream.score(f"c-{i}")
             stream.answers.cancel()
             stream.close()
-        wait_until(lambda: server.app._admission.streams.inside == 0)
+        wait_until(lambda: server.app.admission.streams.inside == 0)
 
 
 def test_a_fault_of_the_server_is_internal_with_an_incident_and_no_details(
@@ -154,7 +154,7 @@ def test_stopping_answers_what_is_in_flight_and_ends_streams_as_shutting_down(
         answers: list[Any] = []
         scoring = threading.Thread(target=lambda: answers.append(stream.score("in-flight")))
         scoring.start()
-        admission = server.app._admission
+        admission = server.app.admission
         wait_until(lambda: admission.unary.inside == 1 and admission.frames.inside == 1)
         stopping = threading.Thread(target=server.app.stop)
         stopping.start()

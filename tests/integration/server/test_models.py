@@ -2,12 +2,19 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 
-from kuntur.api.v1 import model_pb2, model_service_pb2
+from kuntur.api.v1 import (
+    history_service_pb2,
+    model_pb2,
+    model_service_pb2,
+    outcome_service_pb2,
+    scoring_service_pb2,
+)
 from kuntur.bundle import Registry
 from tests.support.bundles import FEATURES, publish, publish_constant
 from tests.support.serving import (
@@ -94,6 +101,20 @@ def test_reflection_names_every_service(tmp_path: Path) -> None:
         symbol = reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE)
         (described,) = stub.ServerReflectionInfo(iter([symbol]))
         assert described.HasField("file_descriptor_response")
+
+
+@pytest.mark.parametrize(
+    "file", [scoring_service_pb2, outcome_service_pb2, history_service_pb2, model_service_pb2]
+)
+def test_every_method_of_the_contract_is_implemented(tmp_path: Path, file: Any) -> None:
+    (service,) = file.DESCRIPTOR.services_by_name.values()
+    with running_server(tmp_path) as server:
+        for method in service.methods:
+            call = server.stubs.channel.stream_stream(f"/{service.full_name}/{method.name}")
+            try:
+                list(call(iter([b""])))
+            except grpc.RpcError as error:
+                assert error.code() is not grpc.StatusCode.UNIMPLEMENTED  # noqa: PT017  # most end in errors
 
 
 def test_a_hundred_reloads_under_load_fail_no_call_and_mix_no_models(tmp_path: Path) -> None:
