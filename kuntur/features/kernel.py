@@ -55,7 +55,6 @@ _EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 _SECOND_US = at.MICROSECONDS
 _LOCAL_OFFSET_S = LOCAL_TIME_OFFSET_H * at.HOUR_S
 _HOUR_S, _DAY_S = at.HOUR_S, at.DAY_S
-_LABEL_WINDOWS = np.array(at.LABEL_WINDOWS_DAYS)
 
 
 @njit(cache=True, nogil=True)
@@ -71,7 +70,8 @@ def _row(ints, i, out, j):
     hour = local_s // _HOUR_S % 24
     weekday = (local_s // _DAY_S + 3) % 7  # 1970-01-01 was a Thursday
     out[i, j] = amount
-    out[i, j + 1] = math.log1p(max(amount, 0.0))
+    log_amount = math.log1p(max(amount, 0.0))
+    out[i, j + 1] = log_amount
     out[i, j + 2] = 1.0 if cents % 1000 == 0 else 0.0
     balance = ints[i, BALANCE]
     out[i, j + 3] = np.nan if balance == UNSET_INT else _ratio(amount, balance / 100.0)
@@ -86,7 +86,7 @@ def _row(ints, i, out, j):
     country = ints[i, COUNTRY]
     out[i, j + 12] = np.nan if country == 0 else (0.0 if country == HOME_COUNTRY_NUMBER else 1.0)
     out[i, j + 13] = 0.0 if ints[i, CURRENCY] == HOME_CURRENCY_NUMBER else 1.0
-    return j + 14
+    return j + 14, log_amount
 
 
 @njit(cache=True, nogil=True)
@@ -148,10 +148,9 @@ def _located(floats, i):
 
 
 @njit(cache=True, nogil=True)
-def _account(words, halves, w, h, hops, keys, ints, floats, i, out, j):
+def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j):
     time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
     amount = cents / 100.0
-    log_amount = math.log1p(max(amount, 0.0))
     j, n1, n2, n3, n4 = _velocity(words, halves, w, h, hops, amount, True, out, i, j)
     total = words[w + at.W_TOTAL_COUNT]
     out[i, j] = total
@@ -199,7 +198,7 @@ def _account(words, halves, w, h, hops, keys, ints, floats, i, out, j):
 
 
 @njit(cache=True, nogil=True)
-def _enter_account(words, halves, w, h, hops, keys, ints, floats, i, counters):
+def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, counters):
     time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
     _enter_rings(words, halves, w, h, hops, cents, counters)
     if words[w + at.W_TOTAL_COUNT] > 0 and time_us < words[w + at.W_LAST_TIME_US]:
@@ -210,7 +209,7 @@ def _enter_account(words, halves, w, h, hops, keys, ints, floats, i, counters):
             halves[h + at.H_LATITUDE] = round(floats[i, LATITUDE] * 1e6)
             halves[h + at.H_LONGITUDE] = round(floats[i, LONGITUDE] * 1e6)
     words[w + at.W_TOTAL_COUNT] += 1
-    quantised = np.int64(round(math.log1p(max(cents / 100.0, 0.0)) * LOG_QUANTUM))
+    quantised = np.int64(round(log_amount * LOG_QUANTUM))
     words[w + at.W_LOG_SUM] += quantised
     words[w + at.W_LOG_SQUARES] += quantised * quantised
     words[w + at.W_MAX_AMOUNT] = max(words[w + at.W_MAX_AMOUNT], cents)
@@ -229,8 +228,7 @@ def _profile(words, halves, w, h, hops, day, ints, i, fresh, out, j):
     seconds = (time_us - last_us) / _SECOND_US
     out[i, j] = seconds if time_us >= last_us and seconds >= 0.0 and not fresh else np.nan
     j += 1
-    for window in _LABEL_WINDOWS:
-        frauds, outcomes = read_labels(halves, h, hops[1], day, window)
+    for frauds, outcomes in read_labels(halves, h, hops[1], day):
         out[i, j] = frauds
         out[i, j + 1] = _ratio(frauds, outcomes)
         j += 2
@@ -297,7 +295,7 @@ _ACCOUNT_COLUMNS = 4 * 4 + 18
 
 
 @njit(cache=True, nogil=True)
-def _account_of(table, halves, hops, keys, ints, floats, i, out, j, counters):
+def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, counters):
     key = keys[i, ACCOUNT]
     counted = ints[i, COUNTED] != 0
     if key == np.uint64(0):
@@ -309,9 +307,9 @@ def _account_of(table, halves, hops, keys, ints, floats, i, out, j, counters):
         _start_account(halves, h)
     if counted:
         advance_rings(table, halves, w, h, hops[0], hops[1], hops[2])
-    j = _account(table, halves, w, h, hops, keys, ints, floats, i, out, j)
+    j = _account(table, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j)
     if counted:
-        _enter_account(table, halves, w, h, hops, keys, ints, floats, i, counters)
+        _enter_account(table, halves, w, h, hops, keys, ints, floats, log_amount, i, counters)
     elif fresh:
         return_blank(table)
     return j
@@ -344,8 +342,8 @@ def process(keys, ints, floats, accounts, merchants, devices, categories, counte
             prefetch_record(categories, keys[ahead, CATEGORY])
         time_s = ints[i, EVENT_TIME] // _SECOND_US
         hops = (hop_of(time_s, FINE_HOP), hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP))
-        j = _row(ints, i, out, 0)
-        j = _account_of(accounts, account_halves, hops, keys, ints, floats, i, out, j, counters)
+        j, log_amount = _row(ints, i, out, 0)
+        j = _account_of(accounts, account_halves, hops, keys, ints, floats, log_amount, i, out, j, counters)
         j = _profile_of(merchants, merchant_halves, keys, MERCHANT, hops, ints, i, False, out, j, counters)
         j = _profile_of(devices, device_halves, keys, DEVICE, hops, ints, i, True, out, j, counters)
         j = _profile_of(categories, category_halves, keys, CATEGORY, hops, ints, i, False, out, j, counters)

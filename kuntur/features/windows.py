@@ -24,6 +24,7 @@ from kuntur.features.layout import (
     HOURLY,
     LABEL_DAYS,
     LABEL_HOURS,
+    LABEL_WINDOWS_DAYS,
     W_SUMS,
 )
 
@@ -32,6 +33,7 @@ _HOP_LIMIT = 2**31 - 64  # hops are kept in 32 bits; a time beyond is taken as t
 FINE_HOP, FINE_HOPS = FINE
 HOURLY_HOP, HOURLY_HOPS = HOURLY
 DAILY_HOP, DAILY_HOPS = DAILY
+_, WEEK, MONTH = LABEL_WINDOWS_DAYS
 
 
 @njit(cache=True, nogil=True)
@@ -98,9 +100,12 @@ def read_window(words, halves, sums, counts, hops, window, head, hop):
             count += halves[counts + slot]
             total += words[sums + slot]
         return count, total
-    for at in range(max(hop - window, head - hops) + 1, min(hop, head) + 1):
-        count += halves[counts + at % hops]
-        total += words[sums + at % hops]
+    low = max(hop - window, head - hops) + 1
+    slot = low % hops
+    for _ in range(low, min(hop, head) + 1):
+        count += halves[counts + slot]
+        total += words[sums + slot]
+        slot = slot + 1 if slot + 1 < hops else 0
     return count, total
 
 
@@ -161,40 +166,32 @@ def add_outcome(halves, h, hour, day, frauds, outcomes):
 def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
     fraud_count = np.int64(0)
     outcome_count = np.int64(0)
-    for at in range(max(first, head - hops + 1), min(last, head) + 1):
-        fraud_count += halves[frauds + at % hops]
-        outcome_count += halves[outcomes + at % hops]
+    low, high = max(first, head - hops + 1), min(last, head)
+    slot = low % hops
+    for _ in range(low, high + 1):
+        fraud_count += halves[frauds + slot]
+        outcome_count += halves[outcomes + slot]
+        slot = slot + 1 if slot + 1 < hops else 0  # a division for each hop would cost more than the sums
     return fraud_count, outcome_count
 
 
 @njit(cache=True, nogil=True)
-def read_labels(halves, h, hour, day, window_days):
-    """Gives (frauds, outcomes) reported in the window before this hour.
+def read_labels(halves, h, hour, day):
+    """Gives (frauds, outcomes) reported before this hour in each of the label windows of 1, 7 and 30 days.
 
     One day: the last 24 whole hours. Longer: the whole days of the window and the whole hours of
     the current day. The current hour is never in it, so it does not matter in which order the
     outcomes of an hour arrive between its transactions.
     """
-    first_hour = hour - 24 if window_days == 1 else day * 24
-    frauds, outcomes = _sum_labels(
-        halves,
-        h + H_HOUR_FRAUDS,
-        h + H_HOUR_OUTCOMES,
-        LABEL_HOURS,
-        halves[h + H_LABEL_HOUR],
-        first_hour,
-        hour - 1,
-    )
-    if window_days > 1:
-        more_frauds, more_outcomes = _sum_labels(
-            halves,
-            h + H_DAY_FRAUDS,
-            h + H_DAY_OUTCOMES,
-            LABEL_DAYS,
-            halves[h + H_LABEL_DAY],
-            day - window_days,
-            day - 1,
-        )
-        frauds += more_frauds
-        outcomes += more_outcomes
-    return frauds, outcomes
+    nothing = np.int64(0), np.int64(0)
+    head_hour, head_day = halves[h + H_LABEL_HOUR], halves[h + H_LABEL_DAY]
+    if head_day < day - MONTH:  # most entities have no outcomes at all
+        return nothing, nothing, nothing
+    frauds, outcomes = h + H_HOUR_FRAUDS, h + H_HOUR_OUTCOMES
+    in_day = _sum_labels(halves, frauds, outcomes, LABEL_HOURS, head_hour, hour - 24, hour - 1)
+    today = _sum_labels(halves, frauds, outcomes, LABEL_HOURS, head_hour, day * 24, hour - 1)
+    frauds, outcomes = h + H_DAY_FRAUDS, h + H_DAY_OUTCOMES
+    week = _sum_labels(halves, frauds, outcomes, LABEL_DAYS, head_day, day - WEEK, day - 1)
+    before = _sum_labels(halves, frauds, outcomes, LABEL_DAYS, head_day, day - MONTH, day - WEEK - 1)
+    in_week = today[0] + week[0], today[1] + week[1]
+    return in_day, in_week, (in_week[0] + before[0], in_week[1] + before[1])
