@@ -15,7 +15,9 @@ from clients import Client
 from clients.replay import outcomes_between, rows_between
 from demo import check, live, programs, summary
 from kuntur.bundle import Registry
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
+from trainer.replay import differences, replay, score
 
 _ROOT = Path("demo-run")
 _DATA, _REGISTRY, _JOURNAL = _ROOT / "transactions.parquet", _ROOT / "registry", _ROOT / "journal"
@@ -88,12 +90,13 @@ def main() -> None:
         raise programs.StepFailedError("the retraining published no new model")
 
     console.rule("6. What it came to")
-    offline = check.replay(table)
-    scores = {version: check.offline_scores(_REGISTRY, version, offline) for version in (old, new)}
+    replayed = replay(table, secret_from_hex(DEFAULT_HASH_KEY))
+    scores = {version: score(_REGISTRY / version, replayed) for version in (old, new)}
     served = pl.concat([weeks.scored, rest.scored])
-    differing = check.differing(served, offline, scores)
+    differing = differences(served, replayed, scores).height
     after = (table.frame["event_time"] >= second).to_numpy()
-    figures = [check.detection(_REGISTRY, v, after, (second, end), offline, scores[v]) for v in (old, new)]
+    span = (second, end)
+    figures = [check.detection(_REGISTRY / v, after, span, replayed, scores[v]) for v in (old, new)]
 
     title = f"The same {int(after.sum()):,} transactions after {second:%d %B}, judged by both models"
     summary.show_detection(title, figures, console)

@@ -138,6 +138,45 @@ def train(
     _train(settings)
 
 
+@app.command()
+def replay(
+    files: Annotated[list[str], typer.Argument(help="The whole history, as it was served.")],
+    model: Annotated[Path, typer.Option(help="Bundle to score with, such as registry/VERSION.")],
+    mapping: Annotated[str, typer.Option(help="kuntur, handbook, or the path of a mapping file.")] = "kuntur",
+    compare: Annotated[
+        Path | None, typer.Option(help="Parquet file of `kuntur score` to compare with.")
+    ] = None,
+    output: Annotated[Path | None, typer.Option(help="Parquet file for the replayed scores.")] = None,
+    hash_key: Annotated[
+        str | None, typer.Option(envvar="KUNTUR_TRAINER_HASH_KEY", help="Key of the ids' hashes.")
+    ] = None,
+) -> None:
+    """Rebuilds scores from history, and proves that they are the ones that were served.
+
+    Example: kuntur-trainer replay data.parquet --model registry/VERSION --compare scored.parquet
+
+    Exit codes: 0 all compared scores are equal bit for bit, 1 some are not, 2 not carried out.
+    """
+    from kuntur.bundle import BundleRefusedError
+    from kuntur.tables import MappingError, SourceError, TooManyRejects
+    from trainer.app import replay_files
+    from trainer.progress import Terminal
+
+    try:
+        with Terminal(_console) as progress:
+            report = replay_files(tuple(files), mapping, model, compare, output, hash_key, progress)
+    except (SourceError, MappingError, TooManyRejects, BundleRefusedError, OSError) as error:
+        raise _fail(str(error)) from error
+    _console.print(f"Replayed {report.rows:,} transactions with {report.model_version}")
+    if compare is not None:
+        equal = report.compared - report.different
+        _console.print(
+            f"Compared {report.compared:,} served scores: {equal:,} equal bit for bit, "
+            f"{report.different:,} not"
+        )
+    raise typer.Exit(1 if report.different else 0)
+
+
 def _train(settings: Any) -> None:
     from kuntur.journal_file import JournalError
     from kuntur.tables import MappingError, SourceError, TooManyRejects

@@ -17,12 +17,14 @@ from clients.replay import hourly_steps, joined_steps, outcomes_between, rows_be
 from demo import check
 from kuntur.api.v1 import history_service_pb2
 from kuntur.bundle import Registry, read_bundle
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read
 from server.app import ServerApp
 from server.config import load_settings
 from trainer.app import run
 from trainer.config import TrainerSettings, load
 from trainer.progress import Silent
+from trainer.replay import differences, replay, score
 from trainer.synthetic import SyntheticConfig, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -143,14 +145,14 @@ def test_the_loop_runs_and_served_scores_are_the_replays_bit_for_bit(
     served = pl.concat([part.scored.frame(rows) for part, rows in _with_rows([weeks, *rest], table, cut_at)])
     assert all(part.scored.error_count == 0 for part in (weeks, *rest))
     assert set(served["model_version"]) == {first, second}
-    offline = check.replay(table)
-    scores = {version: check.offline_scores(registry.path, version, offline) for version in (first, second)}
-    assert check.differing(served, offline, scores) == 0
+    replayed = replay(table, secret_from_hex(DEFAULT_HASH_KEY))
+    scores = {version: score(registry.path / version, replayed) for version in (first, second)}
+    assert differences(served, replayed, scores).height == 0
     assert served.height == rows_between(table.frame, _FIRST, _END).height
 
     after = (table.frame["event_time"] >= _FIRST).to_numpy()
-    found = check.detection(registry.path, first, after, (_FIRST, _END), offline, scores[first])
-    assert found["average_precision"] > 10 * np.mean(offline.is_fraud[after])
+    found = check.detection(registry.path / first, after, (_FIRST, _END), replayed, scores[first])
+    assert found["average_precision"] > 10 * np.mean(replayed.is_fraud[after])
     learnt = read_bundle(registry.path / second).manifest
     assert learnt.row_count == rows_between(table.frame, None, _SECOND).height
 

@@ -1,0 +1,76 @@
+"""Scores rebuilt from history: what a published model says of each transaction, as it was known then.
+
+The evidence for a past decision, and the proof that serving and replaying are the same computation.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kuntur.bundle import read_bundle
+from kuntur.features import FeatureEngine, FeatureMatrix, FeatureSelection
+from kuntur.tables import Table, to_batch, to_outcomes
+from kuntur.transaction import IntColumn
+from trainer.export.parity import run, session
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """Transactions in event order with the features that serving them in this order gives.
+
+    features: float32 [n, catalogue]; attributes: by name, float64 [n]; amount: float64 [n], currency units;
+    is_fraud: bool [n], False where no label is known.
+    """
+
+    transaction_id: pl.Series
+    features: FeatureMatrix
+    attributes: dict[str, npt.NDArray[np.float64]]
+    amount: npt.NDArray[np.float64]
+    is_fraud: npt.NDArray[np.bool_]
+
+
+def replay(
+    table: Table, secret: npt.NDArray[np.uint64], progress: Callable[[int], None] | None = None
+) -> Replayed:
+    """Replays a table with its outcomes, each from the hour after its report on."""
+    batch = to_batch(table.frame, secret)
+    outcomes, _ = to_outcomes(table.frame, batch.keys)
+    return Replayed(
+        table.frame["transaction_id"],
+        FeatureEngine().replay(batch, outcomes, progress),
+        batch.attributes,
+        batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0,
+        table.frame["is_fraud"].fill_null(value=False).to_numpy(),
+    )
+
+
+def score(bundle_path: Path, replayed: Replayed) -> npt.NDArray[np.float32]:
+    """Gives a published model's scores of all rows, float32 [n]. Raises BundleRefusedError."""
+    bundle = read_bundle(bundle_path)
+    chosen = FeatureSelection(bundle.manifest.feature_names).take(replayed.features, replayed.attributes)
+    return run(session(bundle.model), chosen)
+
+
+def differences(
+    served: pl.DataFrame, replayed: Replayed, scores: dict[str, npt.NDArray[np.float32]]
+) -> pl.DataFrame:
+    """Gives the served rows whose score is not, bit for bit, that of the model which they name.
+
+    served: as `kuntur score` writes it; scores: by model version. A row without a score, of another model,
+    or of a transaction that was not replayed counts as different.
+    """
+    rows = pl.DataFrame({"transaction_id": replayed.transaction_id, **scores})
+    joined = served.join(rows, on="transaction_id", how="left", maintain_order="left")
+    wanted = pl.lit(None, dtype=pl.Float64)
+    for version in scores:
+        of_version = pl.col("model_version") == version
+        wanted = pl.when(of_version).then(pl.col(version).cast(pl.Float64)).otherwise(wanted)
+    joined = joined.with_columns(wanted.alias("replayed_probability"))
+    same = pl.col("fraud_probability") == pl.col("replayed_probability")
+    return joined.filter(~same.fill_null(value=False)).drop(list(scores))
