@@ -17,14 +17,18 @@ def render() -> str:
         "",
         "Made from the catalogue by `make generate`; do not edit.",
         "",
-        f"{len(CATALOGUE)} features; fingerprint `{catalogue_fingerprint()[:16]}`. A feature sees only what was there",
-        "before its transaction: earlier transactions in the order in which they came, and outcomes reported before the",
+        f"{len(CATALOGUE)} features; fingerprint `{catalogue_fingerprint()[:16]}`. "
+        "A feature sees only what was there",
+        "before its transaction: earlier transactions in the order in which they came, "
+        "and outcomes reported before the",
         f"current hour. Hours and days of the row features are Peru's (UTC{LOCAL_TIME_OFFSET_H}).",
         "",
-        f"An account's record takes {ACCOUNT_RECORD_WORDS * _BYTES_A_WORD} bytes, that of a merchant, device or category",
+        f"An account's record takes {ACCOUNT_RECORD_WORDS * _BYTES_A_WORD} bytes, "
+        "that of a merchant, device or category",
         f"{PROFILE_RECORD_WORDS * _BYTES_A_WORD}, and 16 bytes each in an index.",
         "",
-        "Inputs that only one institution has are attributes: a model uses attribute NAME as `attribute.NAME`.",
+        "Inputs that only one institution has are attributes: "
+        "a model uses attribute NAME as `attribute.NAME`.",
         "",
         "| feature | what it is | unit | from | why | personal data | since |",
         "| --- | --- | --- | --- | --- | --- | --- |",
