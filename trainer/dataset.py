@@ -15,6 +15,7 @@ from kuntur.tables import Table, to_batch, to_outcomes
 from kuntur.transaction import ATTRIBUTE_PREFIX, IntColumn
 
 _NEVER = np.iinfo(np.int64).max
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ def build(
     outcomes, _ = to_outcomes(frame, batch.keys)
     features = FeatureEngine().replay(batch, outcomes, progress)
     if batch.attributes:
-        columns = [batch.attributes[name].astype(np.float32) for name in table.attributes]
+        columns = [_as_float32(batch.attributes[name]) for name in table.attributes]
         features = np.column_stack([features, *columns])
     names = FEATURE_NAMES + tuple(ATTRIBUTE_PREFIX + name for name in table.attributes)
     return Dataset(
@@ -69,6 +70,11 @@ def build(
         is_fraud=frame["is_fraud"].fill_null(value=False).to_numpy(),
         amount=batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0,
     )
+
+
+def _as_float32(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Gives attributes in the precision of features; the training libraries refuse what overflows it."""
+    return np.clip(values, -_LARGEST, _LARGEST).astype(np.float32)
 
 
 def informative(features: FeatureMatrix) -> npt.NDArray[np.bool_]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from imblearn.under_sampling import RandomUnderSampler
 
 from trainer.rows import TrainingRows
 
@@ -32,6 +31,9 @@ def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
         fraud_count = int(frauds.sum())
         if fraud_count * _KEPT_PER_FRAUD >= len(rows) - fraud_count:
             return rows
+        # Imported here because it takes seconds, which every process of a search would spend.
+        from imblearn.under_sampling import RandomUnderSampler
+
         sampler = RandomUnderSampler(sampling_strategy=1 / _KEPT_PER_FRAUD, random_state=seed)
         numbers, _ = sampler.fit_resample(np.arange(len(rows))[:, None], rows.label)
         kept = np.sort(numbers[:, 0])

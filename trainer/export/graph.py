@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper
 
@@ -19,17 +21,32 @@ def build_onnx(model: FittedModel, calibration: Calibration, columns: int) -> by
     return _serialise(margin.nodes + nodes, margin.initializers + constants, columns, "probability", [None])
 
 
-def build_tree_values(model: FittedModel, columns: int, trees: int) -> bytes:
-    """Gives a graph whose output is what each tree adds, float32 [n, trees]: the same nodes, unsummed."""
-    margin = model.graph()
-    nodes = []
-    for node in margin.nodes:
-        if node.op_type == "TreeEnsembleRegressor":
-            _unsum(node, trees)
-        if node.output[0] != "margin":
-            nodes.append(node)
-    nodes.append(helper.make_node("Identity", ["tree_sum"], ["tree_values"]))
-    return _serialise(nodes, margin.initializers, columns, "tree_values", [None, trees])
+def build_tree_values(exported: bytes, trees: int) -> bytes:
+    """Gives a graph whose output is what each tree adds, float32 [n, trees].
+
+    exported: a tree model by `build_onnx`. Its own nodes up to the tree operator, unsummed, so that what is
+    checked is what is served.
+    """
+    served = onnx.load_from_string(exported).graph
+    (tree,) = [place for place, node in enumerate(served.node) if node.op_type == "TreeEnsembleRegressor"]
+    nodes = list(served.node[: tree + 1])
+    _unsum(nodes[tree], trees)
+    nodes[tree].output[0] = "tree_values"
+    used = {name for node in nodes for name in node.input}
+    constants = [constant for constant in served.initializer if constant.name in used]
+    columns = served.input[0].type.tensor_type.shape.dim[1].dim_value
+    return _serialise(nodes, constants, columns, "tree_values", [None, trees])
+
+
+def read_comparisons(exported: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
+    """Gives the columns, int64 [m], and thresholds, float32 [m], of a tree model by `build_onnx`."""
+    nodes = onnx.load_from_string(exported).graph.node
+    (tree,) = [node for node in nodes if node.op_type == "TreeEnsembleRegressor"]
+    found = {attribute.name: attribute for attribute in tree.attribute}
+    inner = np.array([mode != b"LEAF" for mode in found["nodes_modes"].strings], dtype=np.bool_)
+    columns = np.array(found["nodes_featureids"].ints, dtype=np.int64)
+    thresholds = np.array(found["nodes_values"].floats, dtype=np.float32)
+    return columns[inner], thresholds[inner]
 
 
 def _unsum(node: onnx.NodeProto, trees: int) -> None:

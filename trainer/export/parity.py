@@ -1,8 +1,9 @@
 """The gate before publishing: the exported model must take the same branches and give the same scores.
 
-Compared on every validation row, on rows laid on each comparison of the model and one step of float32 to
-either side, and on rows with each feature unset in turn. Tree by tree the leaf values must be the same
-number; only their sum may differ, by the order in which it is taken.
+Compared on every validation row, on rows that reach each comparison of the model, lie on its threshold and
+one step of float32 to either side, and on rows with each feature unset in turn. Tree by tree the leaf
+values must be the same number; only their sum may differ, by the order in which it is taken. Besides, each
+comparison must be in the graph as it is in the model, since some change no score of these rows.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import numpy.typing as npt
 import onnxruntime as ort
 
 from trainer.calibration import Calibration
-from trainer.export.graph import build_tree_values
-from trainer.models.base import FittedModel
+from trainer.export.graph import build_tree_values, read_comparisons
+from trainer.models.base import FittedModel, Splits
 
 PROBABILITY_TOLERANCE = 2e-6
 _CHUNK = 8_192
@@ -55,12 +56,35 @@ def _edge_rows(model: FittedModel, sample: npt.NDArray[np.float32]) -> npt.NDArr
         count = min(len(splits.column), _NEIGHBOURS)
         chosen = generator.choice(len(splits.column), size=count, replace=False)
         column, threshold = splits.column[chosen], splits.threshold[chosen]
-        base = sample[generator.integers(0, len(sample), size=count)]
+        base = _reaching(splits, chosen, sample[generator.integers(0, len(sample), size=count)])
         for value in (threshold, np.nextafter(threshold, -np.inf), np.nextafter(threshold, np.inf)):
             at = base.copy()
             at[np.arange(count), column] = value
             rows.append(at)
     return np.concatenate(rows).astype(np.float32)
+
+
+def _reaching(
+    splits: Splits, chosen: npt.NDArray[np.intp], rows: npt.NDArray[np.float32]
+) -> npt.NDArray[np.float32]:
+    """Gives the rows changed so that each takes the branches down to its comparison.
+
+    A row laid on a threshold that it never meets would prove nothing. From the root down, the column of
+    each comparison on the way is set to one step beside the threshold: thresholds lie within each other's
+    branches, so that a later step keeps the earlier ones.
+    """
+    way, below = [], chosen
+    while (splits.parent[below] >= 0).any():
+        at_root = splits.parent[below] < 0
+        way.append((np.where(at_root, -1, splits.parent[below]), splits.right[below]))
+        below = np.where(at_root, below, splits.parent[below])
+    reaching = rows.copy()
+    for above, right in reversed(way):
+        moved = np.flatnonzero(above >= 0)
+        step = np.where(right[moved], np.float32(np.inf), np.float32(-np.inf))
+        beside = np.nextafter(splits.threshold[above[moved]], step)
+        reaching[moved, splits.column[above[moved]]] = beside
+    return reaching
 
 
 def check_parity(
@@ -83,7 +107,8 @@ def check_parity(
     if not np.isfinite(given).all() or difference.max() > PROBABILITY_TOLERANCE:
         worst = int(np.nanargmax(np.where(np.isfinite(difference), difference, np.inf)))
         raise ParityError(f"row {worst} of {len(rows)}: exported {given[worst]!r}, fitted {wanted[worst]!r}")
-    leaves = _check_leaves(model, rows)
+    _check_comparisons(model, exported)
+    leaves = _check_leaves(model, exported, rows)
     single = np.concatenate([run(served, rows[i : i + 1]) for i in range(min(len(rows), 512))])
     if not np.array_equal(single.view(np.uint32), given[: len(single)].view(np.uint32)):
         raise ParityError("a row scored alone differs from the same row in a frame")
@@ -94,12 +119,29 @@ def check_parity(
     }
 
 
-def _check_leaves(model: FittedModel, rows: npt.NDArray[np.float32]) -> int:
+def _check_comparisons(model: FittedModel, exported: bytes) -> None:
+    splits = model.splits()
+    if splits is None:
+        return
+    column, threshold = read_comparisons(exported)
+    if len(column) != len(splits.column):
+        raise ParityError(f"{len(column)} comparisons were exported, {len(splits.column)} fitted")
+    given, wanted = np.lexsort((threshold, column)), np.lexsort((splits.threshold, splits.column))
+    same = (column[given] == splits.column[wanted]) & (threshold[given] == splits.threshold[wanted])
+    if not same.all():
+        place = int(np.argmin(same))
+        raise ParityError(
+            f"column {splits.column[wanted[place]]}: a threshold is {splits.threshold[wanted[place]]!r}, "
+            f"exported {threshold[given[place]]!r}"
+        )
+
+
+def _check_leaves(model: FittedModel, exported: bytes, rows: npt.NDArray[np.float32]) -> int:
     """Compares what each tree adds; gives how many leaf values were compared."""
     first = model.tree_values(rows[:1])
     if first is None:
         return 0
-    opened = session(build_tree_values(model, rows.shape[1], first.shape[1]))
+    opened = session(build_tree_values(exported, first.shape[1]))
     for start in range(0, len(rows), _CHUNK):
         part = rows[start : start + _CHUNK]
         wanted, given = model.tree_values(part), run(opened, part)

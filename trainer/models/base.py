@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,8 @@ from trainer.rows import TrainingRows
 Parameters = Mapping[str, str | int | float | bool | None]
 # Called with the rounds done and the raw margins of the judging rows; False stops the fit.
 RoundCallback = Callable[[int, npt.NDArray[np.float32]], bool]
+# Of each node: the node to its left, to its right (-1 in a leaf), the column and the threshold.
+TreeArrays = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,10 +30,39 @@ class MarginGraph:
 
 @dataclass(frozen=True, slots=True)
 class Splits:
-    """Every comparison of a tree model, for tests around it: column int64 [m] and threshold float32 [m]."""
+    """Every comparison of a tree model, for tests around it.
+
+    column: int64 [m]; threshold: float32 [m], as rows of float32 meet it; parent: int64 [m], number of the comparison above, -1 at a
+    root; right: bool [m], whether it lies on its parent's side of the greater values.
+    """
 
     column: npt.NDArray[np.int64]
     threshold: npt.NDArray[np.float32]
+    parent: npt.NDArray[np.int64]
+    right: npt.NDArray[np.bool_]
+
+    @classmethod
+    def of_trees(cls, trees: Iterable[TreeArrays]) -> Splits:
+        """Gathers the comparisons of trees; the numbers of a tree's nodes stay in their order."""
+        parts: list[tuple[npt.NDArray[Any], ...]] = []
+        count = 0
+        for left, right, column, threshold in trees:
+            inner = np.flatnonzero(left != -1)
+            parent = np.full(len(left), -1, dtype=np.int64)
+            is_right = np.zeros(len(left), dtype=np.bool_)
+            parent[left[inner]] = parent[right[inner]] = count + np.arange(len(inner))
+            is_right[right[inner]] = True
+            parts.append((column[inner], threshold[inner], parent[inner], is_right[inner]))
+            count += len(inner)
+        columns, thresholds, parents, rights = (
+            [np.concatenate(values) for values in zip(*parts, strict=True)] if parts else [np.zeros(0)] * 4
+        )
+        return cls(
+            columns.astype(np.int64),
+            thresholds.astype(np.float32),
+            parents.astype(np.int64),
+            rights.astype(np.bool_),
+        )
 
 
 class FittedModel(ABC):

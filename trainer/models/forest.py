@@ -28,6 +28,12 @@ def _filled(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     return np.where(np.isnan(features), _UNSET, features)
 
 
+def _float32_below(threshold: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
+    """Gives the largest float32 that is not above: a float32 is above the one as it is above the other."""
+    nearest = threshold.astype(np.float32)
+    return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
+
+
 class Forest(FittedModel):
     """A forest; margins are shares of fraud, 0 to 1, before calibration."""
 
@@ -62,12 +68,10 @@ class Forest(FittedModel):
 
     def splits(self) -> Splits:
         """Gives every comparison of every tree."""
-        columns, thresholds = [], []
-        for tree in self.forest.estimators_:
-            inner = tree.tree_.children_left != -1
-            columns.append(tree.tree_.feature[inner])
-            thresholds.append(tree.tree_.threshold[inner])
-        return Splits(np.concatenate(columns).astype(np.int64), np.concatenate(thresholds).astype(np.float32))
+        trees = (estimator.tree_ for estimator in self.forest.estimators_)
+        return Splits.of_trees(
+            (t.children_left, t.children_right, t.feature, _float32_below(t.threshold)) for t in trees
+        )
 
     def importance(self) -> npt.NDArray[np.float64]:
         """Gives the mean decrease in impurity by column."""

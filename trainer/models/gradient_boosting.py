@@ -88,12 +88,15 @@ class BoostedTrees(FittedModel):
 
     def splits(self) -> Splits:
         """Gives every comparison of every tree."""
-        columns, thresholds = [], []
-        for tree in self._trees():
-            inner = np.asarray(tree["left_children"]) != -1
-            columns.append(np.asarray(tree["split_indices"])[inner])
-            thresholds.append(np.asarray(tree["split_conditions"], dtype=np.float32)[inner])
-        return Splits(np.concatenate(columns).astype(np.int64), np.concatenate(thresholds))
+        return Splits.of_trees(
+            (
+                np.asarray(tree["left_children"]),
+                np.asarray(tree["right_children"]),
+                np.asarray(tree["split_indices"]),
+                np.asarray(tree["split_conditions"], dtype=np.float32),
+            )
+            for tree in self._trees()
+        )
 
     def importance(self) -> npt.NDArray[np.float64]:
         """Gives the share of the total gain by column."""

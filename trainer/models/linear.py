@@ -13,6 +13,8 @@ from sklearn.linear_model import LogisticRegression
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback
 from trainer.rows import TrainingRows
 
+_LARGEST = float(np.finfo(np.float32).max)  # infinity counts as this: a weight of 0 times it must stay 0
+
 
 def _squeezed(features: npt.NDArray[Any]) -> npt.NDArray[Any]:
     """Gives sign(x) log(1 + |x|): amounts and counts have long tails that a straight line cannot follow."""
@@ -42,7 +44,7 @@ class Linear(FittedModel):
 
     def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Gives the weighted sums, float32 [n]."""
-        squeezed = _squeezed(features.astype(np.float64))
+        squeezed = _squeezed(np.clip(features.astype(np.float64), -_LARGEST, _LARGEST))
         filled = np.where(np.isnan(squeezed), self.centre, squeezed)
         exact: npt.NDArray[np.float64] = ((filled - self.centre) * self.weights).sum(axis=1) + self.intercept
         return exact.astype(np.float32)
@@ -57,7 +59,8 @@ class Linear(FittedModel):
             nodes.append(helper.make_node(kind, inputs, [output], **attributes))
             return output
 
-        node("Cast", ["features"], "wide", to=onnx.TensorProto.DOUBLE)
+        node("Cast", ["features"], "any_size", to=onnx.TensorProto.DOUBLE)
+        node("Clip", ["any_size", "smallest", "largest"], "wide")
         node("Log", [node("Add", [node("Abs", ["wide"], "size"), "one"], "size_1")], "log_size")
         node("Mul", [node("Sign", ["wide"], "sign"), "log_size"], "squeezed")
         node("Where", [node("IsNaN", ["squeezed"], "is_unset"), "centre", "squeezed"], "filled")
@@ -66,6 +69,8 @@ class Linear(FittedModel):
         node("Cast", ["exact"], "margin", to=onnx.TensorProto.FLOAT)
         constants = {
             "one": np.array([1], dtype=np.float64),
+            "smallest": np.array(-_LARGEST, dtype=np.float64),
+            "largest": np.array(_LARGEST, dtype=np.float64),
             "centre": self.centre,
             "weights": self.weights,
             "columns": np.array([1], dtype=np.int64),

@@ -1,0 +1,100 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from trainer.imbalance import STRATEGIES, balanced, thinned
+from trainer.rows import TrainingRows
+
+
+def rows(frauds: int, others: int, weight: float = 1.0) -> TrainingRows:
+    """Rows whose only feature is their number."""
+    n = frauds + others
+    label = np.zeros(n, dtype=np.float32)
+    label[np.random.default_rng(1).permutation(n)[:frauds]] = 1
+    features = np.arange(n, dtype=np.float32)[:, None]
+    return TrainingRows(features, label, np.full(n, weight, dtype=np.float32))
+
+
+def numbers(chosen: TrainingRows) -> list[int]:
+    return chosen.features[:, 0].astype(int).tolist()
+
+
+def weight_of(chosen: TrainingRows, label: int) -> float:
+    return float(chosen.weight[chosen.label == label].sum(dtype=np.float64))
+
+
+def test_none_leaves_the_rows_as_they_are() -> None:
+    given_rows = rows(5, 95)
+    assert balanced(given_rows, "none", 0) is given_rows
+
+
+def test_weight_makes_both_classes_weigh_the_same() -> None:
+    chosen = balanced(rows(5, 95, weight=2.0), "weight", 0)
+    assert weight_of(chosen, 1) == pytest.approx(190)
+    assert weight_of(chosen, 0) == pytest.approx(190)
+
+
+def test_weight_sqrt_raises_frauds_by_the_square_root_of_the_ratio() -> None:
+    chosen = balanced(rows(4, 400), "weight_sqrt", 0)
+    assert set(chosen.weight[chosen.label == 1].tolist()) == {10.0}
+    assert set(chosen.weight[chosen.label == 0].tolist()) == {1.0}
+
+
+def test_undersample_keeps_all_frauds_and_twenty_others_for_each() -> None:
+    given_rows = rows(7, 1000)
+    chosen = balanced(given_rows, "undersample", 0)
+    assert int((chosen.label == 1).sum()) == 7
+    assert int((chosen.label == 0).sum()) == 140
+    assert numbers(chosen) == sorted(set(numbers(chosen)))
+    assert (chosen.weight == 1).all()
+    assert (given_rows.label[numbers(chosen)] == chosen.label).all()
+
+
+def test_undersample_leaves_few_rows_as_they_are() -> None:
+    given_rows = rows(10, 200)
+    assert balanced(given_rows, "undersample", 0) is given_rows
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_the_same_seed_gives_the_same_rows(strategy: str) -> None:
+    first, second = (balanced(rows(7, 1000), strategy, 11) for _ in range(2))
+    assert numbers(first) == numbers(second)
+    assert first.weight.tolist() == second.weight.tolist()
+
+
+def test_another_seed_draws_other_rows() -> None:
+    assert numbers(balanced(rows(7, 1000), "undersample", 1)) != numbers(
+        balanced(rows(7, 1000), "undersample", 2)
+    )
+    assert numbers(thinned(rows(7, 1000), 100, 1)) != numbers(thinned(rows(7, 1000), 100, 2))
+
+
+def test_an_unknown_strategy_is_told_with_those_there_are() -> None:
+    with pytest.raises(ValueError, match="'smote' is none of none, weight, weight_sqrt, undersample"):
+        balanced(rows(1, 9), "smote", 0)
+
+
+@given(st.integers(0, 30), st.integers(1, 300), st.integers(1, 400), st.integers(0, 3))
+def test_thinned_rows_keep_all_frauds_and_the_weight_of_the_others(
+    frauds: int, others: int, limit: int, seed: int
+) -> None:
+    given_rows = rows(frauds, others, weight=0.5)
+    chosen = thinned(given_rows, limit, seed)
+    assert int((chosen.label == 1).sum()) == frauds
+    assert weight_of(chosen, 1) == pytest.approx(0.5 * frauds)
+    if frauds or limit:
+        assert weight_of(chosen, 0) == pytest.approx(0.5 * others)
+    assert len(chosen) <= max(limit, 2 * frauds, 1)
+    assert numbers(chosen) == sorted(set(numbers(chosen)))
+
+
+def test_few_enough_rows_are_not_thinned() -> None:
+    given_rows = rows(3, 97)
+    assert thinned(given_rows, 100, 0) is given_rows
+
+
+def test_thinned_rows_are_the_same_for_the_same_seed() -> None:
+    assert numbers(thinned(rows(9, 900), 90, 5)) == numbers(thinned(rows(9, 900), 90, 5))

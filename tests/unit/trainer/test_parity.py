@@ -1,0 +1,137 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.unit.trainer.samples import CALIBRATION, features, fitted, training_rows
+from trainer.calibration import Calibration
+from trainer.export import ParityError, build_onnx, check_parity
+from trainer.export.graph import build_tree_values
+from trainer.export.parity import run, session
+from trainer.models import FAMILIES
+
+FAMILY_NAMES = sorted(FAMILIES)
+TREE_FAMILIES = ("random_forest", "xgboost")
+ROWS = features(60, seed=9)
+
+
+def changed(exported: bytes, attribute: str, change: Callable[[list[float]], None]) -> bytes:
+    """Gives the exported model with other numbers in its tree operator."""
+    model = onnx.load_from_string(exported)
+    (tree,) = [node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor"]
+    (found,) = [a for a in tree.attribute if a.name == attribute]
+    values = list(found.floats)
+    change(values)
+    del found.floats[:]
+    found.floats.extend(values)
+    result: bytes = model.SerializeToString()
+    return result
+
+
+def inner_nodes(exported: bytes) -> list[int]:
+    (tree,) = [
+        n for n in onnx.load_from_string(exported).graph.node if n.op_type == "TreeEnsembleRegressor"
+    ]
+    (modes,) = [a for a in tree.attribute if a.name == "nodes_modes"]
+    return [place for place, mode in enumerate(modes.strings) if mode != b"LEAF"]
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+def test_a_faithful_export_passes_and_says_what_was_compared(name: str) -> None:
+    model = fitted(name)
+    found = check_parity(model, CALIBRATION, build_onnx(model, CALIBRATION, 5), ROWS)
+    splits = model.splits()
+    comparisons = 0 if splits is None else len(splits.column)
+    assert found["rows"] == 60 + 4 * 5 + 1 + 3 * comparisons
+    assert found["max_probability_difference"] <= 2e-6
+    values = model.tree_values(ROWS)
+    assert found["leaves"] == (0 if values is None else found["rows"] * values.shape[1])
+
+
+@pytest.mark.parametrize(
+    ("name", "changes"),
+    [
+        ("xgboost", {"min_child_weight": 1e9}),
+        ("xgboost", {"rounds": 1}),
+        ("xgboost", {"max_depth": 20, "min_child_weight": 0.0}),
+        ("random_forest", {"leaf_rows": 10**6}),
+        ("random_forest", {"tree_depth": 40, "leaf_rows": 1}),
+    ],
+)
+def test_models_of_extreme_shapes_pass(name: str, changes: dict[str, float]) -> None:
+    model = fitted(name, **changes)
+    check_parity(model, CALIBRATION, build_onnx(model, CALIBRATION, 5), ROWS)
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+def test_one_validation_row_is_enough(name: str) -> None:
+    model = fitted(name)
+    check_parity(model, CALIBRATION, build_onnx(model, CALIBRATION, 5), ROWS[:1])
+
+
+@pytest.mark.parametrize("name", TREE_FAMILIES)
+@pytest.mark.parametrize("direction", [-np.inf, np.inf])
+def test_a_threshold_one_step_off_fails_wherever_it_is_in_a_tree(name: str, direction: float) -> None:
+    model = fitted(name, **({"rounds": 3} if name == "xgboost" else {"trees": 2}))
+    exported = build_onnx(model, CALIBRATION, 5)
+    places = inner_nodes(exported)
+    assert len(places) > 20
+    for place in places:
+
+        def nudge(values: list[float], place: int = place) -> None:
+            values[place] = float(np.nextafter(np.float32(values[place]), np.float32(direction)))
+
+        with pytest.raises(ParityError):
+            check_parity(model, CALIBRATION, changed(exported, "nodes_values", nudge), ROWS)
+
+
+@pytest.mark.parametrize("name", TREE_FAMILIES)
+def test_a_leaf_value_one_step_off_fails(name: str) -> None:
+    model = fitted(name)
+    exported = build_onnx(model, CALIBRATION, 5)
+
+    def nudge(values: list[float]) -> None:
+        values[:] = [float(np.nextafter(np.float32(v), np.float32(9))) for v in values]
+
+    with pytest.raises(ParityError, match="reaches another leaf|exported .* fitted"):
+        check_parity(model, CALIBRATION, changed(exported, "target_weights", nudge), ROWS)
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+@pytest.mark.parametrize("other", [Calibration(0.81, -0.3), Calibration(0.8, -0.301)])
+def test_another_calibration_fails(name: str, other: Calibration) -> None:
+    model = fitted(name)
+    with pytest.raises(ParityError, match="exported .* fitted"):
+        check_parity(model, CALIBRATION, build_onnx(model, other, 5), ROWS)
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+def test_another_model_fails(name: str) -> None:
+    other = fitted(name, training_rows(seed=30))
+    with pytest.raises(ParityError):
+        check_parity(fitted(name), CALIBRATION, build_onnx(other, CALIBRATION, 5), ROWS)
+
+
+def test_a_score_that_is_no_number_fails() -> None:
+    model = fitted("xgboost")
+    with pytest.raises(ParityError):
+        check_parity(model, CALIBRATION, build_onnx(model, Calibration(float("nan"), 0.0), 5), ROWS)
+
+
+@pytest.mark.parametrize("name", TREE_FAMILIES)
+def test_what_each_tree_adds_is_read_from_the_exported_model_itself(name: str) -> None:
+    model = fitted(name)
+    wanted = model.tree_values(ROWS)
+    assert wanted is not None
+    unsummed = build_tree_values(build_onnx(model, CALIBRATION, 5), wanted.shape[1])
+    assert np.array_equal(run(session(unsummed), ROWS), wanted)
+
+
+def test_rows_beyond_a_chunk_are_run_in_order() -> None:
+    model = fitted("xgboost")
+    opened = session(build_onnx(model, CALIBRATION, 5))
+    rows = features(20_000, seed=1)
+    assert np.array_equal(run(opened, rows), opened.run(None, {"features": rows})[0])
