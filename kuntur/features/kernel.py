@@ -57,12 +57,12 @@ _LOCAL_OFFSET_S = LOCAL_TIME_OFFSET_H * at.HOUR_S
 _HOUR_S, _DAY_S = at.HOUR_S, at.DAY_S
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _ratio(a, b):
     return a / b if b > 0.0 else np.nan
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _row(ints, i, out, j):
     cents = ints[i, AMOUNT]
     amount = cents / 100.0
@@ -89,7 +89,7 @@ def _row(ints, i, out, j):
     return j + 14, log_amount
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _velocity(words, halves, w, h, hops, amount, with_sums, out, i, j):
     """Writes the window features of a record; gives the next column and the four counts."""
     fine_hop, hourly_hop, daily_hop = hops
@@ -117,7 +117,7 @@ def _velocity(words, halves, w, h, hops, amount, with_sums, out, i, j):
     return j, n1, n2, n3, n4
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _enter_rings(words, halves, w, h, hops, cents, counters):
     """Adds a transaction to the rings, which have been moved to its time."""
     fine_hop, hourly_hop, daily_hop = hops
@@ -133,7 +133,7 @@ def _enter_rings(words, halves, w, h, hops, cents, counters):
         counters[C_LATE_DROPPED] += 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _distance_km(latitude, longitude, latitude_2, longitude_2):
     """Great-circle distance by the haversine formula (Sinnott, 1984); arguments in degrees."""
     phi, phi_2 = math.radians(latitude), math.radians(latitude_2)
@@ -142,12 +142,12 @@ def _distance_km(latitude, longitude, latitude_2, longitude_2):
     return 2.0 * _EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(a)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _located(floats, i):
     return (abs(floats[i, LATITUDE]) <= 90.0) and (abs(floats[i, LONGITUDE]) <= 180.0)  # False for NaN
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j):
     time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
     amount = cents / 100.0
@@ -197,7 +197,7 @@ def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, 
     return j + 18
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, counters):
     time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
     _enter_rings(words, halves, w, h, hops, cents, counters)
@@ -220,7 +220,7 @@ def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i,
     remember(halves, h + at.H_COUNTERPARTIES, at.RECENT_COUNTERPARTIES, keys[i, COUNTERPARTY])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _profile(words, halves, w, h, hops, day, ints, i, fresh, out, j):
     amount = ints[i, AMOUNT] / 100.0
     j, _, _, _, _ = _velocity(words, halves, w, h, hops, amount, False, out, i, j)
@@ -239,7 +239,7 @@ _AHEAD = 4  # rows; measured with 10,000 and 100,000 accounts
 _PROFILE_COLUMNS = 4 * 3 + 1 + 2 * len(at.LABEL_WINDOWS_DAYS)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _record_of(table, key, counted):
     """Gives where the record of a key starts, and whether it is new; a blank one if it must not be added."""
     if counted:
@@ -250,7 +250,7 @@ def _record_of(table, key, counted):
     return borrow_blank(table), True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, j, counters):
     """Writes the features of the merchant, device or category of a transaction and lets it enter."""
     width = _PROFILE_COLUMNS + (1 if with_accounts else 0)
@@ -283,7 +283,7 @@ def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, 
     return j + width
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _start_account(halves, h):
     start_rings(halves, h)
     halves[h + at.H_LATITUDE] = UNSET_DEGREES
@@ -294,7 +294,7 @@ def _start_account(halves, h):
 _ACCOUNT_COLUMNS = 4 * 4 + 18
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, counters):
     key = keys[i, ACCOUNT]
     counted = ints[i, COUNTED] != 0
@@ -315,7 +315,7 @@ def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, 
     return j
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def process(keys, ints, floats, accounts, merchants, devices, categories, counters, out):
     """Computes the features of transactions in order, each entering the history after it was looked at.
 
@@ -350,7 +350,7 @@ def process(keys, ints, floats, accounts, merchants, devices, categories, counte
     return j
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _report_profile(table, key, hour, day, frauds, outcomes):
     if key == np.uint64(0):
         return 0
@@ -362,7 +362,7 @@ def _report_profile(table, key, hour, day, frauds, outcomes):
     return add_outcome(halves, h, hour, day, frauds, outcomes)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _report_account(table, key, hour, frauds):
     if key == np.uint64(0) or frauds == 0:
         return
@@ -384,7 +384,7 @@ def _report_account(table, key, hour, frauds):
         halves[h + at.H_FRAUD_PREVIOUS_HOUR] = max(halves[h + at.H_FRAUD_PREVIOUS_HOUR], hour)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def report(keys, times_us, frauds, outcomes, accounts, merchants, devices, categories, counters):
     """Lets outcomes enter the history in the hour in which they were reported.
 

@@ -9,14 +9,14 @@ import numpy as np
 from numba import njit
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _part(key):
     # The upper half, never 0: that marks an empty place.
     part = np.int32(np.int64(key >> np.uint64(32)) & 0x7FFFFFFF)
     return part if part != 0 else np.int32(1)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def is_known(halves, start, places, key):
     """Gives 0.0 for a known key, 1.0 for a new one, NaN for none (key 0)."""
     if key == np.uint64(0):
@@ -28,7 +28,7 @@ def is_known(halves, start, places, key):
     return 1.0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def remember(halves, start, places, key):
     """Puts a new key in the oldest place; halves[start] counts how often that happened."""
     if is_known(halves, start, places, key) == 1.0:

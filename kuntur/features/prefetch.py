@@ -31,13 +31,13 @@ def _prefetch(typing_context, array, index):  # noqa: ARG001 - numba hands it ov
     return types.void(array, index), generate
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def prefetch_place(table, key):
     """Fetches the place of a key in the index."""
     _prefetch(table, np.int64(HEADER_WORDS) + (np.int64(key) & (table[P_INDEX] - 1)))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def prefetch_record(table, key):
     """Fetches the record of a key, if there is one."""
     start = find(table, key)

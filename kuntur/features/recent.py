@@ -31,7 +31,7 @@ class OutcomeStatus(IntEnum):
     BEFORE_EVENT = 4  # reported before the transaction took place
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _place_of(index, records, key):
     mask = len(index) - 1
     place = np.int64(key) & mask
@@ -40,7 +40,7 @@ def _place_of(index, records, key):
     return place
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _forget(index, records, key):
     """Empties the place of a key and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
     mask = len(index) - 1
@@ -56,7 +56,7 @@ def _forget(index, records, key):
         place = (place + 1) & mask
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _admit(index, records, state, keys, ints):
     """Remembers new transactions; COUNTED of the others becomes 0. Gives how many those are."""
     repeated = 0
@@ -84,7 +84,7 @@ def _admit(index, records, state, keys, ints):
     return repeated
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _resolve(index, records, transactions, times, is_fraud, statuses, keys, change_times, frauds, outcomes):
     """Finds the transactions of outcomes and writes the changes they cause; gives how many changes."""
     changes = 0

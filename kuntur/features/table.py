@@ -31,20 +31,20 @@ def allocate(record_words: int, capacity: int) -> Memory:
     return memory
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _tag(key):
     # The upper half of the key and the record's number share a word, so that a probe of a place that
     # belongs to another key seldom touches that key's record.
     return np.int64((key >> np.uint64(32)) << np.uint64(32))
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def record_start(memory, number):
     """Gives where record `number` starts in the memory."""
     return HEADER_WORDS + memory[P_INDEX] + number * memory[P_RECORD_WORDS]
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def find(memory, key):
     """Gives where the record of a key starts in the memory, or -1."""
     mask = memory[P_INDEX] - 1
@@ -61,7 +61,7 @@ def find(memory, key):
         place = (place + 1) & mask
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def find_or_add(memory, key):
     """Gives where the record of a key starts, and whether it is new (all zero but for its key).
 
@@ -86,7 +86,7 @@ def find_or_add(memory, key):
         place = (place + 1) & mask
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def borrow_blank(memory):
     """Gives where the next free record starts: all zero, to be looked at as that of a key not yet there.
 
@@ -95,14 +95,14 @@ def borrow_blank(memory):
     return record_start(memory, memory[P_USED])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def return_blank(memory):
     """Empties the next free record again."""
     start = record_start(memory, memory[P_USED])
     memory[start : start + memory[P_RECORD_WORDS]] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _reinsert(source, target):
     words = source[P_RECORD_WORDS]
     mask = target[P_INDEX] - 1

@@ -36,27 +36,27 @@ DAILY_HOP, DAILY_HOPS = DAILY
 _, WEEK, MONTH = LABEL_WINDOWS_DAYS
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def hop_of(time_s, hop_s):
     """Gives the hop of a time in seconds; the same farthest hop for all times out of range."""
     return min(max(time_s // hop_s, -_HOP_LIMIT), _HOP_LIMIT)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def start_rings(halves, h):
     """Makes the rings of a new record ready: their newest hop lies before any time."""
     for ring in range(3):
         halves[h + H_HEADS + ring] = -_HOP_LIMIT - 32
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def start_labels(halves, h):
     """Makes the label rings of a new record ready."""
     halves[h + H_LABEL_HOUR] = -_HOP_LIMIT - 32
     halves[h + H_LABEL_DAY] = -_HOP_LIMIT - 32
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _advance(words, halves, sums, counts, hops, head, hop):
     if hop - head >= hops:
         words[sums : sums + hops] = 0
@@ -67,7 +67,7 @@ def _advance(words, halves, sums, counts, hops, head, hop):
             halves[counts + passed % hops] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def advance_rings(words, halves, w, h, fine_hop, hourly_hop, daily_hop):
     """Moves the rings of a record to newer hops, emptying what leaves them. Older hops move nothing.
 
@@ -90,7 +90,7 @@ def advance_rings(words, halves, w, h, fine_hop, hourly_hop, daily_hop):
         halves[h + H_HEADS + 2] = daily_hop
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def read_window(words, halves, sums, counts, hops, window, head, hop):
     """Gives (count, sum) of the `window` hops up to `hop`, as far as the ring still holds them."""
     count = np.int64(0)
@@ -109,7 +109,7 @@ def read_window(words, halves, sums, counts, hops, window, head, hop):
     return count, total
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def add_to_ring(words, halves, sums, counts, hops, head, hop, amount):
     """Adds an amount to its hop. Returns 1 if it was too late for the ring and went nowhere, else 0."""
     if hop <= head - hops:
@@ -119,7 +119,7 @@ def add_to_ring(words, halves, sums, counts, hops, head, hop, amount):
     return 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _clear_labels(halves, frauds, outcomes, hops, head, hop):
     if hop - head >= hops:
         halves[frauds : frauds + hops] = 0
@@ -130,7 +130,7 @@ def _clear_labels(halves, frauds, outcomes, hops, head, hop):
             halves[outcomes + passed % hops] = 0
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def advance_labels(halves, h, hour, day):
     """Moves the label rings of a record to a newer hour and day."""
     head = halves[h + H_LABEL_HOUR]
@@ -143,7 +143,7 @@ def advance_labels(halves, h, hour, day):
         halves[h + H_LABEL_DAY] = day
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def add_outcome(halves, h, hour, day, frauds, outcomes):
     """Adds (or, below 0, takes back) outcomes in the hour and day in which they were reported.
 
@@ -162,7 +162,7 @@ def add_outcome(halves, h, hour, day, frauds, outcomes):
     return 1 - kept
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
     fraud_count = np.int64(0)
     outcome_count = np.int64(0)
@@ -175,7 +175,7 @@ def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
     return fraud_count, outcome_count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def read_labels(halves, h, hour, day):
     """Gives (frauds, outcomes) reported before this hour in each of the label windows of 1, 7 and 30 days.
 

@@ -56,7 +56,7 @@ _VERIFICATION = int(TransactionType.VERIFICATION)
 _BAD = -(2**62)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _starts(lengths):
     starts = np.empty_like(lengths)
     total = 0
@@ -67,7 +67,7 @@ def _starts(lengths):
     return starts
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _check(data, starts, lengths, ints, floats, latest_time_us, suspects):
     """Marks the rows that break a rule. Gives how many are marked in all."""
     marked = 0

@@ -64,7 +64,7 @@ _I_COUNTRY, _I_CURRENCY, _I_COUNTED = int(IntColumn.COUNTRY), int(IntColumn.CURR
 _F_LATITUDE, _F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def count_transactions(data):
     """Gives how often field 1 of a request stands there, GIVE_UP for what is not plainly written."""
     at, count = 0, 0
@@ -79,7 +79,7 @@ def count_transactions(data):
     return count
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _read_time(data, at, end, seconds, nanos):
     """Merges a Timestamp into (seconds, nanos), as protobuf does when the field comes twice."""
     while at < end:
@@ -99,7 +99,7 @@ def _read_time(data, at, end, seconds, nanos):
     return seconds, nanos, True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _read_fields(data, at, end, starts, lengths, numbers):
     """Reads the fields of a transaction, the last of each; gives (set of fields, attributes) or GIVE_UP.
 
@@ -148,7 +148,7 @@ def _read_fields(data, at, end, starts, lengths, numbers):
     return given, attributes
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _time_us(numbers, given, latest_time_us):
     """Gives the event time, GIVE_UP for one that breaks a rule."""
     seconds, nanos = np.int64(numbers[_EVENT_TIME]), np.int64(numbers[0])
@@ -160,7 +160,7 @@ def _time_us(numbers, given, latest_time_us):
     return time_us if time_us <= latest_time_us else GIVE_UP
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _texts_are_good(data, starts, lengths):
     if lengths[_TRANSACTION_ID] == 0 or lengths[_ACCOUNT_ID] == 0:
         return False
@@ -174,7 +174,7 @@ def _texts_are_good(data, starts, lengths):
     return lengths[_ADDRESS] == 0 or is_plain_address(data, starts[_ADDRESS], lengths[_ADDRESS])
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, ints, i):
     """Writes a row of ints; False when a value breaks a rule."""
     time_us = _time_us(numbers, given, latest_time_us)
@@ -204,7 +204,7 @@ def _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, 
     return True
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _write_floats(numbers, given, floats, i):
     """Writes a row of floats; False when a value breaks a rule."""
     both = given >> _LATITUDE & 3
@@ -217,7 +217,7 @@ def _write_floats(numbers, given, floats, i):
     return both == 3 and abs(latitude) <= 90.0 and abs(longitude) <= 180.0  # False for NaN
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def scan(data, latest_time_us, context, keys, ints, floats, spans):
     """Reads a request of n transactions into its columns.
 

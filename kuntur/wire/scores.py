@@ -78,7 +78,7 @@ def write_score(transaction_id: str, scores: Scores) -> bytes:
     return _score(transaction_id, float(scores.probability[0]), int(scores.decision[0]), version)
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _varint_bytes(value):
     length = 1
     while value > np.uint64(0x7F):
@@ -87,7 +87,7 @@ def _varint_bytes(value):
     return length
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _put_varint(out, at, value):
     while value > np.uint64(0x7F):
         out[at] = value & np.uint64(0x7F) | np.uint64(0x80)
@@ -97,20 +97,20 @@ def _put_varint(out, at, value):
     return at + 1
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _put(out, at, data, start, length):
     for byte in range(length):
         out[at + byte] = data[start + byte]
     return at + length
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _size(length):
     """Gives the size of a field of this many bytes of content, with tag and length."""
     return 1 + _varint_bytes(np.uint64(length)) + length
 
 
-@njit(cache=True, nogil=True)
+@njit(cache=True, nogil=False)
 def _write_results(data, spans, places, probability, decision, version, out, ends):
     """Writes the results of the scored transactions one after the other; version: its whole field."""
     at = 0

@@ -8,13 +8,28 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from numba import njit
 
 from kuntur.bundle import Manifest
 from kuntur.features import FeatureMatrix, FeatureSelection
 from kuntur.wire import Scores
 
 INPUT, OUTPUT = "features", "probability"
-_REVIEW = 2  # APPROVE stands before and DECLINE after, as in the protobuf enum Decision
+_APPROVE, _REVIEW, _DECLINE = 1, 2, 3  # as in the protobuf enum Decision
+
+
+@njit(cache=True)
+def _decide(probability, review, decline):  # type: ignore[no-untyped-def]  # numba has no types
+    """Gives decisions, int8 [n]. Compiled: four steps of NumPy cost a lone transaction 6 µs."""
+    decision = np.empty(len(probability), dtype=np.int8)
+    for i, value in enumerate(probability):
+        if value >= decline:
+            decision[i] = _DECLINE
+        elif value < review:
+            decision[i] = _APPROVE
+        else:  # a NaN too, which no sound model gives, falls to an analyst and not through
+            decision[i] = _REVIEW
+    return decision
 
 
 class LiveModel:
@@ -41,10 +56,7 @@ class LiveModel:
         matrix: the engine's output, float32 [n, len(CATALOGUE)]; attributes: as in `TransactionBatch`.
         """
         probability = self.infer(self._selection.take(matrix, attributes))
-        # Written so that a NaN, which no sound model gives, falls to an analyst and not through.
-        decision = (probability >= self._decline).astype(np.int8)
-        decision -= probability < self._review
-        decision += _REVIEW
+        decision = _decide(probability, self._review, self._decline)
         return Scores(probability, decision, self.version)
 
 
