@@ -24,7 +24,7 @@ from clients.scores import ItemError, Score, result_from_proto, score_from_proto
 from clients.stubs import Stubs
 from kuntur.api.v1 import model_service_pb2, scoring_service_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire import to_proto
+from kuntur.values import to_proto
 
 
 class AsyncClient:

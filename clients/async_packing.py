@@ -16,7 +16,7 @@ from clients.frames import FrameAnswer
 from clients.scores import ItemError, Score, result_from_proto
 from kuntur.api.v1 import transaction_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire import to_proto
+from kuntur.values import to_proto
 
 
 @dataclass(frozen=True, slots=True)

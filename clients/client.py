@@ -22,7 +22,7 @@ from clients.scores import ItemError, Score, result_from_proto, score_from_proto
 from clients.stubs import Stubs
 from kuntur.api.v1 import history_service_pb2, model_service_pb2, outcome_service_pb2, scoring_service_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire import to_proto
+from kuntur.values import to_proto
 
 FIRST_POLL_SECONDS = 0.05
 LAST_POLL_SECONDS = 1.0

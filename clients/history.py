@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from clients.errors import KunturError, error_from_status
 from kuntur.api.v1 import history_service_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire import to_proto
+from kuntur.values import to_proto
 
 MAX_FRAME_TRANSACTIONS = 4096
 

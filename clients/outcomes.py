@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from clients.errors import KunturError, error_from_status
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2
-from kuntur.wire import time_to_proto
+from kuntur.values import time_to_proto
 
 MAX_OUTCOMES_PER_CALL = 10_000  # the server takes 65,536; smaller calls keep its other callers waiting less
 

@@ -111,7 +111,7 @@ def main() -> None:
 def _score_singly(address: str, rows: pl.DataFrame) -> list[float]:
     """Scores rows by one call each; gives the seconds of each call."""
     from clients.messages import messages_from_frame
-    from kuntur.wire import from_proto
+    from kuntur.values import from_proto
 
     latencies = []
     with Client(address) as client:

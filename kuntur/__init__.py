@@ -1,1 +1,5 @@
 """The kernel that server, trainer and clients share: transactions, features, wire, tables, bundles."""
+
+from kuntur.compiled import choose_cache
+
+choose_cache()

@@ -40,6 +40,10 @@ def models(
         _print_table(found)
 
 
+# All of them are in --json; a table has room for what tells models apart.
+_SHOWN_METRICS = ("average_precision", "auc_roc", "recall", "precision", "alerts_per_day")
+
+
 def _print_table(found: list[Model]) -> None:
     from rich.console import Console
     from rich.table import Table
@@ -47,7 +51,9 @@ def _print_table(found: list[Model]) -> None:
 
     table = Table("version", "state", "algorithm", "metrics", "live since", "refusal")
     for model in found:
-        metrics = "\n".join(f"{name} {figure:.4g}" for name, figure in sorted(model.metrics.items()))
+        metrics = "\n".join(
+            f"{name} {model.metrics[name]:.4g}" for name in _SHOWN_METRICS if name in model.metrics
+        )
         refusal = f"{model.refusal.reason}: {model.refusal.message}" if model.refusal else ""
         since = f"{model.live_since_time:%Y-%m-%d %H:%M:%SZ}" if model.live_since_time else ""
         state = Text(model.state.name, style=_STYLES.get(model.state, ""))

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from google.protobuf import timestamp_pb2
 
 from kuntur.api.v1 import model_pb2, model_service_pb2
-from kuntur.wire import time_to_proto
+from kuntur.values import time_to_proto
 from server.models import ModelListing, ModelRecord
 
 

@@ -10,7 +10,8 @@ from google.rpc import status_pb2
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2
 from kuntur.transaction import Channel, Transaction, TransactionType
-from kuntur.wire import Scores, TransactionReader, to_proto, write_frame
+from kuntur.values import to_proto
+from kuntur.wire import Scores, TransactionReader, write_frame
 from server.state import MemoryHistory
 
 _FRAME = 256

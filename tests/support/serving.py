@@ -24,7 +24,7 @@ from kuntur.api.v1 import (
     transaction_pb2,
 )
 from kuntur.transaction import Transaction
-from kuntur.wire import to_proto
+from kuntur.values import to_proto
 from server.app import ServerApp
 from server.config import ServerSettings, load_settings
 

@@ -11,7 +11,7 @@ from clients.replay import Step, hourly_steps, joined_steps, outcomes_between, r
 from kuntur.api.v1 import outcome_pb2
 from kuntur.tables import canonical_schema
 from kuntur.transaction import AccountType, Channel, Transaction, TransactionType
-from kuntur.wire import to_proto
+from kuntur.values import to_proto
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 

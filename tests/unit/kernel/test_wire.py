@@ -18,15 +18,8 @@ from kuntur.transaction import (
     Transaction,
     TransactionType,
 )
-from kuntur.wire import (
-    MalformedError,
-    TransactionIds,
-    TransactionReader,
-    from_proto,
-    time_from_proto,
-    time_to_proto,
-    to_proto,
-)
+from kuntur.values import from_proto, time_from_proto, time_to_proto, to_proto
+from kuntur.wire import MalformedError, TransactionIds, TransactionReader
 
 LATEST_US = 1_800_000_000_000_000
 READER = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))
