@@ -84,9 +84,11 @@ def show_config(
     Example: kuntur-server config > server.toml
     """
     settings = _settings(config, listen, registry, journal, metrics_port)
-    from server.config_file import to_toml
+    from kuntur.identity import DEFAULT_HASH_KEY
+    from kuntur.settings_document import to_toml
+    from server.config import ENVIRONMENT_PREFIX
 
-    sys.stdout.write(to_toml(settings))
+    sys.stdout.write(to_toml(settings, ENVIRONMENT_PREFIX, {"history.hash_key": DEFAULT_HASH_KEY}))
 
 
 def main() -> None:

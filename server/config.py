@@ -11,13 +11,13 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
-from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.settings_document import fields
 
 ENVIRONMENT_PREFIX = "KUNTUR_SERVER_"
 CONFIG_VARIABLE = "KUNTUR_SERVER_CONFIG"
@@ -198,25 +198,7 @@ def variable_of(key: str) -> str:
 
 def known_keys() -> list[str]:
     """Gives every key, sections as "section.key"."""
-    return [f"{section}.{name}" if section else name for section, name, _ in fields()]
-
-
-def fields() -> Iterator[tuple[str, str, FieldInfo]]:
-    """Gives section, name and definition of every key, those without a section first."""
-    sections: dict[str, type[BaseModel]] = {}
-    for name, field in ServerSettings.model_fields.items():
-        kind = _section_type(field)
-        if kind is None:
-            yield "", name, field
-        else:
-            sections[name] = kind
-    for section, kind in sections.items():
-        yield from ((section, name, inner) for name, inner in kind.model_fields.items())
-
-
-def _section_type(field: FieldInfo) -> type[BaseModel] | None:
-    kind = field.annotation
-    return kind if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel) else None
+    return [f"{section}.{name}" if section else name for section, name, _ in fields(ServerSettings)]
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -1,0 +1,62 @@
+"""Settings as the TOML file that would give them, each with what it means and its variable."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+
+def fields(settings: type[BaseModel]) -> Iterator[tuple[str, str, FieldInfo]]:
+    """Gives section, name and definition of every key, those without a section first."""
+    sections: dict[str, type[BaseModel]] = {}
+    for name, field in settings.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and not get_args(kind) and issubclass(kind, BaseModel):
+            sections[name] = kind
+        else:
+            yield "", name, field
+    for section, kind in sections.items():
+        yield from ((section, name, inner) for name, inner in kind.model_fields.items())
+
+
+def to_toml(settings: BaseModel, variable_prefix: str, hidden: dict[str, Any]) -> str:
+    """Writes settings of one level of sections as TOML.
+
+    hidden: by key, such as "history.hash_key", the value at which a secret may be shown: any other is
+    left out.
+    """
+    lines: list[str] = []
+    current = ""
+    for section, name, field in fields(type(settings)):
+        holder: BaseModel = getattr(settings, section) if section else settings
+        if section != current:
+            purpose = inspect.cleandoc(type(holder).__doc__ or "")
+            lines += ["", f"# {purpose}", f"[{section}]"]
+            current = section
+        key = f"{section}.{name}" if section else name
+        variable = variable_prefix + key.upper().replace(".", "__")
+        meaning = f"{inspect.cleandoc(field.description or '')} [{variable}]"
+        lines += textwrap.wrap(meaning, 100, initial_indent="# ", subsequent_indent="# ")
+        value = getattr(holder, name)
+        if key in hidden and value != hidden[key]:
+            lines.append(f"# {name} is set and not shown")
+        elif value is None:
+            lines.append(f"# {name} =")
+        else:
+            lines.append(f"{name} = {_literal(value)}")
+    return "\n".join(lines) + "\n"
+
+
+def _literal(value: object) -> str:
+    if isinstance(value, str | Path):
+        return json.dumps(str(value), ensure_ascii=False)  # a JSON string is a basic string of TOML
+    if isinstance(value, tuple):
+        return "[" + ", ".join(_literal(item) for item in value) + "]"
+    return json.dumps(value, default=str)
