@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 app = typer.Typer(
     name="kuntur-trainer",
@@ -24,7 +25,7 @@ _Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%d
 
 
 def _fail(message: str) -> typer.Exit:
-    _console.print(f"[red]error:[/red] {message}", highlight=False)
+    _console.print(f"[red]error:[/red] {escape(message)}", highlight=False)
     return typer.Exit(2)
 
 
@@ -60,9 +61,13 @@ def synth(
         )
     except ValidationError as error:
         raise _fail(_settings_message(error)) from error
-    output.parent.mkdir(parents=True, exist_ok=True)
-    with Terminal(_console) as progress:
-        written = write(config, output, lambda done, total: progress.step("Making transactions", done, total))
+    try:
+        with Terminal(_console) as progress:
+            written = write(
+                config, output, lambda done, total: progress.step("Making transactions", done, total)
+            )
+    except OSError as error:
+        raise _fail(str(error)) from error
     _console.print(f"Wrote {written:,} transactions to {output}; read them with --mapping kuntur")
 
 
@@ -102,7 +107,10 @@ def train(
       kuntur-trainer train --journal journal --trials 40 --ray-address auto
 
     """
+    from tomllib import TOMLDecodeError
+
     from pydantic import ValidationError
+    from pydantic_settings import SettingsError
 
     from trainer.config import load
 
@@ -133,6 +141,10 @@ def train(
         settings = load(config, overrides)
     except ValidationError as error:
         raise _fail(_settings_message(error)) from error
+    except TOMLDecodeError as error:
+        raise _fail(f"{config} is no TOML: {error}") from error
+    except SettingsError as error:
+        raise _fail(f"an environment variable cannot be read: {error}") from error
     if not settings.data.paths and settings.data.journal is None:
         raise _fail("nothing to learn from: give files, or --journal DIRECTORY")
     _train(settings)
@@ -190,10 +202,10 @@ def _train(settings: Any) -> None:
     try:
         with Terminal(_console) as progress:
             report = run(settings, progress)
-    except (SourceError, MappingError, TooManyRejects, TooLittleHistoryError, JournalError) as error:
+    except (SourceError, MappingError, TooManyRejects, TooLittleHistoryError, JournalError, OSError) as error:
         raise _fail(str(error)) from error
     except (SearchFailedError, ParityError) as error:
-        _console.print(f"[red]nothing was published:[/red] {error}", highlight=False)
+        _console.print(f"[red]nothing was published:[/red] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from error
     show(report, settings.registry, _console)
 

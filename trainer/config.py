@@ -10,7 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import ClassVar, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -18,7 +18,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from kuntur.identity import DEFAULT_HASH_KEY
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 
 Algorithm = Literal["xgboost", "random_forest", "logistic_regression"]
 
@@ -125,6 +125,12 @@ class TrainerSettings(BaseSettings):
     """Directory for the search's state, reject files and anything a run can be resumed from."""
     hash_key: str = DEFAULT_HASH_KEY
     """Key of the hashes of ids, 32 hexadecimal digits; the server's."""
+
+    @field_validator("hash_key")
+    @classmethod
+    def _is_hash_key(cls, text: str) -> str:
+        secret_from_hex(text)
+        return text
 
     @classmethod
     def settings_customise_sources(

@@ -9,10 +9,12 @@ from pathlib import Path
 import polars as pl
 
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import read_entries
 from kuntur.tables import RejectReport, Table, canonical_schema
 from kuntur.transaction import ATTRIBUTE_PREFIX
+from kuntur.wire import TransactionReader
 from trainer.split import TooLittleHistoryError
 
 _OPTIONAL = ("account_balance_minor", "account_age_days", "merchant_latitude", "merchant_longitude")
@@ -21,9 +23,10 @@ _PLAIN = (
     "account_type", "counterparty_account_id", "merchant_id", "merchant_category_code",
     "merchant_country_code", "device_id", "ip_address",
 )  # fmt: skip
+_END_OF_TIME_US = 2**62
 
 
-def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]:
+def _accepted(entry: journal_pb2.Entry, reader: TransactionReader) -> Iterable[transaction_pb2.Transaction]:
     """Gives the transactions of an entry that entered the history."""
     kind = entry.WhichOneof("exchange")
     if kind == "score_transaction":
@@ -38,12 +41,26 @@ def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]
                 yield transaction
     elif kind == "backfill":
         # A backfill has no response of its own; what was refused in it was refused for its own fields.
-        from kuntur.rules import transaction_violations
-
         request = scoring_service_pb2.ScoreStreamRequest.FromString(entry.backfill.request)
-        for transaction in request.transactions:
-            if not transaction_violations(transaction, 2**62):
-                yield transaction
+        for place in reader.read_request(entry.backfill.request, _END_OF_TIME_US).places.tolist():
+            yield request.transactions[place]
+
+
+def _take_outcomes(exchange: journal_pb2.Exchange, outcomes: dict[tuple[str, str], tuple[bool, int]]) -> None:
+    """Takes the outcomes of a call as the server took them.
+
+    What it refused is left out; the same outcome again keeps the time of its first report.
+    """
+    request = outcome_service_pb2.ReportOutcomesRequest.FromString(exchange.request)
+    response = outcome_service_pb2.ReportOutcomesResponse.FromString(exchange.response)
+    refused = {failure.index for failure in response.failures}
+    for place, outcome in enumerate(request.outcomes):
+        key = (outcome.institution_id, outcome.transaction_id)
+        is_fraud = outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD
+        known = outcomes.get(key)
+        if place not in refused and (known is None or known[0] != is_fraud):
+            time = outcome.reported_time.seconds * 1_000_000 + outcome.reported_time.nanos // 1_000
+            outcomes[key] = (is_fraud, time)
 
 
 class _Columns:
@@ -72,20 +89,17 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
     """Reads the journal of a server as a canonical table. since <= event time < until.
 
     A transaction that came more than once counts once, as it came first. Of several outcomes of one
-    transaction the last one holds. Raises TooLittleHistoryError when there is no transaction, and what
-    `kuntur.journal_file` raises for a damaged file.
+    transaction the last one that changed the label holds. Raises TooLittleHistoryError when there is no
+    transaction, and what `kuntur.journal_file` raises for a damaged file.
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
+    reader = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))  # checks rows; its hashes are not used
     outcomes: dict[tuple[str, str], tuple[bool, int]] = {}
     for entry in read_entries(directory, allow_torn_tail=True):
         if entry.WhichOneof("exchange") == "report_outcomes":
-            request = outcome_service_pb2.ReportOutcomesRequest.FromString(entry.report_outcomes.request)
-            for outcome in request.outcomes:
-                time = outcome.reported_time.seconds * 1_000_000 + outcome.reported_time.nanos // 1_000
-                is_fraud = outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD
-                outcomes[outcome.institution_id, outcome.transaction_id] = (is_fraud, time)
+            _take_outcomes(entry.report_outcomes, outcomes)
             continue
-        for transaction in _accepted(entry):
+        for transaction in _accepted(entry, reader):
             name = (transaction.institution_id, transaction.transaction_id)
             if name not in seen:
                 seen.add(name)
@@ -93,9 +107,10 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
     if columns.count == 0:
         raise TooLittleHistoryError(f"the journal in {directory} holds no transaction")
     frame = _frame(columns, outcomes)
-    for bound, keep in ((since, pl.col("event_time") >= since), (until, pl.col("event_time") < until)):
-        if bound is not None:
-            frame = frame.filter(keep)
+    if since is not None:
+        frame = frame.filter(pl.col("event_time") >= since)
+    if until is not None:
+        frame = frame.filter(pl.col("event_time") < until)
     frame = frame.sort("event_time", maintain_order=True)
     return Table(frame, RejectReport(rows_read=frame.height, rows_rejected=0, findings=(), path=None))
 

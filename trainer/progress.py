@@ -79,4 +79,4 @@ class Terminal(Progress):
 
     def note(self, text: str) -> None:
         """Prints a line above the bars."""
-        self._console.print(text)
+        self._console.print(text, markup=False)

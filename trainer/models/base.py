@@ -32,8 +32,8 @@ class MarginGraph:
 class Splits:
     """Every comparison of a tree model, for tests around it.
 
-    column: int64 [m]; threshold: float32 [m], as rows of float32 meet it; parent: int64 [m], number of the comparison above, -1 at a
-    root; right: bool [m], whether it lies on its parent's side of the greater values.
+    column: int64 [m]; threshold: float32 [m], as rows of float32 meet it; parent: int64 [m], number of the
+    comparison above, -1 at a root; right: bool [m], whether it lies on its parent's side of greater values.
     """
 
     column: npt.NDArray[np.int64]

@@ -32,9 +32,7 @@ def changed(exported: bytes, attribute: str, change: Callable[[list[float]], Non
 
 
 def inner_nodes(exported: bytes) -> list[int]:
-    (tree,) = [
-        n for n in onnx.load_from_string(exported).graph.node if n.op_type == "TreeEnsembleRegressor"
-    ]
+    (tree,) = [n for n in onnx.load_from_string(exported).graph.node if n.op_type == "TreeEnsembleRegressor"]
     (modes,) = [a for a in tree.attribute if a.name == "nodes_modes"]
     return [place for place, mode in enumerate(modes.strings) if mode != b"LEAF"]
 
@@ -96,7 +94,7 @@ def test_a_leaf_value_one_step_off_fails(name: str) -> None:
     def nudge(values: list[float]) -> None:
         values[:] = [float(np.nextafter(np.float32(v), np.float32(9))) for v in values]
 
-    with pytest.raises(ParityError, match="reaches another leaf|exported .* fitted"):
+    with pytest.raises(ParityError, match=r"reaches another leaf|exported .* fitted"):
         check_parity(model, CALIBRATION, changed(exported, "target_weights", nudge), ROWS)
 
 
@@ -104,7 +102,7 @@ def test_a_leaf_value_one_step_off_fails(name: str) -> None:
 @pytest.mark.parametrize("other", [Calibration(0.81, -0.3), Calibration(0.8, -0.301)])
 def test_another_calibration_fails(name: str, other: Calibration) -> None:
     model = fitted(name)
-    with pytest.raises(ParityError, match="exported .* fitted"):
+    with pytest.raises(ParityError, match=r"exported .* fitted"):
         check_parity(model, CALIBRATION, build_onnx(model, other, 5), ROWS)
 
 

@@ -29,7 +29,7 @@ def test_windows_lie_one_behind_the_other_with_the_label_delay_between() -> None
 
 def test_a_moment_on_a_boundary_belongs_to_the_later_window() -> None:
     split = cut_days(100, 100, 5, validation_days=10, warm_up_days=7)
-    assert START_US + 90 * DAY_US == split.calibrate_start_us
+    assert split.calibrate_start_us == START_US + 90 * DAY_US
     assert 90 in split.calibrate
     assert 90 not in split.select
 

@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from kuntur.features import FEATURE_NAMES, FeatureEngine
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.tables import Mapping, Table, read, to_batch, to_outcomes
+from trainer.dataset import Dataset, build, informative
+from trainer.synthetic import SyntheticConfig, generate
+
+SECRET = secret_from_hex(DEFAULT_HASH_KEY)
+HOUR_US = 3_600_000_000
+UNTIL = datetime(2024, 2, 1, tzinfo=UTC)
+CONFIG = SyntheticConfig(
+    transactions=1_200, accounts=100, merchants=400, days=45, fraud_rate=0.05, fraud_delay_median_days=2
+)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    """45 days of transactions with two attributes, one of them far beyond float32 in places."""
+    path: Path = tmp_path_factory.mktemp("data") / "transactions.parquet"
+    frame = generate(CONFIG).drop("fraud_cause")
+    row = pl.int_range(pl.len())
+    frame.with_columns(
+        pl.when(row % 3 == 0).then(row * 0.5).alias("attribute.risk_band"),
+        pl.when(row % 100 == 7).then(1e300).otherwise(-1.0).alias("attribute.limit"),
+    ).write_parquet(path)
+    return read([str(path)], Mapping.load("kuntur"))
+
+
+def built(table: Table, until: datetime | None = None) -> Dataset:
+    done: list[int] = []
+    return build(table, SECRET, until, done.append)
+
+
+def bits(values: np.ndarray) -> np.ndarray:
+    return values.view(np.uint32)
+
+
+def test_features_are_those_that_serving_one_by_one_would_have_given(table: Table) -> None:
+    batch = to_batch(table.frame, SECRET)
+    outcomes, _ = to_outcomes(table.frame, batch.keys)
+    times = batch.ints[:, 0]
+    engine, reported = FeatureEngine(), 0
+    served = []
+    for row in range(len(batch)):
+        due = int(np.searchsorted(outcomes.reported_time_us // HOUR_US, times[row] // HOUR_US))
+        engine.report(outcomes.rows(slice(reported, due)))
+        reported = max(reported, due)
+        served.append(engine.process(batch.rows(slice(row, row + 1)))[0])
+    found = built(table).features[:, : len(FEATURE_NAMES)]
+    assert np.array_equal(bits(np.ascontiguousarray(found)), bits(np.array(served)))
+
+
+def test_columns_are_the_catalogue_and_then_the_attributes(table: Table) -> None:
+    found = built(table)
+    assert found.names[: len(FEATURE_NAMES)] == FEATURE_NAMES
+    assert set(found.names[len(FEATURE_NAMES) :]) == {"attribute.limit", "attribute.risk_band"}
+    assert found.features.shape == (1_200, len(found.names))
+    assert found.features.dtype == np.float32
+    band = found.features[:, found.names.index("attribute.risk_band")]
+    assert np.isnan(band[1])
+    assert band[[0, 3, 6]].tolist() == [0.0, 1.5, 3.0]
+
+
+def test_an_attribute_beyond_float32_counts_as_the_largest_float32(table: Table) -> None:
+    found = built(table)
+    limit = found.features[:, found.names.index("attribute.limit")]
+    assert np.isfinite(limit).all()
+    assert limit[7] == np.finfo(np.float32).max
+
+
+def test_rows_carry_their_time_label_and_amount(table: Table) -> None:
+    found = built(table)
+    frame = table.frame
+    assert found.event_time_us.tolist() == frame["event_time"].dt.timestamp("us").to_list()
+    assert found.is_fraud.sum() == CONFIG.frauds
+    assert found.amount.tolist() == (frame["amount_minor"].to_numpy() / 100).tolist()
+
+
+def test_a_row_without_label_is_not_fraud_and_never_reported(table: Table) -> None:
+    bare = table.frame.with_columns(
+        pl.lit(None, dtype=pl.Boolean).alias("is_fraud"),
+        pl.lit(None, dtype=table.frame.schema["reported_time"]).alias("reported_time"),
+    )
+    found = built(Table(bare, table.rejects))
+    assert not found.is_fraud.any()
+    assert (found.reported_time_us == np.iinfo(np.int64).max).all()
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1), days_before=st.integers(0, 20))
+def test_labels_reported_after_the_present_have_no_influence(
+    table: Table, seed: int, days_before: int
+) -> None:
+    until = UNTIL - timedelta(days=days_before)
+    chance, frame = np.random.default_rng(seed), table.frame
+    later = frame["reported_time"] > until
+    drawn = pl.Series(chance.random(len(frame)) < 0.5)
+    shift = pl.Series(chance.integers(1, 60 * 24, len(frame))) * pl.duration(minutes=1)
+    other = frame.with_columns(
+        pl.when(later).then(drawn).otherwise(pl.col("is_fraud")).alias("is_fraud"),
+        pl.when(later).then(pl.lit(until) + shift).otherwise(pl.col("reported_time")).alias("reported_time"),
+    )
+    first, second = built(table, until), built(Table(other, table.rejects), until)
+    assert np.array_equal(bits(first.features), bits(second.features))
+    assert first.is_fraud.tolist() == second.is_fraud.tolist()
+    assert first.reported_time_us.tolist() == second.reported_time_us.tolist()
+
+
+def test_a_label_reported_at_the_present_moment_is_known(table: Table) -> None:
+    until = table.frame["reported_time"][600]
+    found = built(table, until)
+    known = table.frame["reported_time"] <= until
+    assert (found.reported_time_us < np.iinfo(np.int64).max).tolist() == known.to_list()
+
+
+def test_informative_columns_are_those_that_vary() -> None:
+    unset = np.nan
+    features = np.array(
+        [[1, unset, 1, unset, 0.0, 5], [1, unset, unset, 2, -0.0, 5], [1, unset, 1, 2, 0.0, 6]],
+        dtype=np.float32,
+    )
+    assert informative(features).tolist() == [False, False, True, True, False, True]
+
+
+def test_no_column_of_no_rows_is_informative() -> None:
+    assert informative(np.zeros((0, 3), dtype=np.float32)).tolist() == [False] * 3

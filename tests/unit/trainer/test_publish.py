@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime as ort
+import polars as pl
+import pytest
+
+from kuntur.bundle import MODEL, Registry, Thresholds, TrainingWindow, read_bundle
+from kuntur.features import CATALOGUE, FEATURE_NAMES
+from kuntur.tables import RejectReport, Table, canonical_schema
+from tests.unit.trainer.samples import CALIBRATION, features, fitted
+from trainer.export import build_onnx
+from trainer.export.parity import run, session
+from trainer.models import FAMILIES
+from trainer.publish import Candidate, feature_document, git_revision, golden_rows, model_version, publish
+from trainer.quality import quality_document
+from trainer.search import SearchResult, Trial, trials_as_json
+
+NAMES = (*FEATURE_NAMES[:4], "attribute.risk_band")
+ROWS = features(400, seed=9)
+WINDOW = TrainingWindow(
+    train_start_time="2024-01-01T00:00:00+00:00",
+    train_end_time="2024-03-01T00:00:00+00:00",
+    validation_start_time="2024-03-08T00:00:00+00:00",
+    validation_end_time="2024-03-22T00:00:00+00:00",
+    label_delay_days=7,
+)
+
+
+def strictly(document: bytes) -> Any:
+    """Reads JSON as the standard has it: NaN and Infinity are none."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(f"{constant} is no JSON")
+
+    return json.loads(document, parse_constant=refuse)
+
+
+def candidate(name: str = "xgboost", **changes: Any) -> Candidate:
+    fields: dict[str, Any] = {
+        "onnx": build_onnx(fitted(name), CALIBRATION, 5),
+        "algorithm": name,
+        "feature_names": NAMES,
+        "parameters": {"max_depth": 5, "learning_rate": 0.08, "imbalance": "none"},
+        "window": WINDOW,
+        "data_hash": "ab" * 32,
+        "row_count": 400,
+        "fraud_count": 60,
+        "metrics": {"average_precision": 0.5},
+        "thresholds": Thresholds(review=0.3, decline=0.7, rationale="budget"),
+        "parity": {"rows": 400.0},
+    }
+    return Candidate(**(fields | changes))
+
+
+def published(registry: Path, chosen: Candidate | None = None) -> str:
+    given = candidate() if chosen is None else chosen
+    probability = run(session(given.onnx), ROWS)
+    return publish(Registry(registry), given, ROWS, probability, {"a.json": b"{}\n"})
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_the_same_inputs_give_the_same_bundle(name: str, tmp_path: Path) -> None:
+    first, second = (published(tmp_path / place, candidate(name)) for place in ("one", "two"))
+    assert first == second
+    bundles = [tmp_path / place / first for place in ("one", "two")]
+    for file in (MODEL, "golden_features.npy", "golden_scores.npy", "manifest.json", "documents/a.json"):
+        assert (bundles[0] / file).read_bytes() == (bundles[1] / file).read_bytes(), file
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"data_hash": "cd" * 32},
+        {"thresholds": Thresholds(review=0.3, decline=0.8, rationale="budget")},
+        {"onnx": build_onnx(fitted("xgboost", rounds=3), CALIBRATION, 5)},
+    ],
+)
+def test_another_model_threshold_or_data_gives_another_version(changes: dict[str, Any]) -> None:
+    assert model_version(candidate(**changes)) != model_version(candidate())
+
+
+def test_a_version_tells_the_end_of_its_data_and_its_algorithm() -> None:
+    assert re.fullmatch(r"20240322-xgboost-[0-9a-f]{10}", model_version(candidate()))
+
+
+@pytest.mark.parametrize("name", sorted(FAMILIES))
+def test_the_golden_scores_are_reproduced_bit_for_bit_from_the_bundle(name: str, tmp_path: Path) -> None:
+    version = published(tmp_path, candidate(name))
+    bundle = read_bundle(tmp_path / version)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1  # as a server has it: with more, trees are summed in another order
+    opened = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+    (given,) = opened.run(["probability"], {"features": bundle.golden_features})
+    assert np.array_equal(given.view(np.uint32), bundle.golden_scores.view(np.uint32))
+    assert len(given) == 256
+
+
+def test_the_manifest_says_where_the_model_comes_from(tmp_path: Path) -> None:
+    manifest = read_bundle(tmp_path / published(tmp_path)).manifest
+    assert manifest.window == WINDOW
+    assert manifest.data_hash == "ab" * 32
+    assert (manifest.row_count, manifest.fraud_count) == (400, 60)
+    assert manifest.feature_names == NAMES
+    assert manifest.parameters["learning_rate"] == 0.08
+    assert {"xgboost", "onnx", "onnxruntime", "scikit-learn", "ray", "optuna", "polars", "numpy"} <= set(
+        manifest.library_versions
+    )
+    assert re.fullmatch(r"[0-9a-f]{40}(-dirty)?", manifest.git_revision)
+    assert {MODEL, "golden_features.npy", "golden_scores.npy", "documents/a.json"} <= set(manifest.files)
+
+
+def test_publishing_makes_live_and_twice_is_harmless(tmp_path: Path) -> None:
+    first, again = published(tmp_path), published(tmp_path)
+    assert first == again
+    assert Registry(tmp_path).versions() == [first]
+    assert Registry(tmp_path).live_version() == first
+
+
+def test_a_second_model_goes_live_beside_the_first(tmp_path: Path) -> None:
+    first = published(tmp_path)
+    second = published(tmp_path, candidate("logistic_regression"))
+    assert Registry(tmp_path).versions() == sorted([first, second])
+    assert Registry(tmp_path).live_version() == second
+
+
+def test_outside_git_there_is_no_revision(tmp_path: Path) -> None:
+    assert git_revision(tmp_path) == ""
+
+
+def test_golden_rows_are_spread_over_all_scores() -> None:
+    probability = np.random.default_rng(0).random(10_000).astype(np.float32)
+    chosen = probability[golden_rows(probability)]
+    assert len(chosen) == 256
+    assert chosen[0] == probability.min()
+    assert chosen[-1] == probability.max()
+    assert np.diff(chosen).max() < 0.01
+
+
+def test_golden_rows_of_few_are_all_of_them() -> None:
+    assert sorted(golden_rows(np.array([0.3, 0.1, 0.3], dtype=np.float32)).tolist()) == [0, 1, 2]
+
+
+def test_the_feature_document_ranks_features_and_explains_them() -> None:
+    rows = strictly(feature_document(NAMES, np.array([0.1, 0.4, 0.0, 0.2, 0.3])))
+    assert [row["name"] for row in rows] == [NAMES[1], NAMES[4], NAMES[3], NAMES[0], NAMES[2]]
+    by_name = {feature.name: feature for feature in CATALOGUE}
+    assert rows[0]["description"] == by_name[NAMES[1]].description
+    assert "description" not in rows[1]  # an attribute: only the institution knows what it is
+
+
+def test_the_quality_document_is_json_whatever_the_columns_hold() -> None:
+    schema = canonical_schema(("band",))
+    nothing = {name: pl.Series(name, [None, None], dtype=dtype) for name, dtype in schema.items()}
+    text = {name: pl.Series(name, ["", "x"]) for name, dtype in schema.items() if dtype == pl.String}
+    frame = pl.DataFrame(nothing | text)
+    report = RejectReport(rows_read=3, rows_rejected=1, findings=(), path=None)
+    found = strictly(quality_document(Table(frame, report)))
+    assert found["rows"] == 2
+    assert found["rejected"]["rows_rejected"] == 1
+    assert found["columns"]["transaction_id"]["missing"] == 0.5
+    assert found["columns"]["attribute.band"]["missing"] == 1
+    assert strictly(quality_document(Table(frame.clear(), report)))["rows"] == 0
+
+
+def test_the_search_document_holds_every_trial() -> None:
+    trials = (Trial({"algorithm": "xgboost", "rounds": 40}, 0.5, 40, 1.5, finished=True),)
+    (found,) = strictly(trials_as_json(SearchResult(trials)))
+    assert found["parameters"] == {"algorithm": "xgboost", "rounds": 40}
+    assert found["average_precision"] == 0.5

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pickle
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from trainer.config import SearchSettings
+from trainer.progress import Progress, Silent
+from trainer.search import _experiment_name
+from trainer.search_progress import TrialProgress
+
+ROWS = {
+    "features": np.arange(12, dtype=np.float32).reshape(6, 2),
+    "label": np.array([0, 1, 0, 0, 1, 0], dtype=np.float32),
+}
+
+
+class Heard(Silent):
+    """Keeps the steps it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int, str]] = []
+
+    def step(self, name: str, done: int, total: int, detail: str = "") -> None:
+        """Keeps the step."""
+        del name
+        self.steps.append((done, total, detail))
+
+
+def trial(number: int, algorithm: str = "xgboost") -> SimpleNamespace:
+    return SimpleNamespace(trial_id=str(number), config={"algorithm": algorithm})
+
+
+def watcher(progress: Progress) -> TrialProgress:
+    return TrialProgress(progress, 3)
+
+
+def test_the_same_rows_and_settings_are_the_same_search() -> None:
+    copied = {name: values.copy() for name, values in ROWS.items()}
+    assert _experiment_name(ROWS, SearchSettings()) == _experiment_name(copied, SearchSettings())
+
+
+@pytest.mark.parametrize("changes", [{"seed": 8}, {"trials": 3}, {"algorithms": ["xgboost"]}])
+def test_other_settings_are_another_search(changes: dict[str, object]) -> None:
+    other = SearchSettings.model_validate(changes)
+    assert _experiment_name(ROWS, other) != _experiment_name(ROWS, SearchSettings())
+
+
+def test_other_rows_are_another_search() -> None:
+    names = {_experiment_name(ROWS, SearchSettings())}
+    names.add(_experiment_name(ROWS | {"label": 1 - ROWS["label"]}, SearchSettings()))
+    names.add(_experiment_name({name: values[:5] for name, values in ROWS.items()}, SearchSettings()))
+    assert len(names) == 3
+
+
+def test_progress_tells_trials_done_and_the_best_so_far() -> None:
+    heard = Heard()
+    seen = watcher(heard)
+    seen.on_trial_result(0, [], trial(1), {"average_precision": 0.25})
+    seen.on_trial_result(0, [], trial(2, "random_forest"), {"average_precision": 0.125})  # no better
+    seen.on_trial_complete(0, [], trial(1))
+    seen.on_trial_error(0, [], trial(2, "random_forest"))
+    best = "best AP 0.2500 (xgboost)"
+    assert heard.steps == [(0, 3, best), (1, 3, best), (2, 3, best)]
+
+
+def test_a_trial_that_ends_twice_is_counted_once() -> None:
+    heard = Heard()
+    seen = watcher(heard)
+    seen.on_trial_error(0, [], trial(1))
+    seen.on_trial_complete(0, [], trial(1))
+    assert heard.steps[-1] == (1, 3, "")
+
+
+def test_a_later_run_goes_on_counting() -> None:
+    before, heard = watcher(Silent()), Heard()
+    before.on_trial_result(0, [], trial(1), {"average_precision": 0.5})
+    before.on_trial_complete(0, [], trial(1))
+    after = watcher(heard)
+    after.set_state(pickle.loads(pickle.dumps(before.get_state())))  # noqa: S301  # its own bytes
+    after.on_trial_complete(0, [], trial(2))
+    assert heard.steps == [(2, 3, "best AP 0.5000 (xgboost)")]
