@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
+
+if TYPE_CHECKING:
+    from trainer.config import TrainerSettings
 
 app = typer.Typer(
     name="kuntur-trainer",
@@ -107,13 +110,6 @@ def train(
       kuntur-trainer train --journal journal --trials 40 --ray-address auto
 
     """
-    from tomllib import TOMLDecodeError
-
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
-
-    from trainer.config import load
-
     given: dict[str, Any] = {
         "data": {
             "paths": tuple(files) if files else None,
@@ -135,19 +131,30 @@ def train(
     overrides |= {
         name: value for name, value in {"registry": registry, "work": work}.items() if value is not None
     }
-    if config is not None and not config.is_file():
-        raise _fail(f"there is no file {config}")
-    try:
-        settings = load(config, overrides)
-    except ValidationError as error:
-        raise _fail(_settings_message(error)) from error
-    except TOMLDecodeError as error:
-        raise _fail(f"{config} is no TOML: {error}") from error
-    except SettingsError as error:
-        raise _fail(f"an environment variable cannot be read: {error}") from error
+    settings = _settings(config, overrides)
     if not settings.data.paths and settings.data.journal is None:
         raise _fail("nothing to learn from: give files, or --journal DIRECTORY")
     _train(settings)
+
+
+@app.command("config")
+def show_config(
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
+    ] = None,
+) -> None:
+    """Prints the settings in force as a TOML file, each with what it means.
+
+    Example: kuntur-trainer config > trainer.toml
+    """
+    import sys
+
+    from kuntur.identity import DEFAULT_HASH_KEY
+    from kuntur.settings_document import to_toml
+    from trainer.config import ENVIRONMENT_PREFIX
+
+    settings = _settings(config, {})
+    sys.stdout.write(to_toml(settings, ENVIRONMENT_PREFIX, {"hash_key": DEFAULT_HASH_KEY}))
 
 
 @app.command()
@@ -189,7 +196,7 @@ def replay(
     raise typer.Exit(1 if report.different else 0)
 
 
-def _train(settings: Any) -> None:
+def _train(settings: TrainerSettings) -> None:
     from kuntur.journal_file import JournalError
     from kuntur.tables import MappingError, SourceError, TooManyRejects
     from trainer.app import run
@@ -208,6 +215,26 @@ def _train(settings: Any) -> None:
         _console.print(f"[red]nothing was published:[/red] {escape(str(error))}", highlight=False)
         raise typer.Exit(1) from error
     show(report, settings.registry, _console)
+
+
+def _settings(config: Path | None, overrides: dict[str, object]) -> TrainerSettings:
+    from tomllib import TOMLDecodeError
+
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from trainer.config import load
+
+    if config is not None and not config.is_file():
+        raise _fail(f"there is no file {config}")
+    try:
+        return load(config, overrides)
+    except ValidationError as error:
+        raise _fail(_settings_message(error)) from error
+    except TOMLDecodeError as error:
+        raise _fail(f"{config} is no TOML: {error}") from error
+    except SettingsError as error:
+        raise _fail(f"an environment variable cannot be read: {error}") from error
 
 
 def _aware(moment: datetime | None) -> datetime | None:

@@ -23,6 +23,9 @@ from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 Algorithm = Literal["xgboost", "random_forest", "logistic_regression"]
 
 
+ENVIRONMENT_PREFIX = "KUNTUR_TRAINER_"
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
@@ -101,7 +104,7 @@ class TrainerSettings(BaseSettings):
     """All settings."""
 
     model_config = SettingsConfigDict(
-        env_prefix="KUNTUR_TRAINER_",
+        env_prefix=ENVIRONMENT_PREFIX,
         env_nested_delimiter="__",
         frozen=True,
         extra="forbid",

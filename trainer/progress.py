@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+_FEW = 100  # steps that are worth a line each
+
 
 class Progress(ABC):
     """Where work says how far it is."""
@@ -59,6 +61,7 @@ class Terminal(Progress):
             disable=not console.is_terminal,
         )
         self._tasks: dict[str, TaskID] = {}
+        self._printed = ("", 0)
 
     def __enter__(self) -> Self:
         self._bars.start()
@@ -70,11 +73,14 @@ class Terminal(Progress):
         self._bars.stop()
 
     def step(self, name: str, done: int, total: int, detail: str = "") -> None:
-        """Moves a bar; elsewhere than on a terminal, prints the stage when it is done."""
+        """Moves a bar; elsewhere than on a terminal, prints lines: a step, or a stage of many."""
         if name not in self._tasks:
             self._tasks[name] = self._bars.add_task(name, total=total, detail=detail)
         self._bars.update(self._tasks[name], completed=done, total=total, detail=detail)
-        if not self._console.is_terminal and done >= total:
+        if self._console.is_terminal or (name, done) == self._printed:
+            return
+        if done >= total or (done > 0 and total <= _FEW):
+            self._printed = (name, done)
             self._console.print(f"{name}: {done:,} of {total:,} {detail}".rstrip())
 
     def note(self, text: str) -> None:
