@@ -35,7 +35,10 @@ _STARTUP_TRIALS = 6  # random proposals before TPE has something to go by
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One setting that was tried: what it was, how good it got and after how many rounds."""
+    """One setting that was tried: what it was, how good it got and after how many rounds.
+
+    finished: whether it ran to its end, rather than being cut short as hopeless or for want of time.
+    """
 
     parameters: dict[str, Any]
     average_precision: float
@@ -78,8 +81,8 @@ def run_trial(parameters: dict[str, Any], rows: dict[str, npt.NDArray[Any]], cpu
     family = FAMILIES[parameters["algorithm"]]
     chosen = balanced(training, parameters["imbalance"], seed)
     model = family.fit(chosen, parameters, threads=cpus, seed=seed, judge=judge, on_round=report)
-    if best["rounds"] == 0:
-        report(1, model.margin(judge))
+    if best["rounds"] == 0:  # a family without rounds, or fewer rounds than lie between two reports
+        report(int(parameters.get("rounds", 1)), model.margin(judge))
 
 
 @contextmanager
@@ -99,7 +102,7 @@ def connected(settings: RaySettings) -> Iterator[None]:
         options |= {"include_dashboard": False, "object_store_memory": settings.object_store_bytes}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        ray.init(address=settings.address, **options)
+        ray.init(address=settings.address or "local", **options)
     try:
         yield
     finally:
@@ -171,7 +174,7 @@ def _tune(
         tuner._local_tuner.get_run_config().callbacks = [watcher]  # restore takes no callbacks
     else:
         space = SearchSpace(settings.algorithms, settings.max_rounds)
-        rungs = max(settings.max_rounds // REPORT_ROUNDS, 1)
+        rungs = _reports(settings.max_rounds)
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -179,6 +182,7 @@ def _tune(
                 mode="max",
                 num_samples=settings.trials,
                 time_budget_s=settings.time_limit_s,
+                reuse_actors=True,  # a new process imports for seconds before its trial starts
                 search_alg=OptunaSearch(
                     space=space,
                     points_to_evaluate=space.starts()[: settings.trials],
@@ -201,13 +205,18 @@ def _tune(
     return [_as_trial(result) for result in grid if result.metrics and METRIC in result.metrics]
 
 
+def _reports(rounds: int) -> int:
+    """Gives how often a trial reports that runs to its end."""
+    return max(rounds // REPORT_ROUNDS, 1)
+
+
 def _as_trial(result: Any) -> Trial:
     return Trial(
         parameters={k: v for k, v in result.config.items() if not isinstance(v, dict)},
         average_precision=float(result.metrics[METRIC]),
         rounds=int(result.metrics["rounds"]),
         seconds=float(result.metrics.get("time_total_s", 0.0)),
-        finished=bool(result.metrics.get("done", False)),
+        finished=int(result.metrics["training_iteration"]) >= _reports(int(result.config.get("rounds", 1))),
     )
 
 

@@ -23,6 +23,15 @@ class TrialProgress(Callback):  # type: ignore[misc]  # ray has no types
         """Leaves the terminal out: Ray writes callbacks down with the search, for a later run to go on."""
         return self.__dict__ | {"_progress": Silent()}
 
+    def get_state(self) -> dict[str, Any]:
+        """Gives what a later run needs to go on counting; Ray keeps it with the search."""
+        return {"ended": sorted(self._ended), "best": self._best, "best_name": self._best_name}
+
+    def set_state(self, state: dict[str, Any]) -> None:
+        """Goes on counting where an earlier run stopped."""
+        self._ended = set(state["ended"])
+        self._best, self._best_name = state["best"], state["best_name"]
+
     def on_trial_result(
         self, iteration: int, trials: list[Any], trial: Any, result: dict[str, Any], **info: Any
     ) -> None:

@@ -1,0 +1,75 @@
+"""A small search, for tests and for a process of its own that a test kills: rows, settings, progress."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from trainer.config import RaySettings, SearchSettings
+from trainer.progress import Progress
+from trainer.rows import TrainingRows
+from trainer.search import SearchResult, search
+
+OBJECT_STORE_BYTES = 100 << 20
+
+
+class Heard(Progress):
+    """Keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.steps: list[tuple[int, int, str]] = []
+        self.notes: list[str] = []
+
+    def step(self, name: str, done: int, total: int, detail: str = "") -> None:
+        """Keeps the step."""
+        del name
+        self.steps.append((done, total, detail))
+
+    def note(self, text: str) -> None:
+        """Keeps the note."""
+        self.notes.append(text)
+
+
+def some_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Gives float32 [n, 6] with unset values, and bool [n] that depends on it."""
+    chance = np.random.default_rng(seed)
+    features = chance.normal(size=(n, 6)).astype(np.float32)
+    features[chance.random(features.shape) < 0.1] = np.nan
+    known = np.nan_to_num(features)
+    return features, known[:, 0] + known[:, 1] * known[:, 2] + chance.normal(size=n) > 2.5
+
+
+def settings(**changes: object) -> SearchSettings:
+    """Gives settings of a small search whose trials run one after the other on two cores."""
+    return SearchSettings.model_validate({"trials": 4, "max_rounds": 40, "cpus_per_trial": 2} | changes)
+
+
+def searched(
+    work: Path,
+    chosen: SearchSettings,
+    address: str | None = None,
+    progress: Progress | None = None,
+    rows: int = 3_000,
+    spoilt: float | None = None,
+) -> SearchResult:
+    """Runs a search; spoilt: a value that the first row's features and label have instead of theirs."""
+    features, label = some_rows(rows, 1)
+    judge_features, judge_label = some_rows(2_000, 2)
+    labels = label.astype(np.float32)
+    if spoilt is not None:
+        features[0] = spoilt
+        labels[0] = spoilt if np.isnan(spoilt) else labels[0]
+    training = TrainingRows(features, labels, np.ones(rows, dtype=np.float32))
+    ray = RaySettings(address=address, object_store_bytes=OBJECT_STORE_BYTES)
+    return search(training, judge_features, judge_label, chosen, ray, work, progress or Heard())
+
+
+def long_settings() -> SearchSettings:
+    """Gives settings of a search that takes long enough to be killed in its middle."""
+    return settings(algorithms=["xgboost"], max_rounds=240)
+
+
+if __name__ == "__main__":
+    searched(Path(sys.argv[1]), long_settings(), rows=30_000)

@@ -1,0 +1,139 @@
+"""One whole run, from a file to a live bundle, on a Ray of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime as ort
+import pytest
+
+from kuntur.bundle import Bundle, Registry, read_bundle
+from kuntur.features import FeatureEngine, FeatureSelection
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.tables import Mapping, read, to_batch, to_outcomes
+from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
+from trainer.app import run
+from trainer.config import TrainerSettings
+from trainer.pipeline import TrainingReport
+from trainer.synthetic import SyntheticConfig, write
+
+SECRET = secret_from_hex(DEFAULT_HASH_KEY)
+HOUR_US, LABEL_DELAY_DAYS = 3_600_000_000, 5
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Sixty days of transactions, 2 % of them fraud."""
+    path = tmp_path_factory.mktemp("data") / "transactions.parquet"
+    size = {"transactions": 20_000, "accounts": 600, "merchants": 400, "days": 60, "fraud_rate": 0.02}
+    write(SyntheticConfig.model_validate(size), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def trained(data: Path) -> tuple[TrainingReport, Path, Heard]:
+    """A run: its report, its registry and what it said."""
+    registry, heard = data.parent / "registry", Heard()
+    settings = TrainerSettings.model_validate(
+        {
+            "data": {"paths": [str(data)]},
+            "split": {"label_delay_days": LABEL_DELAY_DAYS, "validation_days": 8},
+            "search": {"trials": 2, "algorithms": ["xgboost"], "max_rounds": 40},
+            "ray": {"object_store_bytes": OBJECT_STORE_BYTES},
+            "registry": str(registry),
+            "work": str(data.parent / "work"),
+        }
+    )
+    return run(settings, heard), registry, heard
+
+
+@pytest.fixture(scope="module")
+def bundle(trained: tuple[TrainingReport, Path, Heard]) -> Bundle:
+    """The bundle that was published."""
+    report, registry, _ = trained
+    return read_bundle(registry / report.model_version)
+
+
+def served(bundle: Bundle, features: np.ndarray) -> np.ndarray:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
+    scores: np.ndarray = session.run(["probability"], {"features": features})[0]
+    return scores
+
+
+def test_the_model_is_published_and_live(trained: tuple[TrainingReport, Path, Heard]) -> None:
+    report, registry, _ = trained
+    assert Registry(registry).live_version() == report.model_version
+    assert Registry(registry).versions() == [report.model_version]
+
+
+def test_the_model_finds_most_of_the_fraud_that_it_did_not_learn_from(
+    trained: tuple[TrainingReport, Path, Heard],
+) -> None:
+    metrics = trained[0].metrics
+    assert metrics["average_precision"] > 10 * metrics["frauds"] / metrics["rows"]
+    assert metrics["auc_roc"] > 0.8
+    assert metrics["expected_calibration_error"] < 0.02
+    assert metrics["alerts_per_day"] <= 50
+    assert metrics["declines_per_day"] <= 10
+
+
+def test_the_windows_keep_the_label_delay(bundle: Bundle) -> None:
+    window = bundle.manifest.window
+    times = [
+        np.datetime64(text.removesuffix("+00:00"), "us")
+        for text in (
+            window.train_start_time,
+            window.train_end_time,
+            window.validation_start_time,
+            window.validation_end_time,
+        )
+    ]
+    assert times == sorted(times)
+    assert times[2] - times[1] == np.timedelta64(LABEL_DELAY_DAYS, "D")
+    assert window.label_delay_days == LABEL_DELAY_DAYS
+
+
+def test_transactions_through_the_engine_and_the_bundle_score_as_its_golden_rows(
+    data: Path, bundle: Bundle
+) -> None:
+    table = read([str(data)], Mapping.load("kuntur"))
+    batch = to_batch(table.frame, SECRET)
+    outcomes, _ = to_outcomes(table.frame, batch.keys)
+    engine, reported, parts = FeatureEngine(), 0, []
+    hours = batch.ints[:, 0] // HOUR_US
+    for start in (starts := np.flatnonzero(np.diff(hours, prepend=-1))):
+        due = int(np.searchsorted(outcomes.reported_time_us // HOUR_US, hours[start]))
+        engine.report(outcomes.rows(slice(reported, due)))
+        reported = max(reported, due)
+        after = starts[starts > start]
+        parts.append(engine.process(batch.rows(slice(start, after[0] if len(after) else len(batch)))))
+    features = FeatureSelection(bundle.manifest.feature_names).take(np.concatenate(parts), {})
+    rows = {row.tobytes(): place for place, row in enumerate(features)}
+    places = [rows[golden.tobytes()] for golden in bundle.golden_features]
+    scores = served(bundle, features)[places]
+    assert np.array_equal(scores.view(np.uint32), bundle.golden_scores.view(np.uint32))
+
+
+def test_the_bundle_carries_the_documents_as_json(bundle: Bundle) -> None:
+    documents = {path.name: json.loads(path.read_text()) for path in (bundle.path / "documents").iterdir()}
+    assert {"search.json", "features.json", "quality.json", "settings.json"} <= set(documents)
+    assert len(documents["search.json"]) == 2
+    assert [row["name"] for row in documents["features.json"]] != []
+    assert documents["quality.json"]["rows"] == 20_000
+    assert "hash_key" not in documents["settings.json"]
+
+
+def test_the_rounds_in_the_manifest_are_those_at_which_the_best_trial_was_best(bundle: Bundle) -> None:
+    best = json.loads((bundle.path / "documents" / "search.json").read_text())[0]
+    assert bundle.manifest.parameters["rounds"] == best["rounds"]
+
+
+def test_the_run_says_what_it_does(trained: tuple[TrainingReport, Path, Heard]) -> None:
+    _, _, heard = trained
+    assert heard.notes[0] == "Read 20,000 transactions, 400 of them fraud"
+    assert heard.notes[1].startswith("Learning from")
+    assert (2, 2) in [step[:2] for step in heard.steps]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from ray.cluster_utils import Cluster
+
+from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard, searched, settings
+from trainer.models import FAMILIES
+from trainer.search import SearchFailedError, SearchResult
+
+FAMILY_NAMES = sorted(FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A Ray cluster of two cores that all searches of this module connect to."""
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 2,
+            "object_store_memory": OBJECT_STORE_BYTES,
+            "include_dashboard": False,
+        },
+    )
+    yield cluster.address
+    cluster.shutdown()
+
+
+@pytest.fixture(scope="module")
+def first(address: str, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, SearchResult, Heard]:
+    """A search over all families: where it lies, what it found and what it said."""
+    work, heard = tmp_path_factory.mktemp("work"), Heard()
+    return work, searched(work, settings(), address, heard), heard
+
+
+def test_trials_are_sorted_best_first_and_all_families_are_tried(
+    first: tuple[Path, SearchResult, Heard],
+) -> None:
+    _, found, heard = first
+    scores = [trial.average_precision for trial in found.trials]
+    assert len(scores) == 4
+    assert scores == sorted(scores, reverse=True)
+    assert found.best.average_precision > 0.1
+    assert {trial.parameters["algorithm"] for trial in found.trials} == set(FAMILY_NAMES)
+    assert all(trial.finished for trial in found.trials)
+    assert heard.steps[-1][:2] == (4, 4)
+    assert heard.steps[-1][2].startswith(f"best AP {found.best.average_precision:.4f}")
+    assert heard.notes == []
+
+
+def test_the_same_seed_finds_the_same_settings_one_at_a_time(
+    address: str, tmp_path: Path, first: tuple[Path, SearchResult, Heard]
+) -> None:
+    again = searched(tmp_path, settings(), address)
+    assert [t.parameters for t in again.trials] == [t.parameters for t in first[1].trials]
+    assert [t.average_precision for t in again.trials] == [t.average_precision for t in first[1].trials]
+
+
+def test_a_search_that_is_done_is_not_done_again(
+    address: str, first: tuple[Path, SearchResult, Heard]
+) -> None:
+    work, found, _ = first
+    heard = Heard()
+    again = searched(work, settings(), address, heard)
+    assert again == found
+    assert heard.notes[0].startswith("Going on with the search")
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+def test_each_family_can_be_searched_alone(address: str, tmp_path: Path, name: str) -> None:
+    # Fewer rounds than lie between two reports: they must all be counted nevertheless.
+    found = searched(tmp_path, settings(algorithms=[name], trials=2, max_rounds=7), address)
+    assert [trial.parameters["algorithm"] for trial in found.trials] == [name, name]
+    assert {trial.rounds for trial in found.trials} == {7 if name == "xgboost" else 1}
+
+
+def test_one_trial_that_fails_leaves_the_others(address: str, tmp_path: Path) -> None:
+    # Infinite features: scikit-learn's forest refuses them, logistic regression counts them as unset.
+    heard = Heard()
+    chosen = settings(algorithms=["logistic_regression", "random_forest"], trials=2)
+    found = searched(tmp_path, chosen, address, heard, spoilt=float("inf"))
+    assert [trial.parameters["algorithm"] for trial in found.trials] == ["logistic_regression"]
+    assert heard.steps[-1][:2] == (2, 2)
+
+
+def test_when_all_trials_fail_the_error_says_where_theirs_are(address: str, tmp_path: Path) -> None:
+    with pytest.raises(SearchFailedError) as caught:
+        searched(tmp_path, settings(trials=1), address, spoilt=float("nan"))
+    (experiment,) = tmp_path.glob("search-*")
+    assert str(experiment) in str(caught.value)
+    assert "NaN" in "".join(path.read_text() for path in experiment.glob("*/error.txt"))
