@@ -9,10 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from statistics import median
 from typing import Annotated
 
 import onnxruntime
@@ -28,6 +28,7 @@ _WORK = Path("bench/work")
 _UNARY = "kuntur.api.v1.ScoringService/ScoreTransaction"
 _STREAM = "kuntur.api.v1.ScoringService/ScoreStream"
 _SERVER_CORE, _LOAD_CORE = 0, 1
+_IN_FLIGHT = (1, 32)
 _BYTES_A_SCORE = 72
 _READY_S = 60.0
 _STREAMED = {1: 20_000, 64: 120_000, 512: 120_000}  # transactions of one stream by frame size
@@ -66,23 +67,41 @@ def _server(workload: Workload) -> Iterator[str]:
         yield address
 
 
-def _measure(address: str, bodies: dict[str, Path], seconds: float, *, ramp: bool) -> dict[str, Load]:
-    """Measures single calls and streams at one address."""
+def _measure_singles(
+    addresses: dict[str, str], body: Path, seconds: float, rounds: int
+) -> dict[str, list[Load]]:
+    """Measures single calls at each address in turn, round after round, so that a slow spell hits all."""
+    log = _WORK / "h2load.log"
+    loads: dict[str, list[Load]] = {}
+    for in_flight in _IN_FLIGHT:
+        counts = {}
+        for name, address in addresses.items():
+            few = run(address, _UNARY, body, requests=2_000, in_flight=in_flight, core=_LOAD_CORE, log=log)
+            counts[name] = max(1_000, int(few.per_second * seconds / rounds))
+        for _ in range(rounds):
+            for name, address in addresses.items():
+                load = run(
+                    address,
+                    _UNARY,
+                    body,
+                    requests=counts[name],
+                    in_flight=in_flight,
+                    core=_LOAD_CORE,
+                    log=log,
+                )
+                loads.setdefault(f"{name}_unary_{in_flight}", []).append(load)
+    return loads
+
+
+def _measure_streams(addresses: dict[str, str], bodies: dict[str, Path]) -> dict[str, list[Load]]:
+    """Measures one stream of each frame size at each address."""
     log = _WORK / "h2load.log"
     loads = {}
-    for in_flight in (1, 32):
-        few = run(
-            address, _UNARY, bodies["single"], requests=2_000, in_flight=in_flight, core=_LOAD_CORE, log=log
-        )
-        many = max(2_000, int(few.per_second * seconds))
-        loads[f"unary_{in_flight}"] = run(
-            address, _UNARY, bodies["single"], requests=many, in_flight=in_flight, core=_LOAD_CORE, log=log
-        )
     for frame in _STREAMED:
-        name = f"stream_{frame}"
-        if ramp:
-            run(address, _STREAM, bodies["ramp"], requests=1, in_flight=1, core=_LOAD_CORE, log=log)
-        loads[name] = run(address, _STREAM, bodies[name], requests=1, in_flight=1, core=_LOAD_CORE, log=log)
+        for name, address in addresses.items():
+            for body in ("ramp", f"stream_{frame}"):
+                load = run(address, _STREAM, bodies[body], requests=1, in_flight=1, core=_LOAD_CORE, log=log)
+            loads[f"{name}_stream_{frame}"] = [load]
     return loads
 
 
@@ -110,22 +129,22 @@ def _parts(transactions: int, accounts: int) -> dict[str, float]:
     return figures
 
 
-def _results(parts: dict[str, float], echo: dict[str, Load], served: dict[str, Load]) -> dict[str, float]:
+def _results(parts: dict[str, float], loads: dict[str, list[Load]]) -> dict[str, float]:
+    """Gives all figures: medians over the rounds, and for ratios the median of the rounds' own ratios."""
     figures = dict(parts)
-    for name, loads in (("echo", echo), ("kuntur", served)):
-        for case, load in loads.items():
-            if case.startswith("unary"):
-                figures[f"{name}_{case}_per_s"] = load.per_second
-                figures[f"{name}_{case}_p50_ms"] = load.percentile_ms(50)
-                figures[f"{name}_{case}_p99_ms"] = load.percentile_ms(99)
-            else:
-                figures[f"{name}_{case}_tx_per_s"] = (
-                    _STREAMED[int(case.removeprefix("stream_"))] / load.seconds
-                )
-    for in_flight in (1, 32):
+    for case, rounds in loads.items():
+        if "stream" in case:
+            figures[f"{case}_tx_per_s"] = _STREAMED[int(case.rpartition("_")[2])] / rounds[0].seconds
+            continue
+        figures[f"{case}_per_s"] = median(load.per_second for load in rounds)
+        figures[f"{case}_p50_ms"] = median(load.percentile_ms(50) for load in rounds)
+        figures[f"{case}_p99_ms"] = median(load.percentile_ms(99) for load in rounds)
+    for in_flight in _IN_FLIGHT:
         case = f"unary_{in_flight}"
-        figures[f"ratio_{case}_to_echo"] = served[case].per_second / echo[case].per_second
-    figures["ratio_unary_1_p50_to_echo"] = figures["kuntur_unary_1_p50_ms"] / figures["echo_unary_1_p50_ms"]
+        pairs = list(zip(loads[f"kuntur_{case}"], loads[f"echo_{case}"], strict=True))
+        figures[f"ratio_{case}_to_echo"] = median(k.per_second / e.per_second for k, e in pairs)
+        p50 = median(k.percentile_ms(50) / e.percentile_ms(50) for k, e in pairs)
+        figures[f"ratio_{case}_p50_to_echo"] = p50
     figures["ratio_stream_1_to_echo"] = (
         figures["kuntur_stream_1_tx_per_s"] / figures["echo_stream_1_tx_per_s"]
     )
@@ -185,7 +204,8 @@ def _show(figures: dict[str, float]) -> None:
 
 
 def main(
-    seconds: Annotated[float, typer.Option(help="Length of each measurement of single calls.")] = 5.0,
+    seconds: Annotated[float, typer.Option(help="Length of each measurement of single calls.")] = 8.0,
+    rounds: Annotated[int, typer.Option(help="Rounds that it is cut into, echo and Kuntur in turn.")] = 8,
     accounts: Annotated[int, typer.Option(help="Accounts among the transactions.")] = 10_000,
     output: Annotated[Path, typer.Option(help="Where to write the figures.")] = Path("bench/results.json"),
 ) -> None:
@@ -200,14 +220,15 @@ def main(
         with _console.status("Preparing the load"):
             workload = prepare(_WORK / "served", transactions, accounts)
             bodies = _bodies(workload)
-        with _console.status("Bare echo"), _echo() as address:
-            time.sleep(0.5)
-            echo = _measure(address, bodies, seconds, ramp=False)
-        with _console.status("Kuntur"), _server(workload) as address:
-            served = _measure(address, bodies, seconds, ramp=True)
+        with _echo() as echo, _server(workload) as kuntur:
+            addresses = {"echo": echo, "kuntur": kuntur}
+            with _console.status("Single calls, in turn at a bare echo and at Kuntur"):
+                loads = _measure_singles(addresses, bodies["single"], seconds, rounds)
+            with _console.status("Streams"):
+                loads |= _measure_streams(addresses, bodies)
     except LoadError as error:
         sys.exit(f"bench stopped: {error}")
-    figures = _results(parts, echo, served)
+    figures = _results(parts, loads)
     _show(figures)
     document = {"machine": _machine(), "figures": {name: round(value, 4) for name, value in figures.items()}}
     output.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")

@@ -62,7 +62,9 @@ def serve(
     from kuntur.journal_file import JournalError
     from server.app import ServerApp
     from server.logs import configure_logs
+    from server.scheduling import prefer_finishing
 
+    prefer_finishing()  # before any thread is started
     configure_logs(settings.log.level, settings.log.format)
     try:
         server = ServerApp(settings)

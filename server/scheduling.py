@@ -1,0 +1,18 @@
+"""How the kernel schedules the server's threads."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+
+def prefer_finishing() -> None:
+    """Asks for SCHED_BATCH, under which a thread that wakes up does not push the running one aside.
+
+    Each inference lets go of the interpreter's lock, and gRPC's polling thread waits for it: under the
+    default policy the two change places at every call, which costs more than the inference. Threads that
+    are started afterwards inherit the policy. Does nothing where the system has or allows no such policy.
+    """
+    if hasattr(os, "SCHED_BATCH"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
