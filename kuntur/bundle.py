@@ -353,7 +353,7 @@ class Registry:
     def live_version(self) -> str | None:
         """Gives the version that is to be live, None when none was chosen."""
         try:
-            return (self.path / _LIVE).read_text(encoding="utf-8").strip() or None
+            return (self.path / _LIVE).read_text(encoding="utf-8", errors="replace").strip() or None
         except FileNotFoundError:
             return None
 

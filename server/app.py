@@ -121,17 +121,19 @@ class ServerApp:
 
     def serve_until_signalled(self) -> None:
         """Starts, waits for SIGTERM or SIGINT, and stops. Only from the main thread."""
-        asked = threading.Event()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: asked.set())
+        # Waited for, not handled: a handler runs on this thread between any two steps, also while the
+        # wait holds the very lock that it would need. Threads started later leave both signals to us.
+        numbers = {signal.SIGTERM, signal.SIGINT}
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
         try:
             self.start()
             # What is loaded by now stays for ever: walking it holds every thread up for 80 ms a collection.
             gc.collect()
             gc.freeze()
-            asked.wait()
+            signal.sigwait(numbers)
         finally:
             self.stop()
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         self.start()

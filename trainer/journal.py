@@ -23,7 +23,8 @@ _PLAIN = (
     "account_type", "counterparty_account_id", "merchant_id", "merchant_category_code",
     "merchant_country_code", "device_id", "ip_address",
 )  # fmt: skip
-_END_OF_TIME_US = 2**62
+# How far an event may lie after the server's clock, by its default; what was farther it refused.
+_FUTURE_TOLERANCE_S = 86_400
 
 
 def _accepted(entry: journal_pb2.Entry, reader: TransactionReader) -> Iterable[transaction_pb2.Transaction]:
@@ -42,7 +43,8 @@ def _accepted(entry: journal_pb2.Entry, reader: TransactionReader) -> Iterable[t
     elif kind == "backfill":
         # A backfill has no response of its own; what was refused in it was refused for its own fields.
         request = scoring_service_pb2.ScoreStreamRequest.FromString(entry.backfill.request)
-        for place in reader.read_request(entry.backfill.request, _END_OF_TIME_US).places.tolist():
+        latest_us = (entry.written_time.seconds + _FUTURE_TOLERANCE_S) * 1_000_000
+        for place in reader.read_request(entry.backfill.request, latest_us).places.tolist():
             yield request.transactions[place]
 
 

@@ -19,16 +19,19 @@ from kuntur.tables import Table, to_batch, to_outcomes
 from kuntur.transaction import IntColumn
 from trainer.export.parity import run, session
 
+_NAME = ["institution_id", "transaction_id"]
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
     """Transactions in event order with the features that serving them in this order gives.
 
-    features: float32 [n, catalogue]; attributes: by name, float64 [n]; amount: float64 [n], currency units;
-    is_fraud: bool [n], False where no label is known.
+    ids: institution_id and transaction_id, which together name a transaction; features: float32
+    [n, catalogue]; attributes: by name, float64 [n]; amount: float64 [n], currency units; is_fraud: bool
+    [n], False where no label is known.
     """
 
-    transaction_id: pl.Series
+    ids: pl.DataFrame
     features: FeatureMatrix
     attributes: dict[str, npt.NDArray[np.float64]]
     amount: npt.NDArray[np.float64]
@@ -42,7 +45,7 @@ def replay(
     batch = to_batch(table.frame, secret)
     outcomes, _ = to_outcomes(table.frame, batch.keys)
     return Replayed(
-        table.frame["transaction_id"],
+        table.frame.select(_NAME),
         FeatureEngine().replay(batch, outcomes, progress),
         batch.attributes,
         batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0,
@@ -65,8 +68,8 @@ def differences(
     served: as `kuntur score` writes it; scores: by model version. A row without a score, of another model,
     or of a transaction that was not replayed counts as different.
     """
-    rows = pl.DataFrame({"transaction_id": replayed.transaction_id, **scores})
-    joined = served.join(rows, on="transaction_id", how="left", maintain_order="left")
+    rows = replayed.ids.with_columns(pl.Series(version, values) for version, values in scores.items())
+    joined = served.join(rows, on=_NAME, how="left", maintain_order="left")
     wanted = pl.lit(None, dtype=pl.Float64)
     for version in scores:
         of_version = pl.col("model_version") == version

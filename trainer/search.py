@@ -1,7 +1,7 @@
 """The search for settings: Ray Tune runs the trials, Optuna's TPE proposes them, ASHA ends the hopeless.
 
-The only module of the trainer that knows Ray. Rows go to the trials through the object store, once for all
-of them; a trial uses as many threads as it has cores and no more.
+With `search_progress` the only module of the trainer that knows Ray. Rows go to the trials through the
+object store, once for all of them; a trial uses as many threads as it has cores and no more.
 """
 
 from __future__ import annotations
@@ -114,7 +114,7 @@ def _experiment_name(rows: dict[str, npt.NDArray[Any]], settings: SearchSettings
     digest = hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode())
     for name in sorted(rows):
         digest.update(f"{name}{rows[name].shape}".encode())
-        digest.update(np.ascontiguousarray(rows[name][:: max(1, len(rows[name]) // 10_000)]).tobytes())
+        digest.update(np.ascontiguousarray(rows[name]).data)
     return "search-" + digest.hexdigest()[:16]
 
 

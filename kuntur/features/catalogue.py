@@ -336,7 +336,7 @@ def _account_features() -> list[Feature]:
         ),
         Feature(
             "account_fraud_count",
-            "Frauds of the account reported before this hour",
+            "Frauds of the account reported before this hour; unset when very late",
             "count",
             ("account_id", "outcome"),
             "Victims are hit again",

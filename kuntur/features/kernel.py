@@ -192,8 +192,11 @@ def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, 
         frauds += halves[h + at.H_FRAUD_IN_HOUR]
         if halves[h + at.H_FRAUD_IN_HOUR] > 0:  # else they were taken back
             since = halves[h + at.H_FRAUD_HOUR]
-    out[i, j + 16] = frauds
-    out[i, j + 17] = hour - since if frauds > 0 else np.nan
+    # Only the newest reports are kept apart: for a transaction later than that it cannot be told which
+    # of the reports were there, and it must not see those of its future.
+    told_apart = frauds == 0 or since < hour
+    out[i, j + 16] = frauds if told_apart else np.nan
+    out[i, j + 17] = hour - since if frauds > 0 and told_apart else np.nan
     return j + 18
 
 
@@ -381,7 +384,8 @@ def _report_account(table, key, hour, frauds):
         halves[h + at.H_FRAUD_IN_HOUR] += frauds
     else:
         halves[h + at.H_FRAUD_BEFORE] += frauds
-        halves[h + at.H_FRAUD_PREVIOUS_HOUR] = max(halves[h + at.H_FRAUD_PREVIOUS_HOUR], hour)
+        if frauds > 0:
+            halves[h + at.H_FRAUD_PREVIOUS_HOUR] = max(halves[h + at.H_FRAUD_PREVIOUS_HOUR], hour)
 
 
 @njit(cache=True, nogil=False)

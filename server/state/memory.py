@@ -26,8 +26,7 @@ class MemoryHistory(HistoryStore):
         self._engine = FeatureEngine(entities)
         self._recent = RecentTransactions(recent_transactions)
         self._repeated = 0
-        # Held for the two compiled calls only: they let go of the interpreter's lock, so that other
-        # threads read, infer and write meanwhile.
+        # Held for the two compiled calls only; reading, inference and writing are outside of it.
         self._lock = threading.Lock()
 
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:

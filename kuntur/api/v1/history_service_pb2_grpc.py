@@ -51,7 +51,8 @@ class HistoryServiceServicer:
         scores none of them. Outcomes follow through OutcomeService. A transaction that is already known
         is not counted again.
 
-        Errors: INVALID_ARGUMENT (FRAME_SIZE) ends the stream; what was taken before stays.
+        Errors end the stream; what was taken before stays: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for
+        bytes that are no such message), UNAVAILABLE (SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

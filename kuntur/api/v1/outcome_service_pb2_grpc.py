@@ -50,7 +50,8 @@ class OutcomeServiceServicer:
         """Reports outcomes as they become known. Each is applied or refused by itself. Reporting the same
         outcome again changes nothing and is no error.
 
-        Errors: INVALID_ARGUMENT (FRAME_SIZE), UNAVAILABLE (SHUTTING_DOWN).
+        Errors: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such message),
+        UNAVAILABLE (SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

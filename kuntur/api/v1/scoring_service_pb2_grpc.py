@@ -70,8 +70,8 @@ class ScoringServiceServicer:
         the stream goes on. The frame size trades latency for throughput: 1 for the fastest answer, 64
         to 512 for volume.
 
-        Errors that end the stream: INVALID_ARGUMENT (FRAME_SIZE), UNAVAILABLE (NO_LIVE_MODEL,
-        SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
+        Errors that end the stream: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such
+        message), UNAVAILABLE (NO_LIVE_MODEL, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,7 +57,9 @@ def streamed(
 
 
 def backfilled(*transactions: transaction_pb2.Transaction) -> journal_pb2.Entry:
-    return journal_pb2.Entry(backfill=journal_pb2.Exchange(request=frame(*transactions)))
+    entry = journal_pb2.Entry(backfill=journal_pb2.Exchange(request=frame(*transactions)))
+    entry.written_time.FromSeconds(4_000_000_000)  # later than all events, as the server saw to it
+    return entry
 
 
 def reported(*outcomes: tuple[str, int, int], refused: tuple[int, ...] = ()) -> journal_pb2.Entry:
