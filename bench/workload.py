@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from clients.messages import messages_from_frame
-from kuntur.api.v1 import history_service_pb2, scoring_service_pb2
+from kuntur.api.v1 import history_service_pb2
 from kuntur.bundle import Registry, Thresholds, TrainingWindow
 from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
@@ -121,9 +121,3 @@ def warm_requests(raw: list[bytes]) -> list[history_service_pb2.BackfillRequest]
         joined = b"".join(_field_1(message) for message in raw[start : min(start + 4096, _WARM_ROWS)])
         frames.append(history_service_pb2.BackfillRequest.FromString(joined))
     return frames
-
-
-def stream_request(body: bytes) -> scoring_service_pb2.ScoreStreamRequest:
-    """Reads the first frame of a body back."""
-    size = struct.unpack(">BI", body[:5])[1]
-    return scoring_service_pb2.ScoreStreamRequest.FromString(body[5 : 5 + size])

@@ -29,7 +29,7 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from kuntur.features import CATALOGUE, catalogue_fingerprint
+from kuntur.features import CATALOGUE
 from kuntur.transaction import ATTRIBUTE_PREFIX
 
 FORMAT_VERSION = 1
@@ -380,7 +380,6 @@ __all__ = [
     "Registry",
     "Thresholds",
     "TrainingWindow",
-    "catalogue_fingerprint",
     "check_features",
     "feature_uses",
     "read_bundle",
