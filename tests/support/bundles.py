@@ -13,10 +13,10 @@ from kuntur.bundle import (
     Manifest,
     Thresholds,
     TrainingWindow,
-    catalogue_fingerprint,
     feature_uses,
     write_bundle,
 )
+from kuntur.features import catalogue_fingerprint
 
 FEATURES = ("amount", "log_amount", "account_count_24h", "attribute.risk_band")
 _OPSET = 17
