@@ -17,7 +17,8 @@ from demo import check, live, programs, summary
 from kuntur.bundle import Registry
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
-from trainer.replay import differences, replay, score
+from trainer.history import replay
+from trainer.replay import differences, score
 
 _ROOT = Path("demo-run")
 _DATA, _REGISTRY, _JOURNAL = _ROOT / "transactions.parquet", _ROOT / "registry", _ROOT / "journal"
@@ -91,7 +92,7 @@ def main() -> None:
         raise programs.StepFailedError("the server took no new model; its log says why")
 
     console.rule("6. What it came to")
-    replayed = replay(table, secret_from_hex(DEFAULT_HASH_KEY))
+    replayed = replay(table.frame, secret_from_hex(DEFAULT_HASH_KEY))
     scores = {version: score(_REGISTRY / version, replayed) for version in (old, new)}
     served = pl.concat([weeks.scored, rest.scored])
     differing = differences(served, replayed, scores).height

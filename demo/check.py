@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from kuntur.bundle import read_manifest
 from trainer.evaluate import figures
-from trainer.replay import Replayed
+from trainer.history import Replayed
 
 _DAY_S = 86_400
 

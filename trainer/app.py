@@ -10,10 +10,11 @@ import polars as pl
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read
 from trainer.config import TrainerSettings
+from trainer.history import replay
 from trainer.journal import read_journal
 from trainer.pipeline import TrainingReport, train
 from trainer.progress import Progress
-from trainer.replay import differences, replay, score
+from trainer.replay import differences, score
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def replay_files(
     """Replays files, scores them with a bundle, compares. Raises what reading and bundles raise."""
     table = read(paths, Mapping.load(mapping))
     secret = secret_from_hex(hash_key or DEFAULT_HASH_KEY)
-    replayed = replay(table, secret, lambda done: progress.step("Computing features", done, len(table)))
+    replayed = replay(table.frame, secret, lambda done: progress.step("Computing features", done, len(table)))
     scores = score(bundle, replayed)
     if output is not None:
         ids = table.frame.select("source_row", "transaction_id", "institution_id", "event_time", "account_id")

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix
-from kuntur.tables import Table, to_batch, to_outcomes
-from kuntur.transaction import ATTRIBUTE_PREFIX, IntColumn
+from kuntur.features import FEATURE_NAMES, FeatureMatrix
+from kuntur.tables import Table
+from kuntur.transaction import ATTRIBUTE_PREFIX
+from trainer.history import replay
 
 _NEVER = np.iinfo(np.int64).max
 _LARGEST = float(np.finfo(np.float32).max)
@@ -55,20 +56,19 @@ def build(
             pl.when(late).then(None).otherwise(pl.col("is_fraud")).alias("is_fraud"),
             pl.when(late).then(None).otherwise(pl.col("reported_time")).alias("reported_time"),
         )
-    batch = to_batch(frame, secret)
-    outcomes, _ = to_outcomes(frame, batch.keys)
-    features = FeatureEngine().replay(batch, outcomes, progress)
-    if batch.attributes:
-        columns = [_as_float32(batch.attributes[name]) for name in table.attributes]
+    replayed = replay(frame, secret, progress)
+    features = replayed.features
+    if table.attributes:
+        columns = [_as_float32(replayed.attributes[name]) for name in table.attributes]
         features = np.column_stack([features, *columns])
     names = FEATURE_NAMES + tuple(ATTRIBUTE_PREFIX + name for name in table.attributes)
     return Dataset(
         features=features,
         names=names,
-        event_time_us=batch.ints[:, IntColumn.EVENT_TIME_US].copy(),
+        event_time_us=frame["event_time"].dt.timestamp("us").to_numpy(),
         reported_time_us=frame["reported_time"].dt.timestamp("us").fill_null(_NEVER).to_numpy(),
-        is_fraud=frame["is_fraud"].fill_null(value=False).to_numpy(),
-        amount=batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0,
+        is_fraud=replayed.is_fraud,
+        amount=replayed.amount,
     )
 
 

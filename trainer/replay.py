@@ -5,8 +5,6 @@ The evidence for a past decision, and the proof that serving and replaying are t
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -14,43 +12,9 @@ import numpy.typing as npt
 import polars as pl
 
 from kuntur.bundle import read_bundle
-from kuntur.features import FeatureEngine, FeatureMatrix, FeatureSelection
-from kuntur.tables import Table, to_batch, to_outcomes
-from kuntur.transaction import IntColumn
+from kuntur.features import FeatureSelection
 from trainer.export.parity import run, session
-
-_NAME = ["institution_id", "transaction_id"]
-
-
-@dataclass(frozen=True, slots=True)
-class Replayed:
-    """Transactions in event order with the features that serving them in this order gives.
-
-    ids: institution_id and transaction_id, which together name a transaction; features: float32
-    [n, catalogue]; attributes: by name, float64 [n]; amount: float64 [n], currency units; is_fraud: bool
-    [n], False where no label is known.
-    """
-
-    ids: pl.DataFrame
-    features: FeatureMatrix
-    attributes: dict[str, npt.NDArray[np.float64]]
-    amount: npt.NDArray[np.float64]
-    is_fraud: npt.NDArray[np.bool_]
-
-
-def replay(
-    table: Table, secret: npt.NDArray[np.uint64], progress: Callable[[int], None] | None = None
-) -> Replayed:
-    """Replays a table with its outcomes, each from the hour after its report on."""
-    batch = to_batch(table.frame, secret)
-    outcomes, _ = to_outcomes(table.frame, batch.keys)
-    return Replayed(
-        table.frame.select(_NAME),
-        FeatureEngine().replay(batch, outcomes, progress),
-        batch.attributes,
-        batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0,
-        table.frame["is_fraud"].fill_null(value=False).to_numpy(),
-    )
+from trainer.history import NAME, Replayed
 
 
 def score(bundle_path: Path, replayed: Replayed) -> npt.NDArray[np.float32]:
@@ -69,7 +33,7 @@ def differences(
     or of a transaction that was not replayed counts as different.
     """
     rows = replayed.ids.with_columns(pl.Series(version, values) for version, values in scores.items())
-    joined = served.join(rows, on=_NAME, how="left", maintain_order="left")
+    joined = served.join(rows, on=NAME, how="left", maintain_order="left")
     wanted = pl.lit(None, dtype=pl.Float64)
     for version in scores:
         of_version = pl.col("model_version") == version

@@ -23,8 +23,9 @@ from server.app import ServerApp
 from server.config import load_settings
 from trainer.app import run
 from trainer.config import TrainerSettings, load
+from trainer.history import replay
 from trainer.progress import Silent
-from trainer.replay import differences, replay, score
+from trainer.replay import differences, score
 from trainer.synthetic import SyntheticConfig, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -145,7 +146,7 @@ def test_the_loop_runs_and_served_scores_are_the_replays_bit_for_bit(
     served = pl.concat([part.scored.frame(rows) for part, rows in _with_rows([weeks, *rest], table, cut_at)])
     assert all(part.scored.error_count == 0 for part in (weeks, *rest))
     assert set(served["model_version"]) == {first, second}
-    replayed = replay(table, secret_from_hex(DEFAULT_HASH_KEY))
+    replayed = replay(table.frame, secret_from_hex(DEFAULT_HASH_KEY))
     scores = {version: score(registry.path / version, replayed) for version in (first, second)}
     assert differences(served, replayed, scores).height == 0
     assert served.height == rows_between(table.frame, _FIRST, _END).height

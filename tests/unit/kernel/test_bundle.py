@@ -15,13 +15,11 @@ from kuntur.bundle import (
     Manifest,
     RefusalReason,
     Registry,
-    Thresholds,
-    TrainingWindow,
     feature_uses,
     read_bundle,
     write_bundle,
 )
-from kuntur.features import catalogue_fingerprint
+from tests.support.bundles import manifest
 
 NAMES = ("amount", "hour", "attribute.limit_ratio")
 MODEL = b"\x08\x0ain truth an ONNX graph" * 100
@@ -30,34 +28,19 @@ SCORES = np.array([0.1, 0.2, 0.3, 0.9], dtype=np.float32)
 
 
 def make_manifest(version: str = "v1", **changes: object) -> Manifest:
-    fields = {
-        "model_version": version,
-        "algorithm": "xgboost",
-        "features": feature_uses(NAMES),
-        "catalogue_fingerprint": catalogue_fingerprint(),
-        "window": TrainingWindow(
-            train_start_time="2026-01-01T00:00:00Z",
-            train_end_time="2026-03-01T00:00:00Z",
-            validation_start_time="2026-03-08T00:00:00Z",
-            validation_end_time="2026-03-22T00:00:00Z",
-            label_delay_days=7,
-        ),
-        "data_hash": "d" * 64,
-        "row_count": 1_000,
+    fields: dict[str, object] = {
         "fraud_count": 7,
         "metrics": {"average_precision": 0.5, "precision_at_100": 0.25},
-        "thresholds": Thresholds(review=0.5, decline=0.9, rationale="100 alerts a day"),
         "parameters": {"max_depth": 6, "note": "niño", "weight": None},
         "parity": {"rows": 4, "largest_difference": 0.0},
         "library_versions": {"xgboost": "3.1"},
-        "git_revision": "",
     }
-    return Manifest(**{**fields, **changes})
+    return manifest(version, NAMES, **(fields | changes))
 
 
-def write(registry: Path, manifest: Manifest | None = None) -> Path:
+def write(registry: Path, described: Manifest | None = None) -> Path:
     documents = {"model_card.md": b"# Card\n", "figures/pr.svg": b"<svg/>"}
-    return write_bundle(registry, manifest or make_manifest(), MODEL, FEATURES, SCORES, documents)
+    return write_bundle(registry, described or make_manifest(), MODEL, FEATURES, SCORES, documents)
 
 
 def rewrite_manifest(path: Path, change: Callable[[dict], None]) -> None:
