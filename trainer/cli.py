@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -115,8 +115,8 @@ def train(
             "paths": tuple(files) if files else None,
             "mapping": mapping,
             "journal": journal,
-            "since": _aware(since),
-            "until": _aware(until),
+            "since": since,
+            "until": until,
         },
         "split": {"label_delay_days": label_delay_days, "validation_days": validation_days},
         "search": {"trials": trials},
@@ -235,10 +235,6 @@ def _settings(config: Path | None, overrides: dict[str, object]) -> TrainerSetti
         raise _fail(f"{config} is no TOML: {error}") from error
     except SettingsError as error:
         raise _fail(f"an environment variable cannot be read: {error}") from error
-
-
-def _aware(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
 
 
 def _settings_message(error: Any) -> str:

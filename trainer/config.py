@@ -40,10 +40,11 @@ class DataSettings(_Section):
     journal: Path | None = None
     """Directory of a server's journal, read instead of files."""
     since: datetime | None = None
-    """Earliest event time to read; all when unset."""
+    """Earliest event time to read; all when unset. A time that names no zone is in the mapping's; UTC with a
+    journal."""
     until: datetime | None = None
     """The moment at which the trainer stands: later transactions and labels are unknown. Default: just after
-    the last transaction."""
+    the last transaction. Zone as of since."""
     max_reject_share: float = Field(default=0.01, ge=0, le=1)
     """Above this share of bad rows the run stops."""
 

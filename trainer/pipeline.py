@@ -12,7 +12,6 @@ import numpy.typing as npt
 
 from kuntur.bundle import Registry, TrainingWindow
 from kuntur.identity import secret_from_hex
-from kuntur.tables import Table
 from trainer import calibration, evaluate
 from trainer.config import TrainerSettings
 from trainer.dataset import Dataset, build, informative
@@ -25,6 +24,7 @@ from trainer.publish import Candidate, feature_document, publish
 from trainer.quality import quality_document
 from trainer.rows import TrainingRows
 from trainer.search import SearchResult, Trial, search, trials_as_json
+from trainer.source import Source
 from trainer.split import Split, TooLittleHistoryError, cut, iso, known_labels
 
 _DAY_US = 86_400 * 1_000_000
@@ -52,19 +52,14 @@ class _Window:
     label: npt.NDArray[np.bool_]
 
 
-def train(
-    table: Table, settings: TrainerSettings, label_delay_days: float | None, progress: Progress
-) -> TrainingReport:
-    """Trains, checks, publishes and makes live. Raises TooLittleHistoryError, SearchFailedError, ParityError.
-
-    label_delay_days: what the source says of its labels, where the settings say nothing.
-    """
-    until = settings.data.until
+def train(source: Source, settings: TrainerSettings, progress: Progress) -> TrainingReport:
+    """Trains, checks, publishes, makes live. Raises TooLittleHistoryError, SearchFailedError, ParityError."""
+    table, until = source.table, source.until
     dataset = build(table, secret_from_hex(settings.hash_key), until, _counter(progress, len(table)))
     until_us = _until_us(dataset, until)
     delay = settings.split.label_delay_days
     if delay is None:
-        delay = DEFAULT_LABEL_DELAY_DAYS if label_delay_days is None else label_delay_days
+        delay = DEFAULT_LABEL_DELAY_DAYS if source.label_delay_days is None else source.label_delay_days
     split = cut(dataset.event_time_us, until_us, settings.split, delay)
     columns = np.flatnonzero(informative(dataset.features[split.train]))
     names = tuple(dataset.names[column] for column in columns)

@@ -17,6 +17,7 @@ from clients.cli.options import (
     Rejects,
     Server,
     TimeoutSeconds,
+    load_mapping,
     moment,
     open_client,
     read_files,
@@ -50,6 +51,7 @@ def backfill(
     Rows, oldest first, and outcomes go in the order in which they became
     known, hour by hour, so the server's features end up as if it had been
     there. Running it again changes nothing: what is known is not counted twice.
+    Times that name no zone are in the mapping's.
 
     [bold]kuntur backfill history.parquet --until 2026-07-01[/bold]
     [bold]kuntur backfill 'tx-*.csv' --mapping bank.toml --until 2026-07-01T05:00Z[/bold]
@@ -74,7 +76,9 @@ def backfill(
     listed_by_reason: Counter[str] = Counter()
     with told(server), open_client(server, timeout_seconds) as client:
         client.models()  # says at once, before files are read, when no server answers
-        table = read_files(files, mapping, rejects, until=end)
+        described = load_mapping(mapping)
+        start, end = described.aware(start), described.aware(end)
+        table = read_files(files, described, rejects, until=end)
         rows = rows_between(table.frame, start, end)
         known = outcomes_between(table.frame, start, end)
         messages = messages_in_blocks(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +12,7 @@ from clients.client import Client
 from clients.config import ClientConfig
 
 if TYPE_CHECKING:  # Polars is loaded by the commands that read files, and not for --help
-    from kuntur.tables import Table
+    from kuntur.tables import Mapping, Table
 
 Files = Annotated[
     list[str],
@@ -52,31 +52,34 @@ def open_client(server: str, timeout_seconds: float) -> Client:
 
 
 def moment(text: str | None) -> datetime | None:
-    """Reads an ISO date or time, in UTC unless it names another zone.
-
-    Raises typer.BadParameter.
-    """
+    """Reads an ISO date or time, with a zone if it names one. Raises typer.BadParameter."""
     if text is None:
         return None
     try:
-        time = datetime.fromisoformat(text)
+        return datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(
             f"{text!r} is no ISO time; write 2026-07-01 or 2026-07-01T13:00:00-05:00"
         ) from error
-    return time if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def load_mapping(name_or_path: str) -> Mapping:
+    """Loads a mapping. Raises MappingError."""
+    from kuntur.tables import Mapping
+
+    return Mapping.load(name_or_path)
 
 
 def read_files(
-    files: list[str], mapping: str, rejects: Path | None, *, until: datetime | None = None
+    files: list[str], mapping: Mapping, rejects: Path | None, *, until: datetime | None = None
 ) -> Table:
     """Reads all rows before `until` as canonical columns, oldest first.
 
     Rows before the wanted span are read too: their outcomes may become known within it.
     """
-    from kuntur.tables import Mapping, read
+    from kuntur.tables import read
 
-    return read(files, Mapping.load(mapping), reject_path=rejects, until=until)
+    return read(files, mapping, reject_path=rejects, until=until)
 
 
 def check_output(path: Path | None) -> None:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import typer
 
 from clients.cli.faults import told
-from clients.cli.options import Files, MappingName, Rejects, Server, TimeoutSeconds, open_client, read_files
+from clients.cli.options import (
+    Files,
+    MappingName,
+    Rejects,
+    Server,
+    TimeoutSeconds,
+    load_mapping,
+    open_client,
+    read_files,
+)
 
 
 def outcomes(
@@ -37,7 +46,7 @@ def outcomes(
 
     with told(server), open_client(server, timeout_seconds) as client:
         client.models()  # says at once, before files are read, when no server answers
-        table = read_files(files, mapping, rejects)
+        table = read_files(files, load_mapping(mapping), rejects)
         known = outcomes_between(table.frame, None, None)
         tally = OutcomeTally(client, outcomes_in_blocks(known))
         with row_progress() as progress:

@@ -16,6 +16,7 @@ from clients.cli.options import (
     Server,
     TimeoutSeconds,
     check_output,
+    load_mapping,
     moment,
     open_client,
     read_files,
@@ -44,7 +45,9 @@ def score(
     since: Annotated[
         str | None,
         typer.Option(
-            "--from", metavar="ISO", help="Score rows from this event time on (UTC, or with offset)."
+            "--from",
+            metavar="ISO",
+            help="Score rows from this event time on (zone: the mapping's).",
         ),
     ] = None,
     until: Annotated[
@@ -92,7 +95,9 @@ def score(
     broken: KunturError | None = None
     with told(server), open_client(server, timeout_seconds) as client:
         client.live_model()  # says at once, before files are read, when there is nobody to score them
-        table = read_files(files, mapping, rejects, until=end)
+        described = load_mapping(mapping)
+        start, end = described.aware(start), described.aware(end)
+        table = read_files(files, described, rejects, until=end)
         rows = rows_between(table.frame, start, end)
         known = outcomes_between(table.frame, start, end)
         steps = hourly_steps(rows, known) if report_outcomes else iter([Step(0, 0, len(rows))])

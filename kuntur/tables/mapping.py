@@ -9,6 +9,7 @@ import re
 import tomllib
 import zoneinfo
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Literal, Self
@@ -162,6 +163,14 @@ class Mapping(_Part):
             for source, name in translations.items():
                 if field in ENUMS and name not in known:
                     yield f"values.{field}.{source} = {name!r}: choose from {', '.join(sorted(known))}"
+
+    def aware(self, moment: datetime | None) -> datetime | None:
+        """Gives a moment in UTC; one that names no zone is in that of the files' times."""
+        if moment is None:
+            return None
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=zoneinfo.ZoneInfo(self.time.zone))
+        return moment.astimezone(UTC)
 
     @classmethod
     def load(cls, path_or_name: str | Path) -> Self:

@@ -123,6 +123,21 @@ def test_only_rows_of_the_span_are_scored(server: FakeServer, history: Path) -> 
     )
 
 
+def test_times_that_name_no_zone_are_in_that_of_the_mapping(
+    server: FakeServer, history: Path, tmp_path: Path
+) -> None:
+    mapping = tmp_path / "lima.toml"
+    columns = {name: name for name in ("transaction_id", "event_time", "account_id", "amount_minor")}
+    lines = [*(f'{name} = "{column}"' for name, column in columns.items()), 'currency_code = "currency_code"']
+    mapping.write_text("\n".join(["[columns]", *lines, "[time]", 'zone = "America/Lima"']))
+    span = ("--from", "2026-03-02T06:00", "--until", "2026-03-02T07:00")
+    result = run(server, "score", history, "--mapping", mapping, *span)
+    assert result.exit_code == 0, result.output
+    assert server.arrivals("ScoreStream")[0].transaction_ids == tuple(
+        f"t-{number}" for number in range(6, 12)
+    )
+
+
 def test_outcomes_arrive_before_the_hour_after_their_report_and_no_sooner(
     server: FakeServer, history: Path
 ) -> None:
