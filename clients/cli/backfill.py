@@ -50,8 +50,11 @@ def backfill(
 
     Rows, oldest first, and outcomes go in the order in which they became
     known, hour by hour, so the server's features end up as if it had been
-    there. Running it again changes nothing: what is known is not counted twice.
-    Times that name no zone are in the mapping's.
+    there. Times that name no zone are in the mapping's.
+
+    Running it again counts no row twice while the server still knows them all:
+    it keeps as many as its setting recent_transactions, 2 million by default.
+    A longer history that is run twice is counted twice.
 
     [bold]kuntur backfill history.parquet --until 2026-07-01[/bold]
     [bold]kuntur backfill 'tx-*.csv' --mapping bank.toml --until 2026-07-01T05:00Z[/bold]

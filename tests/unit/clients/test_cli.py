@@ -210,6 +210,12 @@ def test_a_backfill_continues_where_another_ended(server: FakeServer, history: P
     assert told == [f"t-{number}" for number in range(60) if reported_time(f"t-{number}") < TEN + 10 * HOUR]
 
 
+def test_the_help_of_backfill_says_how_much_may_be_run_again() -> None:
+    words = " ".join(run("", "backfill", "--help").output.replace("│", " ").split())
+    assert "recent_transactions, 2 million by default" in words
+    assert "A longer history that is run twice is counted twice" in words
+
+
 def test_a_refused_past_row_makes_exit_code_1(server: FakeServer, history: Path) -> None:
     server.behaviour.refused["t-3"] = status(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     result = run(server, "backfill", history, "--until", "2026-03-03")
