@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
@@ -13,14 +12,15 @@ import grpc
 import grpc.aio
 
 from clients.async_frames import AsyncFrameStream
+from clients.async_streaming import streamed_scores
 from clients.client import FIRST_POLL_SECONDS, LAST_POLL_SECONDS
 from clients.config import ClientConfig
-from clients.errors import DeadlineExceeded, Overloaded, Unavailable, error_from_rpc
-from clients.frames import FrameAnswer
+from clients.errors import DeadlineExceeded, Overloaded, Unavailable
+from clients.frames import at_least_one
 from clients.history import MAX_FRAME_TRANSACTIONS, BackfillReport, backfill_requests, report_from_proto
 from clients.models import Model, model_from_proto
 from clients.outcomes import Outcome, OutcomeFailure, OutcomeReport, failures_from_proto, outcome_requests
-from clients.scores import ItemError, Score, result_from_proto, score_from_proto
+from clients.scores import ItemError, Score, score_from_proto
 from clients.stubs import Stubs
 from kuntur.api.v1 import model_service_pb2, scoring_service_pb2
 from kuntur.transaction import Transaction
@@ -51,10 +51,12 @@ class AsyncClient:
         self._stubs = Stubs(self._channel)
 
     async def score(self, transaction: Transaction, *, timeout_seconds: float | None = None) -> Score:
-        """Scores one transaction. A repeated transaction id is counted once."""
+        """Scores one transaction. An id the server still knows is not counted again."""
         request = scoring_service_pb2.ScoreTransactionRequest(transaction=to_proto(transaction))
         timeout = self._timeout(timeout_seconds)
-        return score_from_proto((await _answer(self._stubs.scoring.ScoreTransaction, request, timeout)).score)
+        return score_from_proto(
+            (await self._answer(self._stubs.scoring.ScoreTransaction, request, timeout)).score
+        )
 
     async def score_many(
         self,
@@ -69,7 +71,7 @@ class AsyncClient:
         )
         return [each async for each in scores]
 
-    async def score_stream(
+    def score_stream(
         self,
         transactions: Iterable[Transaction] | AsyncIterable[Transaction],
         *,
@@ -80,31 +82,16 @@ class AsyncClient:
 
         Reads ahead by at most the frames in flight and one. An answer is given out no later than the
         next frame goes; for transactions that trickle in, use `AsyncPackingScorer`.
+
+        Raises ValueError, at once, when a frame would hold, or there would be in flight, less than 1.
+        Raises KunturError when the stream breaks, after every answer that came before.
         """
-        stream = self.frame_stream(max_in_flight_frames)
-        waiting: deque[tuple[list[str], asyncio.Future[FrameAnswer]]] = deque()
-        try:
-            async for frame in _frames(transactions, frame_transactions):
-                if len(waiting) == max_in_flight_frames:
-                    for each in await _scores(*waiting.popleft()):
-                        yield each
-                answer = await stream.send([to_proto(each) for each in frame])
-                waiting.append(([each.transaction_id for each in frame], answer))
-                while waiting and waiting[0][1].done():
-                    for each in await _scores(*waiting.popleft()):
-                        yield each
-            while waiting:
-                for each in await _scores(*waiting.popleft()):
-                    yield each
-            await stream.close()
-        finally:
-            await stream.cancel()
-            for _, answer in waiting:
-                answer.exception()  # read, so that asyncio does not report it as forgotten
+        at_least_one(frame_transactions=frame_transactions, max_in_flight_frames=max_in_flight_frames)
+        return streamed_scores(self._stubs, transactions, frame_transactions, max_in_flight_frames)
 
     def frame_stream(self, max_in_flight_frames: int = 8) -> AsyncFrameStream:
         """Opens a ScoreStream for frames of wire messages; the caller closes it."""
-        return AsyncFrameStream(self._stubs.scoring, max_in_flight_frames)
+        return AsyncFrameStream(self._stubs, max_in_flight_frames)
 
     async def report_outcomes(
         self, outcomes: Sequence[Outcome], *, timeout_seconds: float | None = None
@@ -114,7 +101,7 @@ class AsyncClient:
         failures: list[OutcomeFailure] = []
         timeout = self.config.bulk_timeout_seconds if timeout_seconds is None else timeout_seconds
         for part, request in outcome_requests(outcomes):
-            response = await _answer(self._stubs.outcome.ReportOutcomes, request, timeout)
+            response = await self._answer(self._stubs.outcome.ReportOutcomes, request, timeout)
             accepted_count += response.accepted_count
             failures += failures_from_proto(response, part)
         return OutcomeReport(accepted_count, tuple(failures))
@@ -122,27 +109,32 @@ class AsyncClient:
     async def models(self, *, timeout_seconds: float | None = None) -> list[Model]:
         """Lists the models of the registry, newest first."""
         request = model_service_pb2.ListModelsRequest()
-        response = await _answer(self._stubs.model.ListModels, request, self._timeout(timeout_seconds))
+        response = await self._answer(self._stubs.model.ListModels, request, self._timeout(timeout_seconds))
         return [model_from_proto(each) for each in response.models]
 
     async def model(self, model_version: str, *, timeout_seconds: float | None = None) -> Model:
         """Gives one model. Raises ModelNotFound."""
         request = model_service_pb2.GetModelRequest(model_version=model_version)
-        response = await _answer(self._stubs.model.GetModel, request, self._timeout(timeout_seconds))
+        response = await self._answer(self._stubs.model.GetModel, request, self._timeout(timeout_seconds))
         return model_from_proto(response.model)
 
     async def live_model(self, *, timeout_seconds: float | None = None) -> Model:
         """Gives the model that scores. Raises NoLiveModel."""
         request = model_service_pb2.GetLiveModelRequest()
-        response = await _answer(self._stubs.model.GetLiveModel, request, self._timeout(timeout_seconds))
+        response = await self._answer(self._stubs.model.GetLiveModel, request, self._timeout(timeout_seconds))
         return model_from_proto(response.model)
 
     async def backfill(
         self, transactions: Iterable[Transaction], *, frame_transactions: int = MAX_FRAME_TRANSACTIONS
     ) -> BackfillReport:
-        """Adds past transactions, oldest first, to the history without scoring them."""
+        """Adds past transactions, oldest first, to the history without scoring them.
+
+        Repeating it counts nothing twice while the server still knows them all: it keeps as many as
+        its setting `recent_transactions`, 2,097,152 by default; more than that, sent twice, are counted
+        twice. Raises ValueError when a frame would hold less than 1.
+        """
         requests = backfill_requests(transactions, frame_transactions)
-        return report_from_proto(await _answer(self._stubs.history.Backfill, requests, None))
+        return report_from_proto(await self._answer(self._stubs.history.Backfill, requests, None))
 
     async def wait_until_ready(self, timeout_seconds: float) -> Model:
         """Waits until the server answers with a live model, and gives that model.
@@ -163,7 +155,8 @@ class AsyncClient:
             pause = min(2 * pause, LAST_POLL_SECONDS)
 
     async def close(self) -> None:
-        """Ends the channel and every call that is still open."""
+        """Ends the channel; every call that is still open, and every later one, raises Cancelled."""
+        self._stubs.closed = True
         await self._channel.close()
 
     async def __aenter__(self) -> Self:
@@ -180,39 +173,9 @@ class AsyncClient:
     def _timeout(self, timeout_seconds: float | None) -> float:
         return self.config.timeout_seconds if timeout_seconds is None else timeout_seconds
 
-
-async def _answer(
-    method: Callable[..., Awaitable[Any]], request: object, timeout_seconds: float | None
-) -> Any:
-    """Calls the server and turns a failure into a KunturError; the stubs carry no types."""
-    try:
-        return await method(request, timeout=timeout_seconds)
-    except grpc.RpcError as error:
-        raise error_from_rpc(error) from error
-
-
-async def _frames(
-    transactions: Iterable[Transaction] | AsyncIterable[Transaction], frame_transactions: int
-) -> AsyncIterator[list[Transaction]]:
-    """Cuts transactions into frames as they come."""
-    frame: list[Transaction] = []
-    if isinstance(transactions, AsyncIterable):
-        async for transaction in transactions:
-            frame.append(transaction)
-            if len(frame) == frame_transactions:
-                yield frame
-                frame = []
-    else:
-        for transaction in transactions:
-            frame.append(transaction)
-            if len(frame) == frame_transactions:
-                yield frame
-                frame = []
-    if frame:
-        yield frame
-
-
-async def _scores(transaction_ids: list[str], answer: asyncio.Future[FrameAnswer]) -> list[Score | ItemError]:
-    """Waits for the answer to a frame and reads it."""
-    results = (await answer).results
-    return [result_from_proto(*pair) for pair in zip(results, transaction_ids, strict=True)]
+    async def _answer(
+        self, method: Callable[..., Awaitable[Any]], request: object, timeout_seconds: float | None
+    ) -> Any:
+        """Calls the server and turns a failure into a KunturError; the stubs carry no types."""
+        with self._stubs.call():
+            return await method(request, timeout=timeout_seconds)

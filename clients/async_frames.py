@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 import grpc
 
 from clients.errors import KunturError, broken_contract, cancelled, error_from_rpc, stream_ended
-from clients.frames import FrameAnswer
-from kuntur.api.v1 import scoring_service_pb2, scoring_service_pb2_grpc, transaction_pb2
+from clients.frames import FrameAnswer, at_least_one
+from clients.stubs import Stubs
+from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,9 +30,8 @@ class AsyncFrameStream:
     cancels its wait, and not, as it would with a direct write, the stream of everybody else.
     """
 
-    def __init__(self, stub: scoring_service_pb2_grpc.ScoringServiceStub, max_in_flight_frames: int) -> None:
-        if max_in_flight_frames < 1:
-            raise ValueError(f"max_in_flight_frames is at least 1, not {max_in_flight_frames}")
+    def __init__(self, stubs: Stubs, max_in_flight_frames: int) -> None:
+        at_least_one(max_in_flight_frames=max_in_flight_frames)
         self._max_in_flight_frames = max_in_flight_frames
         self._turn = asyncio.Lock()  # senders go in the order in which they came
         self._changed = asyncio.Event()
@@ -39,7 +39,8 @@ class AsyncFrameStream:
         self._requests: asyncio.Queue[scoring_service_pb2.ScoreStreamRequest | None] = asyncio.Queue()
         self._end: KunturError | None = None
         self._closing = False
-        self._call = stub.ScoreStream(self._outgoing())
+        with stubs.call():
+            self._call = stubs.scoring.ScoreStream(self._outgoing())
         self._reader = asyncio.create_task(self._read(), name="kuntur-frames")
 
     @property

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future
-from itertools import islice
 from types import TracebackType
 from typing import Any, Self
 
 import grpc
 
 from clients.config import ClientConfig
-from clients.errors import DeadlineExceeded, Overloaded, Unavailable, error_from_rpc
-from clients.frames import FrameAnswer, FrameStream
+from clients.errors import DeadlineExceeded, Overloaded, Unavailable
+from clients.frames import FrameStream, at_least_one
 from clients.history import MAX_FRAME_TRANSACTIONS, BackfillReport, backfill_requests, report_from_proto
 from clients.models import Model, model_from_proto
 from clients.outcomes import Outcome, OutcomeFailure, OutcomeReport, failures_from_proto, outcome_requests
-from clients.scores import ItemError, Score, result_from_proto, score_from_proto
+from clients.scores import ItemError, Score, score_from_proto
+from clients.streaming import streamed_scores
 from clients.stubs import Stubs
 from kuntur.api.v1 import history_service_pb2, model_service_pb2, outcome_service_pb2, scoring_service_pb2
 from kuntur.transaction import Transaction
@@ -53,10 +51,10 @@ class Client:
         self._stubs = Stubs(self._channel)
 
     def score(self, transaction: Transaction, *, timeout_seconds: float | None = None) -> Score:
-        """Scores one transaction. A repeated transaction id is counted once."""
+        """Scores one transaction. An id the server still knows is not counted again."""
         request = scoring_service_pb2.ScoreTransactionRequest(transaction=to_proto(transaction))
         timeout = self._timeout(timeout_seconds)
-        return score_from_proto(_answer(self._stubs.scoring.ScoreTransaction, request, timeout).score)
+        return score_from_proto(self._answer(self._stubs.scoring.ScoreTransaction, request, timeout).score)
 
     def score_many(
         self,
@@ -83,27 +81,16 @@ class Client:
 
         Reads ahead by at most the frames in flight and one. An answer is given out no later than the
         next frame goes; for transactions that trickle in, use `PackingScorer`.
+
+        Raises ValueError, at once, when a frame would hold, or there would be in flight, less than 1.
+        Raises KunturError when the stream breaks, after every answer that came before.
         """
-        stream = self.frame_stream(max_in_flight_frames)
-        waiting: deque[tuple[list[str], Future[FrameAnswer]]] = deque()
-        source = iter(transactions)
-        try:
-            while frame := list(islice(source, frame_transactions)):
-                if len(waiting) == max_in_flight_frames:
-                    yield from _scores(*waiting.popleft())
-                answer = stream.send([to_proto(each) for each in frame])
-                waiting.append(([each.transaction_id for each in frame], answer))
-                while waiting and waiting[0][1].done():
-                    yield from _scores(*waiting.popleft())
-            while waiting:
-                yield from _scores(*waiting.popleft())
-            stream.close()
-        finally:
-            stream.cancel()
+        at_least_one(frame_transactions=frame_transactions, max_in_flight_frames=max_in_flight_frames)
+        return streamed_scores(self._stubs, transactions, frame_transactions, max_in_flight_frames)
 
     def frame_stream(self, max_in_flight_frames: int = 8) -> FrameStream:
         """Opens a ScoreStream for frames of wire messages; the caller closes it."""
-        return FrameStream(self._stubs.scoring, max_in_flight_frames)
+        return FrameStream(self._stubs, max_in_flight_frames)
 
     def report_outcomes(
         self, outcomes: Sequence[Outcome], *, timeout_seconds: float | None = None
@@ -121,25 +108,30 @@ class Client:
         """Lists the models of the registry, newest first."""
         request = model_service_pb2.ListModelsRequest()
         timeout = self._timeout(timeout_seconds)
-        response = _answer(self._stubs.model.ListModels, request, timeout)
+        response = self._answer(self._stubs.model.ListModels, request, timeout)
         return [model_from_proto(each) for each in response.models]
 
     def model(self, model_version: str, *, timeout_seconds: float | None = None) -> Model:
         """Gives one model. Raises ModelNotFound."""
         request = model_service_pb2.GetModelRequest(model_version=model_version)
         timeout = self._timeout(timeout_seconds)
-        return model_from_proto(_answer(self._stubs.model.GetModel, request, timeout).model)
+        return model_from_proto(self._answer(self._stubs.model.GetModel, request, timeout).model)
 
     def live_model(self, *, timeout_seconds: float | None = None) -> Model:
         """Gives the model that scores. Raises NoLiveModel."""
         request = model_service_pb2.GetLiveModelRequest()
         timeout = self._timeout(timeout_seconds)
-        return model_from_proto(_answer(self._stubs.model.GetLiveModel, request, timeout).model)
+        return model_from_proto(self._answer(self._stubs.model.GetLiveModel, request, timeout).model)
 
     def backfill(
         self, transactions: Iterable[Transaction], *, frame_transactions: int = MAX_FRAME_TRANSACTIONS
     ) -> BackfillReport:
-        """Adds past transactions, oldest first, to the history without scoring them."""
+        """Adds past transactions, oldest first, to the history without scoring them.
+
+        Repeating it counts nothing twice while the server still knows them all: it keeps as many as
+        its setting `recent_transactions`, 2,097,152 by default; more than that, sent twice, are counted
+        twice. Raises ValueError when a frame would hold less than 1.
+        """
         return report_from_proto(self.send_history(backfill_requests(transactions, frame_transactions)))
 
     def send_outcomes(
@@ -148,7 +140,7 @@ class Client:
         """Reports outcomes that are wire messages already."""
         timeout = self.config.bulk_timeout_seconds if timeout_seconds is None else timeout_seconds
         response: outcome_service_pb2.ReportOutcomesResponse
-        response = _answer(self._stubs.outcome.ReportOutcomes, request, timeout)
+        response = self._answer(self._stubs.outcome.ReportOutcomes, request, timeout)
         return response
 
     def send_history(
@@ -156,7 +148,7 @@ class Client:
     ) -> history_service_pb2.BackfillResponse:
         """Backfills frames that are wire messages already. Has no deadline."""
         response: history_service_pb2.BackfillResponse
-        response = _answer(self._stubs.history.Backfill, requests, None)
+        response = self._answer(self._stubs.history.Backfill, requests, None)
         return response
 
     def wait_until_ready(self, timeout_seconds: float) -> Model:
@@ -178,7 +170,8 @@ class Client:
             pause = min(2 * pause, LAST_POLL_SECONDS)
 
     def close(self) -> None:
-        """Ends the channel and every call that is still open."""
+        """Ends the channel; every call that is still open, and every later one, raises Cancelled."""
+        self._stubs.closed = True
         self._channel.close()
 
     def __enter__(self) -> Self:
@@ -195,16 +188,7 @@ class Client:
     def _timeout(self, timeout_seconds: float | None) -> float:
         return self.config.timeout_seconds if timeout_seconds is None else timeout_seconds
 
-
-def _answer(method: Callable[..., Any], request: object, timeout_seconds: float | None) -> Any:
-    """Calls the server and turns a failure into a KunturError; the stubs carry no types."""
-    try:
-        return method(request, timeout=timeout_seconds)
-    except grpc.RpcError as error:
-        raise error_from_rpc(error) from error
-
-
-def _scores(transaction_ids: list[str], answer: Future[FrameAnswer]) -> Iterator[Score | ItemError]:
-    """Waits for the answer to a frame and reads it."""
-    for transaction_id, result in zip(transaction_ids, answer.result().results, strict=True):
-        yield result_from_proto(result, transaction_id)
+    def _answer(self, method: Callable[..., Any], request: object, timeout_seconds: float | None) -> Any:
+        """Calls the server and turns a failure into a KunturError; the stubs carry no types."""
+        with self._stubs.call():
+            return method(request, timeout=timeout_seconds)

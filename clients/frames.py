@@ -20,7 +20,8 @@ from dataclasses import dataclass, field
 import grpc
 
 from clients.errors import KunturError, broken_contract, error_from_rpc, stream_ended
-from kuntur.api.v1 import score_pb2, scoring_service_pb2, scoring_service_pb2_grpc, transaction_pb2
+from clients.stubs import Stubs
+from kuntur.api.v1 import score_pb2, scoring_service_pb2, transaction_pb2
 
 _LAST_WORDS_SECONDS = 5.0  # a cancelled call ends in milliseconds; this only bounds a callback that hangs
 
@@ -45,22 +46,30 @@ class Frame:
     sent_at: float = field(default_factory=time.perf_counter)
 
 
+def at_least_one(**counts: int) -> None:
+    """Raises ValueError when a count is below 1, with its name."""
+    for name, count in counts.items():
+        if count < 1:
+            raise ValueError(f"{name} is at least 1, not {count}")
+
+
 class FrameStream:
     """Sends frames over one ScoreStream; any thread may send.
 
-    Raises nothing on opening: a server that is not there shows as Unavailable in the first answer.
+    Opening raises Cancelled when the client is closed, and nothing else: a server that is not there
+    shows as Unavailable in the first answer.
     """
 
-    def __init__(self, stub: scoring_service_pb2_grpc.ScoringServiceStub, max_in_flight_frames: int) -> None:
-        if max_in_flight_frames < 1:
-            raise ValueError(f"max_in_flight_frames is at least 1, not {max_in_flight_frames}")
+    def __init__(self, stubs: Stubs, max_in_flight_frames: int) -> None:
+        at_least_one(max_in_flight_frames=max_in_flight_frames)
         self._max_in_flight_frames = max_in_flight_frames
         self._changed = threading.Condition()
         self._in_flight: deque[Frame] = deque()
         self._requests: queue.SimpleQueue[scoring_service_pb2.ScoreStreamRequest | None] = queue.SimpleQueue()
         self._end: KunturError | None = None
         self._closing = False
-        self._call = stub.ScoreStream(iter(self._requests.get, None))
+        with stubs.call():
+            self._call = stubs.scoring.ScoreStream(iter(self._requests.get, None))
         self._reader = threading.Thread(target=self._read, name="kuntur-frames", daemon=True)
         self._reader.start()
 

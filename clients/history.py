@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from clients.errors import KunturError, error_from_status
+from clients.frames import at_least_one
 from kuntur.api.v1 import history_service_pb2
 from kuntur.transaction import Transaction
 from kuntur.values import to_proto
@@ -29,7 +30,7 @@ class BackfillReport:
     """Transactions that are now part of the history."""
 
     repeated_count: int
-    """Transactions that were known before."""
+    """Transactions that the server still knew from before."""
 
     refused_count: int
     """Transactions that were refused."""
@@ -41,7 +42,17 @@ class BackfillReport:
 def backfill_requests(
     transactions: Iterable[Transaction], frame_transactions: int
 ) -> Iterator[history_service_pb2.BackfillRequest]:
-    """Cuts past transactions, oldest first, into the frames of one call."""
+    """Cuts past transactions, oldest first, into the frames of one call.
+
+    Raises ValueError, at once and not when the first is asked for, when a frame would hold less than 1.
+    """
+    at_least_one(frame_transactions=frame_transactions)
+    return _requests(transactions, frame_transactions)
+
+
+def _requests(
+    transactions: Iterable[Transaction], frame_transactions: int
+) -> Iterator[history_service_pb2.BackfillRequest]:
     request = history_service_pb2.BackfillRequest()
     for transaction in transactions:
         request.transactions.append(to_proto(transaction))

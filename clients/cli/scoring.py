@@ -71,7 +71,11 @@ class ScoringRun:
                     self._outcomes.tell(step.outcome_count)
                 for start in range(step.start, step.stop, self._frame_transactions):
                     count = min(self._frame_transactions, step.stop - start)
-                    self._waiting.append(stream.send(list(islice(self._messages, count))))
+                    try:
+                        self._waiting.append(stream.send(list(islice(self._messages, count))))
+                    except KunturError:
+                        self._wait_for_all()  # takes what came before the end; raises at the first without
+                        raise
                     while self._waiting and self._waiting[0].done():
                         self._take()
             self._wait_for_all()

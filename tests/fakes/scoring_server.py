@@ -97,6 +97,9 @@ class Behaviour:
     end_in_good_order: bool = False
     """Whether a broken stream ends with OK instead."""
 
+    end_unasked: bool = False
+    """Whether a stream breaks with its last answer instead, and waits for no further frame."""
+
     results_short_by: int = 0
     """Results that each answer lacks, against the contract."""
 
@@ -222,14 +225,18 @@ class _Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         for answered, request in enumerate(requests):
             self._server.record("ScoreStream", [each.transaction_id for each in request.transactions])
             behaviour.answering.wait(30)
-            if behaviour.frames_until_break is not None and answered >= behaviour.frames_until_break:
-                if behaviour.end_in_good_order:
-                    return
-                abort(context, status(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_ms=500))
+            if answered == behaviour.frames_until_break:
+                break
             results = [self._server.result(each) for each in request.transactions]
             yield scoring_service_pb2.ScoreStreamResponse(
                 results=results[: len(results) - behaviour.results_short_by]
             )
+            if behaviour.end_unasked and answered + 1 == behaviour.frames_until_break:
+                break
+        else:
+            return
+        if not behaviour.end_in_good_order:
+            abort(context, status(grpc.StatusCode.UNAVAILABLE, "SHUTTING_DOWN", retry_after_ms=500))
 
 
 class _Outcomes(outcome_service_pb2_grpc.OutcomeServiceServicer):

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -42,3 +44,11 @@ def transactions(count: int, first: int = 0) -> list[Transaction]:
         )
         for index in range(first, first + count)
     ]
+
+
+def wait_until_streams_end() -> None:
+    """Waits until no thread reads answers: every stream of a waiting client has ended."""
+    give_up_at = time.monotonic() + 10
+    while any(each.name == "kuntur-frames" for each in threading.enumerate()):
+        assert time.monotonic() < give_up_at, "a stream is still open"
+        time.sleep(0.001)

@@ -99,6 +99,99 @@ def test_a_broken_stream_raises_its_error(server: FakeServer, config: ClientConf
     run(config, story)
 
 
+@pytest.mark.parametrize("end_unasked", [False, True])
+def test_answers_that_came_before_the_stream_broke_are_given_though_no_more_can_be_sent(
+    server: FakeServer, config: ClientConfig, end_unasked: bool
+) -> None:
+    server.behaviour.frames_until_break = 3 if end_unasked else 2
+    server.behaviour.end_unasked = end_unasked
+    server.behaviour.answering.clear()
+
+    async def source() -> AsyncIterator[Transaction]:
+        for transaction in transactions(12):
+            yield transaction
+        server.behaviour.answering.set()
+        await asyncio.wait([each for each in asyncio.all_tasks() if each.get_name() == "kuntur-frames"])
+        for transaction in transactions(8, first=12):
+            yield transaction
+
+    async def story(client: AsyncClient) -> None:
+        got: list[str] = []
+
+        async def gather() -> None:
+            async for each in client.score_stream(source(), frame_transactions=4):
+                got.append(each.transaction_id)
+
+        with pytest.raises(ShuttingDown):
+            await gather()
+        assert got == [f"t-{index}" for index in range(12 if end_unasked else 8)]
+
+    run(config, story)
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_frames_below_one(server: FakeServer, config: ClientConfig, count: int) -> None:
+    async def story(client: AsyncClient) -> None:
+        for name in ("frame_transactions", "max_in_flight_frames"):
+            with pytest.raises(ValueError, match=f"{name} is at least 1, not {count}"):
+                client.score_stream(transactions(3), **{name: count})
+            with pytest.raises(ValueError, match=f"{name} is at least 1, not {count}"):
+                await client.score_many(transactions(3), **{name: count})
+        with pytest.raises(ValueError, match=f"frame_transactions is at least 1, not {count}"):
+            await client.backfill(transactions(3), frame_transactions=count)
+
+    run(config, story)
+    assert server.arrivals() == []
+
+
+def test_a_closed_client_says_that_a_call_is_cancelled(server: FakeServer, config: ClientConfig) -> None:
+    async def story(client: AsyncClient) -> None:
+        await client.close()
+        with pytest.raises(Cancelled, match="The client is closed"):
+            await client.score(transactions(1)[0])
+        with pytest.raises(Cancelled, match="The client is closed"):
+            await client.score_many(transactions(1))
+        with pytest.raises(Cancelled, match="The client is closed"):
+            await client.backfill(transactions(1))
+        with pytest.raises(Cancelled, match="The client is closed"):
+            client.frame_stream()
+
+    run(config, story)
+
+
+def test_closing_cancels_an_open_call_and_not_the_task_that_waits_for_it(
+    server: FakeServer, config: ClientConfig
+) -> None:
+    server.behaviour.answering.clear()
+
+    async def story(client: AsyncClient) -> None:
+        waiting = asyncio.create_task(client.score(transactions(1)[0]))
+        while not server.arrivals("ScoreTransaction"):
+            await asyncio.sleep(0.001)
+        await client.close()
+        with pytest.raises(Cancelled, match="The client is closed"):
+            await waiting
+
+    run(config, story)
+
+
+def test_a_task_that_is_cancelled_stays_cancelled_though_the_client_closes(
+    server: FakeServer, config: ClientConfig
+) -> None:
+    server.behaviour.answering.clear()
+
+    async def story(client: AsyncClient) -> None:
+        waiting = asyncio.create_task(client.score(transactions(1)[0]))
+        while not server.arrivals("ScoreTransaction"):
+            await asyncio.sleep(0.001)
+        waiting.cancel()
+        await client.close()
+        with pytest.raises(asyncio.CancelledError):
+            await waiting
+
+    run(config, story)
+
+
 def test_packing_is_by_size_and_by_time(server: FakeServer, config: ClientConfig) -> None:
     async def story(client: AsyncClient) -> None:
         async with AsyncPackingScorer(client, max_frame_transactions=4, max_delay_seconds=0.05) as scorer:

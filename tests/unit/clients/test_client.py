@@ -8,6 +8,7 @@ import grpc
 import pytest
 
 from clients import (
+    Cancelled,
     Client,
     ClientConfig,
     Decision,
@@ -24,10 +25,11 @@ from clients import (
     TransactionNotFound,
     Unavailable,
 )
+from clients.stubs import Stubs
 from kuntur.api.v1 import model_pb2
 from kuntur.transaction import Transaction
 from tests.fakes.scoring_server import FakeServer, status
-from tests.unit.clients.conftest import START, transactions
+from tests.unit.clients.conftest import START, transactions, wait_until_streams_end
 
 
 def test_a_score_is_a_frozen_value(server: FakeServer, client: Client) -> None:
@@ -116,6 +118,62 @@ def test_a_broken_stream_gives_what_was_answered_and_then_raises(server: FakeSer
     assert caught.value.retry_after_seconds == 0.5
     answers = client.score_stream(transactions(20), frame_transactions=4)
     assert [next(answers).transaction_id for _ in range(8)] == [f"t-{index}" for index in range(8)]
+
+
+@pytest.mark.parametrize("end_unasked", [False, True])
+def test_answers_that_came_before_the_stream_broke_are_given_though_no_more_can_be_sent(
+    server: FakeServer, client: Client, end_unasked: bool
+) -> None:
+    server.behaviour.frames_until_break = 3 if end_unasked else 2
+    server.behaviour.end_unasked = end_unasked
+    server.behaviour.answering.clear()
+
+    def source() -> Iterator[Transaction]:
+        yield from transactions(12)
+        server.behaviour.answering.set()
+        wait_until_streams_end()
+        yield from transactions(8, first=12)
+
+    got = []
+    with pytest.raises(ShuttingDown):
+        got.extend(each.transaction_id for each in client.score_stream(source(), frame_transactions=4))
+    assert got == [f"t-{index}" for index in range(12 if end_unasked else 8)]
+
+
+@pytest.mark.parametrize("name", ["frame_transactions", "max_in_flight_frames"])
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_stream_has_frames_below_one(client: Client, name: str, count: int) -> None:
+    with pytest.raises(ValueError, match=f"{name} is at least 1, not {count}"):
+        client.score_stream(transactions(3), **{name: count})
+    with pytest.raises(ValueError, match=f"{name} is at least 1, not {count}"):
+        client.score_many(transactions(3), **{name: count})
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_no_backfill_has_frames_below_one(server: FakeServer, client: Client, count: int) -> None:
+    with pytest.raises(ValueError, match=f"frame_transactions is at least 1, not {count}"):
+        client.backfill(transactions(3), frame_transactions=count)
+    assert server.arrivals("Backfill") == []
+
+
+def test_a_closed_client_says_that_a_call_is_cancelled(config: ClientConfig) -> None:
+    client = Client(config=config)
+    client.close()
+    for call in (
+        lambda: client.score(transactions(1)[0]),
+        lambda: client.score_many(transactions(1)),
+        lambda: client.backfill(transactions(1)),
+        client.frame_stream,
+        client.models,
+    ):
+        with pytest.raises(Cancelled, match="The client is closed"):
+            call()
+
+
+def test_a_value_error_of_an_open_client_is_passed_on() -> None:
+    stubs = Stubs(grpc.insecure_channel("localhost:1"))
+    with pytest.raises(ValueError, match="of the caller"), stubs.call():
+        raise ValueError("of the caller")
 
 
 def test_a_stream_that_ends_early_in_good_order_is_an_error(server: FakeServer, client: Client) -> None:
