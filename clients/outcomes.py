@@ -11,7 +11,7 @@ from clients.errors import KunturError, error_from_status
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2
 from kuntur.values import time_to_proto
 
-MAX_OUTCOMES_PER_CALL = 10_000  # the server takes 65,536; smaller calls keep its other callers waiting less
+MAX_OUTCOMES_PER_CALL = 4096  # as many as the server takes by default
 
 
 class OutcomeLabel(IntEnum):

@@ -321,14 +321,17 @@ def _load_array(path: Path) -> npt.NDArray[np.float32]:
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Reads a bundle and checks all that can be checked without running it. Raises BundleRefusedError."""
+    """Reads a bundle and checks all that can be checked without running it.
+
+    Raises BundleRefusedError, OSError for a file that is there and cannot be read.
+    """
     manifest = read_manifest(path)
     _check_files(path, manifest)
     check_features(manifest)
     try:
         features, scores = _load_array(path / GOLDEN_FEATURES), _load_array(path / GOLDEN_SCORES)
         model = (path / MODEL).read_bytes()
-    except (OSError, ValueError) as error:
+    except ValueError as error:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, f"golden vectors: {error}") from error
     if features.ndim != 2 or features.shape[1] != len(manifest.features) or scores.ndim != 1:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors do not have the model's inputs")

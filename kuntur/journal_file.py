@@ -11,6 +11,8 @@ goes into it, is left to the server.
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import struct
 import zlib
@@ -28,6 +30,7 @@ MAX_PAYLOAD_BYTES = 256 << 20
 _HEADER = struct.Struct("<8sII")
 _RECORD = struct.Struct("<II")
 _GLOB = "journal-*.kj"
+_LOCK = "writer.lock"
 
 
 class JournalError(Exception):
@@ -85,7 +88,7 @@ def read_entries(directory: Path, *, allow_torn_tail: bool = False) -> Iterator[
 
 
 class JournalFileWriter:
-    """Appends entries. One writer a directory, one thread a writer.
+    """Appends entries. One writer a directory, which a lock sees to; one thread a writer.
 
     Opening cuts off a torn tail and goes on in a new file.
     """
@@ -94,15 +97,22 @@ class JournalFileWriter:
         """Opens the journal of a directory, which is made when it is not there.
 
         max_file_bytes: size from which the next entry goes into a new file. Raises CorruptJournalError
-        when the last file is damaged otherwise than by a torn tail, OSError.
+        when the last file is damaged otherwise than by a torn tail, OSError also when another writer has
+        the directory.
         """
         directory.mkdir(parents=True, exist_ok=True)
         self._directory = directory
+        self._hollow: Path | None = None  # the last file, when opening found no entry in it
+        self._lock = _locked(directory)
         self._max_file_bytes = max_file_bytes
         self.cut_bytes = 0
         """Bytes of a torn tail that opening cut off."""
-        self.next_sequence = self._recover()
-        """Sequence of the next entry."""
+        try:
+            self.next_sequence = self._recover()
+            """Sequence of the next entry."""
+        except BaseException:
+            self._lock.close()
+            raise
         self._file: BinaryIO | None = None
         self._size = 0
 
@@ -127,7 +137,13 @@ class JournalFileWriter:
             os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Syncs and closes. Twice is once."""
+        """Syncs and closes, and leaves the directory to other writers. Twice is once."""
+        try:
+            self._close_file()
+        finally:
+            self._lock.close()
+
+    def _close_file(self) -> None:
         if self._file is not None:
             self.sync()
             self._file.close()
@@ -140,9 +156,9 @@ class JournalFileWriter:
             parts.clear()
 
     def _open_next(self) -> None:
-        self.close()
+        self._close_file()
         path = self._directory / file_name(self.next_sequence)
-        self._file = path.open("wb")
+        self._file = path.open("wb" if path == self._hollow else "xb")  # entries are never written over
         self._file.write(_HEADER.pack(MAGIC, FORMAT_VERSION, 0))
         self._file.flush()
         self._size = _HEADER.size
@@ -166,7 +182,24 @@ class JournalFileWriter:
                 last.unlink()
             else:
                 os.truncate(last, error.offset)
+        if sequence == _first_sequence(last):
+            self._hollow = last
         return sequence
+
+
+def _locked(directory: Path) -> BinaryIO:
+    """Takes the lock of a journal's writer, which ends with the process. Raises OSError."""
+    lock = (directory / _LOCK).open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        lock.close()
+        message = "another server writes this journal; give each a directory of its own"
+        raise OSError(errno.EBUSY, message, str(directory)) from error
+    except BaseException:
+        lock.close()
+        raise
+    return lock
 
 
 def _first_sequence(path: Path) -> int:

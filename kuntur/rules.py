@@ -102,9 +102,9 @@ def _position_violations(transaction: transaction_pb2.Transaction) -> list[Viola
 
 
 def _attribute_violations(transaction: transaction_pb2.Transaction) -> list[Violation]:
-    found = []
     if len(transaction.attributes) > MAX_ATTRIBUTES:
-        found.append(Violation("attributes", f"has more than {MAX_ATTRIBUTES} entries"))
+        return [Violation("attributes", f"has more than {MAX_ATTRIBUTES} entries")]
+    found = []
     for name, value in sorted(transaction.attributes.items()):
         if _ATTRIBUTE_NAME.fullmatch(name) is None:
             rule = (
@@ -112,9 +112,7 @@ def _attribute_violations(transaction: transaction_pb2.Transaction) -> list[Viol
             )
             found.append(Violation(f'attributes["{name[:64]}"]', rule))
         elif not math.isfinite(value):
-            found.append(
-                Violation(f'attributes["{name}"]', "is not a finite number; leave out what is not known")
-            )
+            found.append(Violation(f'attributes["{name}"]', "is not a finite number; leave it out"))
     return found
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gc
-import signal
 import threading
 from collections.abc import Callable
 from typing import Self
@@ -29,6 +28,7 @@ from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
 from server.scoring import Backfill, OutcomeReports, Scorer
+from server.signals import wait_for_stop_signal
 from server.state import HistoryStore, MemoryHistory
 
 _LOG = structlog.get_logger(__name__)
@@ -87,7 +87,17 @@ class ServerApp:
         return self._server.port
 
     def start(self) -> None:
-        """Begins to serve: NOT_SERVING at first, and as soon as a model is live, SERVING."""
+        """Begins to serve: NOT_SERVING at first, and as soon as a model is live, SERVING.
+
+        Raises OSError when the port of the metrics cannot be had; the server is stopped then.
+        """
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+
+    def _start(self) -> None:
         compile_hot_path(self._reader)
         metrics = self.settings.metrics
         if metrics.port:
@@ -120,20 +130,14 @@ class ServerApp:
             _LOG.info("server stopped")
 
     def serve_until_signalled(self) -> None:
-        """Starts, waits for SIGTERM or SIGINT, and stops. Only from the main thread."""
-        # Waited for, not handled: a handler runs on this thread between any two steps, also while the
-        # wait holds the very lock that it would need. Threads started later leave both signals to us.
-        numbers = {signal.SIGTERM, signal.SIGINT}
-        before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+        """Goes on serving until SIGTERM or SIGINT, and stops. Needs `hold_stop_signals`, and a start."""
+        # What is loaded by now stays for ever: walking it holds every thread up for 80 ms a collection.
+        gc.collect()
+        gc.freeze()
         try:
-            self.start()
-            # What is loaded by now stays for ever: walking it holds every thread up for 80 ms a collection.
-            gc.collect()
-            gc.freeze()
-            signal.sigwait(numbers)
+            wait_for_stop_signal()
         finally:
             self.stop()
-            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
     def __enter__(self) -> Self:
         self.start()

@@ -58,16 +58,20 @@ def serve(
 
     Example: kuntur-server serve --registry registry --listen 0.0.0.0:50051 --journal journal
     """
+    from server.scheduling import prefer_finishing
+    from server.signals import hold_stop_signals
+
+    hold_stop_signals()  # these two before any thread is started, and importing NumPy starts one
+    prefer_finishing()
     settings = _settings(config, listen, registry, journal, metrics_port)
     from kuntur.journal_file import JournalError
     from server.app import ServerApp
     from server.logs import configure_logs
-    from server.scheduling import prefer_finishing
 
-    prefer_finishing()  # before any thread is started
     configure_logs(settings.log.level, settings.log.format)
     try:
         server = ServerApp(settings)
+        server.start()
     except (OSError, JournalError) as error:
         raise _failure(str(error)) from error
     server.serve_until_signalled()

@@ -44,7 +44,7 @@ class Limits(_Section):
     """Threads beyond those two, so that health, models and refusals are answered at full load."""
     max_frame_transactions: int = Field(4096, ge=1, le=65_536)
     """Transactions in a frame of a stream."""
-    max_request_outcomes: int = Field(65_536, ge=1, le=1_000_000)
+    max_request_outcomes: int = Field(4096, ge=1, le=1_000_000)
     """Outcomes in a report."""
     max_message_bytes: int = Field(16 << 20, ge=1 << 10, le=1 << 30)
     """Size of a request or response."""

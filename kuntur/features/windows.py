@@ -28,6 +28,8 @@ from kuntur.features.layout import (
     W_SUMS,
 )
 
+# The cents of a hop stop growing here (1.4e15 of a currency's unit): 31 hops of it still add up in 64 bits.
+MAX_HOP_SUM = 2**57
 _HOP_LIMIT = 2**31 - 64  # hops are kept in 32 bits; a time beyond is taken as the farthest hop
 
 FINE_HOP, FINE_HOPS = FINE
@@ -114,7 +116,8 @@ def add_to_ring(words, halves, sums, counts, hops, head, hop, amount):
     """Adds an amount to its hop. Returns 1 if it was too late for the ring and went nowhere, else 0."""
     if hop <= head - hops:
         return 1
-    words[sums + hop % hops] += amount
+    slot = sums + hop % hops
+    words[slot] = min(words[slot] + amount, MAX_HOP_SUM)
     halves[counts + hop % hops] += 1
     return 0
 

@@ -33,6 +33,8 @@ def load_model(path: Path) -> LiveModel:
         name = Path(str(error.filename)).name if error.filename else path.name
         message = f"{name} cannot be read: {error.strerror or type(error).__name__}"
         raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
+    except MemoryError as error:
+        raise BundleRefusedError(RefusalReason.INCOMPLETE, "not enough memory to load it") from error
     except Exception as error:  # whatever a hostile model makes the runtime raise, it is refused
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, _first_line(error)) from error
     return model

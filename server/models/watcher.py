@@ -39,7 +39,8 @@ class ModelWatcher:
     """Polls the registry, checks what it chooses, and swaps it in.
 
     A bundle that fails a check is refused once, logged and counted, and tried again only when its files
-    change; whatever is live stays. The watcher is the only writer of the slot.
+    change or, where they could not be read, at each look; whatever is live stays. The watcher is the only
+    writer of the slot.
     """
 
     def __init__(
@@ -91,7 +92,8 @@ class ModelWatcher:
         if live is not None and live.model.version == version and fingerprint == self._loaded:
             return
         refusal = self._refusals.get(version)
-        if refusal is not None and refusal.fingerprint == fingerprint:
+        unreadable = refusal is not None and refusal.reason is RefusalReason.INCOMPLETE
+        if refusal is not None and refusal.fingerprint == fingerprint and not unreadable:
             return
         if not named:
             message = "LIVE names no version, but something else"
@@ -128,6 +130,8 @@ class ModelWatcher:
         _LOG.info("model is live", model_version=model.version, replaces=old.model.version if old else None)
 
     def _refuse(self, version: str, refusal: Refusal) -> None:
+        if self._refusals.get(version) == refusal:
+            return
         self._refusals = {**self._refusals, version: refusal}
         self._metrics.bundle_refused(refusal.reason)
         live = self._slot.live

@@ -25,7 +25,7 @@ DETAILS_KEY = "grpc-status-details-bin"
 _LOG = structlog.get_logger(__name__)
 _R = error_reason_pb2
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
-_MAX_TRAILER_BYTES = 4096  # clients begin to drop answers with more than 8 KiB of trailers, base64 included
+_MAX_TRAILER_BYTES = 5120  # clients begin to drop answers with more than 8 KiB of trailers, base64 included
 _MAX_NAME = 128
 _RETRIED = (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED)
 
@@ -121,23 +121,26 @@ class _CallStatus(grpc.Status):
 
 def abort(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
     """Ends a call with a status and its details. Raises what gRPC ends calls with."""
-    context.abort_with_status(_CallStatus(_fitted(status)))
+    context.abort_with_status(_CallStatus(fitted(status, _MAX_TRAILER_BYTES)))
     raise AssertionError  # abort_with_status never returns
 
 
-def _fitted(status: status_pb2.Status) -> status_pb2.Status:
-    """Gives a status whose violations fit into trailers; its metadata still tells how many there are."""
-    if status.ByteSize() <= _MAX_TRAILER_BYTES:
+def fitted(status: status_pb2.Status, max_bytes: int) -> status_pb2.Status:
+    """Gives a status with as many of its violations as fit; its metadata still tells how many there are."""
+    excess = status.ByteSize() - max_bytes
+    if excess <= 0:
         return status
-    fitted = status_pb2.Status(code=status.code, message=status.message)
+    shorter = status_pb2.Status(code=status.code, message=status.message)
     for detail in status.details:
         request = error_details_pb2.BadRequest()
         if detail.Unpack(request):
-            while request.ByteSize() > _MAX_TRAILER_BYTES // 2:
-                del request.field_violations[len(request.field_violations) // 2 :]
+            while excess > 0 and request.field_violations:
+                size = request.field_violations[-1].ByteSize()
+                excess -= size + (2 if size < 128 else 3)  # with its tag and length
+                del request.field_violations[-1]
             detail.Pack(request)
-        fitted.details.append(detail)
-    return fitted
+        shorter.details.append(detail)
+    return shorter
 
 
 def _violations(error: Exception) -> Sequence[Violation]:

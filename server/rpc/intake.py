@@ -11,6 +11,9 @@ from kuntur.wire import Reading, TransactionReader
 from server.errors import FrameSizeError, InvalidFieldsError
 from server.journal import Journal
 from server.rpc.edge import Edge
+from server.rpc.errors import fitted
+
+_MAX_REFUSALS_BYTES = 2 << 20
 
 
 class LatestTime:
@@ -55,11 +58,16 @@ class Intake:
 
 
 def item_statuses(reading: Reading, edge: Edge) -> dict[int, status_pb2.Status]:
-    """Gives the statuses of a frame's refused transactions by place."""
+    """Gives the statuses of a frame's refused transactions by place.
+
+    Together they stay well below the 4 MiB that a client takes by default: violations that do not fit are
+    left out.
+    """
     if not reading.violations:
         return {}
     edge.metrics.items_refused(len(reading.violations))
+    max_bytes = _MAX_REFUSALS_BYTES // len(reading.violations)
     return {
-        place: edge.table.status(InvalidFieldsError(violations, f"transactions[{place}]."))
+        place: fitted(edge.table.status(InvalidFieldsError(violations, f"transactions[{place}].")), max_bytes)
         for place, violations in reading.violations.items()
     }

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -83,6 +84,36 @@ def test_a_signal_drains_the_server_and_every_answered_call_is_in_the_journal(
     journal = {entry.score_transaction.request for entry in read_entries(tmp_path / "journal")}
     assert {unary(transaction(name)).SerializeToString() for name in answered} <= journal
     assert any("server stopped" in line for line in process.lines)
+
+
+def test_a_signal_in_the_moment_of_the_start_drains_too(process: Process) -> None:
+    assert process.address  # known as soon as the server says that it started
+    assert process.end() == 0
+    assert any("server stopped" in line for line in process.lines)
+
+
+def test_a_second_signal_does_not_cut_the_draining_short(process: Process) -> None:
+    with stubs_for(process.address) as stubs:
+        wait_until(lambda: stubs.health_of() == "SERVING")
+        stream = stubs.scoring.ScoreStream(iter([]))
+        assert list(stream) == []
+    process.process.send_signal(signal.SIGTERM)
+    wait_until(lambda: any("server stops" in line for line in process.lines))
+    assert process.end() == 0
+    assert any("server stopped" in line for line in process.lines)
+
+
+def test_an_occupied_port_of_the_metrics_ends_the_start_with_an_explanation(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        command = [sys.executable, "-m", "server", "serve", "--listen", "127.0.0.1:0", "--metrics-port"]
+        done = subprocess.run(
+            [*command, str(taken.getsockname()[1])], capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+    assert done.returncode == 2
+    assert "Address already in use" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_an_occupied_port_ends_the_start_with_an_explanation(process: Process, tmp_path: Path) -> None:

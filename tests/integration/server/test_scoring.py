@@ -74,6 +74,12 @@ MALFORMED: list[tuple[str, dict[str, Any], list[str]]] = [
         {"transaction_id": "", "amount_minor": -1, "currency_code": "pen", "attributes": {"a": math.nan}},
         ["transaction_id", "amount_minor", "currency_code", 'attributes["a"]'],
     ),
+    (
+        "as many bad attributes as there may be",
+        {"attributes": {f"risk_{i:02}": math.nan for i in range(64)}},
+        [f'attributes["risk_{i:02}"]' for i in range(64)],
+    ),
+    ("too many attributes", {"attributes": {f"risk_{i}": 0.5 for i in range(65)}}, ["attributes"]),
 ]
 CASES = [pytest.param(fields, paths, id=name) for name, fields, paths in MALFORMED]
 
@@ -103,6 +109,19 @@ def test_in_a_stream_a_malformed_transaction_spoils_only_its_own_item(
     opened = failure(first.results[1].status)
     assert (opened.code, opened.reason) == (grpc.StatusCode.INVALID_ARGUMENT.value[0], "INVALID_FIELD")
     assert opened.fields == [f"transactions[1].{path}" for path in paths]
+    assert second.results[0].HasField("score")
+
+
+def test_a_frame_of_nothing_but_wrong_transactions_gets_an_answer_that_a_client_takes(
+    server: RunningServer,
+) -> None:
+    wrong = changed(account_id=LONG_ID, attributes={"x" * 64 + str(i): math.nan for i in range(64)})
+    requests = iter([frame(*[wrong] * 64), frame(transaction("after-the-wrong"))])
+    first, second = server.stubs.scoring.ScoreStream(requests)
+    opened = [failure(result.status) for result in first.results]
+    assert [each.metadata for each in opened] == [{"violations": "65"}] * 64
+    assert [each.fields[0] for each in opened] == [f"transactions[{i}].account_id" for i in range(64)]
+    assert 64 * 10_000 < first.ByteSize() < 2_500_000
     assert second.results[0].HasField("score")
 
 

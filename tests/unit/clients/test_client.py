@@ -212,12 +212,12 @@ def test_refused_outcomes_come_back_with_their_reason(server: FakeServer, client
 
 
 def test_many_outcomes_go_in_several_calls(server: FakeServer, client: Client) -> None:
-    outcomes = [Outcome(f"t-{index}", OutcomeLabel.LEGITIMATE, START) for index in range(25_000)]
+    outcomes = [Outcome(f"t-{index}", OutcomeLabel.LEGITIMATE, START) for index in range(10_000)]
     report = client.report_outcomes(outcomes)
     assert [len(each.transaction_ids) for each in server.arrivals("ReportOutcomes")] == [
-        10_000,
-        10_000,
-        5_000,
+        4_096,
+        4_096,
+        1_808,
     ]
     assert [each.outcome for each in report.failures] == outcomes
 

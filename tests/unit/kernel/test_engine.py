@@ -94,3 +94,16 @@ def test_a_selection_of_everything_is_the_matrix_itself() -> None:
 def test_a_selection_names_the_first_feature_that_it_does_not_know() -> None:
     with pytest.raises(KeyError, match="no_such_feature"):
         FeatureSelection(["amount", "no_such_feature"])
+
+
+def test_sums_stop_growing_before_they_overflow() -> None:
+    largest = 10**15  # cents of the largest amount in a currency without a minor unit
+    count = 40_000  # four times what 64 bits hold
+    batch, outcomes = make_history(count, 9)
+    batch.keys[:] = batch.keys[0]
+    batch.ints[:, IntColumn.EVENT_TIME_US] = batch.ints[0, IntColumn.EVENT_TIME_US] + np.arange(count)
+    batch.ints[:, IntColumn.AMOUNT_CENTS] = largest
+    features = FeatureEngine().replay(batch, outcomes.rows(slice(0, 0)))
+    mean = features[:, FEATURE_NAMES.index("merchant_mean_24h")]
+    assert (mean[1:] > 0).all()
+    assert mean[100] == np.float32(largest / 100)

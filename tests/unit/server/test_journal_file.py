@@ -104,6 +104,36 @@ def test_a_writer_replaces_a_file_that_ends_within_its_header(tmp_path: Path) ->
     assert read(tmp_path) == [(1, "a"), (2, "b")]
 
 
+def test_a_writer_goes_on_in_a_file_that_holds_no_entry_yet(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    empty = tmp_path / "journal-00000000000000000002.kj"
+    empty.write_bytes(journal_files(tmp_path)[0].read_bytes()[:HEADER_BYTES])
+    write(tmp_path, "b")
+    assert read(tmp_path) == [(1, "a"), (2, "b")]
+
+
+def test_a_journal_has_one_writer_at_a_time(tmp_path: Path) -> None:
+    first = JournalFileWriter(tmp_path)
+    first.append([entry("a")])
+    with pytest.raises(OSError, match="another server writes this journal"):
+        JournalFileWriter(tmp_path)
+    first.append([entry("b")])
+    first.close()
+    write(tmp_path, "c")
+    assert read(tmp_path) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_a_writer_that_could_not_open_leaves_the_directory_to_others(tmp_path: Path) -> None:
+    write(tmp_path, "a")
+    whole = journal_files(tmp_path)[0].read_bytes()
+    flip(journal_files(tmp_path)[0], HEADER_BYTES + 8 + 2)
+    with pytest.raises(CorruptJournalError):
+        JournalFileWriter(tmp_path)
+    journal_files(tmp_path)[0].write_bytes(whole)
+    write(tmp_path, "b")
+    assert read(tmp_path) == [(1, "a"), (2, "b")]
+
+
 def test_a_flipped_bit_in_a_record_fails_its_checksum(tmp_path: Path) -> None:
     write(tmp_path, "a", "b", "c")
     flip(journal_files(tmp_path)[0], HEADER_BYTES + 8 + 2)

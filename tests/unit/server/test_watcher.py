@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import shutil
@@ -287,6 +288,24 @@ def test_a_refused_bundle_is_tried_again_only_when_its_files_change(watched: Wat
     watched.watcher.poll()
     assert watched.live == "m-1"
     assert watched.watcher.refusals == {}
+
+
+@pytest.mark.parametrize("failure", [OSError(errno.EMFILE, "Too many open files"), MemoryError()])
+def test_a_bundle_that_could_not_be_read_is_tried_again_at_each_look(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch, failure: Exception
+) -> None:
+    def fails(_: Path) -> str:
+        raise failure
+
+    publish(watched.path, "m-1")
+    with monkeypatch.context() as passing:
+        passing.setattr("kuntur.bundle._sha256", fails)
+        for _ in range(3):
+            watched.watcher.poll()
+    assert watched.watcher.refusals["m-1"].reason is RefusalReason.INCOMPLETE
+    assert watched.refused(RefusalReason.INCOMPLETE) == 1
+    watched.watcher.poll()
+    assert watched.live == "m-1"
 
 
 def test_a_refused_bundle_is_not_tried_again_when_it_is_chosen_again(watched: Watched) -> None:
