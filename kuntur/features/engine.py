@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from kuntur.features import kernel, table
 from kuntur.features.catalogue import CATALOGUE, feature_index
+from kuntur.features.label_changes import LabelChanges, label_changes
 from kuntur.features.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PROFILE_RECORD_WORDS
 from kuntur.transaction import ATTRIBUTE_PREFIX, IntColumn, OutcomeBatch, TransactionBatch
 
@@ -110,11 +111,11 @@ class FeatureEngine:
         """Gives the features that serving would have given, float32 [n, len(CATALOGUE)].
 
         batch: in event order; outcomes: in any order, each applied before the first transaction of a
-        later hour, the rest at the end; progress: called with the number of rows done.
+        later hour, the rest at the end, a later one of the same transaction in place of the earlier;
+        progress: called with the number of rows done.
         """
-        order = np.argsort(outcomes.reported_time_us, kind="stable")
-        reports = outcomes.rows(order)
-        report_hours = reports.reported_time_us // _HOUR_US
+        changes = label_changes(outcomes)
+        report_hours = changes.known_us // _HOUR_US
         hours = np.maximum.accumulate(batch.ints[:, IntColumn.EVENT_TIME_US] // _HOUR_US)
         out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
         starts = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1)) if len(hours) else np.empty(0, np.intp)
@@ -123,13 +124,21 @@ class FeatureEngine:
         known = 0
         for start, end, until in zip(starts, ends, known_until, strict=True):
             if until > known:
-                self.report(reports.rows(slice(known, until)))
+                self._apply(changes, slice(known, until))
                 known = until
             out[start:end] = self.process(batch.rows(slice(start, end)))
             if progress is not None:
                 progress(int(end))
-        self.report(reports.rows(slice(known, None)))
+        self._apply(changes, slice(known, None))
         return out
+
+    def _apply(self, changes: LabelChanges, part: slice) -> None:
+        self.report_changes(
+            np.ascontiguousarray(changes.keys[part]),
+            changes.counted_us[part],
+            changes.frauds[part],
+            changes.outcomes[part],
+        )
 
     @property
     def counts(self) -> EngineCounts:

@@ -59,7 +59,8 @@ def test_a_row_that_is_not_counted_sees_all_and_leaves_no_trace(
 @st.composite
 def _outcomes(draw: st.DrawFn) -> OutcomeBatch:
     n = draw(st.integers(0, 20))
-    keys = draw(st.lists(st.tuples(*[st.integers(0, 2)] * 6), min_size=n, max_size=n))
+    entities = draw(st.lists(st.tuples(*[st.integers(0, 2)] * 5), min_size=n, max_size=n))
+    keys = [(place + 1, *each) for place, each in enumerate(entities)]
     hours = draw(st.lists(st.one_of(st.integers(0, 60), st.integers(0, 60 * 24)), min_size=n, max_size=n))
     frauds = draw(st.lists(st.booleans(), min_size=n, max_size=n))
     times = START_US + np.array(hours, dtype=np.int64) * (HOUR_US // 2)
