@@ -1,4 +1,4 @@
-"""Transactions in files: described by a mapping, read by Polars, checked by the rules of the API.
+"""Transactions and outcomes in files: described by a mapping, read by Polars, checked by the API's rules.
 
 For the trainer and the clients. The server never imports this package, so it needs no Polars.
 """
@@ -6,7 +6,9 @@ For the trainer and the clients. The server never imports this package, so it ne
 from __future__ import annotations
 
 from kuntur.tables.columns import to_batch, to_keys, to_outcomes
-from kuntur.tables.mapping import AmountFormat, Label, Mapping, MappingError, TimeFormat, shipped_mappings
+from kuntur.tables.formats import AmountFormat, Label, TimeFormat
+from kuntur.tables.mapping import Mapping, MappingError, shipped_mappings
+from kuntur.tables.outcomes import OutcomeTable, read_outcomes
 from kuntur.tables.rejects import Finding, RejectReport, TooManyRejects
 from kuntur.tables.rules import Reason
 from kuntur.tables.scan import SourceError
@@ -20,6 +22,7 @@ __all__ = [
     "Label",
     "Mapping",
     "MappingError",
+    "OutcomeTable",
     "Reason",
     "RejectReport",
     "SourceError",
@@ -30,6 +33,7 @@ __all__ = [
     "canonical_schema",
     "content_hash",
     "read",
+    "read_outcomes",
     "shipped_mappings",
     "to_batch",
     "to_keys",

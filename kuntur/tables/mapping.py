@@ -1,6 +1,6 @@
 """Which column of a file is which field of a transaction, read from TOML.
 
-A mapping only describes; `parse` turns it into expressions and `sources` into a table.
+A mapping only describes; `parse` turns it into expressions, `sources` and `outcomes` into tables.
 """
 
 from __future__ import annotations
@@ -14,10 +14,13 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
-from kuntur.tables.schema import ENUMS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
+from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
+from kuntur.tables.schema import ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
+
+Reads = Literal["transactions", "outcomes"]
 
 # What is the same in every row is no id, time or amount of a transaction.
 _NEVER_CONSTANT = {"transaction_id", "event_time", "account_id", "amount_minor", "account_balance_minor"}
@@ -27,77 +30,7 @@ class MappingError(ValueError):
     """Says everything that is wrong with a mapping; the message is meant for the person who wrote it."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class TimeFormat(_Part):
-    """How times are written; event and report times alike. Columns that are datetimes need no format."""
-
-    format: str = "iso"
-    """`iso` (2024-05-01T13:45:00, with or without fraction and offset, blank instead of T allowed),
-    `epoch_s`, `epoch_ms`, `epoch_us` (since 1970-01-01T00:00:00Z), or a strptime pattern with a `%`."""
-    zone: str = "UTC"
-    """IANA time zone of times that carry no offset. A local time that a clock change repeats is its
-    first occurrence; one that it skips is rejected."""
-
-    @field_validator("format")
-    @classmethod
-    def _known_format(cls, value: str) -> str:
-        if value not in {"iso", "epoch_s", "epoch_ms", "epoch_us"} and "%" not in value:
-            raise ValueError("is iso, epoch_s, epoch_ms, epoch_us or a pattern such as %d/%m/%Y %H:%M:%S")
-        return value
-
-    @field_validator("zone")
-    @classmethod
-    def _known_zone(cls, value: str) -> str:
-        if value not in zoneinfo.available_timezones():
-            raise ValueError(f"{value!r} is no IANA time zone, such as America/Lima")
-        return value
-
-
-class AmountFormat(_Part):
-    """How money is written: amount and balance alike."""
-
-    unit: Literal["major", "minor"] = "minor"
-    """`minor`: whole céntimos or cents. `major`: a decimal number of soles or dollars, brought to the
-    currency's minor unit exactly, halves to even; a float counts as its shortest decimal text."""
-    decimal_comma: bool = False
-    """Text writes 57,16 for 57.16."""
-    zero_is_verification: bool = False
-    """A row of amount zero becomes a VERIFICATION, the one type that may have it, and is not rejected."""
-
-
-class Label(_Part):
-    """What became of a transaction and when that became known."""
-
-    column: str
-    """Column with the label; null or empty means not labelled."""
-    fraud: tuple[str, ...]
-    """Values that mean fraud, as text (`1`, `true`)."""
-    legitimate: tuple[str, ...] = ()
-    """Values that mean legitimate; any further value is rejected. Empty: every value that is not fraud."""
-    reported_time: str | None = None
-    """Column with the time at which the label became known."""
-    delay_days: float | None = Field(default=None, ge=0, le=3650)
-    """Reported time = event time + this, where there is no column for it or its value is not given."""
-    labelled: str | None = None
-    """Column that says whether a row is labelled at all. Unset: a row is labelled when the label is given."""
-    labelled_values: tuple[str, ...] = ("1", "true")
-    """Values of that column that mean labelled."""
-
-    @model_validator(mode="after")
-    def _reported_somehow(self) -> Self:
-        if self.reported_time is None and self.delay_days is None:
-            raise ValueError("needs reported_time (a column) or delay_days: when did the label become known?")
-        if not self.fraud:
-            raise ValueError("fraud needs at least one value")
-        if both := set(self.fraud) & set(self.legitimate):
-            raise ValueError(f"{sorted(both)} cannot mean fraud and legitimate")
-        return self
-
-
-class Mapping(_Part):
+class Mapping(Part):
     """Which column gives which field, and how its values are written."""
 
     description: str = ""
@@ -122,21 +55,17 @@ class Mapping(_Part):
     attribute_prefix: str | None = None
     """Every column that begins with this is an attribute, named by what follows the prefix."""
     nan_is_unset: bool = False
-    """NaN in a float column means not given, as pandas writes it. Otherwise NaN is rejected."""
+    """NaN in a float column, and the text NaN or nan in any other, means not given, as pandas writes it.
+    Otherwise NaN is rejected where a number is meant."""
     csv_separator: str = Field(default=",", min_length=1, max_length=1)
     """What separates the values in CSV files."""
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _consistent(self, info: ValidationInfo) -> Self:
         problems = [*self._unknown_fields(), *self._value_problems()]
         both = sorted(set(self.columns) & set(self.constants))
         problems += [f"{name} is both a column and a constant" for name in both]
-        given = set(self.columns) | set(self.constants)
-        problems += [
-            f"{name} is required: give it in [columns] or [constants]"
-            for name in REQUIRED_FIELDS
-            if name not in given
-        ]
+        problems += self._lacking((info.context or {}).get("reads", "transactions"))
         problems += [
             f"attribute name {name!r}: a lower-case letter, then letters, digits, underscores, at most 64"
             for name in self.attributes
@@ -164,6 +93,26 @@ class Mapping(_Part):
                 if field in ENUMS and name not in known:
                     yield f"values.{field}.{source} = {name!r}: choose from {', '.join(sorted(known))}"
 
+    def _lacking(self, reads: Reads) -> Iterable[str]:
+        required = REQUIRED_FIELDS if reads == "transactions" else OUTCOME_REQUIRED_FIELDS
+        for name in required:
+            if name not in self.columns and name not in self.constants:
+                yield f"{name} is required: give it in [columns] or [constants]"
+        if reads == "transactions":
+            return
+        if self.label is None:
+            yield "label is required: an outcome is what [label] reads"
+        elif self.label.reported_time is None and "event_time" not in self.columns:
+            yield (
+                "label.delay_days counts from event_time, which is not given, so no outcome has a reported "
+                "time: give label.reported_time (a column), or event_time in [columns]"
+            )
+
+    def require(self, reads: Reads) -> None:
+        """Raises MappingError, with every problem, when files cannot be read as this by the mapping."""
+        if lacking := list(self._lacking(reads)):
+            raise MappingError("\n".join([f"the mapping cannot give {reads}:", *(f"  {x}" for x in lacking)]))
+
     def aware(self, moment: datetime | None) -> datetime | None:
         """Gives a moment in UTC; one that names no zone is in that of the files' times."""
         if moment is None:
@@ -173,10 +122,11 @@ class Mapping(_Part):
         return moment.astimezone(UTC)
 
     @classmethod
-    def load(cls, path_or_name: str | Path) -> Self:
+    def load(cls, path_or_name: str | Path, *, reads: Reads = "transactions") -> Self:
         """Reads a mapping from a TOML file, or one of `shipped_mappings()` by its name.
 
-        Raises MappingError, with every problem, when there is none or it is not valid.
+        reads: what is to be read by it; outcomes need fewer fields, but a label. MappingError,
+        with every problem, when there is none or it is not valid.
         """
         name = str(path_or_name)
         if name in shipped_mappings():
@@ -188,7 +138,7 @@ class Mapping(_Part):
                 raise MappingError(f"no mapping {name!r}: no such file, and the shipped ones are {shipped}")
             text = path.read_text(encoding="utf-8")
         try:
-            return cls.model_validate(tomllib.loads(text))
+            return cls.model_validate(tomllib.loads(text), context={"reads": reads})
         except tomllib.TOMLDecodeError as error:
             raise MappingError(f"mapping {name}: not valid TOML: {error}") from error
         except ValidationError as error:

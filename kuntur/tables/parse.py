@@ -1,6 +1,7 @@
 """Expressions that bring one column of a file to one canonical column, whatever type it has there.
 
 Each parser gives null for "not given" and for "cannot be read" alike; `unread` tells the two apart.
+Times are left to `moments`.
 """
 
 from __future__ import annotations
@@ -8,14 +9,9 @@ from __future__ import annotations
 import polars as pl
 
 from kuntur.currency import MINOR_UNIT_SCALE
-from kuntur.tables.mapping import TimeFormat
-from kuntur.tables.schema import ENUMS, TIME
+from kuntur.tables.schema import ENUMS
 
-_MONEY = r"^([+-]?)([0-9]{1,16})(?:\.([0-9]*))?$"
-_ISO_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M", "%Y-%m-%d")
-_OFFSET = r"(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
-_PER_SECOND = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
-_LAST_SECOND = 253_402_300_799
+_MONEY = r"^([+-]?)(?:([0-9]{1,16})(?:\.([0-9]*))?|\.([0-9]+))$"  # digits on either side of the point
 
 
 def text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -34,6 +30,15 @@ def text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
             .otherwise(column.cast(pl.String))
         )
     return column.cast(pl.String, strict=False)
+
+
+def without_nan(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
+    """Gives the column with null for NaN: as a float, or as the text `NaN` or `nan`."""
+    if dtype.is_float():
+        return column.fill_nan(None)
+    if dtype == pl.String:
+        return pl.when(~column.str.strip_chars().is_in(["NaN", "nan"])).then(column)
+    return column
 
 
 def given(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
@@ -102,7 +107,9 @@ def _rounded_minor_units(both: pl.Series) -> pl.Series:
         exception = pl.lit(unit, dtype=pl.Int64)
         units = pl.when(pl.col("currency").is_in(codes)).then(exception).otherwise(units)
     parts = both.struct.unnest().select(pl.col("digits").str.extract_groups(_MONEY), unit=units)
-    fraction, whole = pl.col("3").fill_null(""), pl.col("2").cast(pl.Int64)
+    no_whole = pl.when(pl.col("4").is_not_null()).then(pl.lit(0, dtype=pl.Int64))
+    whole = pl.coalesce(pl.col("2").cast(pl.Int64), no_whole)
+    fraction = pl.coalesce("3", "4").fill_null("")
     sizes = (
         parts.unnest("digits")
         .with_columns(
@@ -126,54 +133,3 @@ def enum_number(column: pl.Expr, dtype: pl.DataType, field: str, translations: d
     known = members | {str(number): number for number in members.values()}
     known |= {source: members[name] for source, name in translations.items()}
     return text(column, dtype).str.strip_chars().replace_strict(known, default=None, return_dtype=pl.Int8)
-
-
-def time(column: pl.Expr, dtype: pl.DataType, written: TimeFormat) -> pl.Expr:
-    """Gives moments as Datetime("us", "UTC")."""
-    if isinstance(dtype, pl.Datetime):
-        moment = column.dt.cast_time_unit("us")
-        return moment.dt.convert_time_zone("UTC") if dtype.time_zone else _in_zone(moment, written.zone)
-    if dtype == pl.Date:
-        return _in_zone(column.cast(pl.Datetime("us")), written.zone)
-    if written.format in _PER_SECOND:
-        return _epoch(column, dtype, _PER_SECOND[written.format])
-    return _from_text(column.cast(pl.String, strict=False).str.strip_chars(), written)
-
-
-def _epoch(column: pl.Expr, dtype: pl.DataType, factor: int) -> pl.Expr:
-    if dtype.is_integer():
-        count = column.cast(pl.Int64, strict=False)
-    else:  # fractions of a second: a float holds microseconds of our times exactly enough to round
-        exact = column.cast(pl.String, strict=False).str.strip_chars().cast(pl.Int64, strict=False)
-        fraction = (decimal(column, dtype) * factor).round(0)
-        fraction = pl.when(fraction.abs() < _LAST_SECOND * 1e6).then(fraction).cast(pl.Int64, strict=False)
-        in_range = exact.abs() <= _LAST_SECOND * 1_000_000 // factor
-        return pl.when(exact.is_null()).then(fraction).when(in_range).then(exact * factor).cast(TIME)
-    # Beyond the year 9999 nothing downstream can hold the time: such a number is not a time.
-    return pl.when(count.abs() <= _LAST_SECOND * 1_000_000 // factor).then(count * factor).cast(TIME)
-
-
-def _from_text(value: pl.Expr, written: TimeFormat) -> pl.Expr:
-    if written.format != "iso":
-        if "%z" in written.format:
-            return value.str.to_datetime(written.format, time_unit="us", time_zone="UTC", strict=False)
-        local = value.str.to_datetime(written.format, time_unit="us", strict=False)
-        return _in_zone(local, written.zone)
-    # Only behind a time of day: a bare date such as 2024-05-01 ends in what looks like an offset.
-    offset: pl.Expr = pl.when(value.str.contains("[T ]")).then(value.str.extract(f"({_OFFSET})"))
-    offset = offset.str.to_uppercase().str.replace(":", "", literal=True)
-    bare: pl.Expr = pl.when(offset.is_null()).then(value).otherwise(value.str.replace(_OFFSET, ""))
-    bare = bare.str.replace(" ", "T", literal=True)
-    local = pl.coalesce(
-        bare.str.to_datetime(form, time_unit="us", strict=False, exact=True) for form in _ISO_FORMATS
-    )
-    hours, minutes = (offset.str.slice(at, 2).cast(pl.Int64, strict=False).fill_null(0) for at in (1, 3))
-    sign = pl.when(offset.str.starts_with("-")).then(-1).otherwise(1)
-    ahead = pl.duration(minutes=sign * (hours * 60 + minutes))
-    absolute = (local - ahead).dt.replace_time_zone("UTC")
-    return pl.when(offset.is_null()).then(_in_zone(local, written.zone)).otherwise(absolute)
-
-
-def _in_zone(local: pl.Expr, zone: str) -> pl.Expr:
-    placed = local.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    return placed.dt.convert_time_zone("UTC")

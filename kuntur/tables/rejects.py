@@ -9,15 +9,28 @@ from pathlib import Path
 import polars as pl
 
 from kuntur.tables.rules import Reason
+from kuntur.tables.schema import ENUMS
 
 REJECT_COLUMNS = {
     "source_file": pl.String,  # path of the file
-    "file_row": pl.Int64,  # number of the row in the file, from 0, without the header
-    "source_row": pl.Int64,  # number of the row over all files, from 0
+    "file_row": pl.Int64,  # number of the row in the file: 1 is the first one after the header
+    "source_row": pl.Int64,  # number of the row over all files, from 0, as in a table's source_row
     "reason": pl.String,  # value of Reason
-    "field": pl.String,  # canonical field
-    "column": pl.String,  # source column, "" for a constant
+    "field": pl.String,  # canonical field; `labelled`; `row` for the row as a whole
+    "column": pl.String,  # source column, "" for a constant or the row as a whole
     "value": pl.String,  # what the source holds there
+}
+
+_REMEDIES = {
+    (Reason.RAGGED, "row"): "a value that holds the separator or a line's end must stand in quotes",
+    (Reason.UNPARSEABLE, "event_time"): "say how times are written in [time]: format, zone",
+    (Reason.UNPARSEABLE, "reported_time"): "say how it is written in label.reported_format",
+    (Reason.UNPARSEABLE, "amount_minor"): "say how money is written in [amount]: unit, decimal_comma",
+    (Reason.UNKNOWN_VALUE, "is_fraud"): "list it in label.fraud or label.legitimate",
+    (Reason.UNKNOWN_VALUE, "labelled"): "list it in label.labelled_values or label.unlabelled_values",
+    (Reason.MISSING, "reported_time"): "label.delay_days beside label.reported_time gives one, counted from "
+    "the event, to the rows that name none",
+    **{(Reason.UNKNOWN_VALUE, field): f"translate it in [values.{field}]" for field in ENUMS},
 }
 
 
@@ -30,6 +43,19 @@ class Finding:
     column: str
     rows: int
     example: str
+
+    @property
+    def remedy(self) -> str:
+        """What in the mapping or the file mends it; "" where only the data can tell."""
+        return _REMEDIES.get((self.reason, self.field), "")
+
+    def told(self) -> str:
+        """Gives the finding as one line of a message."""
+        where = f"column {self.column or '(constant)'!r} for {self.field}"
+        if self.reason is Reason.RAGGED:
+            where = "rows as a whole"
+        remedy = f"; {self.remedy}" if self.remedy else ""
+        return f"{where}: {self.rows:,} {self.reason}, such as {self.example!r}{remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +104,7 @@ class TooManyRejects(ValueError):  # noqa: N818  what it says reads better than 
         lines = [
             f"{report.rows_rejected:,} of {report.rows_read:,} rows rejected ({report.share:.2%}); "
             f"at most {max_share:.2%} are allowed:",
-            *(
-                f"  column {finding.column or '(constant)'!r} for {finding.field}: "
-                f"{finding.rows:,} {finding.reason}, such as {finding.example!r}"
-                for finding in report.findings
-            ),
+            *(f"  {finding.told()}" for finding in report.findings),
             f"{where}. Correct the mapping or the files; raise the allowed share only for rows you can lose.",
         ]
         super().__init__("\n".join(lines))
@@ -92,13 +114,15 @@ def report(rows_read: int, rejected: pl.DataFrame, path: Path | None) -> RejectR
     """Sums rejects up and writes them.
 
     rejected: columns as REJECT_COLUMNS, one row a finding of a row. path: CSV file to write when
-    anything was rejected; its folder is made.
+    anything was rejected; its folder is made. Without rejects, that of an earlier run is removed.
     """
     written: Path | None = None
     if path is not None and rejected.height:
         path.parent.mkdir(parents=True, exist_ok=True)
         rejected.write_csv(path)
         written = path
+    elif path is not None:
+        path.unlink(missing_ok=True)
     grouped = (
         rejected.group_by("reason", "field", "column")
         .agg(rows=pl.len(), example=pl.col("value").sort_by("source_row").first())

@@ -35,6 +35,8 @@ _IPV4 = rf"^(?:{_OCTET}\.){{3}}{_OCTET}$"
 class Reason(StrEnum):
     """Why a row was rejected."""
 
+    RAGGED = "ragged"
+    """A row of a CSV file with more or fewer values than the header: none of them can be trusted."""
     MISSING = "missing"
     """A required field is not given."""
     UNPARSEABLE = "unparseable"
@@ -44,7 +46,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     """A number or time outside its range."""
     UNKNOWN_VALUE = "unknown_value"
-    """A code or label that is in no list."""
+    """A code, a label, or a word on whether a row is labelled, that is in no list."""
     BAD_FORMAT = "bad_format"
     """Text of the wrong form: address, category code."""
     NOT_FINITE = "not_finite"
@@ -75,22 +77,32 @@ def row_rules(attributes: Sequence[str] = (), *, labels: bool = True) -> list[Ru
     for name in attributes:
         column = ATTRIBUTE_PREFIX + name
         rules.append(Rule(Reason.NOT_FINITE, column, ~pl.col(column).is_finite()))
-    if labels:
-        reported, event = pl.col("reported_time"), pl.col("event_time")
-        rules += [
-            Rule(Reason.MISSING, "reported_time", pl.col("is_fraud").is_not_null() & reported.is_null()),
-            Rule(Reason.REPORTED_BEFORE_EVENT, "reported_time", reported < event),
-        ]
-    return rules
+    return [*rules, *_label_rules()] if labels else rules
 
 
-def _text_rules() -> Iterator[Rule]:
-    for name in TEXT_FIELDS:
+def outcome_rules() -> list[Rule]:
+    """Gives the rules that one outcome can break by itself; its event time is null when not given."""
+    return [*_given_and_short(("transaction_id", "institution_id")), *_time_rules(), *_label_rules()]
+
+
+def _label_rules() -> Iterator[Rule]:
+    reported, event = pl.col("reported_time"), pl.col("event_time")
+    unreported = pl.col("is_fraud").is_not_null() & reported.is_null()
+    yield Rule(Reason.MISSING, "reported_time", unreported)
+    yield Rule(Reason.REPORTED_BEFORE_EVENT, "reported_time", reported < event)
+
+
+def _given_and_short(names: Sequence[str]) -> Iterator[Rule]:
+    for name in names:
         text = pl.col(name)
         if name in REQUIRED_FIELDS:
             yield Rule(Reason.MISSING, name, text == "")
         if name.endswith("_id"):
             yield Rule(Reason.TOO_LONG, name, text.str.len_bytes() > MAX_ID_BYTES)
+
+
+def _text_rules() -> Iterator[Rule]:
+    yield from _given_and_short(TEXT_FIELDS)
     currency, country = pl.col("currency_code"), pl.col("merchant_country_code")
     yield Rule(
         Reason.UNKNOWN_VALUE, "currency_code", ~currency.is_in(list(CURRENCY_NUMBER)) & (currency != "")
@@ -121,6 +133,10 @@ def _number_rules() -> Iterator[Rule]:
     for name, enum in ENUMS.items():
         value = pl.col(name)
         yield Rule(Reason.UNKNOWN_VALUE, name, ~value.is_between(0, len(enum) - 1))
+    yield from _time_rules()
+
+
+def _time_rules() -> Iterator[Rule]:
     seconds = pl.col("event_time").dt.timestamp("us").floordiv(1_000_000)
     yield Rule(Reason.OUT_OF_RANGE, "event_time", ~seconds.is_between(MIN_EVENT_TIME_S, MAX_EVENT_TIME_S))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from kuntur.tables import csv_rows
 from kuntur.tables.mapping import Mapping
 
 _EXTENSIONS = (".csv", ".parquet", ".pq", ".jsonl", ".ndjson")
@@ -22,11 +23,15 @@ class SourceError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A file that is open for reading: its columns are known, its rows are not read yet."""
+    """A file that is open for reading: its columns are known, its rows are not read yet.
+
+    irregular: rows that cannot be read by the header, as `csv_rows` gives them.
+    """
 
     path: Path
     rows: pl.LazyFrame
     schema: pl.Schema
+    irregular: pl.DataFrame
 
 
 def as_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -34,10 +39,13 @@ def as_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
     return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 
 
-def open_files(paths: str | Path | Sequence[str | Path], mapping: Mapping) -> list[SourceFile]:
+def open_files(
+    paths: str | Path | Sequence[str | Path], mapping: Mapping, needed: dict[str, bool]
+) -> list[SourceFile]:
     """Opens files named by paths or globs, each once, in the order given and sorted within a glob.
 
-    CSV and JSON lines are read whole for their columns' types, Parquet by its footer. Raises
+    needed: source columns to be read, each with whether every file must have it. CSV is read whole to
+    see that its rows fit the header, JSON lines for their columns' types, Parquet by its footer. Raises
     SourceError with every problem of every file.
     """
     problems: list[str] = []
@@ -55,16 +63,15 @@ def open_files(paths: str | Path | Sequence[str | Path], mapping: Mapping) -> li
             problems.append(f"{path}: extension {path.suffix!r} is none of {', '.join(_EXTENSIONS)}")
         else:
             try:
-                rows = _scan(path, mapping)
-                files.append(SourceFile(path, rows, rows.collect_schema()))
-            except (PolarsError, OSError) as error:
+                files.append(_opened(path, mapping))
+            except (PolarsError, OSError, csv_rows.CsvError) as error:
                 problems.append(f"{path}: cannot be read: {error}")
     for file in files:
-        problems.extend(_column_problems(file, mapping))
+        problems.extend(_column_problems(file, mapping, needed))
     if not problems and not files:
         problems.append("no path given")
     if problems:
-        raise SourceError("\n".join(["cannot read the transactions:", *(f"  {line}" for line in problems)]))
+        raise SourceError("\n".join(["cannot read the files:", *(f"  {line}" for line in problems)]))
     return files
 
 
@@ -78,13 +85,31 @@ def _matches(pattern: str) -> list[Path]:
     return sorted(root.glob(str(path.relative_to(path.anchor))))
 
 
+def _opened(path: Path, mapping: Mapping) -> SourceFile:
+    rows = _scan(path, mapping)
+    schema = rows.collect_schema()
+    irregular = csv_rows.no_rows()
+    if csv_rows.is_csv(path):
+        row_count = rows.select(pl.len())
+        irregular = csv_rows.irregular_rows(path, mapping.csv_separator, len(schema), row_count)
+    return SourceFile(path, rows, schema, irregular)
+
+
 def _scan(path: Path, mapping: Mapping) -> pl.LazyFrame:
     suffix = path.suffix.lower()
     if suffix in {".parquet", ".pq"}:
         return pl.scan_parquet(path, glob=False)
-    if suffix == ".csv":
+    if csv_rows.is_csv(path):
         # All as text: a type guessed from the first rows would lose leading zeros and exact decimals.
-        return pl.scan_csv(path, glob=False, infer_schema=False, separator=mapping.csv_separator)
+        # Rows with too many values are cut here and found by `csv_rows`: whether Polars would notice
+        # them depends on which columns are read.
+        return pl.scan_csv(
+            path,
+            glob=False,
+            infer_schema=False,
+            separator=mapping.csv_separator,
+            truncate_ragged_lines=True,
+        )
     return pl.scan_ndjson(path, infer_schema_length=None)
 
 
@@ -100,6 +125,22 @@ def needed_columns(mapping: Mapping) -> dict[str, bool]:
     return needed
 
 
+def outcome_columns(mapping: Mapping) -> dict[str, bool]:
+    """Gives the source columns that a mapping reads outcomes from, as `needed_columns` does."""
+    needed = {
+        mapping.columns[name]: name not in mapping.optional
+        for name in ("transaction_id", "institution_id")
+        if name in mapping.columns
+    }
+    label = mapping.label
+    if label is not None:
+        given = (label.column, label.reported_time, label.labelled)
+        needed |= dict.fromkeys((column for column in given if column is not None), True)
+        if label.reported_time is None:
+            needed[mapping.columns["event_time"]] = True
+    return needed
+
+
 def prefixed_attributes(mapping: Mapping, columns: Iterable[str]) -> dict[str, str]:
     """Gives the attributes that a mapping's prefix finds among columns, name to column."""
     prefix = mapping.attribute_prefix
@@ -108,9 +149,9 @@ def prefixed_attributes(mapping: Mapping, columns: Iterable[str]) -> dict[str, s
     return {column[len(prefix) :]: column for column in columns if column.startswith(prefix)}
 
 
-def _column_problems(file: SourceFile, mapping: Mapping) -> Iterable[str]:
+def _column_problems(file: SourceFile, mapping: Mapping, needed: dict[str, bool]) -> Iterable[str]:
     existing = file.schema.names()
-    missing = [name for name, must in needed_columns(mapping).items() if must and name not in existing]
+    missing = [name for name, must in needed.items() if must and name not in existing]
     for name in missing:
         close = difflib.get_close_matches(
             name.lower(), [other.lower() for other in existing], n=3, cutoff=0.6
@@ -119,6 +160,9 @@ def _column_problems(file: SourceFile, mapping: Mapping) -> Iterable[str]:
         yield f"{file.path}: no column {name!r}" + (f"; closest: {', '.join(close)}" if close else "")
     if missing:
         yield f"{file.path}: its columns are {', '.join(existing)}"
+        separators = [mark for mark in ";\t|," if mark in existing[0]] if len(existing) == 1 else []
+        for mark in separators[:1]:
+            yield f"{file.path}: these look separated by {mark!r}: give that as csv_separator in the mapping"
     for name, column in mapping.columns.items():
-        if column in existing and file.schema[column].is_nested():
+        if column in needed and column in existing and file.schema[column].is_nested():
             yield f"{file.path}: column {column!r} for {name} is nested ({file.schema[column]}), not a value"

@@ -49,6 +49,8 @@ ENUMS: dict[str, type[TransactionType] | type[Channel] | type[AccountType]] = {
 
 TEXT_FIELDS = tuple(name for name, dtype in TRANSACTION_COLUMNS.items() if dtype == pl.String)
 REQUIRED_FIELDS = ("transaction_id", "event_time", "account_id", "amount_minor", "currency_code")
+OUTCOME_REQUIRED_FIELDS = ("transaction_id",)
+OUTCOME_COLUMNS = ("transaction_id", "institution_id", "is_fraud", "reported_time")
 
 
 def canonical_schema(attributes: tuple[str, ...] = ()) -> dict[str, pl.DataType]:

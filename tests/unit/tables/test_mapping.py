@@ -77,6 +77,11 @@ def test_all_problems_of_a_mapping_are_told_at_once(tmp_path: Path) -> None:
         ("[label]\ncolumn = 'f'\nfraud = ['1']", "delay_days"),
         ("[label]\ncolumn = 'f'\nfraud = []\ndelay_days = 1", "at least one value"),
         ("[label]\ncolumn = 'f'\nfraud = ['1']\nlegitimate = ['1']\ndelay_days = 1", "fraud and legitimate"),
+        (
+            "[label]\ncolumn = 'f'\nfraud = ['1']\ndelay_days = 1\nlabelled_values = ['0']",
+            "labelled and not labelled",
+        ),
+        ("[label]\ncolumn = 'f'\nfraud = ['1']\nreported_time = 'r'\nreported_format = 'day'", "epoch_ms"),
         ("[amounts]\nunit = 'minor'", "amounts"),
         ("[amount]\nunit = 'cents'", "major"),
     ],
@@ -89,3 +94,40 @@ def test_a_wrong_setting_is_told(tmp_path: Path, addition: str, said: str) -> No
 def test_a_required_field_cannot_be_optional(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"optional\.account_id"):
         load(tmp_path, 'optional = ["account_id"]\n' + MINIMAL)
+
+
+OUTCOMES = """
+[columns]
+transaction_id = "id"
+[label]
+column = "verdict"
+fraud = ["F"]
+"""
+
+
+def load_for_outcomes(tmp_path: Path, text: str) -> Mapping:
+    path = tmp_path / "chargebacks.toml"
+    path.write_text(text, encoding="utf-8")
+    return Mapping.load(path, reads="outcomes")
+
+
+def test_outcomes_need_neither_account_nor_amount(tmp_path: Path) -> None:
+    text = OUTCOMES + "reported_time = 'known'"
+    assert load_for_outcomes(tmp_path, text).columns == {"transaction_id": "id"}
+    with pytest.raises(MappingError, match="amount_minor is required"):
+        load(tmp_path, text)
+
+
+def test_outcomes_need_a_label(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="label is required"):
+        load_for_outcomes(tmp_path, MINIMAL)
+
+
+def test_outcomes_need_a_transaction_id(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match="transaction_id is required"):
+        load_for_outcomes(tmp_path, OUTCOMES.replace("transaction_id", "device_id") + "delay_days = 1")
+
+
+def test_a_delay_without_an_event_time_gives_no_outcome_a_reported_time(tmp_path: Path) -> None:
+    with pytest.raises(MappingError, match=r"no outcome has a reported time: give label\.reported_time"):
+        load_for_outcomes(tmp_path, OUTCOMES + "delay_days = 7")

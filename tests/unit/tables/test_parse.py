@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuntur.tables import TimeFormat, parse
+from kuntur.tables import TimeFormat, moments, parse
 
 PLACES = {"PEN": 2, "JPY": 0, "KWD": 3}
 
@@ -19,8 +19,8 @@ def minor(values: pl.Series, currency: str = "PEN", **options: Any) -> list[int 
     return values.to_frame("v").select(column).to_series().to_list()
 
 
-def moment(values: pl.Series, **written: str) -> list[datetime | None]:
-    column = parse.time(pl.col("v"), values.dtype, TimeFormat(**written))
+def moment(values: pl.Series, *, day_ends: bool = False, **written: str) -> list[datetime | None]:
+    column = moments.time(pl.col("v"), values.dtype, TimeFormat(**written), day_ends=day_ends)
     return values.to_frame("v").select(column).to_series().to_list()
 
 
@@ -55,6 +55,11 @@ def test_an_amount_that_is_no_number_is_not_read() -> None:
     assert minor(pl.Series([float("nan"), float("inf")])) == [None, None]
 
 
+def test_money_needs_a_digit_on_one_side_of_the_point_only() -> None:
+    assert minor(pl.Series([".50", "-.5", "+7.", "0.50"])) == [50, -50, 700, 50]
+    assert minor(pl.Series([".", "-", "+.", "-."])) == [None] * 4
+
+
 def test_a_decimal_comma_is_read_where_the_mapping_says_so() -> None:
     assert minor(pl.Series(["57,16"]), decimal_comma=True) == [5716]
 
@@ -77,6 +82,56 @@ def test_iso_times_are_read_with_an_offset_or_in_the_named_zone(text: str) -> No
 
 def test_a_date_alone_is_its_midnight_and_not_an_offset() -> None:
     assert moment(pl.Series(["2024-05-01"]), zone="America/Lima") == [datetime(2024, 5, 1, 5, tzinfo=UTC)]
+
+
+@pytest.mark.parametrize(
+    ("values", "form"),
+    [
+        (pl.Series([date(2024, 5, 1)]), "iso"),
+        (pl.Series(["2024-05-01"]), "iso"),
+        (pl.Series(["01/05/2024"]), "%d/%m/%Y"),
+        (pl.Series(["05/01/24"]), "%D"),
+        (pl.Series(["%s 01.05.2024"]), "%%s %d.%m.%Y"),
+    ],
+)
+def test_a_date_without_a_time_of_day_is_its_start_or_where_asked_its_end(
+    values: pl.Series, form: str
+) -> None:
+    start = datetime(2024, 5, 1, 5, tzinfo=UTC)
+    assert moment(values, format=form, zone="America/Lima") == [start]
+    assert moment(values, day_ends=True, format=form, zone="America/Lima") == [start + timedelta(days=1)]
+
+
+@pytest.mark.parametrize(
+    ("value", "form"),
+    [
+        ("2024-05-01T00:00", "iso"),
+        ("2024-05-01 00:00:00", "iso"),
+        ("01/05/2024 00:00", "%d/%m/%Y %H:%M"),
+        ("01/05/2024 12:00 AM", "%d/%m/%Y %I:%M %p"),
+        ("01/05/2024  0:00", "%d/%m/%Y %_H:%M"),
+        ("01/05/2024 00:00", "%d/%m/%Y %R"),
+        ("01/05/2024 00:00:00", "%d/%m/%Y %T"),
+        ("01/05/2024 00:00:00", "%d/%m/%Y %X"),
+        ("Wed May  1 00:00:00 2024", "%c"),
+        ("1714521600", "%s"),
+        ("1714521600", "epoch_s"),
+    ],
+)
+def test_a_midnight_that_is_written_as_a_time_is_no_date(value: str, form: str) -> None:
+    assert moment(pl.Series([value]), day_ends=True, format=form) == [datetime(2024, 5, 1, tzinfo=UTC)]
+
+
+def test_a_day_whose_midnight_the_clock_skips_begins_where_the_day_before_ends() -> None:
+    skipped = datetime(2018, 11, 4, 3, tzinfo=UTC)  # 00:00 at -03 was 01:00 at -02 in São Paulo
+    zone = "America/Sao_Paulo"
+    assert moment(pl.Series(["2018-11-04"]), zone=zone) == [skipped]
+    assert moment(pl.Series(["2018-11-03"]), day_ends=True, zone=zone) == [skipped]
+
+
+def test_the_day_of_a_clock_change_ends_at_its_own_midnight() -> None:
+    ends = moment(pl.Series(["2024-03-10", "2024-11-03"]), day_ends=True, zone="America/New_York")
+    assert ends == [datetime(2024, 3, 11, 4, tzinfo=UTC), datetime(2024, 11, 4, 5, tzinfo=UTC)]
 
 
 def test_microseconds_are_kept() -> None:
