@@ -11,9 +11,7 @@ from clients.cli.options import (
     Rejects,
     Server,
     TimeoutSeconds,
-    load_mapping,
     open_client,
-    read_files,
 )
 
 
@@ -28,9 +26,10 @@ def outcomes(
     """
     Tells the server what the rows of files turned out to be.
 
-    Rows without a label are passed over. The server takes outcomes of
-    transactions that it has scored or had by backfill, and refuses others one
-    by one. Running it again changes nothing.
+    The mapping needs transaction_id and [label]; the files may be those of
+    whole transactions. Rows without a label are passed over. The server takes
+    outcomes of transactions that it has scored or had by backfill, and refuses
+    others one by one. Running it again changes nothing.
 
     [bold]kuntur outcomes chargebacks.csv --mapping chargebacks.toml[/bold]
 
@@ -43,10 +42,11 @@ def outcomes(
     from clients.messages import outcomes_in_blocks
     from clients.outcomes import MAX_OUTCOMES_PER_CALL
     from clients.replay import outcomes_between
+    from kuntur.tables import Mapping, read_outcomes
 
     with told(server), open_client(server, timeout_seconds) as client:
         client.models()  # says at once, before files are read, when no server answers
-        table = read_files(files, load_mapping(mapping), rejects)
+        table = read_outcomes(files, Mapping.load(mapping, reads="outcomes"), reject_path=rejects)
         known = outcomes_between(table.frame, None, None)
         tally = OutcomeTally(client, outcomes_in_blocks(known))
         with row_progress() as progress:

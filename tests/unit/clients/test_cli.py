@@ -230,6 +230,22 @@ def test_outcomes_of_a_file_are_told_at_once(server: FakeServer, history: Path) 
     assert [len(each.transaction_ids) for each in server.arrivals("ReportOutcomes")] == [60]
 
 
+def test_outcomes_need_no_more_than_ids_labels_and_their_times(
+    server: FakeServer, history: Path, tmp_path: Path
+) -> None:
+    run(server, "score", history)
+    reports = tmp_path / "chargebacks.csv"
+    reports.write_text("id,reported\nt-3,2026-03-09T10:00:00Z\nt-5,2026-03-10T10:00:00Z\n")
+    mapping = tmp_path / "chargebacks.toml"
+    mapping.write_text(
+        '[columns]\ntransaction_id = "id"\n'
+        '[label]\ncolumn = "id"\nfraud = ["t-3", "t-5"]\nreported_time = "reported"\n'
+    )
+    result = run(server, "outcomes", reports, "--mapping", mapping)
+    assert result.exit_code == 0, result.output
+    assert server.arrivals("ReportOutcomes")[0].transaction_ids == ("t-3", "t-5")
+
+
 def test_refused_outcomes_make_exit_code_1(server: FakeServer, history: Path) -> None:
     result = run(server, "outcomes", history)
     assert result.exit_code == 1
