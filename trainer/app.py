@@ -13,7 +13,7 @@ from trainer.config import TrainerSettings
 from trainer.history import replay
 from trainer.pipeline import TrainingReport, train
 from trainer.progress import Progress
-from trainer.replay import differences, score
+from trainer.replay import differences, read_served, score
 from trainer.source import read_source
 
 
@@ -36,18 +36,21 @@ def replay_files(
     hash_key: str | None,
     progress: Progress,
 ) -> ReplayReport:
-    """Replays files, scores them with a bundle, compares. Raises what reading and bundles raise."""
-    table = read(paths, Mapping.load(mapping))
+    """Replays files, scores them with a bundle, compares.
+
+    Raises what reading, `read_served` and bundles raise, ValueError for a wrong hash key.
+    """
     secret = secret_from_hex(hash_key or DEFAULT_HASH_KEY)
+    served = None if compare is None else read_served(compare)
+    table = read(paths, Mapping.load(mapping))
     replayed = replay(table.frame, secret, lambda done: progress.step("Computing features", done, len(table)))
     scores = score(bundle, replayed)
     if output is not None:
         ids = table.frame.select("source_row", "transaction_id", "institution_id", "event_time", "account_id")
         ids.with_columns(pl.Series("fraud_probability", scores).cast(pl.Float64)).write_parquet(output)
     version = bundle.resolve().name
-    if compare is None:
+    if served is None:
         return ReplayReport(version, len(table), 0, 0)
-    served = pl.read_parquet(compare)
     different = differences(served, replayed, {version: scores})
     return ReplayReport(version, len(table), served.height, different.height)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+
+from trainer.faults import console, fault, require_parquet, told, training
 
 if TYPE_CHECKING:
     from trainer.config import TrainerSettings
@@ -22,19 +22,13 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-_console = Console(stderr=True)
-
-_Moment = Annotated[datetime | None, typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"])]
-
-
-def _fail(message: str) -> typer.Exit:
-    _console.print(f"[red]error:[/red] {escape(message)}", highlight=False)
-    return typer.Exit(2)
+_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+_ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
 
 
 @app.command()
 def synth(
-    output: Annotated[Path, typer.Argument(help="Parquet file to write.")],
+    output: Annotated[Path, typer.Argument(help="Parquet file to write; its name ends in .parquet.")],
     transactions: Annotated[int, typer.Option(help="How many transactions.")] = 1_000_000,
     accounts: Annotated[int, typer.Option(help="Accounts and cards.")] = 20_000,
     merchants: Annotated[int, typer.Option(help="Merchants, cash machines and agents.")] = 4_000,
@@ -52,6 +46,7 @@ def synth(
     from trainer.progress import Terminal
     from trainer.synthetic import SyntheticConfig, write
 
+    require_parquet(output)
     try:
         config = SyntheticConfig(
             seed=seed,
@@ -63,15 +58,10 @@ def synth(
             start=start.date(),
         )
     except ValidationError as error:
-        raise _fail(_settings_message(error)) from error
-    try:
-        with Terminal(_console) as progress:
-            written = write(
-                config, output, lambda done, total: progress.step("Making transactions", done, total)
-            )
-    except OSError as error:
-        raise _fail(str(error)) from error
-    _console.print(f"Wrote {written:,} transactions to {output}; read them with --mapping kuntur")
+        raise fault(_settings_message(error)) from error
+    with told(), Terminal(console) as progress:
+        written = write(config, output, lambda done, total: progress.step("Making transactions", done, total))
+    console.print(f"Wrote {written:,} transactions to {output}; read them with --mapping kuntur")
 
 
 @app.command()
@@ -86,15 +76,23 @@ def train(
     journal: Annotated[
         Path | None, typer.Option(help="Learn from a server's journal instead of files.")
     ] = None,
-    since: _Moment = None,
-    until: _Moment = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=_TIMES, help=f"Earliest event time to read. {_ZONE}")
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=_TIMES,
+            help="The moment at which the trainer stands: later transactions and labels are unknown. By "
+            f"default just after the last transaction. {_ZONE}",
+        ),
+    ] = None,
     registry: Annotated[Path | None, typer.Option(help="Where to publish.")] = None,
     work: Annotated[
         Path | None, typer.Option(help="Where the search keeps its state; a killed run goes on from it.")
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Settings to try.")] = None,
     label_delay_days: Annotated[float | None, typer.Option(help="Days until labels are complete.")] = None,
-    validation_days: Annotated[float | None, typer.Option(help="Days that judge the model.")] = None,
     alerts_per_day: Annotated[
         float | None, typer.Option(help="Transactions a day that can be reviewed.")
     ] = None,
@@ -118,7 +116,7 @@ def train(
             "since": since,
             "until": until,
         },
-        "split": {"label_delay_days": label_delay_days, "validation_days": validation_days},
+        "split": {"label_delay_days": label_delay_days},
         "search": {"trials": trials},
         "thresholds": {"review_alerts_per_day": alerts_per_day},
         "ray": {"address": ray_address},
@@ -133,7 +131,7 @@ def train(
     }
     settings = _settings(config, overrides)
     if not settings.data.paths and settings.data.journal is None:
-        raise _fail("nothing to learn from: give files, or --journal DIRECTORY")
+        raise fault("nothing to learn from: give files, or --journal DIRECTORY")
     _train(settings)
 
 
@@ -163,7 +161,7 @@ def replay(
     model: Annotated[Path, typer.Option(help="Bundle to score with, such as registry/VERSION.")],
     mapping: Annotated[str, typer.Option(help="kuntur, handbook, or the path of a mapping file.")] = "kuntur",
     compare: Annotated[
-        Path | None, typer.Option(help="Parquet file of `kuntur score` to compare with.")
+        Path | None, typer.Option(help="File of `kuntur score` to compare with: .parquet, .csv or .jsonl.")
     ] = None,
     output: Annotated[Path | None, typer.Option(help="Parquet file for the replayed scores.")] = None,
     hash_key: Annotated[
@@ -177,19 +175,17 @@ def replay(
     Exit codes: 0 all compared scores are equal bit for bit, 1 some are not, 2 not carried out.
     """
     from kuntur.bundle import BundleRefusedError
-    from kuntur.tables import MappingError, SourceError, TooManyRejects
     from trainer.app import replay_files
     from trainer.progress import Terminal
 
-    try:
-        with Terminal(_console) as progress:
-            report = replay_files(tuple(files), mapping, model, compare, output, hash_key, progress)
-    except (SourceError, MappingError, TooManyRejects, BundleRefusedError, OSError) as error:
-        raise _fail(str(error)) from error
-    _console.print(f"Replayed {report.rows:,} transactions with {report.model_version}")
+    if output is not None:
+        require_parquet(output)
+    with told(ValueError, BundleRefusedError), Terminal(console) as progress:
+        report = replay_files(tuple(files), mapping, model, compare, output, hash_key, progress)
+    console.print(f"Replayed {report.rows:,} transactions with {report.model_version}")
     if compare is not None:
         equal = report.compared - report.different
-        _console.print(
+        console.print(
             f"Compared {report.compared:,} served scores: {equal:,} equal bit for bit, "
             f"{report.different:,} not"
         )
@@ -197,24 +193,15 @@ def replay(
 
 
 def _train(settings: TrainerSettings) -> None:
-    from kuntur.journal_file import JournalError
-    from kuntur.tables import MappingError, SourceError, TooManyRejects
-    from trainer.app import run
-    from trainer.export import ParityError
     from trainer.progress import Terminal
-    from trainer.report import show
-    from trainer.search import SearchFailedError
-    from trainer.split import TooLittleHistoryError
 
-    try:
-        with Terminal(_console) as progress:
+    with training():
+        from trainer.app import run
+        from trainer.report import show
+
+        with Terminal(console) as progress:
             report = run(settings, progress)
-    except (SourceError, MappingError, TooManyRejects, TooLittleHistoryError, JournalError, OSError) as error:
-        raise _fail(str(error)) from error
-    except (SearchFailedError, ParityError) as error:
-        _console.print(f"[red]nothing was published:[/red] {escape(str(error))}", highlight=False)
-        raise typer.Exit(1) from error
-    show(report, settings.registry, _console)
+    show(report, settings.registry, console)
 
 
 def _settings(config: Path | None, overrides: dict[str, object]) -> TrainerSettings:
@@ -226,15 +213,15 @@ def _settings(config: Path | None, overrides: dict[str, object]) -> TrainerSetti
     from trainer.config import load
 
     if config is not None and not config.is_file():
-        raise _fail(f"there is no file {config}")
+        raise fault(f"there is no file {config}")
     try:
         return load(config, overrides)
     except ValidationError as error:
-        raise _fail(_settings_message(error)) from error
+        raise fault(_settings_message(error)) from error
     except TOMLDecodeError as error:
-        raise _fail(f"{config} is no TOML: {error}") from error
+        raise fault(f"{config} is no TOML: {error}") from error
     except SettingsError as error:
-        raise _fail(f"an environment variable cannot be read: {error}") from error
+        raise fault(f"an environment variable cannot be read: {error}") from error
 
 
 def _settings_message(error: Any) -> str:

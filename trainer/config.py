@@ -8,9 +8,17 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveFloat, PositiveInt, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -38,7 +46,7 @@ class DataSettings(_Section):
     mapping: str = "kuntur"
     """A shipped mapping (kuntur, handbook) or the path of one."""
     journal: Path | None = None
-    """Directory of a server's journal, read instead of files."""
+    """Directory of a server's journal, read instead of files; not both."""
     since: datetime | None = None
     """Earliest event time to read; all when unset. A time that names no zone is in the mapping's; UTC with a
     journal."""
@@ -48,15 +56,24 @@ class DataSettings(_Section):
     max_reject_share: float = Field(default=0.01, ge=0, le=1)
     """Above this share of bad rows the run stops."""
 
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if self.paths and self.journal is not None:
+            raise ValueError("give files or a journal, not both")
+        return self
+
 
 class SplitSettings(_Section):
     """How time is cut. Never at random."""
 
     label_delay_days: float | None = Field(default=None, ge=0)
     """Days that labels need to arrive. Default: the mapping's; 14 where it has none."""
-    validation_days: PositiveFloat = 14
-    """Days before the label delay that judge the model: the first half chooses it, the second calibrates it,
-    sets its thresholds and gives its figures."""
+    select_days: PositiveFloat = 7
+    """Days behind the training and its label delay that choose the model."""
+    calibrate_days: PositiveFloat = 7
+    """Days behind those that calibrate it and set its thresholds."""
+    test_days: PositiveFloat = 7
+    """Days behind those, up to the label delay before until, that give its figures and nothing else."""
     training_days: PositiveFloat | None = None
     """Days to learn from at the most; all when unset. Features always see the whole history."""
     warm_up_days: float = Field(default=7, ge=0)
@@ -76,9 +93,11 @@ class SearchSettings(_Section):
     """Rows that a trial learns from: all frauds and a sample of the rest, weighted up to stand for all. The
     chosen setting learns from every row."""
     cpus_per_trial: PositiveInt = 1
-    """Threads of a trial; as many trials run at once as the cluster has cores for."""
+    """Threads of a trial, at the most the cores of the largest node; as many trials run at once as the
+    cluster has cores for."""
     time_limit_s: PositiveFloat | None = None
-    """Stop starting trials after so many seconds."""
+    """Seconds after which the search ends: no trial starts any more and those that run are stopped, with
+    what they have reached until then."""
     seed: int = 7
     """Seed of everything that draws."""
 

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
-import polars as pl
 
 from kuntur.features import FEATURE_NAMES, FeatureMatrix
 from kuntur.tables import Table
@@ -25,7 +23,7 @@ class Dataset:
 
     features: float32 [n, len(names)]; names: of the catalogue, then of the attributes; event_time_us,
     reported_time_us: int64 [n], the latter far in the future where no label is known; is_fraud: bool [n];
-    amount: float64 [n], currency units.
+    amount: float64 [n], units of `currency`, the most frequent one, and 0 for a transaction in another.
     """
 
     features: FeatureMatrix
@@ -33,29 +31,16 @@ class Dataset:
     event_time_us: npt.NDArray[np.int64]
     reported_time_us: npt.NDArray[np.int64]
     is_fraud: npt.NDArray[np.bool_]
+    currency: str
     amount: npt.NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.is_fraud)
 
 
-def build(
-    table: Table,
-    secret: npt.NDArray[np.uint64],
-    until: datetime | None,
-    progress: Callable[[int], None],
-) -> Dataset:
-    """Replays a table through the engine, with each outcome from the hour of its report on.
-
-    Labels reported after `until` are left out as if they were not there.
-    """
+def build(table: Table, secret: npt.NDArray[np.uint64], progress: Callable[[int], None]) -> Dataset:
+    """Replays a table through the engine, with each outcome from the hour of its report on."""
     frame = table.frame
-    if until is not None:
-        late = pl.col("reported_time") > until
-        frame = frame.with_columns(
-            pl.when(late).then(None).otherwise(pl.col("is_fraud")).alias("is_fraud"),
-            pl.when(late).then(None).otherwise(pl.col("reported_time")).alias("reported_time"),
-        )
     replayed = replay(frame, secret, progress)
     features = replayed.features
     if table.attributes:
@@ -68,6 +53,7 @@ def build(
         event_time_us=frame["event_time"].dt.timestamp("us").to_numpy(),
         reported_time_us=frame["reported_time"].dt.timestamp("us").fill_null(_NEVER).to_numpy(),
         is_fraud=replayed.is_fraud,
+        currency=replayed.currency,
         amount=replayed.amount,
     )
 

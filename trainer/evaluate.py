@@ -44,8 +44,8 @@ def figures(
 ) -> dict[str, float]:
     """Gives the figures of the manifest on one window.
 
-    label: bool [n]; probability: float32 [n]; amount: float64 [n], currency units; days: length of the
-    window. Precision, recall and recall by value are at the review threshold.
+    label: bool [n]; probability: float32 [n]; amount: float64 [n], of one currency, 0 for what is in another;
+    days: length of the window. Precision, recall and recall by value are at the review threshold.
     """
     alerts = probability >= np.float32(chosen.review)
     declined = probability >= np.float32(chosen.decline)

@@ -22,13 +22,15 @@ class Replayed:
     """Transactions in event order with the features that serving them in this order gives.
 
     ids: institution_id and transaction_id, which together name a transaction; features: float32
-    [n, catalogue]; attributes: by name, float64 [n]; amount: float64 [n], currency units; is_fraud: bool
-    [n], False where no label is known.
+    [n, catalogue]; attributes: by name, float64 [n]; currency: the most frequent one, empty when there is no
+    row; amount: float64 [n], units of that currency, 0 for a transaction in another, so that sums are of one
+    money; is_fraud: bool [n], False where no label is known.
     """
 
     ids: pl.DataFrame
     features: FeatureMatrix
     attributes: dict[str, npt.NDArray[np.float64]]
+    currency: str
     amount: npt.NDArray[np.float64]
     is_fraud: npt.NDArray[np.bool_]
 
@@ -39,10 +41,19 @@ def replay(
     """Replays canonical rows in event order with their outcomes, each from the hour after its report on."""
     batch = to_batch(frame, secret)
     outcomes, _ = to_outcomes(frame, batch.keys)
+    currency = main_currency(frame["currency_code"])
+    of_currency = (frame["currency_code"] == currency).to_numpy()
     return Replayed(
         frame.select(NAME),
         FeatureEngine().replay(batch, outcomes, progress),
         batch.attributes,
-        batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0,
+        currency,
+        np.where(of_currency, batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0, 0.0),
         frame["is_fraud"].fill_null(value=False).to_numpy(),
     )
+
+
+def main_currency(codes: pl.Series) -> str:
+    """Gives the most frequent currency, the first by name of several; empty when there is no row."""
+    counts = codes.value_counts(name="rows").sort(["rows", codes.name], descending=[True, False])
+    return str(counts[codes.name][0]) if len(counts) else ""

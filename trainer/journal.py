@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -48,28 +49,50 @@ def _accepted(entry: journal_pb2.Entry, reader: TransactionReader) -> Iterable[t
             yield request.transactions[place]
 
 
-def _take_outcomes(exchange: journal_pb2.Exchange, outcomes: dict[tuple[str, str], tuple[bool, int]]) -> None:
-    """Takes the outcomes of a call as the server took them.
+class _Report(NamedTuple):
+    """One outcome that the server took: of which transaction, what, and reported when."""
 
-    What it refused is left out; the same outcome again keeps the time of its first report.
-    """
+    name: tuple[str, str]
+    is_fraud: bool
+    time_us: int
+
+
+def _taken_outcomes(exchange: journal_pb2.Exchange) -> Iterator[_Report]:
+    """Gives the outcomes of a call without those that the server refused."""
     request = outcome_service_pb2.ReportOutcomesRequest.FromString(exchange.request)
     response = outcome_service_pb2.ReportOutcomesResponse.FromString(exchange.response)
     refused = {failure.index for failure in response.failures}
     for place, outcome in enumerate(request.outcomes):
-        key = (outcome.institution_id, outcome.transaction_id)
-        is_fraud = outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD
-        known = outcomes.get(key)
-        if place not in refused and (known is None or known[0] != is_fraud):
-            time = outcome.reported_time.seconds * 1_000_000 + outcome.reported_time.nanos // 1_000
-            outcomes[key] = (is_fraud, time)
+        if place not in refused:
+            name = (outcome.institution_id, outcome.transaction_id)
+            time = outcome.reported_time
+            yield _Report(
+                name,
+                outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD,
+                time.seconds * 1_000_000 + time.nanos // 1_000,
+            )
+
+
+def _known_labels(reports: Iterable[_Report], until_us: int) -> dict[tuple[str, str], tuple[bool, int]]:
+    """Gives label and time of its report by transaction, as the server knew them at a moment.
+
+    What was reported later is left out, a correction too; the same outcome again keeps the time of its
+    first report.
+    """
+    labels: dict[tuple[str, str], tuple[bool, int]] = {}
+    for name, is_fraud, time_us in reports:
+        known = labels.get(name)
+        if time_us <= until_us and (known is None or known[0] != is_fraud):
+            labels[name] = (is_fraud, time_us)
+    return labels
 
 
 class _Columns:
     """Values by column, grown transaction by transaction."""
 
     def __init__(self) -> None:
-        self.values: dict[str, list[object]] = {name: [] for name in (*_PLAIN, *_OPTIONAL, "event_time")}
+        self.values: dict[str, list[object]] = {name: [] for name in (*_PLAIN, *_OPTIONAL)}
+        self.times_us: list[int] = []
         self.attributes: list[tuple[int, str, float]] = []
         self.count = 0
 
@@ -81,7 +104,7 @@ class _Columns:
         for name in _OPTIONAL:
             values[name].append(getattr(transaction, name) if transaction.HasField(name) else None)
         time = transaction.event_time
-        values["event_time"].append(time.seconds * 1_000_000 + time.nanos // 1_000)
+        self.times_us.append(time.seconds * 1_000_000 + time.nanos // 1_000)
         for name, value in transaction.attributes.items():
             self.attributes.append((self.count, name, value))
         self.count += 1
@@ -91,15 +114,16 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
     """Reads the journal of a server as a canonical table. since <= event time < until.
 
     A transaction that came more than once counts once, as it came first. Of several outcomes of one
-    transaction the last one that changed the label holds. Raises TooLittleHistoryError when there is no
-    transaction, and what `kuntur.journal_file` raises for a damaged file.
+    transaction the last one that changed the label holds, of those reported until `until`, by default just
+    after the last transaction. Raises TooLittleHistoryError when there is no transaction, and what
+    `kuntur.journal_file` raises for a damaged file.
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
     reader = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))  # checks rows; its hashes are not used
-    outcomes: dict[tuple[str, str], tuple[bool, int]] = {}
+    reports: list[_Report] = []
     for entry in read_entries(directory, allow_torn_tail=True):
         if entry.WhichOneof("exchange") == "report_outcomes":
-            _take_outcomes(entry.report_outcomes, outcomes)
+            reports += _taken_outcomes(entry.report_outcomes)
             continue
         for transaction in _accepted(entry, reader):
             name = (transaction.institution_id, transaction.transaction_id)
@@ -108,7 +132,8 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
                 columns.add(transaction)
     if columns.count == 0:
         raise TooLittleHistoryError(f"the journal in {directory} holds no transaction")
-    frame = _frame(columns, outcomes)
+    until_us = max(columns.times_us) + 1 if until is None else round(until.timestamp() * 1_000_000)
+    frame = _frame(columns, _known_labels(reports, until_us))
     if since is not None:
         frame = frame.filter(pl.col("event_time") >= since)
     if until is not None:
@@ -117,20 +142,17 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
     return Table(frame, RejectReport(rows_read=frame.height, rows_rejected=0, findings=(), path=None))
 
 
-def _frame(columns: _Columns, outcomes: dict[tuple[str, str], tuple[bool, int]]) -> pl.DataFrame:
+def _frame(columns: _Columns, labels: dict[tuple[str, str], tuple[bool, int]]) -> pl.DataFrame:
     names = sorted({name for _, name, _ in columns.attributes})
     schema = canonical_schema(tuple(names))
-    data = dict(columns.values)
+    data: dict[str, list[Any]] = {**columns.values, "event_time": columns.times_us}
     for name in names:
         data[ATTRIBUTE_PREFIX + name] = [None] * columns.count
     for row, name, value in columns.attributes:
         data[ATTRIBUTE_PREFIX + name][row] = value
-    labels = [
-        outcomes.get((str(institution), str(transaction)))
-        for institution, transaction in zip(data["institution_id"], data["transaction_id"], strict=True)
-    ]
-    data["is_fraud"] = [None if label is None else label[0] for label in labels]
-    data["reported_time"] = [None if label is None else label[1] for label in labels]
+    known = [labels.get(name) for name in zip(data["institution_id"], data["transaction_id"], strict=True)]
+    data["is_fraud"] = [None if label is None else label[0] for label in known]
+    data["reported_time"] = [None if label is None else label[1] for label in known]
     data["source_row"] = list(range(columns.count))
     return pl.DataFrame(
         {

@@ -10,11 +10,50 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from polars.exceptions import PolarsError
 
 from kuntur.bundle import read_bundle
 from kuntur.features import FeatureSelection
 from trainer.export.parity import run, session
 from trainer.history import NAME, Replayed
+
+_SERVED = {
+    **dict.fromkeys(NAME, pl.String()),
+    "model_version": pl.String(),
+    "fraud_probability": pl.Float64(),
+}
+
+
+class ServedFileError(ValueError):
+    """A file that holds no served scores to compare with."""
+
+
+def read_served(path: Path) -> pl.DataFrame:
+    """Reads a file of `kuntur score`: ids, model_version and fraud_probability, with the bits that it got.
+
+    Raises ServedFileError for another suffix than .parquet, .csv or .jsonl, for what cannot be read, a column
+    that is missing and a file without rows; OSError.
+    """
+    try:
+        match path.suffix:
+            case ".parquet":
+                found = pl.read_parquet(path, glob=False)
+            case ".csv":
+                # All as text: an id guessed to be a number would lose its leading zeros.
+                found = pl.read_csv(path, glob=False, infer_schema=False)
+            case ".jsonl":
+                found = pl.read_ndjson(path, infer_schema_length=None)
+            case _:
+                raise ServedFileError(f"{path}: served scores are in .parquet, .csv or .jsonl")
+        missing = [name for name in _SERVED if name not in found.columns]
+        if missing:
+            raise ServedFileError(f"{path}: is not of `kuntur score`: it has no {', '.join(missing)}")
+        served = found.select(pl.col(name).cast(dtype) for name, dtype in _SERVED.items())
+    except PolarsError as error:
+        raise ServedFileError(f"{path}: cannot be read: {error}") from error
+    if served.is_empty():
+        raise ServedFileError(f"{path}: has no rows, so there is nothing to compare")
+    return served.with_columns(pl.col(pl.String).fill_null(""))
 
 
 def score(bundle_path: Path, replayed: Replayed) -> npt.NDArray[np.float32]:

@@ -14,7 +14,7 @@ _SHOWN = {
     "auc_roc": "AUC ROC",
     "precision": "precision at the review threshold",
     "recall": "recall at the review threshold",
-    "recall_by_value": "share of stolen money caught",
+    "recall_by_value": "share of stolen {currency} caught",
     "alerts_per_day": "alerts a day",
     "brier": "Brier score",
     "expected_calibration_error": "expected calibration error",
@@ -24,10 +24,10 @@ _SHOWN = {
 def show(report: TrainingReport, registry: Path, console: Console) -> None:
     """Prints the figures of the published model."""
     table = Table(title=f"Published {report.model_version}", title_justify="left")
-    table.add_column("on transactions that it did not learn from")
+    table.add_column("on a test window that taught, chose and calibrated nothing")
     table.add_column("", justify="right")
     for name, text in _SHOWN.items():
-        table.add_row(text, f"{report.metrics[name]:,.4g}")
+        table.add_row(text.format(currency=report.currency), f"{report.metrics[name]:,.4g}")
     console.print(table)
     console.print(
         f"Chosen among {report.trials} trials on {report.rows:,} transactions, {report.features} features. "

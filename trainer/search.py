@@ -1,18 +1,14 @@
 """The search for settings: Ray Tune runs the trials, Optuna's TPE proposes them, ASHA ends the hopeless.
 
-With `search_progress` the only module of the trainer that knows Ray. Rows go to the trials through the
-object store, once for all of them; a trial uses as many threads as it has cores and no more.
+With `cluster` and `search_progress` the only module of the trainer that knows Ray. Rows go to the trials
+through the object store, once for all of them; a trial uses as many threads as it has cores and no more.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
-import os
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer import evaluate
+from trainer.cluster import connected, require_cpus
 from trainer.config import RaySettings, SearchSettings
 from trainer.imbalance import balanced
 from trainer.models import FAMILIES, SearchSpace
@@ -85,30 +82,6 @@ def run_trial(parameters: dict[str, Any], rows: dict[str, npt.NDArray[Any]], cpu
         report(int(parameters.get("rounds", 1)), model.margin(judge))
 
 
-@contextmanager
-def connected(settings: RaySettings) -> Iterator[None]:
-    """Connects to a Ray cluster, or starts one on this machine for as long as it is needed."""
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    import ray
-
-    options: dict[str, Any] = {
-        "log_to_driver": False,
-        "logging_level": logging.ERROR,
-        "configure_logging": True,
-    }
-    if settings.address is None:
-        options |= {"include_dashboard": False, "object_store_memory": settings.object_store_bytes}
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        ray.init(address=settings.address or "local", **options)
-    try:
-        yield
-    finally:
-        ray.shutdown()
-
-
 def _experiment_name(rows: dict[str, npt.NDArray[Any]], settings: SearchSettings) -> str:
     """Names a search by what it looks for in what, so that only the very same search is resumed."""
     digest = hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode())
@@ -127,7 +100,7 @@ def search(
     work: Path,
     progress: Progress,
 ) -> SearchResult:
-    """Tries settings and gives all trials, the best first. Raises SearchFailedError.
+    """Tries settings and gives all trials, the best first. Raises SearchFailedError, ClusterError.
 
     training: rows to learn from, already thinned; judge_features: float32 [m, columns], judge_label: bool
     [m]: rows to judge by. A search that was cut off goes on where it stopped when it is called with the
@@ -143,6 +116,7 @@ def search(
     name = _experiment_name(rows, settings)
     with connected(ray_settings), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        require_cpus(settings.cpus_per_trial)
         results = _tune(rows, name, settings, work, progress)
     trials = sorted(results, key=lambda trial: -trial.average_precision)
     if not trials:

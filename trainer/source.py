@@ -2,44 +2,71 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+
+import polars as pl
 
 from kuntur.tables import Mapping, Table, read
 from trainer.config import TrainerSettings
 from trainer.journal import read_journal
 from trainer.progress import Progress
+from trainer.split import TooLittleHistoryError
 
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Transactions, and what is known of them as a whole.
+    """Transactions with what was known of them when the trainer stands at `until`.
 
-    until: the moment at which the trainer stands, None for just after the last transaction;
     label_delay_days: what the source says of its labels, None where it says nothing.
     """
 
     table: Table
-    until: datetime | None
+    until: datetime
     label_delay_days: float | None
 
 
 def read_source(settings: TrainerSettings, progress: Progress) -> Source:
-    """Reads what the settings name. Raises what `kuntur.tables.read` and `read_journal` raise."""
+    """Reads what the settings name, as it was known at their `until` or just after the last transaction.
+
+    Raises what `kuntur.tables.read` and `read_journal` raise, TooLittleHistoryError for no transaction.
+    """
     journal = settings.data.journal
-    source = _files(settings, progress) if journal is None else _journal(journal, settings)
-    frauds = source.table.frame["is_fraud"].sum()
-    progress.note(f"Read {len(source.table):,} transactions, {frauds:,} of them fraud")
-    return source
+    if journal is None:
+        table, until, delay = _files(settings, progress)
+    else:
+        table, until, delay = _journal(journal, settings)
+    if until is None:
+        until = just_after_last(table.frame)
+    table = known_at(table, until)
+    frauds = table.frame["is_fraud"].sum()
+    known = f"{frauds:,} of them known to be fraud by {until:%Y-%m-%d %H:%M} UTC"
+    progress.note(f"Read {len(table):,} transactions, {known}")
+    return Source(table, until, delay)
 
 
-def _journal(directory: Path, settings: TrainerSettings) -> Source:
+def known_at(table: Table, moment: datetime) -> Table:
+    """Gives the table without the labels that were reported after a moment."""
+    known = pl.col("reported_time") <= moment
+    labels = (pl.when(known).then(pl.col(name)).alias(name) for name in ("is_fraud", "reported_time"))
+    return replace(table, frame=table.frame.with_columns(labels))
+
+
+def just_after_last(frame: pl.DataFrame) -> datetime:
+    """Gives the moment just after the last transaction. Raises TooLittleHistoryError when there is none."""
+    last = frame["event_time"].max()
+    if not isinstance(last, datetime):
+        raise TooLittleHistoryError("the data hold no transaction")
+    return last + timedelta(microseconds=1)
+
+
+def _journal(directory: Path, settings: TrainerSettings) -> tuple[Table, datetime | None, float | None]:
     since, until = _in_utc(settings.data.since), _in_utc(settings.data.until)
-    return Source(read_journal(directory, since=since, until=until), until, None)
+    return read_journal(directory, since=since, until=until), until, None
 
 
-def _files(settings: TrainerSettings, progress: Progress) -> Source:
+def _files(settings: TrainerSettings, progress: Progress) -> tuple[Table, datetime | None, float | None]:
     data = settings.data
     mapping = Mapping.load(data.mapping)
     until = mapping.aware(data.until)
@@ -55,8 +82,10 @@ def _files(settings: TrainerSettings, progress: Progress) -> Source:
     if table.rejects.rows_rejected:
         counts = ", ".join(f"{reason}: {rows:,}" for reason, rows in table.rejects.counts.items())
         progress.note(f"Refused {table.rejects.rows_rejected:,} rows ({counts}); see {table.rejects.path}")
-    return Source(table, until, mapping.label.delay_days if mapping.label is not None else None)
+    return table, until, mapping.label.delay_days if mapping.label is not None else None
 
 
 def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment.replace(tzinfo=UTC) if moment is not None and moment.tzinfo is None else moment
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,16 @@ from kuntur.tables import Mapping, read, to_batch, to_outcomes
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
 from trainer.app import run
 from trainer.config import TrainerSettings
+from trainer.evaluate import figures
+from trainer.history import replay
 from trainer.pipeline import TrainingReport
+from trainer.replay import score
 from trainer.synthetic import SyntheticConfig, write
 
 SECRET = secret_from_hex(DEFAULT_HASH_KEY)
 HOUR_US, LABEL_DELAY_DAYS = 3_600_000_000, 5
+JUDGING_DAYS = {"select_days": 4, "calibrate_days": 5, "test_days": 3}
+REVIEWS, DECLINES = 12, 4  # a day, of about 330 transactions
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +45,8 @@ def trained(data: Path) -> tuple[TrainingReport, Path, Heard]:
     settings = TrainerSettings.model_validate(
         {
             "data": {"paths": [str(data)]},
-            "split": {"label_delay_days": LABEL_DELAY_DAYS, "validation_days": 8},
+            "split": {"label_delay_days": LABEL_DELAY_DAYS, **JUDGING_DAYS},
+            "thresholds": {"review_alerts_per_day": REVIEWS, "decline_alerts_per_day": DECLINES},
             "search": {"trials": 2, "algorithms": ["xgboost"], "max_rounds": 40},
             "ray": {"object_store_bytes": OBJECT_STORE_BYTES},
             "registry": str(registry),
@@ -77,8 +84,28 @@ def test_the_model_finds_most_of_the_fraud_that_it_did_not_learn_from(
     assert metrics["average_precision"] > 10 * metrics["frauds"] / metrics["rows"]
     assert metrics["auc_roc"] > 0.8
     assert metrics["expected_calibration_error"] < 0.02
-    assert metrics["alerts_per_day"] <= 50
-    assert metrics["declines_per_day"] <= 10
+
+
+def test_the_figures_are_of_the_test_window_and_the_thresholds_of_the_one_before(
+    data: Path, trained: tuple[TrainingReport, Path, Heard], bundle: Bundle
+) -> None:
+    table = read([str(data)], Mapping.load("kuntur"))
+    replayed = replay(table.frame, SECRET)
+    scores = score(bundle.path, replayed)
+    manifest = bundle.manifest
+    test_end = datetime.fromisoformat(manifest.window.validation_end_time)
+    test_start = test_end - timedelta(days=JUDGING_DAYS["test_days"])
+    calibrate_start = test_start - timedelta(days=JUDGING_DAYS["calibrate_days"])
+    time, until = table.frame["event_time"], table.frame["event_time"].max()
+    known = (table.frame["is_fraud"] & (table.frame["reported_time"] <= until)).to_numpy()
+    test = ((time >= test_start) & (time < test_end)).to_numpy()
+    calibrate = ((time >= calibrate_start) & (time < test_start)).to_numpy()
+    days = float(JUDGING_DAYS["test_days"])
+    found = figures(known[test], scores[test], replayed.amount[test], days, manifest.thresholds)
+    assert manifest.metrics == trained[0].metrics == found
+    for threshold, budget in ((manifest.thresholds.review, REVIEWS), (manifest.thresholds.decline, DECLINES)):
+        alerts = int((scores[calibrate] >= np.float32(threshold)).sum())
+        assert alerts == budget * JUDGING_DAYS["calibrate_days"]
 
 
 def test_the_windows_keep_the_label_delay(bundle: Bundle) -> None:
@@ -94,6 +121,7 @@ def test_the_windows_keep_the_label_delay(bundle: Bundle) -> None:
     ]
     assert times == sorted(times)
     assert times[2] - times[1] == np.timedelta64(LABEL_DELAY_DAYS, "D")
+    assert times[3] - times[2] == np.timedelta64(sum(JUDGING_DAYS.values()), "D")
     assert window.label_delay_days == LABEL_DELAY_DAYS
 
 
@@ -132,8 +160,15 @@ def test_the_rounds_in_the_manifest_are_those_at_which_the_best_trial_was_best(b
     assert bundle.manifest.parameters["rounds"] == best["rounds"]
 
 
-def test_the_run_says_what_it_does(trained: tuple[TrainingReport, Path, Heard]) -> None:
+def test_the_run_says_what_it_does(
+    data: Path, trained: tuple[TrainingReport, Path, Heard], bundle: Bundle
+) -> None:
     _, _, heard = trained
-    assert heard.notes[0] == "Read 20,000 transactions, 400 of them fraud"
+    frame = read([str(data)], Mapping.load("kuntur")).frame
+    known = (frame["is_fraud"] & (frame["reported_time"] <= frame["event_time"].max())).sum()
+    assert heard.notes[0].startswith(
+        f"Read 20,000 transactions, {known} of them known to be fraud by 2024-03"
+    )
+    assert bundle.manifest.fraud_count == known < 400
     assert heard.notes[1].startswith("Learning from")
     assert (2, 2) in [step[:2] for step in heard.steps]

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ray.cluster_utils import Cluster
+from ray.tune import Tuner
 
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard, searched, settings
+from trainer.cluster import ClusterError
 from trainer.models import FAMILIES
 from trainer.search import SearchFailedError, SearchResult
 
@@ -83,6 +86,36 @@ def test_one_trial_that_fails_leaves_the_others(address: str, tmp_path: Path) ->
     found = searched(tmp_path, chosen, address, heard, spoilt=float("inf"))
     assert [trial.parameters["algorithm"] for trial in found.trials] == ["logistic_regression"]
     assert heard.steps[-1][:2] == (2, 2)
+
+
+class Impatient(Heard):
+    """Presses Ctrl-C when the first trial is over."""
+
+    def step(self, name: str, done: int, total: int, detail: str = "") -> None:
+        """Keeps the step, and interrupts."""
+        super().step(name, done, total, detail)
+        if done == 1:
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_an_interrupted_search_gives_no_result_and_leaves_what_was_tried(
+    address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TUNE_GLOBAL_CHECKPOINT_S", "0")  # Ray writes searches down every ten seconds
+    impatient = Impatient()
+    with pytest.raises(KeyboardInterrupt):
+        searched(tmp_path, settings(trials=3), address, impatient)
+    assert impatient.steps[-1][:2] == (1, 3)
+    (experiment,) = tmp_path.glob("search-*")
+    assert Tuner.can_restore(experiment)
+
+
+def test_a_trial_wider_than_every_node_is_refused_before_it_would_wait(address: str, tmp_path: Path) -> None:
+    with pytest.raises(
+        ClusterError, match=r"search\.cpus_per_trial is 3, .* node of the cluster has 2 cores"
+    ):
+        searched(tmp_path, settings(cpus_per_trial=3), address)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_when_all_trials_fail_the_error_says_where_theirs_are(address: str, tmp_path: Path) -> None:

@@ -1,19 +1,44 @@
-"""Small rows with a pattern in them, models fitted on them, and the exported model run by ONNX Runtime."""
+"""Small rows with a pattern in them, models fitted on them, exported, published, and run by ONNX Runtime."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
+from kuntur.bundle import Registry, Thresholds, TrainingWindow
+from kuntur.features import FEATURE_NAMES
 from trainer.calibration import Calibration
 from trainer.export import build_onnx
+from trainer.export.parity import run, session
 from trainer.models import FAMILIES, FittedModel
+from trainer.progress import Silent
+from trainer.publish import Candidate, publish
 from trainer.rows import TrainingRows
 
 CALIBRATION = Calibration(0.8, -0.3)
+NAMES = (*FEATURE_NAMES[:4], "attribute.risk_band")
+WINDOW = TrainingWindow(
+    train_start_time="2024-01-01T00:00:00+00:00",
+    train_end_time="2024-03-01T00:00:00+00:00",
+    validation_start_time="2024-03-08T00:00:00+00:00",
+    validation_end_time="2024-03-22T00:00:00+00:00",
+    label_delay_days=7,
+)
+
+
+class Heard(Silent):
+    """Keeps the notes it is told."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        """Keeps the note."""
+        self.notes.append(text)
 
 
 def features(n: int, columns: int = 5, seed: int = 0) -> npt.NDArray[np.float32]:
@@ -52,3 +77,29 @@ def served(model: FittedModel, columns: int = 5, calibration: Calibration = CALI
     exported = build_onnx(model, calibration, columns)
     session = ort.InferenceSession(exported, options, providers=["CPUExecutionProvider"])
     return lambda rows: session.run(None, {"features": rows})[0]
+
+
+def candidate(name: str = "xgboost", **changes: Any) -> Candidate:
+    """Gives a model that passed the gate."""
+    fields: dict[str, Any] = {
+        "onnx": build_onnx(fitted(name), CALIBRATION, 5),
+        "algorithm": name,
+        "feature_names": NAMES,
+        "parameters": {"max_depth": 5, "learning_rate": 0.08, "imbalance": "none"},
+        "window": WINDOW,
+        "data_hash": "ab" * 32,
+        "row_count": 400,
+        "fraud_count": 60,
+        "metrics": {"average_precision": 0.5},
+        "thresholds": Thresholds(review=0.3, decline=0.7, rationale="budget"),
+        "parity": {"rows": 400.0},
+    }
+    return Candidate(**(fields | changes))
+
+
+def published(registry: Path, chosen: Candidate | None = None) -> str:
+    """Publishes a model and gives its version."""
+    given = candidate() if chosen is None else chosen
+    rows = features(400, seed=9)
+    probability = run(session(given.onnx), rows)
+    return publish(Registry(registry), given, rows, probability, {"a.json": b"{}\n"})

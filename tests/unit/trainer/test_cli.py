@@ -6,24 +6,9 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from typer.testing import CliRunner, Result
 
-from trainer.cli import app
+from tests.unit.trainer.command import invoke, refused
 from trainer.synthetic import SyntheticConfig, generate
-
-
-def invoke(*arguments: str | Path) -> Result:
-    return CliRunner(env={"COLUMNS": "200", "NO_COLOR": "1"}).invoke(app, [str(a) for a in arguments])
-
-
-def refused(result: Result) -> str:
-    """Asserts that a command ended with one error message, and gives it on one line."""
-    assert result.exit_code == 2, result.output
-    assert result.exception is None or isinstance(result.exception, SystemExit)
-    assert "Traceback" not in result.output
-    assert result.stdout == ""
-    assert result.stderr.count("error:") == 1
-    return " ".join(result.stderr.split())
 
 
 @pytest.fixture(scope="module")
@@ -100,7 +85,48 @@ def test_an_option_out_of_range_is_named(transactions: Path) -> None:
 def test_too_little_history_says_what_is_needed(transactions: Path, tmp_path: Path) -> None:
     message = refused(invoke("train", transactions, "--work", tmp_path, "--label-delay-days", "3"))
     assert "the data span 11.8 days" in message
-    assert "need 27.0" in message  # 7 to warm up, 14 to validate, twice 3 for labels
+    assert "need 34.0" in message  # 7 to warm up, thrice 7 to judge, twice 3 for labels
+
+
+def test_a_stray_row_far_in_the_future_is_named(transactions: Path, tmp_path: Path) -> None:
+    rows = pl.read_parquet(transactions)
+    stray = rows.tail(1).with_columns(
+        pl.lit("stray").alias("transaction_id"), pl.col("event_time", "reported_time").dt.offset_by("7y")
+    )
+    pl.concat([rows, stray]).write_parquet(tmp_path / "stray.parquet")
+    message = refused(invoke("train", tmp_path / "stray.parquet", "--work", tmp_path))
+    assert "has 0 transactions" in message
+    assert "newest transaction is of 2031-01-13" in message
+    assert "give --until" in message
+
+
+def test_files_and_a_journal_together_are_refused(transactions: Path, tmp_path: Path) -> None:
+    message = refused(invoke("train", transactions, "--journal", tmp_path, "--work", tmp_path))
+    assert "give files or a journal, not both" in message
+
+
+def test_help_says_what_the_bounds_mean_and_in_which_zone() -> None:
+    text = " ".join(invoke("train", "--help").output.replace("│", " ").split())
+    assert "Earliest event time to read. In the mapping's zone" in text
+    assert "later transactions and labels are unknown" in text
+
+
+def test_a_bound_may_name_its_zone(transactions: Path, tmp_path: Path) -> None:
+    bound = ("--until", "2024-01-05T00:00:00-03:00")
+    result = invoke("train", transactions, "--work", tmp_path, *bound)
+    assert "by 2024-01-05 03:00 UTC" in result.stderr
+
+
+def test_an_address_that_is_none_is_told_before_the_search(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    size = {"transactions": 1_500, "accounts": 100, "merchants": 400, "days": 12, "fraud_rate": 0.2}
+    config = SyntheticConfig.model_validate(size | {"fraud_delay_median_days": 0.01})
+    generate(config).drop("fraud_cause").write_parquet(tmp_path / "data.parquet")
+    for name in ("SELECT", "CALIBRATE", "TEST", "WARM_UP", "LABEL_DELAY"):
+        monkeypatch.setenv(f"KUNTUR_TRAINER_SPLIT__{name}_DAYS", "1")
+    message = refused(invoke("train", tmp_path / "data.parquet", "--work", tmp_path, "--ray-address", "foo"))
+    assert "Ray at foo: Invalid address format: foo" in message
 
 
 def test_an_empty_journal_is_told(tmp_path: Path) -> None:
@@ -130,6 +156,12 @@ def test_a_hash_key_that_is_none_is_told(transactions: Path, monkeypatch: pytest
     assert "hash_key: Value error, a hash key is 32 hexadecimal digits" in refused(
         invoke("train", transactions)
     )
+
+
+@pytest.mark.parametrize("name", ["data.csv", "data"])
+def test_synth_into_another_format_is_refused(tmp_path: Path, name: str) -> None:
+    assert "end its name in .parquet" in refused(invoke("synth", tmp_path / name))
+    assert not (tmp_path / name).exists()
 
 
 def test_synth_refuses_settings_that_cannot_be(tmp_path: Path) -> None:

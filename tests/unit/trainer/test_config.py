@@ -64,6 +64,8 @@ def test_a_file_of_one_call_is_forgotten_in_the_next(tmp_path: Path) -> None:
         ('[search]\nalgorithms = ["svm"]', "search.algorithms.0"),
         ("[split]\nlabel_delay_days = -1", "split.label_delay_days"),
         ("[data]\nmax_reject_share = 2", "data.max_reject_share"),
+        ('[data]\npaths = ["a.csv"]\njournal = "journal"', "data"),
+        ("[split]\ntest_days = 0", "split.test_days"),
         ('hash_key = "short"', "hash_key"),
     ],
 )

@@ -13,6 +13,9 @@ from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read, to_batch, to_outcomes
 from trainer.dataset import Dataset, build, informative
+from trainer.history import main_currency
+from trainer.quality import quality_document
+from trainer.source import known_at
 from trainer.synthetic import SyntheticConfig, generate
 
 SECRET = secret_from_hex(DEFAULT_HASH_KEY)
@@ -36,9 +39,9 @@ def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     return read([str(path)], Mapping.load("kuntur"))
 
 
-def built(table: Table, until: datetime | None = None) -> Dataset:
+def built(table: Table) -> Dataset:
     done: list[int] = []
-    return build(table, SECRET, until, done.append)
+    return build(table, SECRET, done.append)
 
 
 def bits(values: np.ndarray) -> np.ndarray:
@@ -78,12 +81,29 @@ def test_an_attribute_beyond_float32_counts_as_the_largest_float32(table: Table)
     assert limit[7] == np.finfo(np.float32).max
 
 
-def test_rows_carry_their_time_label_and_amount(table: Table) -> None:
+def test_rows_carry_their_time_and_label(table: Table) -> None:
     found = built(table)
     frame = table.frame
     assert found.event_time_us.tolist() == frame["event_time"].dt.timestamp("us").to_list()
     assert found.is_fraud.sum() == CONFIG.frauds
-    assert found.amount.tolist() == (frame["amount_minor"].to_numpy() / 100).tolist()
+
+
+def test_amounts_are_in_the_most_frequent_currency_and_0_in_another(table: Table) -> None:
+    found, frame = built(table), table.frame
+    assert found.currency == "PEN"
+    soles = (frame["currency_code"] == "PEN").to_numpy()
+    assert 0 < soles.sum() < len(frame)
+    assert found.amount.tolist() == np.where(soles, frame["amount_minor"].to_numpy() / 100, 0).tolist()
+
+
+@pytest.mark.parametrize(
+    ("codes", "main"),
+    [(["USD", "PEN", "USD"], "USD"), (["USD", "PEN", "PEN", "USD"], "PEN"), ([], "")],
+)
+def test_the_main_currency_is_the_most_frequent_and_then_the_first_by_name(
+    codes: list[str], main: str
+) -> None:
+    assert main_currency(pl.Series("currency_code", codes, dtype=pl.String)) == main
 
 
 def test_a_row_without_label_is_not_fraud_and_never_reported(table: Table) -> None:
@@ -110,7 +130,10 @@ def test_labels_reported_after_the_present_have_no_influence(
         pl.when(later).then(drawn).otherwise(pl.col("is_fraud")).alias("is_fraud"),
         pl.when(later).then(pl.lit(until) + shift).otherwise(pl.col("reported_time")).alias("reported_time"),
     )
-    first, second = built(table, until), built(Table(other, table.rejects), until)
+    known, same = known_at(table, until), known_at(Table(other, table.rejects), until)
+    assert known.data_hash == same.data_hash
+    assert quality_document(known) == quality_document(same)
+    first, second = built(known), built(same)
     assert np.array_equal(bits(first.features), bits(second.features))
     assert first.is_fraud.tolist() == second.is_fraud.tolist()
     assert first.reported_time_us.tolist() == second.reported_time_us.tolist()
@@ -118,7 +141,7 @@ def test_labels_reported_after_the_present_have_no_influence(
 
 def test_a_label_reported_at_the_present_moment_is_known(table: Table) -> None:
     until = table.frame["reported_time"][600]
-    found = built(table, until)
+    found = built(known_at(table, until))
     known = table.frame["reported_time"] <= until
     assert (found.reported_time_us < np.iinfo(np.int64).max).tolist() == known.to_list()
 

@@ -95,8 +95,8 @@ def moment(seconds: int) -> datetime:
     return datetime.fromtimestamp(NOON + seconds, tz=UTC)
 
 
-def labels(directory: Path) -> dict[str, tuple[bool | None, datetime | None]]:
-    table = read_journal(directory).frame
+def labels(directory: Path, until: int = 1_000) -> dict[str, tuple[bool | None, datetime | None]]:
+    table = read_journal(directory, until=moment(until)).frame
     return {
         name: (fraud, time)
         for name, fraud, time in table.select("transaction_id", "is_fraud", "reported_time").iter_rows()
@@ -220,6 +220,29 @@ def test_a_correction_replaces_the_outcome_and_its_time(tmp_path: Path) -> None:
         reported(("t1", LEGITIMATE, 300)),
     )
     assert labels(tmp_path) == {"t1": (False, moment(300))}
+
+
+def test_a_correction_reported_later_leaves_the_outcome_that_was_known(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        scored(transaction(1)),
+        reported(("t1", FRAUD, 100)),
+        reported(("t1", LEGITIMATE, 300)),
+    )
+    assert labels(tmp_path, until=299) == {"t1": (True, moment(100))}
+    assert labels(tmp_path, until=300) == {"t1": (False, moment(300))}
+    assert labels(tmp_path, until=99) == {"t1": (None, None)}
+
+
+def test_without_a_bound_outcomes_count_until_the_last_transaction(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        streamed([transaction(1), transaction(50)]),
+        reported(("t1", FRAUD, 49)),
+        reported(("t1", LEGITIMATE, 51)),
+    )
+    found = read_journal(tmp_path).frame
+    assert found["is_fraud"].to_list() == [True, None]
 
 
 def test_an_outcome_reported_again_keeps_the_time_of_its_first_report(tmp_path: Path) -> None:

@@ -10,26 +10,15 @@ import onnxruntime as ort
 import polars as pl
 import pytest
 
-from kuntur.bundle import MODEL, Registry, Thresholds, TrainingWindow, read_bundle
-from kuntur.features import CATALOGUE, FEATURE_NAMES
+from kuntur.bundle import MODEL, Registry, Thresholds, read_bundle
+from kuntur.features import CATALOGUE
 from kuntur.tables import RejectReport, Table, canonical_schema
-from tests.unit.trainer.samples import CALIBRATION, features, fitted
+from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, fitted, published
 from trainer.export import build_onnx
-from trainer.export.parity import run, session
 from trainer.models import FAMILIES
-from trainer.publish import Candidate, feature_document, git_revision, golden_rows, model_version, publish
+from trainer.publish import feature_document, git_revision, golden_rows, model_version
 from trainer.quality import quality_document
 from trainer.search import SearchResult, Trial, trials_as_json
-
-NAMES = (*FEATURE_NAMES[:4], "attribute.risk_band")
-ROWS = features(400, seed=9)
-WINDOW = TrainingWindow(
-    train_start_time="2024-01-01T00:00:00+00:00",
-    train_end_time="2024-03-01T00:00:00+00:00",
-    validation_start_time="2024-03-08T00:00:00+00:00",
-    validation_end_time="2024-03-22T00:00:00+00:00",
-    label_delay_days=7,
-)
 
 
 def strictly(document: bytes) -> Any:
@@ -39,29 +28,6 @@ def strictly(document: bytes) -> Any:
         raise AssertionError(f"{constant} is no JSON")
 
     return json.loads(document, parse_constant=refuse)
-
-
-def candidate(name: str = "xgboost", **changes: Any) -> Candidate:
-    fields: dict[str, Any] = {
-        "onnx": build_onnx(fitted(name), CALIBRATION, 5),
-        "algorithm": name,
-        "feature_names": NAMES,
-        "parameters": {"max_depth": 5, "learning_rate": 0.08, "imbalance": "none"},
-        "window": WINDOW,
-        "data_hash": "ab" * 32,
-        "row_count": 400,
-        "fraud_count": 60,
-        "metrics": {"average_precision": 0.5},
-        "thresholds": Thresholds(review=0.3, decline=0.7, rationale="budget"),
-        "parity": {"rows": 400.0},
-    }
-    return Candidate(**(fields | changes))
-
-
-def published(registry: Path, chosen: Candidate | None = None) -> str:
-    given = candidate() if chosen is None else chosen
-    probability = run(session(given.onnx), ROWS)
-    return publish(Registry(registry), given, ROWS, probability, {"a.json": b"{}\n"})
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))

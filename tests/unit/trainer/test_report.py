@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from rich.console import Console
+
+from trainer.pipeline import TrainingReport
+from trainer.report import show
+
+METRICS = {
+    "average_precision": 0.5,
+    "auc_roc": 0.9,
+    "precision": 0.4,
+    "recall": 0.6,
+    "recall_by_value": 0.75,
+    "alerts_per_day": 48.0,
+    "brier": 0.01,
+    "expected_calibration_error": 0.002,
+}
+
+
+def test_the_report_says_on_what_and_of_which_currency_its_figures_are() -> None:
+    report = TrainingReport("v1", "xgboost", {}, METRICS, "PEN", 16, 20_000, 80)
+    console = Console(file=io.StringIO(), width=120)
+    show(report, Path("registry"), console)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "on a test window" in text
+    assert "share of stolen PEN caught" in text
+    assert "0.75" in text
+    assert "registry/v1" in text
