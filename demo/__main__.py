@@ -43,7 +43,6 @@ def main() -> None:
     shutil.rmtree(_ROOT, ignore_errors=True)
     _ROOT.mkdir()
     first, second = (_START + timedelta(days=days) for days in (_FIRST_TRAINING, _SECOND_TRAINING))
-    end = _START + timedelta(days=_DAYS + 1)
 
     console.rule("1. Transactions of three Peruvian institutions, with fraud that has causes")
     programs.run(
@@ -74,7 +73,7 @@ def main() -> None:
 
         console.rule("5. Retraining on the server's journal, while the traffic goes on")
         retraining = programs.start("kuntur-trainer", *_train("--journal", _JOURNAL, until=second))
-        later = rows_between(table.frame, second, end)
+        later = rows_between(table.frame, second, None)
         singles = later.tail(_SINGLE_CALLS)
         rest = live.stream(
             address,
@@ -97,11 +96,11 @@ def main() -> None:
     served = pl.concat([weeks.scored, rest.scored])
     differing = differences(served, replayed, scores).height
     after = (table.frame["event_time"] >= second).to_numpy()
-    span = (second, end)
+    span = (second, later["event_time"][-1])
     figures = [check.detection(_REGISTRY / v, after, span, replayed, scores[v]) for v in (old, new)]
 
     title = f"The same {int(after.sum()):,} transactions after {second:%d %B}, judged by both models"
-    summary.show_detection(title, figures, console)
+    summary.show_detection(title, figures, replayed.currency, console)
     summary.show_served(served, (weeks, rest), single_latencies, (old, new), differing, console)
     for name, place in (("models", _REGISTRY), ("journal", _JOURNAL), ("server's log", _ROOT / "server.log")):
         summary.show_fact(name, str(place), console)

@@ -15,20 +15,20 @@ _SHOWN = (
     ("average precision", "average_precision", "{:.3f}"),
     ("AUC ROC", "auc_roc", "{:.3f}"),
     ("frauds caught, at the alert budget", "recall", "{:.1%}"),
-    ("stolen money caught", "recall_by_value", "{:.1%}"),
+    ("stolen {currency} caught", "recall_by_value", "{:.1%}"),
     ("alerts that are fraud", "precision", "{:.1%}"),
     ("alerts a day", "alerts_per_day", "{:.1f}"),
 )
 
 
-def show_detection(title: str, figures: Sequence[dict[str, float]], console: Console) -> None:
-    """Prints the figures of the old and the new model side by side."""
+def show_detection(title: str, figures: Sequence[dict[str, float]], currency: str, console: Console) -> None:
+    """Prints the figures of the old and the new model side by side; currency: of the stolen money."""
     table = Table(title=title, title_justify="left")
     table.add_column("")
     table.add_column("before retraining", justify="right")
     table.add_column("after", justify="right")
     for text, name, form in _SHOWN:
-        table.add_row(text, *(form.format(values[name]) for values in figures))
+        table.add_row(text.format(currency=currency), *(form.format(values[name]) for values in figures))
     console.print(table)
 
 
