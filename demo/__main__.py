@@ -91,7 +91,7 @@ def main() -> None:
         raise programs.StepFailedError("the server took no new model; its log says why")
 
     console.rule("6. What it came to")
-    replayed = replay(table.frame, secret_from_hex(DEFAULT_HASH_KEY))
+    replayed = replay(table, secret_from_hex(DEFAULT_HASH_KEY))
     scores = {version: score(_REGISTRY / version, replayed) for version in (old, new)}
     served = pl.concat([weeks.scored, rest.scored])
     differing = differences(served, replayed, scores).height

@@ -43,7 +43,7 @@ def replay_files(
     secret = secret_from_hex(hash_key or DEFAULT_HASH_KEY)
     served = None if compare is None else read_served(compare)
     table = read(paths, Mapping.load(mapping))
-    replayed = replay(table.frame, secret, lambda done: progress.step("Computing features", done, len(table)))
+    replayed = replay(table, secret, lambda done: progress.step("Computing features", done, len(table)))
     scores = score(bundle, replayed)
     if output is not None:
         ids = table.frame.select("source_row", "transaction_id", "institution_id", "event_time", "account_id")

@@ -12,8 +12,8 @@ from kuntur.features import FEATURE_NAMES, FeatureMatrix
 from kuntur.tables import Table
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from trainer.history import replay
+from trainer.labels import KnownOutcomes
 
-_NEVER = np.iinfo(np.int64).max
 _LARGEST = float(np.finfo(np.float32).max)
 
 
@@ -21,27 +21,30 @@ _LARGEST = float(np.finfo(np.float32).max)
 class Dataset:
     """Transactions in event order as arrays.
 
-    features: float32 [n, len(names)]; names: of the catalogue, then of the attributes; event_time_us,
-    reported_time_us: int64 [n], the latter far in the future where no label is known; is_fraud: bool [n];
-    amount: float64 [n], units of `currency`, the most frequent one, and 0 for a transaction in another.
+    features: float32 [n, len(names)]; names: of the catalogue, then of the attributes; event_time_us: int64
+    [n]; is_fraud: bool [n]; outcomes: when that became known; amount: float64 [n], units of `currency`, the
+    most frequent one, and 0 for a transaction in another.
     """
 
     features: FeatureMatrix
     names: tuple[str, ...]
     event_time_us: npt.NDArray[np.int64]
-    reported_time_us: npt.NDArray[np.int64]
     is_fraud: npt.NDArray[np.bool_]
+    outcomes: KnownOutcomes
     currency: str
     amount: npt.NDArray[np.float64]
 
     def __len__(self) -> int:
         return len(self.is_fraud)
 
+    def labels_at(self, at_us: int) -> npt.NDArray[np.bool_]:
+        """Gives the labels as they stood at a moment, bool [n]: fraud where that was known."""
+        return self.outcomes.labels(len(self), at_us)
+
 
 def build(table: Table, secret: npt.NDArray[np.uint64], progress: Callable[[int], None]) -> Dataset:
     """Replays a table through the engine, with each outcome from the hour of its report on."""
-    frame = table.frame
-    replayed = replay(frame, secret, progress)
+    replayed = replay(table, secret, progress)
     features = replayed.features
     if table.attributes:
         columns = [_as_float32(replayed.attributes[name]) for name in table.attributes]
@@ -50,9 +53,9 @@ def build(table: Table, secret: npt.NDArray[np.uint64], progress: Callable[[int]
     return Dataset(
         features=features,
         names=names,
-        event_time_us=frame["event_time"].dt.timestamp("us").to_numpy(),
-        reported_time_us=frame["reported_time"].dt.timestamp("us").fill_null(_NEVER).to_numpy(),
+        event_time_us=table.frame["event_time"].dt.timestamp("us").to_numpy(),
         is_fraud=replayed.is_fraud,
+        outcomes=replayed.outcomes,
         currency=replayed.currency,
         amount=replayed.amount,
     )

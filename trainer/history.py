@@ -10,11 +10,9 @@ import numpy.typing as npt
 import polars as pl
 
 from kuntur.features import FeatureEngine, FeatureMatrix
-from kuntur.tables import to_batch, to_outcomes
+from kuntur.tables import Table, to_batch
 from kuntur.transaction import IntColumn
-
-# Together these name a transaction.
-NAME = ["institution_id", "transaction_id"]
+from trainer.labels import NAME, KnownOutcomes, known_outcomes
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +22,7 @@ class Replayed:
     ids: institution_id and transaction_id, which together name a transaction; features: float32
     [n, catalogue]; attributes: by name, float64 [n]; currency: the most frequent one, empty when there is no
     row; amount: float64 [n], units of that currency, 0 for a transaction in another, so that sums are of one
-    money; is_fraud: bool [n], False where no label is known.
+    money; is_fraud: bool [n], False where no label is known; outcomes: how the labels came to be known.
     """
 
     ids: pl.DataFrame
@@ -33,14 +31,16 @@ class Replayed:
     currency: str
     amount: npt.NDArray[np.float64]
     is_fraud: npt.NDArray[np.bool_]
+    outcomes: KnownOutcomes
 
 
 def replay(
-    frame: pl.DataFrame, secret: npt.NDArray[np.uint64], progress: Callable[[int], None] | None = None
+    table: Table, secret: npt.NDArray[np.uint64], progress: Callable[[int], None] | None = None
 ) -> Replayed:
-    """Replays canonical rows in event order with their outcomes, each from the hour after its report on."""
+    """Replays a table with its outcomes, each from the hour after its report on."""
+    frame = table.frame
     batch = to_batch(frame, secret)
-    outcomes, _ = to_outcomes(frame, batch.keys)
+    known, outcomes = known_outcomes(table, batch.keys)
     currency = main_currency(frame["currency_code"])
     of_currency = (frame["currency_code"] == currency).to_numpy()
     return Replayed(
@@ -50,6 +50,7 @@ def replay(
         currency,
         np.where(of_currency, batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0, 0.0),
         frame["is_fraud"].fill_null(value=False).to_numpy(),
+        known,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import polars as pl
 
@@ -16,6 +16,7 @@ from kuntur.journal_file import read_entries
 from kuntur.tables import RejectReport, Table, canonical_schema
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from kuntur.wire import TransactionReader
+from trainer.labels import NAME
 from trainer.split import TooLittleHistoryError
 
 _OPTIONAL = ("account_balance_minor", "account_age_days", "merchant_latitude", "merchant_longitude")
@@ -24,6 +25,7 @@ _PLAIN = (
     "account_type", "counterparty_account_id", "merchant_id", "merchant_category_code",
     "merchant_country_code", "device_id", "ip_address",
 )  # fmt: skip
+_OUTCOME = ("transaction_id", "institution_id", "is_fraud", "reported_time")
 # How far an event may lie after the server's clock, by its default; what was farther it refused.
 _FUTURE_TOLERANCE_S = 86_400
 
@@ -49,42 +51,17 @@ def _accepted(entry: journal_pb2.Entry, reader: TransactionReader) -> Iterable[t
             yield request.transactions[place]
 
 
-class _Report(NamedTuple):
-    """One outcome that the server took: of which transaction, what, and reported when."""
-
-    name: tuple[str, str]
-    is_fraud: bool
-    time_us: int
-
-
-def _taken_outcomes(exchange: journal_pb2.Exchange) -> Iterator[_Report]:
-    """Gives the outcomes of a call without those that the server refused."""
+def _taken_outcomes(exchange: journal_pb2.Exchange) -> Iterator[tuple[str, str, bool, int]]:
+    """Gives the outcomes of a call without those that the server refused, as _OUTCOME names them."""
     request = outcome_service_pb2.ReportOutcomesRequest.FromString(exchange.request)
     response = outcome_service_pb2.ReportOutcomesResponse.FromString(exchange.response)
     refused = {failure.index for failure in response.failures}
     for place, outcome in enumerate(request.outcomes):
         if place not in refused:
-            name = (outcome.institution_id, outcome.transaction_id)
+            is_fraud = outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD
             time = outcome.reported_time
-            yield _Report(
-                name,
-                outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD,
-                time.seconds * 1_000_000 + time.nanos // 1_000,
-            )
-
-
-def _known_labels(reports: Iterable[_Report], until_us: int) -> dict[tuple[str, str], tuple[bool, int]]:
-    """Gives label and time of its report by transaction, as the server knew them at a moment.
-
-    What was reported later is left out, a correction too; the same outcome again keeps the time of its
-    first report.
-    """
-    labels: dict[tuple[str, str], tuple[bool, int]] = {}
-    for name, is_fraud, time_us in reports:
-        known = labels.get(name)
-        if time_us <= until_us and (known is None or known[0] != is_fraud):
-            labels[name] = (is_fraud, time_us)
-    return labels
+            time_us = time.seconds * 1_000_000 + time.nanos // 1_000
+            yield outcome.transaction_id, outcome.institution_id, is_fraud, time_us
 
 
 class _Columns:
@@ -113,14 +90,13 @@ class _Columns:
 def read_journal(directory: Path, *, since: datetime | None = None, until: datetime | None = None) -> Table:
     """Reads the journal of a server as a canonical table. since <= event time < until.
 
-    A transaction that came more than once counts once, as it came first. Of several outcomes of one
-    transaction the last one that changed the label holds, of those reported until `until`, by default just
-    after the last transaction. Raises TooLittleHistoryError when there is no transaction, and what
-    `kuntur.journal_file` raises for a damaged file.
+    A transaction that came more than once counts once, as it came first. All outcomes are in `outcomes`;
+    the frame has no labels yet, which `trainer.labels.known_at` gives it. Raises TooLittleHistoryError when
+    there is no transaction, and what `kuntur.journal_file` raises for a damaged file.
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
     reader = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))  # checks rows; its hashes are not used
-    reports: list[_Report] = []
+    reports: list[tuple[str, str, bool, int]] = []
     for entry in read_entries(directory, allow_torn_tail=True):
         if entry.WhichOneof("exchange") == "report_outcomes":
             reports += _taken_outcomes(entry.report_outcomes)
@@ -132,17 +108,24 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
                 columns.add(transaction)
     if columns.count == 0:
         raise TooLittleHistoryError(f"the journal in {directory} holds no transaction")
-    until_us = max(columns.times_us) + 1 if until is None else round(until.timestamp() * 1_000_000)
-    frame = _frame(columns, _known_labels(reports, until_us))
+    frame = _frame(columns)
     if since is not None:
         frame = frame.filter(pl.col("event_time") >= since)
     if until is not None:
         frame = frame.filter(pl.col("event_time") < until)
     frame = frame.sort("event_time", maintain_order=True)
-    return Table(frame, RejectReport(rows_read=frame.height, rows_rejected=0, findings=(), path=None))
+    outcomes = _outcomes(reports).join(frame, on=NAME, how="semi", maintain_order="left")
+    report = RejectReport(rows_read=frame.height, rows_rejected=0, findings=(), path=None)
+    return Table(frame, report, outcomes)
 
 
-def _frame(columns: _Columns, labels: dict[tuple[str, str], tuple[bool, int]]) -> pl.DataFrame:
+def _outcomes(reports: list[tuple[str, str, bool, int]]) -> pl.DataFrame:
+    schema = pl.Schema({name: canonical_schema()[name] for name in _OUTCOME})
+    frame = pl.DataFrame(reports, schema={**schema, "reported_time": pl.Int64()}, orient="row")
+    return frame.cast(schema).sort("reported_time", maintain_order=True)
+
+
+def _frame(columns: _Columns) -> pl.DataFrame:
     names = sorted({name for _, name, _ in columns.attributes})
     schema = canonical_schema(tuple(names))
     data: dict[str, list[Any]] = {**columns.values, "event_time": columns.times_us}
@@ -150,9 +133,7 @@ def _frame(columns: _Columns, labels: dict[tuple[str, str], tuple[bool, int]]) -
         data[ATTRIBUTE_PREFIX + name] = [None] * columns.count
     for row, name, value in columns.attributes:
         data[ATTRIBUTE_PREFIX + name][row] = value
-    known = [labels.get(name) for name in zip(data["institution_id"], data["transaction_id"], strict=True)]
-    data["is_fraud"] = [None if label is None else label[0] for label in known]
-    data["reported_time"] = [None if label is None else label[1] for label in known]
+    data["is_fraud"] = data["reported_time"] = [None] * columns.count
     data["source_row"] = list(range(columns.count))
     return pl.DataFrame(
         {

@@ -15,7 +15,8 @@ from polars.exceptions import PolarsError
 from kuntur.bundle import read_bundle
 from kuntur.features import FeatureSelection
 from trainer.export.parity import run, session
-from trainer.history import NAME, Replayed
+from trainer.history import Replayed
+from trainer.labels import NAME
 
 _SERVED = {
     **dict.fromkeys(NAME, pl.String()),

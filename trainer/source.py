@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -11,6 +11,7 @@ import polars as pl
 from kuntur.tables import Mapping, Table, read
 from trainer.config import TrainerSettings
 from trainer.journal import read_journal
+from trainer.labels import known_at
 from trainer.progress import Progress
 from trainer.split import TooLittleHistoryError
 
@@ -44,13 +45,6 @@ def read_source(settings: TrainerSettings, progress: Progress) -> Source:
     known = f"{frauds:,} of them known to be fraud by {until:%Y-%m-%d %H:%M} UTC"
     progress.note(f"Read {len(table):,} transactions, {known}")
     return Source(table, until, delay)
-
-
-def known_at(table: Table, moment: datetime) -> Table:
-    """Gives the table without the labels that were reported after a moment."""
-    known = pl.col("reported_time") <= moment
-    labels = (pl.when(known).then(pl.col(name)).alias(name) for name in ("is_fraud", "reported_time"))
-    return replace(table, frame=table.frame.with_columns(labels))
 
 
 def just_after_last(frame: pl.DataFrame) -> datetime:

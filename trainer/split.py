@@ -56,13 +56,6 @@ def newest(event_time_us: npt.NDArray[np.int64]) -> str:
     return f"The newest transaction is of {iso(event_time_us[-1])}; if that is wrong, give --until"
 
 
-def known_labels(
-    is_fraud: npt.NDArray[np.bool_], reported_time_us: npt.NDArray[np.int64], at_us: int
-) -> npt.NDArray[np.bool_]:
-    """Gives the labels as they stood at a moment: fraud where fraud had been reported by then, bool [n]."""
-    return is_fraud & (reported_time_us <= at_us)
-
-
 def cut(
     event_time_us: npt.NDArray[np.int64], until_us: int, settings: SplitSettings, delay_days: float
 ) -> Split:

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from trainer.dataset import Dataset
 from trainer.rows import TrainingRows
-from trainer.split import Split, TooLittleHistoryError, iso, known_labels, newest
+from trainer.split import Split, TooLittleHistoryError, iso, newest
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,7 @@ def windows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp], until
 def _training_rows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp]) -> TrainingRows:
     # Labels as they stood when the first judging transaction took place: a model could not know more.
     rows = slice(split.train[0], split.train[-1] + 1) if len(split.train) else slice(0, 0)
-    known = known_labels(dataset.is_fraud[rows], dataset.reported_time_us[rows], split.select_start_us)
+    known = dataset.labels_at(split.select_start_us)[rows]
     features = np.ascontiguousarray(dataset.features[rows][:, columns])
     return TrainingRows(features, known.astype(np.float32), np.ones(len(known), dtype=np.float32))
 
@@ -60,7 +60,7 @@ def _training_rows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp]
 def _window(
     dataset: Dataset, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.intp], until_us: int
 ) -> Window:
-    known = known_labels(dataset.is_fraud[rows], dataset.reported_time_us[rows], until_us)
+    known = dataset.labels_at(until_us)[rows]
     return Window(np.ascontiguousarray(dataset.features[rows][:, columns]), known, dataset.amount[rows])
 
 

@@ -17,10 +17,15 @@ _HASH_ROWS = 262_144  # rows hashed at a time: bounds the copies that hashing ne
 
 @dataclass(frozen=True)
 class Table:
-    """Transactions in canonical columns, by event time, rows of one moment in the order of the source."""
+    """Transactions in canonical columns, by event time, rows of one moment in the order of the source.
+
+    outcomes: all outcomes of them by reported time, as in `OutcomeTable`, where the source tells of more
+    than the last one of each.
+    """
 
     frame: pl.DataFrame
     rejects: RejectReport
+    outcomes: pl.DataFrame | None = None
 
     def __len__(self) -> int:
         return self.frame.height
@@ -33,7 +38,10 @@ class Table:
     @cached_property
     def data_hash(self) -> str:
         """SHA-256 of the canonical content in hexadecimal; see `content_hash`."""
-        return content_hash(self.frame)
+        if self.outcomes is None:
+            return content_hash(self.frame)
+        parts = content_hash(self.frame) + content_hash(self.outcomes)
+        return hashlib.sha256(parts.encode()).hexdigest()
 
 
 def content_hash(frame: pl.DataFrame) -> str:

@@ -39,7 +39,13 @@ _FRAME = 64
 def _settings(root: Path, data: dict[str, object]) -> TrainerSettings:
     overrides: dict[str, object] = {
         "data": data,
-        "split": {"label_delay_days": 7, "validation_days": 10, "warm_up_days": 3},
+        "split": {
+            "label_delay_days": 7,
+            "select_days": 5,
+            "calibrate_days": 5,
+            "test_days": 5,
+            "warm_up_days": 3,
+        },
         "search": {"trials": 2, "algorithms": ("xgboost",), "max_rounds": 60},
         "registry": root / "registry",
         "work": root / "work",
@@ -146,7 +152,7 @@ def test_the_loop_runs_and_served_scores_are_the_replays_bit_for_bit(
     served = pl.concat([part.scored.frame(rows) for part, rows in _with_rows([weeks, *rest], table, cut_at)])
     assert all(part.scored.error_count == 0 for part in (weeks, *rest))
     assert set(served["model_version"]) == {first, second}
-    replayed = replay(table.frame, secret_from_hex(DEFAULT_HASH_KEY))
+    replayed = replay(table, secret_from_hex(DEFAULT_HASH_KEY))
     scores = {version: score(registry.path / version, replayed) for version in (first, second)}
     assert differences(served, replayed, scores).height == 0
     assert served.height == rows_between(table.frame, _FIRST, _END).height

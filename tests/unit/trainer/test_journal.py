@@ -13,6 +13,8 @@ from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.tables import canonical_schema
 from trainer.journal import read_journal
+from trainer.labels import known_at
+from trainer.source import just_after_last
 from trainer.split import TooLittleHistoryError
 
 NOON = 1_704_110_400  # 2024-01-01T12:00:00Z
@@ -96,7 +98,7 @@ def moment(seconds: int) -> datetime:
 
 
 def labels(directory: Path, until: int = 1_000) -> dict[str, tuple[bool | None, datetime | None]]:
-    table = read_journal(directory, until=moment(until)).frame
+    table = known_at(read_journal(directory), moment(until)).frame
     return {
         name: (fraud, time)
         for name, fraud, time in table.select("transaction_id", "is_fraud", "reported_time").iter_rows()
@@ -241,8 +243,24 @@ def test_without_a_bound_outcomes_count_until_the_last_transaction(tmp_path: Pat
         reported(("t1", FRAUD, 49)),
         reported(("t1", LEGITIMATE, 51)),
     )
-    found = read_journal(tmp_path).frame
+    table = read_journal(tmp_path)
+    found = known_at(table, just_after_last(table.frame)).frame
     assert found["is_fraud"].to_list() == [True, None]
+
+
+def test_every_outcome_that_was_taken_is_kept_beside_the_last(tmp_path: Path) -> None:
+    written(
+        tmp_path,
+        scored(transaction(1)),
+        reported(("t1", LEGITIMATE, 300), ("absent", FRAUD, 50)),
+        reported(("t1", FRAUD, 100)),
+    )
+    outcomes = read_journal(tmp_path).outcomes
+    assert outcomes is not None
+    assert outcomes.select("transaction_id", "is_fraud", "reported_time").rows() == [
+        ("t1", True, moment(100)),
+        ("t1", False, moment(300)),
+    ]
 
 
 def test_an_outcome_reported_again_keeps_the_time_of_its_first_report(tmp_path: Path) -> None:

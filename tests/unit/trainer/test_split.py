@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from trainer.config import SplitSettings
-from trainer.split import Split, TooLittleHistoryError, cut, iso, known_labels
+from trainer.split import Split, TooLittleHistoryError, cut, iso
 
 DAY_US = 86_400_000_000
 START_US = 1_700_000_000_000_000
@@ -66,11 +66,6 @@ def test_too_little_history_says_what_there_is_what_is_needed_and_what_to_change
 def test_no_transaction_at_all_is_too_little_history() -> None:
     with pytest.raises(TooLittleHistoryError, match=r"span 0\.0 days"):
         cut(np.zeros(0, dtype=np.int64), START_US, SplitSettings(), 5)
-
-
-def test_a_fraud_is_known_from_the_moment_of_its_report() -> None:
-    is_fraud, reported = np.array([True, True, True, False]), days(1, 2, 3, 1)
-    assert known_labels(is_fraud, reported, int(days(2)[0])).tolist() == [True, True, False, False]
 
 
 def test_moments_are_told_in_utc() -> None:
