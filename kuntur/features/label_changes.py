@@ -32,6 +32,10 @@ def label_changes(outcomes: OutcomeBatch) -> LabelChanges:
     otherwise takes the earlier one back.
     """
     order = np.argsort(outcomes.reported_time_us, kind="stable")
+    ascending = np.sort(outcomes.keys[:, KeyColumn.TRANSACTION])
+    if not (ascending[1:] == ascending[:-1]).any():  # as nearly always: nothing to compare, much to save
+        ones = np.ones(len(order), dtype=np.int8)
+        return _changes(outcomes, order, outcomes.reported_time_us[order], ones)
     order = order[np.argsort(outcomes.keys[order, KeyColumn.TRANSACTION], kind="stable")]
     transaction, fraud = outcomes.keys[order, KeyColumn.TRANSACTION], outcomes.is_fraud[order]
     changed = np.ones(len(order), dtype=np.bool_)
@@ -43,10 +47,18 @@ def label_changes(outcomes: OutcomeBatch) -> LabelChanges:
     known_us = outcomes.reported_time_us[np.concatenate([order, order[corrections]])]
     signs = np.repeat(np.array([1, -1], dtype=np.int8), [len(order), len(corrected)])
     by_time = np.argsort(known_us, kind="stable")
-    made, signs = made[by_time], signs[by_time]
+    return _changes(outcomes, made[by_time], known_us[by_time], signs[by_time])
+
+
+def _changes(
+    outcomes: OutcomeBatch,
+    made: npt.NDArray[np.intp],
+    known_us: npt.NDArray[np.int64],
+    signs: npt.NDArray[np.int8],
+) -> LabelChanges:
     return LabelChanges(
         outcomes.keys[made],
-        known_us[by_time],
+        known_us,
         outcomes.reported_time_us[made],
         signs * outcomes.is_fraud[made].astype(np.int8),
         signs,
