@@ -280,11 +280,12 @@ def _account_features() -> list[Feature]:
         ),
         Feature(
             "speed_kmh",
-            "That distance by the time between; unset within a minute or for late ones",
+            "That distance by the time since that position; unset before it and within a minute of it",
             "km/h",
             position,
             "The customer cannot travel so fast",
             place,
+            revision=2,
         ),
         Feature(
             "is_new_merchant",

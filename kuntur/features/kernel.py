@@ -173,8 +173,10 @@ def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, 
     if total > 0 and halves[h + at.H_LATITUDE] != UNSET_DEGREES and _located(floats, i):
         latitude, longitude = halves[h + at.H_LATITUDE] / 1e6, halves[h + at.H_LONGITUDE] / 1e6
         distance = _distance_km(latitude, longitude, floats[i, LATITUDE], floats[i, LONGITUDE])
-        if known and seconds >= 60.0:
-            speed = distance / (seconds / 3600.0)
+        position_us = words[w + at.W_POSITION_TIME_US]
+        travelled = (time_us - position_us) / _SECOND_US
+        if time_us >= position_us and travelled >= 60.0:
+            speed = distance / (travelled / 3600.0)
     out[i, j + 8] = distance
     out[i, j + 9] = speed
     out[i, j + 10] = is_known(halves, h + at.H_MERCHANTS, at.RECENT_MERCHANTS, keys[i, MERCHANT])
@@ -211,6 +213,7 @@ def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i,
         if _located(floats, i):
             halves[h + at.H_LATITUDE] = round(floats[i, LATITUDE] * 1e6)
             halves[h + at.H_LONGITUDE] = round(floats[i, LONGITUDE] * 1e6)
+            words[w + at.W_POSITION_TIME_US] = time_us
     words[w + at.W_TOTAL_COUNT] += 1
     quantised = np.int64(round(log_amount * LOG_QUANTUM))
     words[w + at.W_LOG_SUM] += quantised

@@ -62,7 +62,8 @@ W_TOTAL_COUNT = W_AFTER_SUMS
 W_LOG_SUM = W_AFTER_SUMS + 1  # of quantised logarithms of amounts
 W_LOG_SQUARES = W_AFTER_SUMS + 2
 W_MAX_AMOUNT = W_AFTER_SUMS + 3
-ACCOUNT_WORDS = W_AFTER_SUMS + 4
+W_POSITION_TIME_US = W_AFTER_SUMS + 4  # of the latest position; 0 without one
+ACCOUNT_WORDS = W_AFTER_SUMS + 5
 PROFILE_WORDS = W_AFTER_SUMS
 
 LOG_QUANTUM = 1024.0  # a logarithm is kept as an integer count of 1/1024

@@ -43,6 +43,7 @@ class Entity:
         self.quantised: list[int] = []
         self.latest_us: int | None = None
         self.position: tuple[float, float] | None = None
+        self.position_us = 0
         self.seen: dict[str, list[int]] = defaultdict(list)
         self.reports: list[tuple[int, int, int]] = []  # hour, day, fraud
 
@@ -190,8 +191,9 @@ class Oracle:
         latitude, longitude = position
         if entity.position is not None and abs(latitude) <= 90 and abs(longitude) <= 180:
             distance = _great_circle_km(entity.position, (latitude, longitude))
-            if since is not None and since >= 60_000_000:
-                speed = distance / (since / 1e6 / 3600)
+            travelled = time_us - entity.position_us
+            if 60_000_000 <= travelled < 2**63:
+                speed = distance / (travelled / 1e6 / 3600)
         counts = {window: windows[f"account_count_{window}"] for window in _WINDOWS}
         hour = time_us // 3_600_000_000
         frauds = [at for at, _, fraud in entity.reports if fraud and at < hour]
@@ -245,6 +247,7 @@ class Oracle:
             entity.latest_us = time_us
             if abs(latitude) <= 90 and abs(longitude) <= 180:
                 entity.position = (round(latitude * 1e6) / 1e6, round(longitude * 1e6) / 1e6)
+                entity.position_us = time_us
         entity.amounts.append(cents)
         entity.quantised.append(round(math.log1p(max(cents / 100, 0.0)) * 1024))
         met = {"merchant": merchant, "device": device, "country": country << 32, "counterparty": counterparty}

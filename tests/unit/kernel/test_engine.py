@@ -49,6 +49,32 @@ def test_an_outcome_reported_early_in_its_hour_or_late_in_it_is_the_same() -> No
     assert seen.any()
 
 
+LIMA, CUSCO, NOWHERE = (-12.0464, -77.0428), (-13.5320, -71.9675), (np.nan, np.nan)
+
+
+def _journey(*stops: tuple[float, tuple[float, float]]) -> np.ndarray:
+    """Gives the features of one account at (hours since midnight, position)."""
+    batch, _ = make_history(len(stops), 10)
+    batch.keys[:] = 5
+    batch.ints[:, IntColumn.EVENT_TIME_US] = [round(hours * HOUR_US) for hours, _ in stops]
+    batch.floats[:] = [position for _, position in stops]
+    return FeatureEngine().process(batch)
+
+
+def test_speed_is_over_the_time_since_the_position_not_since_the_transaction() -> None:
+    features = _journey((0, LIMA), (10, NOWHERE), (10 + 2 / 60, CUSCO))
+    assert features[2, FEATURE_NAMES.index("account_seconds_since_last")] == 120
+    assert features[2, FEATURE_NAMES.index("distance_km")] == pytest.approx(572, abs=5)
+    assert features[2, FEATURE_NAMES.index("speed_kmh")] == pytest.approx(57, abs=0.5)
+
+
+def test_a_late_transaction_has_a_speed_only_when_it_is_later_than_the_position() -> None:
+    features = _journey((5, LIMA), (10, NOWHERE), (9, CUSCO), (5, CUSCO), (4, CUSCO))
+    speed = features[:, FEATURE_NAMES.index("speed_kmh")]
+    assert speed[2] == pytest.approx(572 / 4, abs=2)
+    assert np.isnan(speed[3:]).all()
+
+
 def test_the_replay_of_nothing_is_nothing() -> None:
     batch, outcomes = make_history(10, 5)
     engine = FeatureEngine()
