@@ -19,7 +19,8 @@ from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, Ro
 from trainer.models.gradient_boosting import flat_margin
 from trainer.rows import TrainingRows
 
-# More rows make the same trees in more time: the forest averages over what each one missed.
+# Rows that a tree draws, by weight; more make the same trees in more time, since the forest averages over
+# what each one missed.
 _ROWS_A_TREE = 40_000
 _UNSET = np.float32(-1e6)  # below every value, so that one comparison sets the unset ones apart
 
@@ -119,7 +120,8 @@ class RandomForest(Family):
             max_depth=int(parameters["tree_depth"] or 0),
             max_features=float(parameters["column_share"] or 0),
             min_samples_leaf=int(parameters["leaf_rows"] or 0),
-            max_samples=min(1.0, _ROWS_A_TREE / len(rows)),
+            # A number: a share would be one of the weights' sum, which thinned rows have as all rows do.
+            max_samples=min(len(rows), _ROWS_A_TREE),
             n_jobs=threads,
             random_state=seed,
         )

@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 
 from tests.unit.trainer.samples import CALIBRATION, features, fitted, parameters, served, training_rows
+from trainer.imbalance import STRATEGIES, balanced, thinned
 from trainer.models import FAMILIES, FittedModel, SearchSpace
 from trainer.models.base import Splits
+from trainer.models.forest import Forest
 from trainer.rows import TrainingRows
 
 FAMILY_NAMES = sorted(FAMILIES)
@@ -162,6 +164,28 @@ def test_a_weight_counts_as_rows_do(name: str) -> None:
     heavy = TrainingRows(rows.features, rows.label, np.where(rows.label == 1, 50, 1).astype(np.float32))
     probes = features(500, seed=9)
     assert fitted(name, heavy).margin(probes).mean() > fitted(name, rows).margin(probes).mean()
+
+
+def draws_a_tree(rows: TrainingRows) -> set[float]:
+    """Fits a forest and gives how many rows its trees drew."""
+    model = fitted("random_forest", rows)
+    assert isinstance(model, Forest)
+    return {float(tree.tree_.weighted_n_node_samples[0]) for tree in model.forest.estimators_}
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_tree_of_thinned_rows_draws_as_many_as_one_of_all_rows(
+    strategy: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.models.forest._ROWS_A_TREE", 300)
+    rows = training_rows(4000)
+    few = thinned(rows, 1500, 0)
+    assert len(few) < len(rows)
+    assert draws_a_tree(balanced(rows, strategy, 0)) == draws_a_tree(balanced(few, strategy, 0)) == {300}
+
+
+def test_a_tree_of_few_rows_draws_as_many_as_there_are() -> None:
+    assert draws_a_tree(training_rows(200)) == {200}
 
 
 def test_a_model_without_a_split_matters_to_no_column() -> None:
