@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer.rows import TrainingRows
 
@@ -14,7 +15,9 @@ def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
     """Gives the rows as a strategy wants them. Raises ValueError for one that is not in STRATEGIES.
 
     none: as they are. weight: frauds weighted up until both classes weigh the same. weight_sqrt: by the
-    square root of that. undersample: 20 legitimate rows a fraud, drawn at random, not weighted up again.
+    square root of that. undersample: legitimate rows weigh 20 times the frauds, unless they weigh less as it
+    is; of more than 20 a fraud, 20 are drawn at random. Weight decides, so that rows by `thinned` are
+    balanced as all rows are.
     """
     if strategy == "none":
         return rows
@@ -28,17 +31,26 @@ def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
             rows.features, rows.label, np.where(frauds, rows.weight * factor, rows.weight).astype(np.float32)
         )
     if strategy == "undersample":
-        fraud_count = int(frauds.sum())
-        if fraud_count * _KEPT_PER_FRAUD >= len(rows) - fraud_count:
-            return rows
+        return _undersampled(rows, frauds, seed)
+    raise ValueError(f"{strategy!r} is none of {', '.join(STRATEGIES)}")
+
+
+def _undersampled(rows: TrainingRows, frauds: npt.NDArray[np.bool_], seed: int) -> TrainingRows:
+    wanted = _KEPT_PER_FRAUD * rows.weight[frauds].sum(dtype=np.float64)
+    if rows.weight[~frauds].sum(dtype=np.float64) <= wanted:
+        return rows
+    fraud_count = int(frauds.sum())
+    kept = np.arange(len(rows))
+    if fraud_count * _KEPT_PER_FRAUD < len(rows) - fraud_count:
         # Imported here because it takes seconds, which every process of a search would spend.
         from imblearn.under_sampling import RandomUnderSampler
 
         sampler = RandomUnderSampler(sampling_strategy=1 / _KEPT_PER_FRAUD, random_state=seed)
-        numbers, _ = sampler.fit_resample(np.arange(len(rows))[:, None], rows.label)
+        numbers, _ = sampler.fit_resample(kept[:, None], rows.label)
         kept = np.sort(numbers[:, 0])
-        return TrainingRows(rows.features[kept], rows.label[kept], np.ones(len(kept), dtype=np.float32))
-    raise ValueError(f"{strategy!r} is none of {', '.join(STRATEGIES)}")
+    weight, others = rows.weight[kept].astype(np.float64), ~frauds[kept]
+    weight[others] *= wanted / weight[others].sum()
+    return TrainingRows(rows.features[kept], rows.label[kept], weight.astype(np.float32))
 
 
 def thinned(rows: TrainingRows, limit: int, seed: int) -> TrainingRows:

@@ -59,6 +59,22 @@ def test_undersample_leaves_few_rows_as_they_are() -> None:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
+@pytest.mark.parametrize("limit", [25, 60, 150, 300, 900])
+def test_thinned_rows_are_balanced_as_all_rows_are(strategy: str, limit: int) -> None:
+    every = rows(10, 990)
+    few = thinned(every, limit, 3)
+    assert len(few) == limit
+    whole, part = balanced(every, strategy, 0), balanced(few, strategy, 0)
+    for label in (0, 1):
+        assert weight_of(part, label) == pytest.approx(weight_of(whole, label))
+
+
+def test_undersample_leaves_others_that_weigh_less_than_twenty_times_the_frauds() -> None:
+    few = thinned(rows(10, 150), 100, 0)
+    assert balanced(few, "undersample", 0) is few
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_same_seed_gives_the_same_rows(strategy: str) -> None:
     first, second = (balanced(rows(7, 1000), strategy, 11) for _ in range(2))
     assert numbers(first) == numbers(second)
