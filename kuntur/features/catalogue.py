@@ -294,6 +294,7 @@ def _account_features() -> list[Feature]:
             ("account_id", "merchant_id"),
             "A departure from habit",
             behaviour,
+            revision=2,
         ),
         Feature(
             "is_new_device",
@@ -302,6 +303,7 @@ def _account_features() -> list[Feature]:
             ("account_id", "device_id"),
             "Account takeovers come from new devices",
             behaviour,
+            revision=2,
         ),
         Feature(
             "is_new_country",
@@ -310,6 +312,7 @@ def _account_features() -> list[Feature]:
             ("account_id", "merchant_country_code"),
             "A departure from habit",
             place,
+            revision=2,
         ),
         Feature(
             "is_new_counterparty",
@@ -318,6 +321,7 @@ def _account_features() -> list[Feature]:
             ("account_id", "counterparty_account_id"),
             "Cash-out goes to a new payee",
             behaviour,
+            revision=2,
         ),
         Feature(
             "account_merchant_turnover",
@@ -326,6 +330,7 @@ def _account_features() -> list[Feature]:
             ("account_id", "merchant_id"),
             "How regular the customer is",
             behaviour,
+            revision=2,
         ),
         Feature(
             "account_device_turnover",
@@ -334,6 +339,7 @@ def _account_features() -> list[Feature]:
             ("account_id", "device_id"),
             "How regular the customer is",
             behaviour,
+            revision=2,
         ),
         Feature(
             "account_fraud_count",

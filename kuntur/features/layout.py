@@ -73,12 +73,12 @@ H_HEADS = 0  # newest hop of each ring
 H_COUNTS = 3  # RING_HOPS counts
 H_AFTER_COUNTS = H_COUNTS + RING_HOPS
 
-# Account: what it has met before, first in first out, as 32-bit parts of keys.
+# Account: what it has met before, the latest first, as 32-bit parts of keys.
 RECENT_MERCHANTS = 12
 RECENT_DEVICES = 4
 RECENT_COUNTRIES = 4
 RECENT_COUNTERPARTIES = 7
-H_MERCHANTS = H_AFTER_COUNTS  # one count, then the places
+H_MERCHANTS = H_AFTER_COUNTS  # how often one was new, then the places
 H_DEVICES = H_MERCHANTS + 1 + RECENT_MERCHANTS
 H_COUNTRIES = H_DEVICES + 1 + RECENT_DEVICES
 H_COUNTERPARTIES = H_COUNTRIES + 1 + RECENT_COUNTRIES
@@ -98,7 +98,7 @@ H_HOUR_OUTCOMES = H_HOUR_FRAUDS + LABEL_HOURS
 H_DAY_FRAUDS = H_HOUR_OUTCOMES + LABEL_HOURS
 H_DAY_OUTCOMES = H_DAY_FRAUDS + LABEL_DAYS
 RECENT_ACCOUNTS = 8
-H_ACCOUNTS = H_DAY_OUTCOMES + LABEL_DAYS  # one count, then the places
+H_ACCOUNTS = H_DAY_OUTCOMES + LABEL_DAYS  # how often one was new, then the places
 PROFILE_HALF_WORDS = H_ACCOUNTS + 1 + RECENT_ACCOUNTS
 
 UNSET_DEGREES = -(2**31)

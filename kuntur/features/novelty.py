@@ -1,4 +1,4 @@
-"""What an entity has met before: the last few different keys, first in first out.
+"""What an entity has met before: the last few different keys, by when it last met them.
 
 A place keeps 32 bits of a key, so a stranger passes for known once in 4 × 10^9 / places looks.
 """
@@ -30,7 +30,18 @@ def is_known(halves, start, places, key):
 
 @njit(cache=True, nogil=False)
 def remember(halves, start, places, key):
-    """Puts a new key in the oldest place; halves[start] counts how often that happened."""
-    if is_known(halves, start, places, key) == 1.0:
-        halves[start + 1 + halves[start] % places] = _part(key)
-        halves[start] += 1
+    """Puts a key first, in the place of the one not met for longest if it is new.
+
+    halves[start] counts how often one was new.
+    """
+    if key == np.uint64(0):
+        return
+    part = _part(key)
+    moved = part
+    for place in range(start + 1, start + 1 + places):
+        met = halves[place]
+        halves[place] = moved
+        if met == part:
+            return
+        moved = met
+    halves[start] += 1

@@ -44,7 +44,8 @@ class Entity:
         self.latest_us: int | None = None
         self.position: tuple[float, float] | None = None
         self.position_us = 0
-        self.seen: dict[str, list[int]] = defaultdict(list)
+        self.seen: dict[str, list[int]] = defaultdict(list)  # the latest last
+        self.new: dict[str, int] = defaultdict(int)
         self.reports: list[tuple[int, int, int]] = []  # hour, day, fraud
 
     def window(self, name: str, time_s: int) -> tuple[int, int]:
@@ -69,8 +70,9 @@ class Entity:
         return 0.0 if (key >> 32) in self.seen[kind][-places:] else 1.0
 
     def meet(self, kind: str, key: int, places: int) -> None:
-        if self.is_new(kind, key, places) == 1.0:
-            self.seen[kind].append(key >> 32)
+        if key:
+            self.new[kind] += self.is_new(kind, key, places) == 1.0
+            self.seen[kind] = [part for part in self.seen[kind] if part != key >> 32] + [key >> 32]
 
 
 class Oracle:
@@ -149,7 +151,7 @@ class Oracle:
                 late = since is None or since < 0 or since >= 2**63
                 found[f"{name}_seconds_since_last"] = NAN if late else since / 1e6
             if name == "device":
-                found["device_account_count"] = min(len(entity.seen["account"]), 8)
+                found["device_account_count"] = min(entity.new["account"], 8)
             row |= found if key else dict.fromkeys(found, NAN)
         if counted:
             self._enter(batch, i)
@@ -209,8 +211,8 @@ class Oracle:
             "distance_km": distance,
             "speed_kmh": speed,
             **{f"is_new_{what}": entity.is_new(what, key, _PLACES[what]) for what, key in met.items()},
-            "account_merchant_turnover": len(entity.seen["merchant"]),
-            "account_device_turnover": len(entity.seen["device"]),
+            "account_merchant_turnover": entity.new["merchant"],
+            "account_device_turnover": entity.new["device"],
             "account_fraud_count": len(frauds),
             "account_hours_since_fraud": hour - max(frauds) if frauds else NAN,
         }

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from kuntur.features import CATALOGUE, FEATURE_NAMES, FeatureEngine, FeatureSelection
-from kuntur.transaction import IntColumn, OutcomeBatch
-from tests.property.histories import HOUR_US, bits, make_history
+from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch
+from tests.property.histories import HOUR_US, bits, keys_of, make_history
 from tests.property.oracle import Oracle, assert_matches
 
 
@@ -73,6 +73,26 @@ def test_a_late_transaction_has_a_speed_only_when_it_is_later_than_the_position(
     speed = features[:, FEATURE_NAMES.index("speed_kmh")]
     assert speed[2] == pytest.approx(572 / 4, abs=2)
     assert np.isnan(speed[3:]).all()
+
+
+def _met(devices: list[int]) -> np.ndarray:
+    batch, _ = make_history(len(devices), 12)
+    batch.keys[:, KeyColumn.ACCOUNT] = 5
+    batch.keys[:, KeyColumn.DEVICE] = keys_of(np.array(devices))
+    return FeatureEngine().process(batch)
+
+
+def test_a_device_in_daily_use_stays_known_however_many_others_come() -> None:
+    features = _met([1, 2, 1, 3, 1, 4, 1, 5, 1, 6, 1])
+    new, turnover = FEATURE_NAMES.index("is_new_device"), FEATURE_NAMES.index("account_device_turnover")
+    np.testing.assert_array_equal(features[:, new], [1, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0])
+    np.testing.assert_array_equal(features[:, turnover], [0, 1, 2, 2, 3, 3, 4, 4, 5, 5, 6])
+
+
+def test_the_device_not_used_for_longest_is_the_first_to_be_forgotten() -> None:
+    features = _met([1, 2, 3, 4, 1, 5, 1, 3, 4, 2])
+    new = features[:, FEATURE_NAMES.index("is_new_device")]
+    np.testing.assert_array_equal(new, [1, 1, 1, 1, 0, 1, 0, 0, 0, 1])
 
 
 def test_the_replay_of_nothing_is_nothing() -> None:
