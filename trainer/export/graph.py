@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -12,6 +14,20 @@ from trainer.models.base import FittedModel
 
 _OPSETS = [helper.make_opsetid("", 18), helper.make_opsetid("ai.onnx.ml", 1)]
 _IR_VERSION = 9  # the first that holds opset 18, so that older runtimes can read it
+
+
+@dataclass(frozen=True, slots=True)
+class Comparisons:
+    """The comparisons of an exported tree model, in the order of its nodes.
+
+    column: int64 [m]; threshold: float32 [m]; unset_left: bool [m], whether unset values take the branch of
+    those for which the comparison holds; modes: the kinds of comparison there are, as BRANCH_LT.
+    """
+
+    column: npt.NDArray[np.int64]
+    threshold: npt.NDArray[np.float32]
+    unset_left: npt.NDArray[np.bool_]
+    modes: frozenset[str]
 
 
 def build_onnx(model: FittedModel, calibration: Calibration, columns: int) -> bytes:
@@ -38,15 +54,21 @@ def build_tree_values(exported: bytes, trees: int) -> bytes:
     return _serialise(nodes, constants, columns, "tree_values", [None, trees])
 
 
-def read_comparisons(exported: bytes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float32]]:
-    """Gives the columns, int64 [m], and thresholds, float32 [m], of a tree model by `build_onnx`."""
+def read_comparisons(exported: bytes) -> Comparisons:
+    """Gives the comparisons of a tree model by `build_onnx`."""
     nodes = onnx.load_from_string(exported).graph.node
     (tree,) = [node for node in nodes if node.op_type == "TreeEnsembleRegressor"]
     found = {attribute.name: attribute for attribute in tree.attribute}
-    inner = np.array([mode != b"LEAF" for mode in found["nodes_modes"].strings], dtype=np.bool_)
+    modes = [mode.decode() for mode in found["nodes_modes"].strings]
+    inner = np.array([mode != "LEAF" for mode in modes], dtype=np.bool_)
     columns = np.array(found["nodes_featureids"].ints, dtype=np.int64)
     thresholds = np.array(found["nodes_values"].floats, dtype=np.float32)
-    return columns[inner], thresholds[inner]
+    unset_left = np.zeros(len(modes), dtype=np.bool_)  # the operator's default where it says nothing
+    if "nodes_missing_value_tracks_true" in found:
+        unset_left[:] = np.array(found["nodes_missing_value_tracks_true"].ints, dtype=np.bool_)
+    return Comparisons(
+        columns[inner], thresholds[inner], unset_left[inner], frozenset(modes) - frozenset(["LEAF"])
+    )
 
 
 def _unsum(node: onnx.NodeProto, trees: int) -> None:

@@ -1,9 +1,10 @@
 """The gate before publishing: the exported model must take the same branches and give the same scores.
 
-Compared on every validation row, on rows that reach each comparison of the model, lie on its threshold and
-one step of float32 to either side, and on rows with each feature unset in turn. Tree by tree the leaf
-values must be the same number; only their sum may differ, by the order in which it is taken. Besides, each
-comparison must be in the graph as it is in the model, since some change no score of these rows.
+Compared on every validation row, on rows that reach each comparison of the model and lie on its threshold,
+one step of float32 to either side or have no value there, and on rows with each feature unset in turn. Tree
+by tree the leaf values must be the same number; only their sum may differ, by the order in which it is taken.
+Besides, each comparison must be in the graph as it is in the model, with its branch for unset values, since
+some change no score of these rows.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def run(opened: ort.InferenceSession, features: npt.NDArray[np.float32]) -> npt.
 
 
 def _edge_rows(model: FittedModel, sample: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Gives rows on the comparisons of a model, one step beside them, and with features unset."""
+    """Gives rows on the comparisons of a model, one step beside, unset there, and with features unset."""
     generator = np.random.default_rng(0)
     columns = sample.shape[1]
     unset = np.repeat(sample[:4], columns, axis=0)
@@ -57,7 +58,8 @@ def _edge_rows(model: FittedModel, sample: npt.NDArray[np.float32]) -> npt.NDArr
         chosen = generator.choice(len(splits.column), size=count, replace=False)
         column, threshold = splits.column[chosen], splits.threshold[chosen]
         base = _reaching(splits, chosen, sample[generator.integers(0, len(sample), size=count)])
-        for value in (threshold, np.nextafter(threshold, -np.inf), np.nextafter(threshold, np.inf)):
+        beside = np.nextafter(threshold, -np.inf), np.nextafter(threshold, np.inf)
+        for value in (threshold, *beside, np.float32(np.nan)):
             at = base.copy()
             at[np.arange(count), column] = value
             rows.append(at)
@@ -123,16 +125,29 @@ def _check_comparisons(model: FittedModel, exported: bytes) -> None:
     splits = model.splits()
     if splits is None:
         return
-    column, threshold = read_comparisons(exported)
-    if len(column) != len(splits.column):
-        raise ParityError(f"{len(column)} comparisons were exported, {len(splits.column)} fitted")
-    given, wanted = np.lexsort((threshold, column)), np.lexsort((splits.threshold, splits.column))
-    same = (column[given] == splits.column[wanted]) & (threshold[given] == splits.threshold[wanted])
+    found = read_comparisons(exported)
+    if len(found.column) != len(splits.column):
+        raise ParityError(f"{len(found.column)} comparisons were exported, {len(splits.column)} fitted")
+    mode = "BRANCH_LEQ" if splits.equal_left else "BRANCH_LT"
+    if found.modes - {mode}:
+        raise ParityError(f"comparisons are {mode}, exported {', '.join(sorted(found.modes))}")
+    # Where no unset value meets a comparison, what the export would do with one does not matter.
+    unset_left = found.unset_left if splits.unset_left is None else splits.unset_left
+    given = np.lexsort((found.unset_left, found.threshold, found.column))
+    wanted = np.lexsort((unset_left, splits.threshold, splits.column))
+    same = found.column[given] == splits.column[wanted]
+    same &= found.threshold[given] == splits.threshold[wanted]
     if not same.all():
         place = int(np.argmin(same))
         raise ParityError(
             f"column {splits.column[wanted[place]]}: a threshold is {splits.threshold[wanted[place]]!r}, "
-            f"exported {threshold[given[place]]!r}"
+            f"exported {found.threshold[given[place]]!r}"
+        )
+    if splits.unset_left is not None and not np.array_equal(found.unset_left[given], unset_left[wanted]):
+        place = int(np.argmax(found.unset_left[given] != unset_left[wanted]))
+        raise ParityError(
+            f"column {splits.column[wanted[place]]}, threshold {splits.threshold[wanted[place]]!r}: "
+            "an unset value takes the other branch in the exported model"
         )
 
 

@@ -16,8 +16,9 @@ from trainer.rows import TrainingRows
 Parameters = Mapping[str, str | int | float | bool | None]
 # Called with the rounds done and the raw margins of the judging rows; False stops the fit.
 RoundCallback = Callable[[int, npt.NDArray[np.float32]], bool]
-# Of each node: the node to its left, to its right (-1 in a leaf), the column and the threshold.
-TreeArrays = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
+# Of each node: the node to its left, to its right (-1 in a leaf), the column, the threshold, and whether
+# unset values go left.
+TreeArrays = tuple[npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any], npt.NDArray[Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,35 +34,44 @@ class Splits:
     """Every comparison of a tree model, for tests around it.
 
     column: int64 [m]; threshold: float32 [m], as rows of float32 meet it; parent: int64 [m], number of the
-    comparison above, -1 at a root; right: bool [m], whether it lies on its parent's side of greater values.
+    comparison above, -1 at a root; right: bool [m], whether it lies on its parent's side of greater values;
+    unset_left: bool [m], whether unset values go to the side of smaller ones, None where none ever meets a
+    comparison; equal_left: whether a value that equals the threshold does.
     """
 
     column: npt.NDArray[np.int64]
     threshold: npt.NDArray[np.float32]
     parent: npt.NDArray[np.int64]
     right: npt.NDArray[np.bool_]
+    unset_left: npt.NDArray[np.bool_] | None
+    equal_left: bool
 
     @classmethod
-    def of_trees(cls, trees: Iterable[TreeArrays]) -> Splits:
-        """Gathers the comparisons of trees; the numbers of a tree's nodes stay in their order."""
+    def of_trees(cls, trees: Iterable[TreeArrays], *, equal_left: bool, meets_unset: bool) -> Splits:
+        """Gathers the comparisons of trees; the numbers of a tree's nodes stay in their order.
+
+        meets_unset: whether unset values come to the trees, rather than something in their place.
+        """
         parts: list[tuple[npt.NDArray[Any], ...]] = []
         count = 0
-        for left, right, column, threshold in trees:
+        for left, right, column, threshold, unset_left in trees:
             inner = np.flatnonzero(left != -1)
             parent = np.full(len(left), -1, dtype=np.int64)
             is_right = np.zeros(len(left), dtype=np.bool_)
             parent[left[inner]] = parent[right[inner]] = count + np.arange(len(inner))
             is_right[right[inner]] = True
-            parts.append((column[inner], threshold[inner], parent[inner], is_right[inner]))
+            parts.append((column[inner], threshold[inner], parent[inner], is_right[inner], unset_left[inner]))
             count += len(inner)
-        columns, thresholds, parents, rights = (
-            [np.concatenate(values) for values in zip(*parts, strict=True)] if parts else [np.zeros(0)] * 4
+        columns, thresholds, parents, rights, unset_lefts = (
+            [np.concatenate(values) for values in zip(*parts, strict=True)] if parts else [np.zeros(0)] * 5
         )
         return cls(
             columns.astype(np.int64),
             thresholds.astype(np.float32),
             parents.astype(np.int64),
             rights.astype(np.bool_),
+            unset_lefts.astype(np.bool_) if meets_unset else None,
+            equal_left,
         )
 
 

@@ -70,9 +70,17 @@ class Forest(FittedModel):
     def splits(self) -> Splits:
         """Gives every comparison of every tree."""
         trees = (estimator.tree_ for estimator in self.forest.estimators_)
-        return Splits.of_trees(
-            (t.children_left, t.children_right, t.feature, _float32_below(t.threshold)) for t in trees
+        arrays = (
+            (
+                t.children_left,
+                t.children_right,
+                t.feature,
+                _float32_below(t.threshold),
+                t.missing_go_to_left,
+            )
+            for t in trees
         )
+        return Splits.of_trees(arrays, equal_left=True, meets_unset=False)
 
     def importance(self) -> npt.NDArray[np.float64]:
         """Gives the mean decrease in impurity by column."""

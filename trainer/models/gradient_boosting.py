@@ -88,15 +88,17 @@ class BoostedTrees(FittedModel):
 
     def splits(self) -> Splits:
         """Gives every comparison of every tree."""
-        return Splits.of_trees(
+        trees = (
             (
                 np.asarray(tree["left_children"]),
                 np.asarray(tree["right_children"]),
                 np.asarray(tree["split_indices"]),
                 np.asarray(tree["split_conditions"], dtype=np.float32),
+                np.asarray(tree["default_left"], dtype=np.bool_),
             )
             for tree in self._trees()
         )
+        return Splits.of_trees(trees, equal_left=False, meets_unset=True)
 
     def importance(self) -> npt.NDArray[np.float64]:
         """Gives the share of the total gain by column."""

@@ -195,10 +195,15 @@ def test_a_model_without_a_split_matters_to_no_column() -> None:
 def test_splits_know_their_way_to_the_root() -> None:
     left, right = np.array([1, -1, 3, -1, -1]), np.array([2, -1, 4, -1, -1])
     column, threshold = np.array([0, 0, 1, 0, 0]), np.array([0.5, 0, 0.7, 0, 0])
-    found = Splits.of_trees([(left, right, column, threshold)] * 2)
+    unset_left = np.array([1, 0, 0, 0, 0], dtype=np.bool_)
+    tree = (left, right, column, threshold, unset_left)
+    found = Splits.of_trees([tree] * 2, equal_left=True, meets_unset=True)
     assert found.column.tolist() == [0, 1, 0, 1]
     assert found.parent.tolist() == [-1, 0, -1, 2]
     assert found.right.tolist() == [False, True, False, True]
+    assert found.unset_left is not None
+    assert found.unset_left.tolist() == [True, False, True, False]
+    assert Splits.of_trees([tree], equal_left=True, meets_unset=False).unset_left is None
 
 
 def test_the_search_space_draws_what_the_family_needs_and_nothing_else() -> None:

@@ -10,8 +10,9 @@ from tests.unit.trainer.samples import CALIBRATION, features, fitted, training_r
 from trainer.calibration import Calibration
 from trainer.export import ParityError, build_onnx, check_parity
 from trainer.export.graph import build_tree_values
-from trainer.export.parity import run, session
+from trainer.export.parity import _check_comparisons, run, session
 from trainer.models import FAMILIES
+from trainer.models.base import Splits
 
 FAMILY_NAMES = sorted(FAMILIES)
 TREE_FAMILIES = ("random_forest", "xgboost")
@@ -43,7 +44,7 @@ def test_a_faithful_export_passes_and_says_what_was_compared(name: str) -> None:
     found = check_parity(model, CALIBRATION, build_onnx(model, CALIBRATION, 5), ROWS)
     splits = model.splits()
     comparisons = 0 if splits is None else len(splits.column)
-    assert found["rows"] == 60 + 4 * 5 + 1 + 3 * comparisons
+    assert found["rows"] == 60 + 4 * 5 + 1 + 4 * comparisons
     assert found["max_probability_difference"] <= 2e-6
     values = model.tree_values(ROWS)
     assert found["leaves"] == (0 if values is None else found["rows"] * values.shape[1])
@@ -84,6 +85,64 @@ def test_a_threshold_one_step_off_fails_wherever_it_is_in_a_tree(name: str, dire
 
         with pytest.raises(ParityError):
             check_parity(model, CALIBRATION, changed(exported, "nodes_values", nudge), ROWS)
+
+
+def with_flag_turned(exported: bytes, place: int) -> bytes:
+    """Gives the exported model with the other branch for unset values at a node."""
+    model = onnx.load_from_string(exported)
+    (tree,) = [node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor"]
+    (flags,) = [a for a in tree.attribute if a.name == "nodes_missing_value_tracks_true"]
+    flags.ints[place] = 1 - flags.ints[place]
+    result: bytes = model.SerializeToString()
+    return result
+
+
+def met_by_unset(splits: Splits) -> int:
+    """Counts the comparisons that a row without a value in their column can come to."""
+    assert splits.unset_left is not None
+    count = 0
+    for place, column in enumerate(splits.column):
+        below, met = place, True
+        while (above := int(splits.parent[below])) >= 0:
+            if splits.column[above] == column and splits.unset_left[above] == splits.right[below]:
+                met = False
+            below = above
+        count += met
+    return count
+
+
+def test_a_wrong_branch_for_unset_values_fails_wherever_it_is_in_a_tree() -> None:
+    model = fitted("xgboost", rounds=3)
+    exported = build_onnx(model, CALIBRATION, 5)
+    for place in inner_nodes(exported):
+        with pytest.raises(ParityError):
+            check_parity(model, CALIBRATION, with_flag_turned(exported, place), ROWS)
+
+
+def test_rows_show_a_wrong_branch_for_unset_values_wherever_one_can_come(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("trainer.export.parity._check_comparisons", lambda *_: None)
+    model = fitted("xgboost", rounds=3)
+    splits, exported, refused = model.splits(), build_onnx(model, CALIBRATION, 5), 0
+    for place in inner_nodes(exported):
+        try:
+            check_parity(model, CALIBRATION, with_flag_turned(exported, place), ROWS)
+        except ParityError:
+            refused += 1
+    assert splits is not None
+    assert 20 < refused == met_by_unset(splits) < len(splits.column)
+
+
+@pytest.mark.parametrize(("name", "mode"), [("xgboost", b"BRANCH_LEQ"), ("random_forest", b"BRANCH_LT")])
+def test_another_kind_of_comparison_fails_where_no_row_shows_it(name: str, mode: bytes) -> None:
+    model = fitted(name)
+    changed_model = onnx.load_from_string(build_onnx(model, CALIBRATION, 5))
+    (tree,) = [node for node in changed_model.graph.node if node.op_type == "TreeEnsembleRegressor"]
+    (modes,) = [a for a in tree.attribute if a.name == "nodes_modes"]
+    modes.strings[:] = [mode if each != b"LEAF" else each for each in modes.strings]
+    with pytest.raises(ParityError, match="comparisons are BRANCH_"):
+        _check_comparisons(model, changed_model.SerializeToString())
 
 
 @pytest.mark.parametrize("name", TREE_FAMILIES)
