@@ -8,7 +8,7 @@ import pytest
 
 from trainer.config import SearchSettings
 from trainer.progress import Progress, Silent
-from trainer.search import _experiment_name
+from trainer.search import _experiment_name, _scheduler
 from trainer.search_progress import TrialProgress
 
 ROWS = {
@@ -53,6 +53,28 @@ def test_other_rows_are_another_search() -> None:
     names.add(_experiment_name(ROWS | {"label": 1 - ROWS["label"]}, SearchSettings()))
     names.add(_experiment_name({name: values[:5] for name, values in ROWS.items()}, SearchSettings()))
     assert len(names) == 3
+
+
+def rounds_of(scores: list[float], max_rounds: int) -> list[int]:
+    """Gives the rounds after which trials of unvarying scores are ended, one after the other."""
+    scheduler, ended = _scheduler(max_rounds), []
+    scheduler.set_search_properties("average_precision", "max")
+    for number, score in enumerate(scores):
+        scheduler.on_trial_add(None, trial(number))
+        for report in range(1, max_rounds // 20 + 1):
+            result = {"average_precision": score, "training_iteration": report}
+            if scheduler.on_trial_result(None, trial(number), result) == "STOP":
+                break
+        ended.append(20 * report)
+    return ended
+
+
+def test_a_hopeless_trial_is_ended_after_180_rounds_and_none_before() -> None:
+    assert rounds_of([0.5, 0.1, 0.6, 0.4], 400) == [400, 180, 400, 180]
+
+
+def test_trials_of_few_rounds_run_to_their_end() -> None:
+    assert rounds_of([0.5, 0.1, 0.6, 0.4], 160) == [160] * 4
 
 
 def test_progress_tells_trials_done_and_the_best_so_far() -> None:
