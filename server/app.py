@@ -168,6 +168,7 @@ class ServerApp:
             listen_address=settings.listen_address,
             thread_count=limits.max_unary_in_flight + limits.max_streams + limits.control_threads,
             max_message_bytes=limits.max_message_bytes,
+            keepalive_s=limits.keepalive_s,
         )
 
 

@@ -48,6 +48,9 @@ class Limits(_Section):
     """Outcomes in a report."""
     max_message_bytes: int = Field(16 << 20, ge=1 << 10, le=1 << 30)
     """Size of a request or response."""
+    keepalive_s: float = Field(60.0, ge=1, le=7200)
+    """A connection silent for so long is asked for a sign of life; without one for a third of this, its
+    streams are free again."""
     retry_delay_s: float = Field(1.0, gt=0, le=3600)
     """Time after which a caller that was refused for load, start or end should come again."""
 
@@ -68,8 +71,9 @@ class History(_Section):
     """Transactions remembered by id, for repeats and outcomes; 80 bytes each."""
     initial_entities: int = Field(1024, ge=1)
     """Accounts, merchants, devices and categories there is room for at first; it grows by itself."""
-    future_tolerance_s: float = Field(86_400.0, ge=0)
-    """How far an event or report may lie after the server's clock."""
+    future_tolerance_s: float = Field(300.0, ge=0)
+    """How far an event or report may lie after the server's clock. Windows that many share go with the newest
+    event: one from the far future would empty them."""
 
     @field_validator("hash_key")
     @classmethod

@@ -11,7 +11,7 @@ import polars as pl
 
 from kuntur.features import FeatureEngine, FeatureMatrix
 from kuntur.tables import Table, to_batch
-from kuntur.transaction import IntColumn
+from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from trainer.labels import NAME, KnownOutcomes, known_outcomes
 
 
@@ -41,17 +41,30 @@ def replay(
     frame = table.frame
     batch = to_batch(frame, secret)
     known, outcomes = known_outcomes(table, batch.keys)
+    features = _served_features(table, batch, outcomes, progress)
     currency = main_currency(frame["currency_code"])
     of_currency = (frame["currency_code"] == currency).to_numpy()
     return Replayed(
         frame.select(NAME),
-        FeatureEngine().replay(batch, outcomes, progress),
+        features,
         batch.attributes,
         currency,
         np.where(of_currency, batch.ints[:, IntColumn.AMOUNT_CENTS] / 100.0, 0.0),
         frame["is_fraud"].fill_null(value=False).to_numpy(),
         known,
     )
+
+
+def _served_features(
+    table: Table, batch: TransactionBatch, outcomes: OutcomeBatch, progress: Callable[[int], None] | None
+) -> FeatureMatrix:
+    order = table.frame["source_row"].arg_sort().to_numpy() if table.served_by_source_row else None
+    if order is None or np.array_equal(order, np.arange(len(order))):
+        return FeatureEngine().replay(batch, outcomes, progress)
+    served = FeatureEngine().replay(batch.rows(order), outcomes, progress)
+    features = np.empty_like(served)
+    features[order] = served
+    return features
 
 
 def main_currency(codes: pl.Series) -> str:

@@ -9,13 +9,17 @@ from typing import Any
 
 import polars as pl
 
-from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, scoring_service_pb2, transaction_pb2
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.api.v1 import (
+    history_service_pb2,
+    outcome_pb2,
+    outcome_service_pb2,
+    scoring_service_pb2,
+    transaction_pb2,
+)
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import read_entries
 from kuntur.tables import RejectReport, Table, canonical_schema
 from kuntur.transaction import ATTRIBUTE_PREFIX
-from kuntur.wire import TransactionReader
 from trainer.labels import NAME
 from trainer.split import TooLittleHistoryError
 
@@ -26,11 +30,9 @@ _PLAIN = (
     "merchant_country_code", "device_id", "ip_address",
 )  # fmt: skip
 _OUTCOME = ("transaction_id", "institution_id", "is_fraud", "reported_time")
-# How far an event may lie after the server's clock, by its default; what was farther it refused.
-_FUTURE_TOLERANCE_S = 86_400
 
 
-def _accepted(entry: journal_pb2.Entry, reader: TransactionReader) -> Iterable[transaction_pb2.Transaction]:
+def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]:
     """Gives the transactions of an entry that entered the history."""
     kind = entry.WhichOneof("exchange")
     if kind == "score_transaction":
@@ -44,11 +46,12 @@ def _accepted(entry: journal_pb2.Entry, reader: TransactionReader) -> Iterable[t
             if result.HasField("score"):
                 yield transaction
     elif kind == "backfill":
-        # A backfill has no response of its own; what was refused in it was refused for its own fields.
-        request = scoring_service_pb2.ScoreStreamRequest.FromString(entry.backfill.request)
-        latest_us = (entry.written_time.seconds + _FUTURE_TOLERANCE_S) * 1_000_000
-        for place in reader.read_request(entry.backfill.request, latest_us).places.tolist():
-            yield request.transactions[place]
+        backfill = history_service_pb2.BackfillRequest.FromString(entry.backfill.request)
+        answer = history_service_pb2.BackfillResponse.FromString(entry.backfill.response)
+        refused = {failure.index for failure in answer.failures}
+        for place, transaction in enumerate(backfill.transactions):
+            if place not in refused:
+                yield transaction
 
 
 def _taken_outcomes(exchange: journal_pb2.Exchange) -> Iterator[tuple[str, str, bool, int]]:
@@ -95,13 +98,12 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
     there is no transaction, and what `kuntur.journal_file` raises for a damaged file.
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
-    reader = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))  # checks rows; its hashes are not used
     reports: list[tuple[str, str, bool, int]] = []
     for entry in read_entries(directory, allow_torn_tail=True):
         if entry.WhichOneof("exchange") == "report_outcomes":
             reports += _taken_outcomes(entry.report_outcomes)
             continue
-        for transaction in _accepted(entry, reader):
+        for transaction in _accepted(entry):
             name = (transaction.institution_id, transaction.transaction_id)
             if name not in seen:
                 seen.add(name)
@@ -113,10 +115,10 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
         frame = frame.filter(pl.col("event_time") >= since)
     if until is not None:
         frame = frame.filter(pl.col("event_time") < until)
-    frame = frame.sort("event_time", maintain_order=True)
+    frame = frame.sort("event_time", maintain_order=True)  # source_row keeps the order of arrival
     outcomes = _outcomes(reports).join(frame, on=NAME, how="semi", maintain_order="left")
     report = RejectReport(rows_read=frame.height, rows_rejected=0, findings=(), path=None)
-    return Table(frame, report, outcomes)
+    return Table(frame, report, outcomes, served_by_source_row=True)
 
 
 def _outcomes(reports: list[tuple[str, str, bool, int]]) -> pl.DataFrame:

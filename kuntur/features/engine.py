@@ -79,25 +79,19 @@ class FeatureEngine:
 
     def report(self, outcomes: OutcomeBatch) -> None:
         """Lets outcomes enter the history; they are seen from the next full hour of their report."""
-        frauds = outcomes.is_fraud.astype(np.int8)
-        self.report_changes(outcomes.keys, outcomes.reported_time_us, frauds, np.ones_like(frauds))
+        frauds, times = outcomes.is_fraud.astype(np.int8), outcomes.reported_time_us
+        self.apply(LabelChanges(outcomes.keys, times, times, frauds, np.ones_like(frauds)))
 
-    def report_changes(
-        self,
-        keys: npt.NDArray[np.uint64],
-        reported_time_us: npt.NDArray[np.int64],
-        frauds: npt.NDArray[np.int8],
-        outcomes: npt.NDArray[np.int8],
-    ) -> None:
-        """Adds numbers of frauds and outcomes, each −1, 0 or 1, to the hours of `reported_time_us`."""
-        for start in range(0, len(keys), _CHUNK):
+    def apply(self, changes: LabelChanges) -> None:
+        """Makes changes to the label windows, all of them now."""
+        for start in range(0, len(changes.keys), _CHUNK):
             part = slice(start, start + _CHUNK)
-            self._reserve(len(keys[part]))
+            self._reserve(len(changes.keys[part]))
             kernel.report(
-                keys[part],
-                reported_time_us[part],
-                frauds[part],
-                outcomes[part],
+                changes.keys[part],
+                changes.counted_us[part],
+                changes.frauds[part],
+                changes.outcomes[part],
                 *self._tables,
                 self._counters,
             )
@@ -124,21 +118,13 @@ class FeatureEngine:
         known = 0
         for start, end, until in zip(starts, ends, known_until, strict=True):
             if until > known:
-                self._apply(changes, slice(known, until))
+                self.apply(changes.rows(slice(known, until)))
                 known = until
             out[start:end] = self.process(batch.rows(slice(start, end)))
             if progress is not None:
                 progress(int(end))
-        self._apply(changes, slice(known, None))
+        self.apply(changes.rows(slice(known, None)))
         return out
-
-    def _apply(self, changes: LabelChanges, part: slice) -> None:
-        self.report_changes(
-            np.ascontiguousarray(changes.keys[part]),
-            changes.counted_us[part],
-            changes.frauds[part],
-            changes.outcomes[part],
-        )
 
     @property
     def counts(self) -> EngineCounts:

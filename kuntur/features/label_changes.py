@@ -24,6 +24,16 @@ class LabelChanges:
     frauds: npt.NDArray[np.int8]
     outcomes: npt.NDArray[np.int8]
 
+    def rows(self, selection: slice | npt.NDArray[np.bool_]) -> LabelChanges:
+        """Gives some of the changes."""
+        return LabelChanges(
+            np.ascontiguousarray(self.keys[selection]),
+            self.known_us[selection],
+            self.counted_us[selection],
+            self.frauds[selection],
+            self.outcomes[selection],
+        )
+
 
 def label_changes(outcomes: OutcomeBatch) -> LabelChanges:
     """Gives the changes that outcomes cause, as a server that is told them in order makes them.

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+from kuntur.features.label_changes import LabelChanges
 from kuntur.transaction import IntColumn, KeyColumn
 
 R_TRANSACTION, R_ACCOUNT, R_MERCHANT, R_DEVICE, R_CATEGORY, R_TIME, R_LABEL, R_REPORTED = range(8)
@@ -25,7 +26,7 @@ class OutcomeStatus(IntEnum):
     """What became of a reported outcome."""
 
     APPLIED = 0
-    REPEATED = 1  # says what was known already
+    REPEATED = 1  # says what was known already, or was reported before it
     CORRECTED = 2  # replaces an earlier one, which is taken back
     UNKNOWN = 3  # no such transaction, or no longer
     BEFORE_EVENT = 4  # reported before the transaction took place
@@ -85,7 +86,7 @@ def _admit(index, records, state, keys, ints):
 
 
 @njit(cache=True, nogil=False)
-def _resolve(index, records, transactions, times, is_fraud, statuses, keys, change_times, frauds, outcomes):
+def _resolve(index, records, transactions, times, is_fraud, statuses, keys, known, counted, frauds, outcomes):
     """Finds the transactions of outcomes and writes the changes they cause; gives how many changes."""
     changes = 0
     for i in range(len(transactions)):
@@ -98,7 +99,7 @@ def _resolve(index, records, transactions, times, is_fraud, statuses, keys, chan
         if times[i] < record[R_TIME]:
             statuses[i] = 4
             continue
-        if record[R_LABEL] == label:
+        if record[R_LABEL] == label or (record[R_LABEL] != _NO_LABEL and times[i] < record[R_REPORTED]):
             statuses[i] = 1
             continue
         statuses[i] = 0
@@ -110,13 +111,14 @@ def _resolve(index, records, transactions, times, is_fraud, statuses, keys, chan
             keys[changes, MERCHANT] = np.uint64(record[R_MERCHANT])
             keys[changes, DEVICE] = np.uint64(record[R_DEVICE])
             keys[changes, CATEGORY] = np.uint64(record[R_CATEGORY])
+            known[changes] = times[i]
             if taken_back:
                 statuses[i] = 2
-                change_times[changes] = record[R_REPORTED]
+                counted[changes] = record[R_REPORTED]
                 frauds[changes] = -1 if record[R_LABEL] == _FRAUD else 0
                 outcomes[changes] = -1
             else:
-                change_times[changes] = times[i]
+                counted[changes] = times[i]
                 frauds[changes] = 1 if label == _FRAUD else 0
                 outcomes[changes] = 1
             changes += 1
@@ -149,22 +151,16 @@ class RecentTransactions:
         transactions: npt.NDArray[np.uint64],
         reported_time_us: npt.NDArray[np.int64],
         is_fraud: npt.NDArray[np.bool_],
-    ) -> tuple[
-        npt.NDArray[np.int8],
-        npt.NDArray[np.uint64],
-        npt.NDArray[np.int64],
-        npt.NDArray[np.int8],
-        npt.NDArray[np.int8],
-    ]:
-        """Remembers outcomes, and gives an `OutcomeStatus` each and the changes to the histories.
+    ) -> tuple[npt.NDArray[np.int8], LabelChanges]:
+        """Remembers outcomes, and gives an `OutcomeStatus` each, int8 [n], and the changes they cause.
 
-        transactions: uint64 [n]; reported_time_us: int64 [n]; is_fraud: bool [n]. Returns statuses int8
-        [n] and the arguments of `FeatureEngine.report_changes`.
+        transactions: uint64 [n]; reported_time_us: int64 [n]; is_fraud: bool [n]. The changes are in the
+        order of the outcomes, not of time.
         """
         n = len(transactions)
         statuses = np.empty(n, dtype=np.int8)
         keys = np.zeros((2 * n, len(KeyColumn)), dtype=np.uint64)
-        times = np.empty(2 * n, dtype=np.int64)
+        known, counted = np.empty(2 * n, dtype=np.int64), np.empty(2 * n, dtype=np.int64)
         frauds, outcomes = np.empty(2 * n, dtype=np.int8), np.empty(2 * n, dtype=np.int8)
         changes = _resolve(
             self._index,
@@ -174,8 +170,9 @@ class RecentTransactions:
             is_fraud,
             statuses,
             keys,
-            times,
+            known,
+            counted,
             frauds,
             outcomes,
         )
-        return statuses, keys[:changes], times[:changes], frauds[:changes], outcomes[:changes]
+        return statuses, LabelChanges(keys, known, counted, frauds, outcomes).rows(slice(changes))

@@ -20,12 +20,14 @@ class Table:
     """Transactions in canonical columns, by event time, rows of one moment in the order of the source.
 
     outcomes: all outcomes of them by reported time, as in `OutcomeTable`, where the source tells of more
-    than the last one of each.
+    than the last one of each; served_by_source_row: whether a server had the transactions in the order of
+    source_row, late ones among them, and not in that of the table.
     """
 
     frame: pl.DataFrame
     rejects: RejectReport
     outcomes: pl.DataFrame | None = None
+    served_by_source_row: bool = False
 
     def __len__(self) -> int:
         return self.frame.height

@@ -4,11 +4,12 @@ With `kuntur.rules` and `kuntur.values` the only part of the kernel that knows t
 """
 
 from kuntur.wire.reader import TransactionReader
-from kuntur.wire.reading import MalformedError, Reading, TransactionIds
+from kuntur.wire.reading import MalformedError, OversizedError, Reading, TransactionIds
 from kuntur.wire.scores import Scores, write_frame, write_score
 
 __all__ = [
     "MalformedError",
+    "OversizedError",
     "Reading",
     "Scores",
     "TransactionIds",

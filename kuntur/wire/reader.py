@@ -38,7 +38,7 @@ from kuntur.transaction import (
 )
 from kuntur.wire.attributes import read_attributes
 from kuntur.wire.codes import make_context
-from kuntur.wire.reading import MalformedError, Reading, TransactionIds
+from kuntur.wire.reading import MalformedError, OversizedError, Reading, TransactionIds
 from kuntur.wire.scan import count_transactions, scan
 
 _NAN = math.nan
@@ -115,6 +115,9 @@ def _attributes_are_good(attributes: dict[str, float]) -> bool:
     return len(attributes) <= MAX_ATTRIBUTES and all(is_attribute(k, v) for k, v in attributes.items())
 
 
+_ANY_NUMBER = 2**31
+
+
 class TransactionReader:
     """Turns messages into columns under one hash key."""
 
@@ -124,19 +127,22 @@ class TransactionReader:
         self._institutions = Institutions(secret)
         self._context = make_context(secret)
 
-    def read_request(self, raw: bytes, latest_time_us: int) -> Reading:
+    def read_request(self, raw: bytes, latest_time_us: int, max_transactions: int = _ANY_NUMBER) -> Reading:
         """Reads a serialised ScoreTransactionRequest, ScoreStreamRequest or BackfillRequest.
 
-        The three are alike: field 1 holds the transaction or transactions. Raises MalformedError.
+        The three are alike: field 1 holds the transaction or transactions. Raises MalformedError, and
+        before anything is converted OversizedError.
         """
-        reading = self._scan(raw, latest_time_us)
-        return reading if reading is not None else self._read_messages(raw, latest_time_us)
+        reading = self._scan(raw, latest_time_us, max_transactions)
+        return reading if reading is not None else self._read_messages(raw, latest_time_us, max_transactions)
 
-    def _scan(self, raw: bytes, latest_time_us: int) -> Reading | None:
+    def _scan(self, raw: bytes, latest_time_us: int, max_transactions: int) -> Reading | None:
         """Reads a request that is as nearly all are; None for any other, whatever is the matter with it."""
         n = count_transactions(raw)
         if n <= 0:
             return None
+        if n > max_transactions:
+            raise OversizedError(n)
         keys = np.empty((n, _KEYS), dtype=np.uint64)
         ints = np.empty((n, _INTS), dtype=np.int64)
         floats = np.empty((n, _FLOATS), dtype=np.float64)
@@ -150,12 +156,14 @@ class TransactionReader:
         batch = TransactionBatch(keys, ints, floats, attributes)
         return Reading(TransactionIds(raw, spans), batch, np.arange(n), {})
 
-    def _read_messages(self, raw: bytes, latest_time_us: int) -> Reading:
-        """Reads any request, through protobuf. Raises MalformedError."""
+    def _read_messages(self, raw: bytes, latest_time_us: int, max_transactions: int) -> Reading:
+        """Reads any request, through protobuf. Raises MalformedError, OversizedError."""
         try:
             request = scoring_service_pb2.ScoreStreamRequest.FromString(raw)
         except DecodeError as error:
             raise MalformedError("the request is no message of its type") from error
+        if len(request.transactions) > max_transactions:
+            raise OversizedError(len(request.transactions))
         return self.read_transactions(request.transactions, latest_time_us)
 
     def read_transactions(

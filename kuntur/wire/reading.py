@@ -16,6 +16,14 @@ class MalformedError(ValueError):
     """Bytes that are no message of the type they should be."""
 
 
+class OversizedError(ValueError):
+    """A request of more transactions than are taken."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__(f"{count:,} transactions")
+        self.count = count
+
+
 class TransactionIds(Sequence[str]):
     """The transaction ids of a frame, left in the bytes they came in until someone asks for one.
 

@@ -36,7 +36,10 @@ class HistoryEndpoint:
     def _take(self, raw: bytes, seen: int, response: history_service_pb2.BackfillResponse) -> int:
         reading = self._intake.read_frame(raw)
         repeated = self._backfill.take(reading)
-        self._intake.journal.append(ExchangeKind.BACKFILL, raw, b"")
+        refused = history_service_pb2.BackfillResponse(
+            failures=[history_service_pb2.BackfillFailure(index=place) for place in reading.violations]
+        )
+        self._intake.journal.append(ExchangeKind.BACKFILL, raw, refused.SerializeToString())
         response.accepted_count += len(reading.batch) - repeated
         response.repeated_count += repeated
         response.refused_count += len(reading.violations)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from google.rpc import status_pb2
 
-from kuntur.wire import Reading, TransactionReader
+from kuntur.rules import Violation
+from kuntur.wire import MalformedError, OversizedError, Reading, TransactionReader
 from server.errors import FrameSizeError, InvalidFieldsError
 from server.journal import Journal
 from server.rpc.edge import Edge
@@ -41,13 +42,24 @@ class Intake:
     journal: Journal
     max_items: int
 
-    def read(self, raw: bytes) -> Reading:
-        """Reads transactions of a serialised request. Raises MalformedError."""
-        return self.reader.read_request(raw, self.latest.us())
+    def read_one(self, raw: bytes) -> Reading:
+        """Reads a request of one transaction. Raises MalformedError, InvalidFieldsError."""
+        try:
+            reading = self.reader.read_request(raw, self.latest.us(), 1)
+        except OversizedError as error:
+            raise MalformedError("the request holds more than one transaction") from error
+        if not len(reading.ids):
+            raise InvalidFieldsError([Violation("transaction", "is required")])
+        if reading.violations:
+            raise InvalidFieldsError(reading.violations[0], "transaction.")
+        return reading
 
     def read_frame(self, raw: bytes) -> Reading:
         """Reads a frame. Raises MalformedError, FrameSizeError."""
-        reading = self.read(raw)
+        try:
+            reading = self.reader.read_request(raw, self.latest.us(), self.max_items)
+        except OversizedError as error:
+            raise FrameSizeError(error.count, self.max_items) from error
         self.check_size(len(reading.ids))
         return reading
 

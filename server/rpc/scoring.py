@@ -5,9 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from kuntur.rules import Violation
-from kuntur.wire import MalformedError, write_frame, write_score
-from server.errors import InvalidFieldsError, ShuttingDownError
+from kuntur.wire import write_frame, write_score
+from server.errors import ShuttingDownError
 from server.journal import ExchangeKind
 from server.rpc.edge import Edge
 from server.rpc.intake import Intake, item_statuses
@@ -24,11 +23,7 @@ class ScoringEndpoint:
 
     def score_transaction(self, raw: bytes) -> bytes:
         """Answers a serialised ScoreTransactionRequest."""
-        reading = self._intake.read(raw)
-        if len(reading.ids) != 1:
-            raise _not_one(len(reading.ids))
-        if reading.violations:
-            raise InvalidFieldsError(reading.violations[0], "transaction.")
+        reading = self._intake.read_one(raw)
         scores = self._scorer.score(reading)
         response = write_score(reading.ids[0], scores)
         self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, response)
@@ -55,9 +50,3 @@ class ScoringEndpoint:
         if len(scores.decision):
             self._edge.metrics.scored(scores.decision)
         return response
-
-
-def _not_one(count: int) -> Exception:
-    if count == 0:
-        return InvalidFieldsError([Violation("transaction", "is required")])
-    return MalformedError("the request holds more than one transaction")

@@ -53,6 +53,7 @@ class RpcServer:
         listen_address: str,
         thread_count: int,
         max_message_bytes: int,
+        keepalive_s: float,
     ) -> None:
         """Binds the port; raises OSError when that cannot be had."""
         self._admission = edge.admission
@@ -65,6 +66,9 @@ class RpcServer:
                 ("grpc.max_send_message_length", max_message_bytes),
                 ("grpc.http2.min_recv_ping_interval_without_data_ms", _MIN_PING_INTERVAL_MS),
                 ("grpc.keepalive_permit_without_calls", 1),
+                ("grpc.keepalive_time_ms", round(keepalive_s * 1000)),
+                ("grpc.keepalive_timeout_ms", round(keepalive_s * 1000 / 3)),
+                ("grpc.http2.ping_timeout_ms", round(keepalive_s * 1000 / 3)),
                 ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a second worker
             ),
         )

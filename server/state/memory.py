@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from kuntur.features import FeatureEngine, FeatureMatrix, RecentTransactions
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
+from server.state.corrections import HeldCorrections
 from server.state.history import HistoryCounts, HistoryStore
 
 _TRANSACTION = int(KeyColumn.TRANSACTION)
@@ -24,6 +25,7 @@ class MemoryHistory(HistoryStore):
         first, it grows by itself.
         """
         self._engine = FeatureEngine(entities)
+        self._corrections = HeldCorrections(self._engine)
         self._recent = RecentTransactions(recent_transactions)
         self._repeated = 0
         # Held for the two compiled calls only; reading, inference and writing are outside of it.
@@ -33,24 +35,24 @@ class MemoryHistory(HistoryStore):
         """Counts transactions and gives their features."""
         with self._lock:
             self._repeated += self._recent.admit(batch.keys, batch.ints)
-            return self._engine.process(batch)
+            return self._corrections.process(batch)
 
     def backfill(self, batch: TransactionBatch) -> int:
         """Counts transactions; gives how many were known before."""
         with self._lock:
             repeated = self._recent.admit(batch.keys, batch.ints)
             self._repeated += repeated
-            self._engine.process(batch)
+            self._corrections.process(batch)
         return repeated
 
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
         """Lets outcomes enter the history; gives the status of each."""
         transactions = np.ascontiguousarray(outcomes.keys[:, _TRANSACTION])
         with self._lock:
-            statuses, keys, times, frauds, labels = self._recent.resolve(
+            statuses, changes = self._recent.resolve(
                 transactions, outcomes.reported_time_us, outcomes.is_fraud
             )
-            self._engine.report_changes(keys, times, frauds, labels)
+            self._corrections.report(changes)
         return statuses
 
     def counts(self) -> HistoryCounts:

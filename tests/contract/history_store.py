@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 
 import numpy as np
@@ -122,19 +123,54 @@ class HistoryStoreContract:
         store.backfill(transactions([1]))
         assert store.report(outcomes([1])).tolist() == [OutcomeStatus.APPLIED]
 
+    def test_a_correction_is_seen_by_later_hours_only(self, store: HistoryStore) -> None:
+        store.score_features(transactions([1]))
+        store.report(outcomes([1]))
+        store.report(outcomes([1], fraud=False, reported_us=START_US + 5 * HOUR_US))
+        probes = transactions([2, 3, 4], start_us=START_US + 5 * HOUR_US)
+        probes.ints[2, IntColumn.EVENT_TIME_US] = START_US + 6 * HOUR_US
+        assert store.score_features(probes)[:, _FRAUDS].tolist() == [1, 1, 0]
+
+    def test_each_correction_waits_for_its_own_hour(self, store: HistoryStore) -> None:
+        store.score_features(transactions([1, 2, 3]))
+        store.report(outcomes([1, 2, 3]))
+        for number, hour in ((1, 5), (3, 7), (2, 5)):
+            store.report(outcomes([number], fraud=False, reported_us=START_US + hour * HOUR_US))
+        seen = []
+        for number, hour in enumerate((4, 5, 6, 7, 8, 9)):
+            probe = transactions([10 + number], start_us=START_US + hour * HOUR_US)
+            seen.append(float(store.score_features(probe)[0, _FRAUDS]))
+        assert seen == [3, 3, 1, 1, 0, 0]
+
+    def test_an_older_report_that_comes_later_changes_nothing(self, store: HistoryStore) -> None:
+        store.score_features(transactions([1]))
+        store.report(outcomes([1], reported_us=START_US + 3 * HOUR_US))
+        late = store.report(outcomes([1], fraud=False, reported_us=START_US + HOUR_US))
+        assert late.tolist() == [OutcomeStatus.REPEATED]
+        assert self.frauds_seen(store, 2) == 1
+
     def test_threads_lose_no_transaction_and_no_outcome(self, store: HistoryStore) -> None:
+        # A new account for each call makes the tables grow, and threads that change places all the time
+        # meet in between.
         def work(first: int) -> None:
             for i in range(first, first + 25):
-                store.score_features(transactions([i]))
+                store.score_features(transactions([i], account=i))
                 store.report(outcomes([i]))
 
-        threads = [threading.Thread(target=work, args=(1 + 25 * k,)) for k in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert counted(store.score_features(transactions([10_000]))) == [200]
-        assert self.frauds_seen(store, 10_001) == 200
+        interval = sys.getswitchinterval()
+        sys.setswitchinterval(1e-6)
+        try:
+            threads = [threading.Thread(target=work, args=(1 + 25 * k,)) for k in range(8)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            sys.setswitchinterval(interval)
+        assert store.counts().entities["account"] == 200
+        for i in range(1, 201):
+            probe = transactions([1000 + i], account=i, start_us=START_US + 5 * HOUR_US)
+            assert store.score_features(probe)[0, [_COUNT, _FRAUDS]].tolist() == [1, 1]
 
     def test_counts_tell_entities_and_late_transactions(self, store: HistoryStore) -> None:
         store.score_features(transactions([1, 2, 3]))

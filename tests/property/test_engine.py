@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuntur.features import FeatureEngine
+from kuntur.features.label_changes import LabelChanges
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from tests.property.histories import START_US, bits, histories, keys_of, make_history
 from tests.property.oracle import Oracle, assert_matches
@@ -90,8 +91,8 @@ def test_an_outcome_taken_back_leaves_no_count(outcomes: OutcomeBatch, data: st.
     outcomes, engine, plain = outcomes.rows(order), FeatureEngine(), FeatureEngine()
     engine.report(outcomes)
     taken = outcomes.rows(np.flatnonzero(~kept))
-    frauds = taken.is_fraud.astype(np.int8)
-    engine.report_changes(taken.keys, taken.reported_time_us, -frauds, -np.ones_like(frauds))
+    frauds, times = taken.is_fraud.astype(np.int8), taken.reported_time_us
+    engine.apply(LabelChanges(taken.keys, times, times, -frauds, -np.ones_like(frauds)))
     plain.report(outcomes.rows(np.flatnonzero(kept)))
     batch, _ = make_history(200, 3, accounts=3)
     batch.ints[:, IntColumn.EVENT_TIME_US] = START_US + 31 * 24 * HOUR_US

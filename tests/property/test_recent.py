@@ -43,14 +43,14 @@ class _Oracle:
             return OutcomeStatus.UNKNOWN, []
         if time_us < record.time_us:
             return OutcomeStatus.BEFORE_EVENT, []
-        if record.label is fraud:
+        if record.label is fraud or (record.label is not None and time_us < record.reported_us):
             return OutcomeStatus.REPEATED, []
         changes = []
         status = OutcomeStatus.APPLIED
         if record.label is not None:
             status = OutcomeStatus.CORRECTED
-            changes.append((key, record.entities, record.reported_us, -int(record.label), -1))
-        changes.append((key, record.entities, time_us, int(fraud), 1))
+            changes.append((key, record.entities, time_us, record.reported_us, -int(record.label), -1))
+        changes.append((key, record.entities, time_us, time_us, int(fraud), 1))
         record.label, record.reported_us = fraud, time_us
         return status, changes
 
@@ -85,14 +85,15 @@ def test_the_circle_forgets_repeats_and_corrects_as_a_dictionary_would(capacity:
             now += n
         else:
             expected = [oracle.resolve(key, now + at, fraud) for key, at, fraud in given_]
-            statuses, keys, times, frauds, outcomes = table.resolve(
+            statuses, found = table.resolve(
                 np.array([key for key, _, _ in given_], dtype=np.uint64),
                 np.array([now + at for _, at, _ in given_], dtype=np.int64),
                 np.array([fraud for _, _, fraud in given_], dtype=np.bool_),
             )
             assert statuses.tolist() == [status for status, _ in expected]
             changes = [change for _, made in expected for change in made]
-            columns = (keys[:, 0], keys[:, 1:5], times, frauds, outcomes)
+            keys = (found.keys[:, 0], found.keys[:, 1:5])
+            columns = (*keys, found.known_us, found.counted_us, found.frauds, found.outcomes)
             assert list(zip(*(column.tolist() for column in columns), strict=True)) == changes
         assert len(table) == len(oracle.known)
 
@@ -107,7 +108,7 @@ def test_a_corrected_outcome_leaves_the_risk_as_if_it_had_been_right_at_once() -
         recent.admit(batch.keys, batch.ints)
         engine.process(batch)
         for word in (first_word, truth):
-            engine.report_changes(*recent.resolve(ids, reported, word)[1:])
+            engine.apply(recent.resolve(ids, reported, word)[1])
         later = batch.rows(np.arange(50))
         later.ints[:, IntColumn.EVENT_TIME_US] = START_US + 40 * HOUR_US
         columns = [i for i, name in enumerate(FEATURE_NAMES) if "fraud" in name or "risk" in name]

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import os
 import queue
 import re
+import subprocess
+import sys
 import threading
 import urllib.request
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from typing import Any
 import grpc
 import pytest
 
+from kuntur.api.v1 import history_service_pb2
 from kuntur.journal_file import read_entries
 from server.state import MemoryHistory
 from tests.support.bundles import publish
@@ -118,6 +122,35 @@ def test_cancelled_streams_give_their_place_back(registry: Path) -> None:
         wait_until(lambda: server.app.admission.streams.inside == 0)
 
 
+_SILENT_CLIENT = """
+import os, signal, sys, time
+import grpc
+from kuntur.api.v1 import scoring_service_pb2_grpc
+def frames():
+    time.sleep(60)
+    yield None
+channel = grpc.insecure_channel(sys.argv[1])
+grpc.channel_ready_future(channel).result()
+answers = scoring_service_pb2_grpc.ScoringServiceStub(channel).ScoreStream(frames())
+time.sleep(0.5)
+os.kill(os.getpid(), signal.SIGSTOP)
+"""
+
+
+def test_a_client_that_vanished_gives_its_stream_back(registry: Path) -> None:
+    with running_server(registry, limits={"max_streams": 1, "keepalive_s": 1.0}) as server:
+        server.wait_until_live("m-1")
+        address = f"127.0.0.1:{server.app.port}"
+        client = subprocess.Popen([sys.executable, "-c", _SILENT_CLIENT, address])
+        try:
+            os.waitpid(client.pid, os.WUNTRACED)  # until it stopped itself
+            assert server.app.admission.streams.inside == 1
+            wait_until(lambda: server.app.admission.streams.inside == 0)
+        finally:
+            client.kill()
+            client.wait()
+
+
 def test_a_fault_of_the_server_is_internal_with_an_incident_and_no_details(
     registry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -205,10 +238,13 @@ def test_the_journal_holds_exactly_what_went_over_the_wire(registry: Path, tmp_p
         reported = server.stubs.channel.unary_unary("/kuntur.api.v1.OutcomeService/ReportOutcomes")(outcome)
     entries = [(e.WhichOneof("exchange"), e) for e in read_entries(journal)]
     found = [(kind, getattr(e, kind).request, getattr(e, kind).response) for kind, e in entries]
+    refused = history_service_pb2.BackfillResponse(
+        failures=[history_service_pb2.BackfillFailure(index=1)]
+    ).SerializeToString()
     assert found == [
         *(("score_transaction", q, a) for q, a in zip(requests, answers, strict=True)),
         *(("score_stream", q, a) for q, a in zip(sent, streamed, strict=True)),
-        *(("backfill", q, b"") for q in sent[:2]),
+        *(("backfill", q, refused) for q in sent[:2]),
         ("report_outcomes", outcome, reported),
     ]
 

@@ -125,6 +125,19 @@ def test_a_frame_of_nothing_but_wrong_transactions_gets_an_answer_that_a_client_
     assert second.results[0].HasField("score")
 
 
+def test_requests_of_far_too_many_transactions_are_refused_before_they_are_read(
+    server: RunningServer,
+) -> None:
+    raw = b"\x0a\x00" * 1_000_000
+    with pytest.raises(grpc.RpcError) as caught:
+        server.stubs.channel.unary_unary("/kuntur.api.v1.ScoringService/ScoreTransaction")(raw)
+    assert "more than one transaction" in str(caught.value.details())
+    stream = server.stubs.channel.stream_stream("/kuntur.api.v1.ScoringService/ScoreStream")(iter([raw]))
+    with pytest.raises(grpc.RpcError) as caught:
+        list(stream)
+    assert failure(caught.value).reason == "FRAME_SIZE"
+
+
 def test_a_malformed_transaction_leaves_no_trace_in_the_history(server: RunningServer) -> None:
     before = server.app.history.counts()
     with pytest.raises(grpc.RpcError):

@@ -90,7 +90,7 @@ def test_the_figures_are_of_the_test_window_and_the_thresholds_of_the_one_before
     data: Path, trained: tuple[TrainingReport, Path, Heard], bundle: Bundle
 ) -> None:
     table = read([str(data)], Mapping.load("kuntur"))
-    replayed = replay(table.frame, SECRET)
+    replayed = replay(table, SECRET)
     scores = score(bundle.path, replayed)
     manifest = bundle.manifest
     test_end = datetime.fromisoformat(manifest.window.validation_end_time)

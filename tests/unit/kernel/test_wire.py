@@ -19,7 +19,7 @@ from kuntur.transaction import (
     TransactionType,
 )
 from kuntur.values import from_proto, time_from_proto, time_to_proto, to_proto
-from kuntur.wire import MalformedError, TransactionIds, TransactionReader
+from kuntur.wire import MalformedError, OversizedError, TransactionIds, TransactionReader
 
 LATEST_US = 1_800_000_000_000_000
 READER = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))
@@ -199,3 +199,12 @@ def test_ids_left_in_their_bytes_behave_as_a_list_of_texts() -> None:
         ids[3]
     assert repr(ids) == "TransactionIds(['a', '', 'ñandú'])"
     assert len(TransactionIds.of([])) == 0
+
+
+@pytest.mark.parametrize("unusual", [b"", b"\x12\x00"])  # the latter goes through protobuf
+def test_more_transactions_than_asked_for_are_not_read(unusual: bytes) -> None:
+    raw = b"\x0a\x00" * 5 + unusual
+    assert len(READER.read_request(raw, LATEST_US, 5).ids) == 5
+    with pytest.raises(OversizedError) as caught:
+        READER.read_request(raw, LATEST_US, 4)
+    assert caught.value.count == 5

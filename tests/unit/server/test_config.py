@@ -38,7 +38,7 @@ def test_defaults_need_no_file() -> None:
     assert settings.listen_address == "127.0.0.1:50051"
     assert settings.limits.max_frame_transactions == 4096
     assert settings.history.recent_transactions == 2**21
-    assert settings.history.future_tolerance_s == 86_400
+    assert settings.history.future_tolerance_s == 300
     assert settings.journal.path is None
     assert settings.metrics.port == 0
 

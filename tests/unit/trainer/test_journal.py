@@ -8,10 +8,19 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from google.rpc import status_pb2
 
-from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.api.v1 import (
+    history_service_pb2,
+    outcome_pb2,
+    outcome_service_pb2,
+    scoring_service_pb2,
+    transaction_pb2,
+)
+from kuntur.features import FEATURE_NAMES
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.tables import canonical_schema
+from trainer.history import replay
 from trainer.journal import read_journal
 from trainer.labels import known_at
 from trainer.source import just_after_last
@@ -58,10 +67,12 @@ def streamed(
     return journal_pb2.Entry(score_stream=exchange)
 
 
-def backfilled(*transactions: transaction_pb2.Transaction) -> journal_pb2.Entry:
-    entry = journal_pb2.Entry(backfill=journal_pb2.Exchange(request=frame(*transactions)))
-    entry.written_time.FromSeconds(4_000_000_000)  # later than all events, as the server saw to it
-    return entry
+def backfilled(
+    *transactions: transaction_pb2.Transaction, refused: tuple[int, ...] = ()
+) -> journal_pb2.Entry:
+    failures = [history_service_pb2.BackfillFailure(index=place) for place in refused]
+    response = history_service_pb2.BackfillResponse(failures=failures).SerializeToString()
+    return journal_pb2.Entry(backfill=journal_pb2.Exchange(request=frame(*transactions), response=response))
 
 
 def reported(*outcomes: tuple[str, int, int], refused: tuple[int, ...] = ()) -> journal_pb2.Entry:
@@ -169,10 +180,10 @@ def test_each_kind_of_entry_gives_the_transactions_that_entered_the_history(tmp_
     broken = transaction(6, currency_code="pen")
     written(
         tmp_path,
-        backfilled(transaction(1), broken, transaction(2)),
+        backfilled(transaction(1), broken, transaction(2), refused=(1,)),
         scored(transaction(3)),
         streamed([transaction(4), transaction(5, amount_minor=-1), transaction(7)], failed=(1,)),
-        backfilled(broken),
+        backfilled(broken, refused=(0,)),
     )
     found = read_journal(tmp_path).frame
     assert found["transaction_id"].to_list() == ["t1", "t2", "t3", "t4", "t7"]
@@ -307,3 +318,16 @@ def test_a_journal_without_transactions_is_too_little_history(
     written(tmp_path, *entries)
     with pytest.raises(TooLittleHistoryError, match="holds no transaction"):
         read_journal(tmp_path)
+
+
+def test_features_are_those_of_the_order_in_which_a_server_had_the_transactions(tmp_path: Path) -> None:
+    minutes = {1: 0, 2: 20, 3: 10, 4: 30}  # the third came late
+    given = [
+        transaction(number, event_time=Timestamp(seconds=NOON + 60 * at), merchant_id="m")
+        for number, at in minutes.items()
+    ]
+    written(tmp_path, *map(scored, given))
+    replayed = replay(read_journal(tmp_path), secret_from_hex(DEFAULT_HASH_KEY))
+    counts = replayed.features[:, FEATURE_NAMES.index("merchant_count_1h")]
+    seen = dict(zip(replayed.ids["transaction_id"], counts.tolist(), strict=True))
+    assert seen == {"t1": 0, "t3": 1, "t2": 1, "t4": 3}
