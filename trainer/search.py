@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,8 @@ _STARTUP_TRIALS = 6  # random proposals before TPE has something to go by
 class Trial:
     """One setting that was tried: what it was, how good it got and after how many rounds.
 
-    finished: whether it ran to its end, rather than being cut short as hopeless or for want of time.
+    finished: whether it ran to its end, rather than being cut short as hopeless or for want of time, or
+    failing; failed: whether an error ended it, after the result that it has.
     """
 
     parameters: dict[str, Any]
@@ -43,13 +45,15 @@ class Trial:
     rounds: int
     seconds: float
     finished: bool
+    failed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """All trials, the best first."""
+    """All trials, the best first; failed: the parameters of those that an error ended before any result."""
 
     trials: tuple[Trial, ...]
+    failed: tuple[dict[str, Any], ...] = ()
 
     @property
     def best(self) -> Trial:
@@ -103,6 +107,7 @@ def search(
 ) -> SearchResult:
     """Tries settings and gives all trials, the best first. Raises SearchFailedError, ClusterError.
 
+    Trials that fail leave the others, and `progress` is told where their errors are.
     training: rows to learn from, already thinned; judge_features: float32 [m, columns], judge_label: bool
     [m]: rows to judge by. A search that was cut off goes on where it stopped when it is called with the
     same rows and settings and the same `work`.
@@ -118,16 +123,18 @@ def search(
     with connected(ray_settings), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         require_cpus(settings.cpus_per_trial)
-        results = _tune(rows, name, settings, work, progress)
-    trials = sorted(results, key=lambda trial: -trial.average_precision)
-    if not trials:
+        found = _tune(rows, name, settings, work, progress)
+    if not found.trials:
         raise SearchFailedError(f"none of the trials gave a result; their errors are in {work / name}")
-    return SearchResult(tuple(trials))
+    failures = len(found.failed) + sum(trial.failed for trial in found.trials)
+    if failures:
+        progress.note(f"{failures} of {settings.trials} trials failed; the errors are in {work / name}")
+    return found
 
 
 def _tune(
     rows: dict[str, npt.NDArray[Any]], name: str, settings: SearchSettings, work: Path, progress: Progress
-) -> list[Trial]:
+) -> SearchResult:
     import optuna
     from ray import tune
     from ray.tune.search.optuna import OptunaSearch
@@ -169,8 +176,21 @@ def _tune(
             ),
             run_config=tune.RunConfig(name=name, storage_path=str(storage), verbose=0, callbacks=[watcher]),
         )
-    grid = tuner.fit()
-    return [_as_trial(result) for result in grid if result.metrics and METRIC in result.metrics]
+    return _gathered(tuner.fit())
+
+
+def _gathered(results: Iterable[Any]) -> SearchResult:
+    trials, failed = [], []
+    for result in results:
+        if result.metrics and METRIC in result.metrics:
+            trials.append(_as_trial(result))
+        elif result.error is not None:
+            failed.append(_parameters(result))
+    return SearchResult(tuple(sorted(trials, key=lambda trial: -trial.average_precision)), tuple(failed))
+
+
+def _parameters(result: Any) -> dict[str, Any]:
+    return {name: value for name, value in result.config.items() if not isinstance(value, dict)}
 
 
 def _scheduler(max_rounds: int) -> Any:
@@ -193,14 +213,17 @@ def _reports(rounds: int) -> int:
 
 def _as_trial(result: Any) -> Trial:
     return Trial(
-        parameters={k: v for k, v in result.config.items() if not isinstance(v, dict)},
+        parameters=_parameters(result),
         average_precision=float(result.metrics[METRIC]),
         rounds=int(result.metrics["rounds"]),
         seconds=float(result.metrics.get("time_total_s", 0.0)),
         finished=int(result.metrics["training_iteration"]) >= _reports(int(result.config.get("rounds", 1))),
+        failed=result.error is not None,
     )
 
 
 def trials_as_json(result: SearchResult) -> bytes:
-    """Gives all trials as a document for the bundle."""
-    return (json.dumps([asdict(trial) for trial in result.trials], indent=1) + "\n").encode()
+    """Gives all trials as a document for the bundle, those that failed without a result at the end."""
+    trials: list[dict[str, Any]] = [asdict(trial) for trial in result.trials]
+    trials += [{"parameters": parameters, "failed": True} for parameters in result.failed]
+    return (json.dumps(trials, indent=1) + "\n").encode()

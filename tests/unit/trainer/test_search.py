@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import pickle
 from types import SimpleNamespace
 
@@ -8,7 +9,7 @@ import pytest
 
 from trainer.config import SearchSettings
 from trainer.progress import Progress, Silent
-from trainer.search import _experiment_name, _scheduler
+from trainer.search import SearchResult, Trial, _experiment_name, _gathered, _scheduler, trials_as_json
 from trainer.search_progress import TrialProgress
 
 ROWS = {
@@ -75,6 +76,34 @@ def test_a_hopeless_trial_is_ended_after_180_rounds_and_none_before() -> None:
 
 def test_trials_of_few_rounds_run_to_their_end() -> None:
     assert rounds_of([0.5, 0.1, 0.6, 0.4], 160) == [160] * 4
+
+
+def result(score: float | None, error: Exception | None, rounds: int = 40) -> SimpleNamespace:
+    reported = {"average_precision": score, "rounds": 20, "training_iteration": 1, "time_total_s": 2.0}
+    parameters = {"algorithm": "xgboost", "rounds": rounds}
+    return SimpleNamespace(config=parameters, metrics={} if score is None else reported, error=error)
+
+
+def test_trials_that_failed_are_kept_apart_from_those_that_were_stopped_in_time() -> None:
+    out_of_memory = RuntimeError("out of memory")
+    found = _gathered(
+        [
+            result(0.1, None, 20),
+            result(None, out_of_memory, 60),
+            result(0.3, out_of_memory),
+            result(None, None),
+        ]
+    )
+    assert found == SearchResult(
+        (
+            Trial({"algorithm": "xgboost", "rounds": 40}, 0.3, 20, 2.0, finished=False, failed=True),
+            Trial({"algorithm": "xgboost", "rounds": 20}, 0.1, 20, 2.0, finished=True),
+        ),
+        ({"algorithm": "xgboost", "rounds": 60},),
+    )
+    document = json.loads(trials_as_json(found))
+    assert [trial["failed"] for trial in document] == [True, False, True]
+    assert document[-1] == {"parameters": {"algorithm": "xgboost", "rounds": 60}, "failed": True}
 
 
 def test_progress_tells_trials_done_and_the_best_so_far() -> None:
