@@ -5,6 +5,7 @@ Two numbers, so that a slice with few frauds can settle them, and two ordinary O
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,10 +53,17 @@ class Calibration:
 
 
 def fit(margin: npt.NDArray[np.float32], label: npt.NDArray[np.bool_]) -> Calibration:
-    """Fits slope and intercept on rows that the model did not learn from; both classes must be there."""
+    """Fits slope and intercept on rows that the model did not learn from; both classes must be there.
+
+    Where the margins tell nothing, or the contrary, the slope is the smallest there is and the intercept is
+    what gives the share of fraud.
+    """
     spread = float(margin.std()) or 1.0
     centre = float(margin.mean())
     standard = ((margin.astype(np.float64) - centre) / spread)[:, None]
     model = LogisticRegression(C=1e6, max_iter=1000).fit(standard, label)
-    slope = max(float(model.coef_[0, 0]) / spread, _SMALLEST_SLOPE)
-    return Calibration(slope, float(model.intercept_[0]) - float(model.coef_[0, 0]) * centre / spread)
+    slope, log_odds = float(model.coef_[0, 0]) / spread, float(model.intercept_[0])
+    if slope <= _SMALLEST_SLOPE:
+        share = float(np.mean(label))
+        slope, log_odds = _SMALLEST_SLOPE, math.log(share / (1 - share))
+    return Calibration(slope, log_odds - slope * centre)

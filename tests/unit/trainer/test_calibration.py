@@ -54,6 +54,13 @@ def test_a_margin_that_says_the_contrary_keeps_its_order() -> None:
     assert found.slope > 0
 
 
+@pytest.mark.parametrize("centre", [-6.0, 0.0, 40.0])
+def test_a_margin_that_says_the_contrary_gives_the_share_of_fraud(centre: float) -> None:
+    margin = np.random.default_rng(2).normal(centre, 2, 20_000).astype(np.float32)
+    label = margin < np.quantile(margin, 0.01)
+    assert fit(margin, label).probability(margin).mean() == pytest.approx(0.01, rel=1e-3)
+
+
 def test_a_constant_margin_gives_the_share_of_fraud() -> None:
     label = np.arange(1000) < 50
     found = fit(np.full(1000, -2.5, dtype=np.float32), label)
