@@ -18,6 +18,8 @@ from rich.progress import (
 )
 from rich.progress import Progress as Bars
 
+# Trials take minutes: a speed from the last half minute, which is rich's default, would be none.
+_SPEED_OVER_S = 3600.0
 _FEW = 100  # steps that are worth a line each
 
 
@@ -59,6 +61,7 @@ class Terminal(Progress):
             TextColumn("{task.fields[detail]}"),
             console=console,
             disable=not console.is_terminal,
+            speed_estimate_period=_SPEED_OVER_S,
         )
         self._tasks: dict[str, TaskID] = {}
         self._printed = ("", 0)

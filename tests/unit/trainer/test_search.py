@@ -1,14 +1,16 @@
 from __future__ import annotations
 
+import io
 import json
 import pickle
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from trainer.config import SearchSettings
-from trainer.progress import Progress, Silent
+from trainer.progress import Progress, Silent, Terminal
 from trainer.search import SearchResult, Trial, _experiment_name, _gathered, _scheduler, trials_as_json
 from trainer.search_progress import TrialProgress
 
@@ -115,6 +117,16 @@ def test_progress_tells_trials_done_and_the_best_so_far() -> None:
     seen.on_trial_error(0, [], trial(2, "random_forest"))
     best = "best AP 0.2500 (xgboost)"
     assert heard.steps == [(0, 3, best), (1, 3, best), (2, 3, best)]
+
+
+def test_the_bar_tells_the_time_left_between_trials_of_minutes() -> None:
+    now = [0.0]
+    console = Console(file=io.StringIO(), force_terminal=True, get_time=lambda: now[0])
+    terminal = Terminal(console)
+    for done in range(4):
+        now[0] = 200.0 * done
+        terminal.step("Searching", done, 8)
+    assert terminal._bars.tasks[0].time_remaining == 1000
 
 
 def test_a_trial_that_ends_twice_is_counted_once() -> None:
