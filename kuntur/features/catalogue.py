@@ -378,20 +378,23 @@ def _profile_features(entity: str, source: str) -> list[Feature]:
         features += [
             Feature(
                 f"{entity}_fraud_count_{days}d",
-                f"Frauds of the {entity} reported in the last {days} d, before this hour",
+                f"Frauds of the {entity} reported in the last {days} d, before this hour; "
+                "unset when very late",
                 "count",
                 fields,
                 "It was compromised lately",
                 PersonalData.NONE,
+                revision=2,
             ),
             Feature(
                 f"{entity}_risk_{days}d",
                 f"Frauds as a share of the outcomes of the {entity} reported in the last {days} d; "
-                "unset without any",
+                "unset without any or when very late",
                 "ratio",
                 fields,
                 "It was compromised lately",
                 PersonalData.NONE,
+                revision=2,
             ),
         ]
     return features

@@ -167,15 +167,16 @@ def add_outcome(halves, h, hour, day, frauds, outcomes):
 
 @njit(cache=True, nogil=False)
 def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
+    if first <= head - hops and first <= last:  # part of it has left the ring
+        return np.nan, np.nan
     fraud_count = np.int64(0)
     outcome_count = np.int64(0)
-    low, high = max(first, head - hops + 1), min(last, head)
-    slot = low % hops
-    for _ in range(low, high + 1):
+    slot = first % hops
+    for _ in range(first, min(last, head) + 1):
         fraud_count += halves[frauds + slot]
         outcome_count += halves[outcomes + slot]
         slot = slot + 1 if slot + 1 < hops else 0  # a division for each hop would cost more than the sums
-    return fraud_count, outcome_count
+    return np.float64(fraud_count), np.float64(outcome_count)
 
 
 @njit(cache=True, nogil=False)
@@ -184,9 +185,11 @@ def read_labels(halves, h, hour, day):
 
     One day: the last 24 whole hours. Longer: the whole days of the window and the whole hours of
     the current day. The current hour is never in it, so it does not matter in which order the
-    outcomes of an hour arrive between its transactions.
+    outcomes of an hour arrive between its transactions. NaN where the rings, which go by the newest
+    report, no longer hold all hours or days of a window, as for a transaction from before that report's
+    hour (1 day) or day (7 and 30 days): a part of the count would pass for the whole.
     """
-    nothing = np.int64(0), np.int64(0)
+    nothing = 0.0, 0.0
     head_hour, head_day = halves[h + H_LABEL_HOUR], halves[h + H_LABEL_DAY]
     if head_day < day - MONTH:  # most entities have no outcomes at all
         return nothing, nothing, nothing

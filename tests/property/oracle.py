@@ -7,6 +7,7 @@ would have forgotten is left out.
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections import defaultdict
 
 import numpy as np
@@ -103,6 +104,19 @@ class Oracle:
                 if key and (kind != "account" or fraud):
                     self.entities.setdefault((kind, key), Entity()).reports.append((hour, day, int(fraud)))
 
+    def replay(self, batch: TransactionBatch, outcomes: OutcomeBatch) -> np.ndarray:
+        """float64 [n, catalogue]; reports of an hour are known once a transaction of a later hour has come"""
+        outcomes = outcomes.rows(np.argsort(outcomes.reported_time_us, kind="stable"))
+        hours = (outcomes.reported_time_us // 3_600_000_000).tolist()
+        known, now, rows = 0, -(2**63), []
+        for i in range(len(batch)):
+            now = max(now, batch.ints[i, 0].item() // 3_600_000_000)
+            until = bisect_left(hours, now)
+            self.report(outcomes.rows(slice(known, until)))
+            known = until
+            rows.append(self.process(batch.rows(slice(i, i + 1))))
+        return np.concatenate(rows)
+
     def _row(self, batch: TransactionBatch, i: int) -> dict[str, float]:
         _, account, merchant, device, category, counterparty = batch.keys[i].tolist()
         time_us, cents, balance, kind, channel, account_type, age, country, currency, counted = batch.ints[
@@ -179,7 +193,7 @@ class Oracle:
         met: dict[str, int],
         windows: dict[str, float],
     ) -> dict[str, float]:
-        n = len(entity.amounts)
+        n, time_s = len(entity.amounts), time_us // 1_000_000
         zscore = NAN
         if n >= 3:
             logs = [q / 1024 for q in entity.quantised]
@@ -197,8 +211,11 @@ class Oracle:
             if 60_000_000 <= travelled < 2**63:
                 speed = distance / (travelled / 1e6 / 3600)
         counts = {window: windows[f"account_count_{window}"] for window in _WINDOWS}
-        hour = time_us // 3_600_000_000
-        frauds = [at for at, _, fraud in entity.reports if fraud and at < hour]
+        hour = _hop(time_s, 3600)
+        reported = [at for at, _, fraud in entity.reports if fraud]
+        frauds = [at for at in reported if at < hour]
+        # Which of the reports were there by an hour is known from the newest but one on.
+        told_apart = len(set(reported)) < 2 or sorted(set(reported))[-2] < hour
         return {
             "account_total_count": n,
             "account_log_amount_zscore": zscore,
@@ -213,21 +230,27 @@ class Oracle:
             **{f"is_new_{what}": entity.is_new(what, key, _PLACES[what]) for what, key in met.items()},
             "account_merchant_turnover": entity.new["merchant"],
             "account_device_turnover": entity.new["device"],
-            "account_fraud_count": len(frauds),
-            "account_hours_since_fraud": hour - max(frauds) if frauds else NAN,
+            "account_fraud_count": len(frauds) if told_apart else NAN,
+            "account_hours_since_fraud": hour - max(frauds) if frauds and told_apart else NAN,
         }
 
     def _labels(self, name: str, entity: Entity, time_us: int) -> dict[str, float]:
-        hour, day = time_us // 3_600_000_000, time_us // 86_400_000_000
+        hour, day = _hop(time_us // 1_000_000, 3600), _hop(time_us // 1_000_000, 86400)
+        newest_hour = max((r[0] for r in entity.reports), default=-_FARTHEST)
+        newest_day = max((r[1] for r in entity.reports), default=-_FARTHEST)
+        today_held = hour == day * 24 or day * 24 > newest_hour - 25
         found: dict[str, float] = {}
         for days in (1, 7, 30):
             if days == 1:
+                held = hour - 24 > newest_hour - 25
                 known = [r for r in entity.reports if hour - 24 <= r[0] < hour]
             else:
+                held = day - days > newest_day - 31 and today_held
                 known = [r for r in entity.reports if day - days <= r[1] <= day and r[0] < hour]
+            held = held or not entity.reports
             frauds = sum(r[2] for r in known)
-            found[f"{name}_fraud_count_{days}d"] = frauds
-            found[f"{name}_risk_{days}d"] = _ratio(frauds, len(known))
+            found[f"{name}_fraud_count_{days}d"] = frauds if held else NAN
+            found[f"{name}_risk_{days}d"] = _ratio(frauds, len(known)) if held else NAN
         return found
 
     def _enter(self, batch: TransactionBatch, i: int) -> None:

@@ -12,10 +12,36 @@ from tests.property.oracle import Oracle, assert_matches
 def test_thousands_of_rows_with_outcomes_give_what_the_oracle_says() -> None:
     batch, outcomes = make_history(4_000, 1, days=70, accounts=40)
     features = FeatureEngine().replay(batch, outcomes)
-    oracle = Oracle()
-    oracle.report(outcomes)
-    assert_matches(features, oracle.process(batch))
+    assert_matches(features, Oracle().replay(batch, outcomes))
     assert np.nanmax(features[:, FEATURE_NAMES.index("merchant_fraud_count_30d")]) > 0
+
+
+def test_late_rows_with_outcomes_give_what_the_oracle_says() -> None:
+    batch, outcomes = make_history(3_000, 13, days=70, accounts=40, late_share=0.05)
+    features = FeatureEngine().replay(batch, outcomes)
+    assert_matches(features, Oracle().replay(batch, outcomes))
+    known = batch.keys[:, KeyColumn.MERCHANT] != 0
+    assert np.isnan(features[known, FEATURE_NAMES.index("merchant_fraud_count_1d")]).any()
+
+
+def test_reports_that_a_late_transaction_cannot_see_any_more_are_unset_not_none() -> None:
+    batch, _ = make_history(1, 14)
+    batch.keys[:] = 5
+    batch.ints[:, IntColumn.COUNTED] = 0
+    day = 20_000 * 24
+    engine = FeatureEngine()
+    for hour in (day + 1, day + 40):
+        engine.report(OutcomeBatch(batch.keys, np.array([hour * HOUR_US]), np.array([True])))
+
+    def seen(hour: int) -> list[float]:
+        batch.ints[:, IntColumn.EVENT_TIME_US] = hour * HOUR_US
+        row = engine.process(batch)[0]
+        return [float(row[FEATURE_NAMES.index(f"merchant_fraud_count_{days}d")]) for days in (1, 7, 30)]
+
+    assert seen(day + 41) == [1, 2, 2]
+    assert seen(day + 40) == [0, 1, 1]
+    np.testing.assert_array_equal(seen(day + 39), [np.nan, 1, 1])
+    np.testing.assert_array_equal(seen(day + 3), [np.nan] * 3)
 
 
 def test_growth_of_the_tables_changes_nothing() -> None:
