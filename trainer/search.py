@@ -29,6 +29,7 @@ from trainer.rows import TrainingRows
 METRIC = "average_precision"
 # Reports before ASHA may end a trial, 180 rounds: at 60, learning rates that are best after 400 lag behind.
 _GRACE_REPORTS = 9
+_FORMAT = 1  # of a search; raised where a change of the trainer makes a setting give another result
 _STARTUP_TRIALS = 6  # random proposals before TPE has something to go by
 
 
@@ -88,8 +89,12 @@ def run_trial(parameters: dict[str, Any], rows: dict[str, npt.NDArray[Any]], cpu
 
 
 def _experiment_name(rows: dict[str, npt.NDArray[Any]], settings: SearchSettings) -> str:
-    """Names a search by what it looks for in what, so that only the very same search is resumed."""
-    digest = hashlib.sha256(json.dumps(settings.model_dump(mode="json"), sort_keys=True).encode())
+    """Names a search by what it looks for in what with what, so that only the very same search is resumed."""
+    # Imported here because it compiles features, for which every process of a search would wait.
+    from trainer.publish import library_versions
+
+    meant = [_FORMAT, library_versions(), settings.model_dump(mode="json")]
+    digest = hashlib.sha256(json.dumps(meant, sort_keys=True).encode())
     for name in sorted(rows):
         digest.update(f"{name}{rows[name].shape}".encode())
         digest.update(np.ascontiguousarray(rows[name]).data)
@@ -110,7 +115,7 @@ def search(
     Trials that fail leave the others, and `progress` is told where their errors are.
     training: rows to learn from, already thinned; judge_features: float32 [m, columns], judge_label: bool
     [m]: rows to judge by. A search that was cut off goes on where it stopped when it is called with the
-    same rows and settings and the same `work`.
+    same rows and settings, the same versions of the libraries and the same `work`.
     """
     rows = {
         "features": training.features,

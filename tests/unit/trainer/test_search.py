@@ -58,6 +58,18 @@ def test_other_rows_are_another_search() -> None:
     assert len(names) == 3
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("publish.library_versions", lambda: {"xgboost": "0.1"}), ("search._FORMAT", 0)],
+)
+def test_another_trainer_or_other_libraries_are_another_search(
+    name: str, value: object, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = _experiment_name(ROWS, SearchSettings())
+    monkeypatch.setattr(f"trainer.{name}", value)
+    assert _experiment_name(ROWS, SearchSettings()) != before
+
+
 def rounds_of(scores: list[float], max_rounds: int) -> list[int]:
     """Gives the rounds after which trials of unvarying scores are ended, one after the other."""
     scheduler, ended = _scheduler(max_rounds), []
