@@ -348,14 +348,17 @@ def _account_features() -> list[Feature]:
             ("account_id", "outcome"),
             "Victims are hit again",
             behaviour,
+            revision=2,
         ),
         Feature(
             "account_hours_since_fraud",
-            "Hours since the latest of these reports; unset without any",
+            "Hours since the latest of these reports; unset without any, when very late, and once those of "
+            "the account's two latest hours with a report were taken back",
             "hour",
             ("account_id", "outcome"),
             "Victims are hit again soon",
             behaviour,
+            revision=2,
         ),
     ]
     return features

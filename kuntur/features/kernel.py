@@ -189,16 +189,19 @@ def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, 
     out[i, j + 14] = halves[h + at.H_MERCHANTS]
     out[i, j + 15] = halves[h + at.H_DEVICES]
     hour = hops[1]
-    frauds, since = np.int64(halves[h + at.H_FRAUD_BEFORE]), halves[h + at.H_FRAUD_PREVIOUS_HOUR]
-    if halves[h + at.H_FRAUD_HOUR] < hour:
+    frauds, previous = np.int64(halves[h + at.H_FRAUD_BEFORE]), halves[h + at.H_FRAUD_PREVIOUS_HOUR]
+    since = np.nan
+    if frauds > 0 and halves[h + at.H_FRAUD_IN_PREVIOUS_HOUR] > 0:  # else it was in an hour not kept apart
+        since = hour - previous
+    newest = halves[h + at.H_FRAUD_HOUR]
+    if newest < hour and halves[h + at.H_FRAUD_IN_HOUR] > 0:  # else they were taken back
         frauds += halves[h + at.H_FRAUD_IN_HOUR]
-        if halves[h + at.H_FRAUD_IN_HOUR] > 0:  # else they were taken back
-            since = halves[h + at.H_FRAUD_HOUR]
+        since = hour - newest
     # Only the newest reports are kept apart: for a transaction later than that it cannot be told which
     # of the reports were there, and it must not see those of its future.
-    told_apart = frauds == 0 or since < hour
+    told_apart = frauds == 0 or previous < hour
     out[i, j + 16] = frauds if told_apart else np.nan
-    out[i, j + 17] = hour - since if frauds > 0 and told_apart else np.nan
+    out[i, j + 17] = since if told_apart else np.nan
     return j + 18
 
 
@@ -376,19 +379,23 @@ def _report_account(table, key, hour, frauds):
     halves, h = table.view(np.int32), 2 * (start + at.ACCOUNT_WORDS)
     if fresh:
         _start_account(halves, h)
-    newest = halves[h + at.H_FRAUD_HOUR]
+    newest, previous = halves[h + at.H_FRAUD_HOUR], halves[h + at.H_FRAUD_PREVIOUS_HOUR]
     if hour > newest:
-        if halves[h + at.H_FRAUD_IN_HOUR] > 0:
-            halves[h + at.H_FRAUD_PREVIOUS_HOUR] = newest
+        halves[h + at.H_FRAUD_PREVIOUS_HOUR] = newest
+        halves[h + at.H_FRAUD_IN_PREVIOUS_HOUR] = halves[h + at.H_FRAUD_IN_HOUR]
         halves[h + at.H_FRAUD_BEFORE] += halves[h + at.H_FRAUD_IN_HOUR]
         halves[h + at.H_FRAUD_IN_HOUR] = frauds
         halves[h + at.H_FRAUD_HOUR] = hour
-    elif hour == newest:
+        return
+    if hour == newest:
         halves[h + at.H_FRAUD_IN_HOUR] += frauds
-    else:
-        halves[h + at.H_FRAUD_BEFORE] += frauds
-        if frauds > 0:
-            halves[h + at.H_FRAUD_PREVIOUS_HOUR] = max(halves[h + at.H_FRAUD_PREVIOUS_HOUR], hour)
+        return
+    halves[h + at.H_FRAUD_BEFORE] += frauds
+    if hour > previous:
+        halves[h + at.H_FRAUD_PREVIOUS_HOUR] = hour
+        halves[h + at.H_FRAUD_IN_PREVIOUS_HOUR] = frauds
+    elif hour == previous:
+        halves[h + at.H_FRAUD_IN_PREVIOUS_HOUR] += frauds
 
 
 @njit(cache=True, nogil=False)

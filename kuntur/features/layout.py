@@ -84,11 +84,14 @@ H_COUNTRIES = H_DEVICES + 1 + RECENT_DEVICES
 H_COUNTERPARTIES = H_COUNTRIES + 1 + RECENT_COUNTRIES
 H_LATITUDE = H_COUNTERPARTIES + 1 + RECENT_COUNTERPARTIES  # degrees × 10^6; UNSET_DEGREES
 H_LONGITUDE = H_LATITUDE + 1
-H_FRAUD_HOUR = H_LONGITUDE + 1  # hour of the newest report
-H_FRAUD_IN_HOUR = H_FRAUD_HOUR + 1
-H_FRAUD_BEFORE = H_FRAUD_HOUR + 2  # reports before that hour
-H_FRAUD_PREVIOUS_HOUR = H_FRAUD_HOUR + 3  # hour of the newest report before that hour
-ACCOUNT_HALF_WORDS = H_FRAUD_HOUR + 4
+# The two newest hours with a report stay when all of it is taken back: so what is known does not hang on
+# whether a report was taken back before or after a newer one came.
+H_FRAUD_HOUR = H_LONGITUDE + 1  # newest hour with a report
+H_FRAUD_IN_HOUR = H_FRAUD_HOUR + 1  # frauds of that hour, less those taken back
+H_FRAUD_BEFORE = H_FRAUD_HOUR + 2  # of all hours before it
+H_FRAUD_PREVIOUS_HOUR = H_FRAUD_HOUR + 3  # newest hour with a report before it
+H_FRAUD_IN_PREVIOUS_HOUR = H_FRAUD_HOUR + 4
+ACCOUNT_HALF_WORDS = H_FRAUD_HOUR + 5
 
 # Merchant, device, category: outcomes by the time they were reported.
 H_LABEL_HOUR = H_AFTER_COUNTS  # newest hour with an outcome

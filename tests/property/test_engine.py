@@ -114,7 +114,30 @@ def test_an_outcome_taken_back_leaves_no_count(outcomes: OutcomeBatch, data: st.
     batch, _ = make_history(200, 3, accounts=3)
     batch.ints[:, IntColumn.EVENT_TIME_US] = START_US + 31 * 24 * HOUR_US
     names = [i for i, name in enumerate(_names()) if "risk" in name or "fraud_count" in name]
-    assert np.array_equal(bits(engine.process(batch)[:, names]), bits(plain.process(batch)[:, names]))
+    features, expected = engine.process(batch), plain.process(batch)
+    assert np.array_equal(bits(features[:, names]), bits(expected[:, names]))
+    since = _names().index("account_hours_since_fraud")
+    assert (np.isnan(features[:, since]) | (features[:, since] == expected[:, since])).all()
+
+
+@settings(max_examples=150, deadline=None)
+@given(_outcomes(), st.data())
+def test_taking_back_before_or_after_newer_reports_is_the_same(outcomes, data) -> None:
+    outcomes = outcomes.rows(np.argsort(outcomes.reported_time_us, kind="stable"))
+    n = len(outcomes)
+    frauds, one = outcomes.is_fraud.astype(np.int8), np.ones(1, dtype=np.int8)
+    at_once, at_the_end = FeatureEngine(), FeatureEngine()
+    taken_at = data.draw(st.lists(st.integers(0, 2 * n), min_size=n, max_size=n))
+    for now in range(n):
+        at_once.report(outcomes.rows(slice(now, now + 1)))
+        for i in (i for i in range(now + 1) if max(taken_at[i], i) == now):
+            row = slice(i, i + 1)
+            at_once.report_changes(outcomes.keys[row], outcomes.reported_time_us[row], -frauds[row], -one)
+    at_the_end.report(outcomes)
+    taken = np.array([i for i in range(n) if max(taken_at[i], i) < n], dtype=np.intp)
+    back = np.ones(len(taken), dtype=np.int8)
+    at_the_end.report_changes(outcomes.keys[taken], outcomes.reported_time_us[taken], -frauds[taken], -back)
+    assert _state(at_once)[0] == _state(at_the_end)[0]
 
 
 def _names() -> tuple[str, ...]:

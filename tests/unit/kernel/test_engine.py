@@ -44,6 +44,26 @@ def test_reports_that_a_late_transaction_cannot_see_any_more_are_unset_not_none(
     np.testing.assert_array_equal(seen(day + 3), [np.nan] * 3)
 
 
+def test_hours_since_fraud_go_back_with_the_reports_that_were_taken_back() -> None:
+    batch, _ = make_history(1, 15)
+    batch.keys[:] = 5
+    batch.ints[:, IntColumn.COUNTED] = 0
+    batch.ints[:, IntColumn.EVENT_TIME_US] = 100 * HOUR_US
+    engine, one = FeatureEngine(), np.ones(1, dtype=np.int8)
+    columns = [FEATURE_NAMES.index(name) for name in ("account_fraud_count", "account_hours_since_fraud")]
+
+    def changed(hour: int, sign: int) -> list[float]:
+        engine.report_changes(batch.keys, np.array([hour * HOUR_US]), sign * one, sign * one)
+        return [float(value) for value in engine.process(batch)[0, columns]]
+
+    assert [changed(hour, 1) for hour in (10, 20, 30)] == [[1, 90], [2, 80], [3, 70]]
+    assert changed(30, -1) == [2, 80]
+    np.testing.assert_array_equal(changed(20, -1), [1, np.nan])
+    assert changed(40, 1) == [2, 60]
+    np.testing.assert_array_equal(changed(40, -1), [1, np.nan])
+    np.testing.assert_array_equal(changed(10, -1), [0, np.nan])
+
+
 def test_growth_of_the_tables_changes_nothing() -> None:
     batch, outcomes = make_history(60_000, 2, accounts=20_000)
     small, large = FeatureEngine(1), FeatureEngine(100_000)
