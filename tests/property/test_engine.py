@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuntur.features import FeatureEngine
+from kuntur.features.label_changes import LabelChanges
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from tests.property.histories import START_US, bits, histories, keys_of, make_history
 from tests.property.oracle import Oracle, assert_matches
@@ -100,6 +101,11 @@ def test_a_late_transaction_sees_all_reports_before_its_hour_or_unset(batch, out
         assert (np.isnan(seen) | (seen == expected)).all()
 
 
+def _take_back(engine: FeatureEngine, outcomes: OutcomeBatch) -> None:
+    frauds, times = outcomes.is_fraud.astype(np.int8), outcomes.reported_time_us
+    engine.apply(LabelChanges(outcomes.keys, times, times, -frauds, -np.ones_like(frauds)))
+
+
 @settings(max_examples=150, deadline=None)
 @given(_outcomes(), st.data())
 def test_an_outcome_taken_back_leaves_no_count(outcomes: OutcomeBatch, data: st.DataObject) -> None:
@@ -108,8 +114,7 @@ def test_an_outcome_taken_back_leaves_no_count(outcomes: OutcomeBatch, data: st.
     outcomes, engine, plain = outcomes.rows(order), FeatureEngine(), FeatureEngine()
     engine.report(outcomes)
     taken = outcomes.rows(np.flatnonzero(~kept))
-    frauds = taken.is_fraud.astype(np.int8)
-    engine.report_changes(taken.keys, taken.reported_time_us, -frauds, -np.ones_like(frauds))
+    _take_back(engine, taken)
     plain.report(outcomes.rows(np.flatnonzero(kept)))
     batch, _ = make_history(200, 3, accounts=3)
     batch.ints[:, IntColumn.EVENT_TIME_US] = START_US + 31 * 24 * HOUR_US
@@ -125,18 +130,15 @@ def test_an_outcome_taken_back_leaves_no_count(outcomes: OutcomeBatch, data: st.
 def test_taking_back_before_or_after_newer_reports_is_the_same(outcomes, data) -> None:
     outcomes = outcomes.rows(np.argsort(outcomes.reported_time_us, kind="stable"))
     n = len(outcomes)
-    frauds, one = outcomes.is_fraud.astype(np.int8), np.ones(1, dtype=np.int8)
     at_once, at_the_end = FeatureEngine(), FeatureEngine()
     taken_at = data.draw(st.lists(st.integers(0, 2 * n), min_size=n, max_size=n))
     for now in range(n):
         at_once.report(outcomes.rows(slice(now, now + 1)))
         for i in (i for i in range(now + 1) if max(taken_at[i], i) == now):
-            row = slice(i, i + 1)
-            at_once.report_changes(outcomes.keys[row], outcomes.reported_time_us[row], -frauds[row], -one)
+            _take_back(at_once, outcomes.rows(slice(i, i + 1)))
     at_the_end.report(outcomes)
     taken = np.array([i for i in range(n) if max(taken_at[i], i) < n], dtype=np.intp)
-    back = np.ones(len(taken), dtype=np.int8)
-    at_the_end.report_changes(outcomes.keys[taken], outcomes.reported_time_us[taken], -frauds[taken], -back)
+    _take_back(at_the_end, outcomes.rows(taken))
     assert _state(at_once)[0] == _state(at_the_end)[0]
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from kuntur.features import CATALOGUE, FEATURE_NAMES, FeatureEngine, FeatureSelection
+from kuntur.features.label_changes import LabelChanges
 from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch
 from tests.property.histories import HOUR_US, bits, keys_of, make_history
 from tests.property.oracle import Oracle, assert_matches
@@ -53,7 +54,8 @@ def test_hours_since_fraud_go_back_with_the_reports_that_were_taken_back() -> No
     columns = [FEATURE_NAMES.index(name) for name in ("account_fraud_count", "account_hours_since_fraud")]
 
     def changed(hour: int, sign: int) -> list[float]:
-        engine.report_changes(batch.keys, np.array([hour * HOUR_US]), sign * one, sign * one)
+        times = np.array([hour * HOUR_US])
+        engine.apply(LabelChanges(batch.keys, times, times, sign * one, sign * one))
         return [float(value) for value in engine.process(batch)[0, columns]]
 
     assert [changed(hour, 1) for hour in (10, 20, 30)] == [[1, 90], [2, 80], [3, 70]]
