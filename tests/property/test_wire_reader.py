@@ -45,9 +45,9 @@ def _assert_equal(one: Reading, other: Reading) -> None:
 
 def _assert_as_protobuf(raw: bytes) -> bool:
     """Compares the two ways; tells whether the compiled one took the request."""
-    scanned = READER._scan(raw, LATEST_TIME_US)
+    scanned = READER._scan(raw, LATEST_TIME_US, len(raw))
     try:
-        expected = READER._read_messages(raw, LATEST_TIME_US)
+        expected = READER._read_messages(raw, LATEST_TIME_US, len(raw))
     except MalformedError:
         assert scanned is None
         with pytest.raises(MalformedError):
