@@ -103,8 +103,8 @@ def test_a_killed_search_goes_on_with_the_trials_that_are_left(
     assert len(after) == 4
     assert {name: after[name] for name in before} == before
     assert capfd.readouterr().out == ""
-    remaining = psutil.Process().children(recursive=True)
-    assert [process for process in still_running(remaining) if is_of_ray(process)] == []
+    remaining = [child for child in psutil.Process().children(recursive=True) if is_of_ray(child)]
+    assert still_running(remaining) == []
 
 
 def test_a_killed_search_leaves_no_process_behind(killed: Killed) -> None:
