@@ -17,7 +17,7 @@ from typing import Literal, Self
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
 from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
-from kuntur.tables.schema import ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
+from kuntur.tables.schema import CODES, ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
 
 Reads = Literal["transactions", "outcomes"]
@@ -47,7 +47,8 @@ class Mapping(Part):
     """How amount and balance are written."""
     values: dict[str, dict[str, str]] = Field(default_factory=dict)
     """For type, channel and account_type: source value to the name of the enum value. Names and numbers
-    of the enum itself are always understood; anything else is rejected."""
+    of the enum itself are always understood; anything else is rejected. For currency, category and country:
+    source value to code; what is not named stays as it is."""
     label: Label | None = None
     """The label; unset when the files have none."""
     attributes: dict[str, str] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
@@ -80,7 +81,7 @@ class Mapping(Part):
             ("columns", TRANSACTION_COLUMNS.keys()),
             ("constants", TRANSACTION_COLUMNS.keys() - _NEVER_CONSTANT),
             ("optional", (TRANSACTION_COLUMNS.keys() - set(REQUIRED_FIELDS)) | {"label"}),
-            ("values", ENUMS.keys()),
+            ("values", ENUMS.keys() | set(CODES)),
         ):
             for name in getattr(self, part):
                 if name not in allowed:

@@ -55,7 +55,9 @@ class Reader:
         if source is None:
             return pl.lit("")
         read = parse.category_code if field == "merchant_category_code" else parse.text
-        return read(*source).fill_null("")
+        value = read(*source).fill_null("")
+        translations = self.mapping.values.get(field)
+        return value.str.strip_chars().replace(translations) if translations else value
 
     def enum(self, field: str) -> pl.Expr:
         source = self.source(field, self.mapping.columns.get(field))

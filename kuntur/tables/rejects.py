@@ -9,7 +9,7 @@ from pathlib import Path
 import polars as pl
 
 from kuntur.tables.rules import Reason
-from kuntur.tables.schema import ENUMS
+from kuntur.tables.schema import CODES, ENUMS
 
 REJECT_COLUMNS = {
     "source_file": pl.String,  # path of the file
@@ -31,6 +31,11 @@ _REMEDIES = {
     (Reason.MISSING, "reported_time"): "label.delay_days beside label.reported_time gives one, counted from "
     "the event, to the rows that name none",
     **{(Reason.UNKNOWN_VALUE, field): f"translate it in [values.{field}]" for field in ENUMS},
+    **{
+        (reason, field): f"translate it in [values.{field}]"
+        for reason in (Reason.UNKNOWN_VALUE, Reason.BAD_FORMAT)
+        for field in CODES
+    },
 }
 
 

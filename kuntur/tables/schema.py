@@ -47,6 +47,9 @@ ENUMS: dict[str, type[TransactionType] | type[Channel] | type[AccountType]] = {
     "account_type": AccountType,
 }
 
+# Text in a form of its own, into which [values] of a mapping may translate what a file says instead.
+CODES = ("currency_code", "merchant_category_code", "merchant_country_code")
+
 TEXT_FIELDS = tuple(name for name, dtype in TRANSACTION_COLUMNS.items() if dtype == pl.String)
 REQUIRED_FIELDS = ("transaction_id", "event_time", "account_id", "amount_minor", "currency_code")
 OUTCOME_REQUIRED_FIELDS = ("transaction_id",)

@@ -325,6 +325,18 @@ def test_enum_values_are_translated_and_unknown_ones_rejected(tmp_path: Path) ->
     assert table.rejects.counts == {Reason.UNKNOWN_VALUE: 1}
 
 
+def test_codes_are_translated_and_those_not_named_stay_as_they_are(tmp_path: Path) -> None:
+    columns = {**bank().columns, "merchant_category_code": "shop", "merchant_country_code": "land"}
+    values = {"merchant_category_code": {"food": "5411"}, "merchant_country_code": {"Perú": "PE"}}
+    path = bank_file(
+        tmp_path, shop=["food", " food", "4829", "", None, "toys"], land=["Perú", "US", "", None, "PE", "PE"]
+    )
+    table = read(path, bank(columns=columns, amount={"unit": "major"}, values=values), max_reject_share=1)
+    assert table.frame["merchant_category_code"].to_list() == ["5411", "5411", "4829", "", ""]
+    assert table.frame["merchant_country_code"].to_list() == ["PE", "US", "", "", "PE"]
+    assert table.rejects.findings[0].remedy == "translate it in [values.merchant_category_code]"
+
+
 def test_a_label_is_late_by_the_delay_and_unset_where_a_row_is_not_labelled(tmp_path: Path) -> None:
     label = {"column": "bad", "fraud": ["Y"], "legitimate": ["N"], "delay_days": 7, "labelled": "done"}
     path = bank_file(tmp_path, bad=["Y", "N", "Y", None, "?"], done=["1", "1", "0", "0", "1"])

@@ -1,0 +1,1 @@
+"""Data of other layouts, to see that a mapping is all that new data need."""
