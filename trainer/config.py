@@ -6,7 +6,7 @@ Environment variables are `KUNTUR_TRAINER_` and the path of the setting joined b
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import ClassVar, Literal, Self
 
@@ -111,6 +111,41 @@ class ThresholdSettings(_Section):
     """Of these, transactions a day that may be stopped at once."""
 
 
+class BacktestSettings(_Section):
+    """How a recipe is judged on folds that follow one another in time. Days are of the mapping's zone."""
+
+    train_start: tuple[date, ...] = ()
+    """First day of the protocol's training of each fold. Unset: the newest `folds` that the data allow."""
+    folds: PositiveInt = 4
+    """Folds, with tests one behind the other, where train_start is unset."""
+    train_days: PositiveInt = 7
+    """Days of the protocol's training; the label delay and the test follow. What is learnt from reaches
+    further back, up to split.training_days."""
+    test_days: PositiveInt = 7
+    """Days of a fold's test."""
+    calibrate_days: PositiveInt = 7
+    """Newest days before the end of training, a third of what is learnt from at the most, that a first fit
+    leaves out: on them calibration and thresholds are chosen."""
+    remove_known: bool = True
+    """Leaves cards out of the test that were known to be compromised: those with a fraud between train_start
+    and the label delay before the day of the test."""
+    k: PositiveInt = 100
+    """Cards that are examined a day in card precision."""
+    resamples: PositiveInt = 200
+    """Replicates of the bootstrap, which draws accounts."""
+    cpus_per_fit: PositiveInt = 1
+    """Threads of a fit; as many fits run at once as the cluster has cores for."""
+    seed: int = 7
+    """Seed of fits and bootstrap."""
+
+    @field_validator("train_start")
+    @classmethod
+    def _each_once(cls, days: tuple[date, ...]) -> tuple[date, ...]:
+        if len(set(days)) < len(days):
+            raise ValueError("names a day twice")
+        return tuple(sorted(days))
+
+
 class RaySettings(_Section):
     """Where the search runs."""
 
@@ -140,6 +175,8 @@ class TrainerSettings(BaseSettings):
     """The search for a model."""
     thresholds: ThresholdSettings = ThresholdSettings()
     """What the advice may cost."""
+    backtest: BacktestSettings = BacktestSettings()
+    """How a recipe is judged on folds that follow one another in time."""
     ray: RaySettings = RaySettings()
     """Where the search runs."""
     registry: Path = Path("registry")
