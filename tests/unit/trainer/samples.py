@@ -11,7 +11,7 @@ import onnxruntime as ort
 
 from kuntur.bundle import Registry, Thresholds, TrainingWindow
 from kuntur.features import FEATURE_NAMES
-from trainer.calibration import Calibration
+from trainer.calibration import Calibration, PlattCalibration
 from trainer.export import build_onnx
 from trainer.export.parity import run, session
 from trainer.models import FAMILIES, FittedModel
@@ -19,7 +19,7 @@ from trainer.progress import Silent
 from trainer.publish import Candidate, publish
 from trainer.rows import TrainingRows
 
-CALIBRATION = Calibration(0.8, -0.3)
+CALIBRATION = PlattCalibration(0.8, -0.3)
 NAMES = (*FEATURE_NAMES[:4], "attribute.risk_band")
 WINDOW = TrainingWindow(
     train_start_time="2024-01-01T00:00:00+00:00",

@@ -7,7 +7,7 @@ import onnx
 import pytest
 
 from tests.unit.trainer.samples import CALIBRATION, features, fitted, training_rows
-from trainer.calibration import Calibration
+from trainer.calibration import PlattCalibration, fit_isotonic
 from trainer.export import ParityError, build_onnx, check_parity
 from trainer.export.graph import build_tree_values
 from trainer.export.parity import _check_comparisons, run, session
@@ -36,6 +36,14 @@ def inner_nodes(exported: bytes) -> list[int]:
     (tree,) = [n for n in onnx.load_from_string(exported).graph.node if n.op_type == "TreeEnsembleRegressor"]
     (modes,) = [a for a in tree.attribute if a.name == "nodes_modes"]
     return [place for place, mode in enumerate(modes.strings) if mode != b"LEAF"]
+
+
+@pytest.mark.parametrize("name", FAMILY_NAMES)
+def test_a_faithful_export_with_isotonic_calibration_passes(name: str) -> None:
+    model, rows = fitted(name), training_rows()
+    calibration = fit_isotonic(model.margin(rows.features), rows.label == 1)
+    assert len(calibration.margins) > 2
+    check_parity(model, calibration, build_onnx(model, calibration, 5), rows.features)
 
 
 @pytest.mark.parametrize("name", FAMILY_NAMES)
@@ -158,8 +166,8 @@ def test_a_leaf_value_one_step_off_fails(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", FAMILY_NAMES)
-@pytest.mark.parametrize("other", [Calibration(0.81, -0.3), Calibration(0.8, -0.301)])
-def test_another_calibration_fails(name: str, other: Calibration) -> None:
+@pytest.mark.parametrize("other", [PlattCalibration(0.81, -0.3), PlattCalibration(0.8, -0.301)])
+def test_another_calibration_fails(name: str, other: PlattCalibration) -> None:
     model = fitted(name)
     with pytest.raises(ParityError, match=r"exported .* fitted"):
         check_parity(model, CALIBRATION, build_onnx(model, other, 5), ROWS)
@@ -175,7 +183,7 @@ def test_another_model_fails(name: str) -> None:
 def test_a_score_that_is_no_number_fails() -> None:
     model = fitted("xgboost")
     with pytest.raises(ParityError):
-        check_parity(model, CALIBRATION, build_onnx(model, Calibration(float("nan"), 0.0), 5), ROWS)
+        check_parity(model, CALIBRATION, build_onnx(model, PlattCalibration(float("nan"), 0.0), 5), ROWS)
 
 
 @pytest.mark.parametrize("name", TREE_FAMILIES)

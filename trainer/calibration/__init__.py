@@ -1,0 +1,16 @@
+"""Probabilities that mean what they say: from raw margins, fitted on a slice later than the training."""
+
+from trainer.calibration.base import Calibration
+from trainer.calibration.choice import Method, fit
+from trainer.calibration.isotonic import IsotonicCalibration, fit_isotonic
+from trainer.calibration.platt import PlattCalibration, fit_platt
+
+__all__ = [
+    "Calibration",
+    "IsotonicCalibration",
+    "Method",
+    "PlattCalibration",
+    "fit",
+    "fit_isotonic",
+    "fit_platt",
+]
