@@ -147,12 +147,15 @@ class BacktestSettings(_Section):
 
 
 class RaySettings(_Section):
-    """Where the search runs."""
+    """Where the search runs, and what else Ray is for."""
 
     address: str | None = None
     """Address of a Ray cluster; unset starts Ray on this machine."""
     object_store_bytes: PositiveInt = 1 << 30
     """Shared memory for arrays when Ray starts here."""
+    replay: Literal["local", "sharded", "auto"] = "auto"
+    """Where features are computed: in this process, as tasks of Ray cut up by entity, or whichever is sooner
+    done for so many transactions."""
 
 
 class TrainerSettings(BaseSettings):

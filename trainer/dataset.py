@@ -11,7 +11,7 @@ import numpy.typing as npt
 from kuntur.features import FEATURE_NAMES, FeatureMatrix
 from kuntur.tables import Table
 from kuntur.transaction import ATTRIBUTE_PREFIX
-from trainer.history import replay
+from trainer.history import Replay, replay
 from trainer.labels import KnownOutcomes
 
 _LARGEST = float(np.finfo(np.float32).max)
@@ -42,9 +42,17 @@ class Dataset:
         return self.outcomes.labels(len(self), at_us)
 
 
-def build(table: Table, secret: npt.NDArray[np.uint64], progress: Callable[[int], None]) -> Dataset:
-    """Replays a table through the engine, with each outcome from the hour of its report on."""
-    replayed = replay(table, secret, progress)
+def build(
+    table: Table,
+    secret: npt.NDArray[np.uint64],
+    progress: Callable[[int], None],
+    compute: Replay | None = None,
+) -> Dataset:
+    """Replays a table through the engine, with each outcome from the hour of its report on.
+
+    compute: as for `history.replay`.
+    """
+    replayed = replay(table, secret, progress, compute)
     features = replayed.features
     if table.attributes:
         columns = [_as_float32(replayed.attributes[name]) for name in table.attributes]

@@ -14,6 +14,8 @@ from kuntur.tables import Table, to_batch
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from trainer.labels import NAME, KnownOutcomes, known_outcomes
 
+Replay = Callable[[TransactionBatch, OutcomeBatch, Callable[[int], None] | None], FeatureMatrix]
+
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
@@ -35,13 +37,19 @@ class Replayed:
 
 
 def replay(
-    table: Table, secret: npt.NDArray[np.uint64], progress: Callable[[int], None] | None = None
+    table: Table,
+    secret: npt.NDArray[np.uint64],
+    progress: Callable[[int], None] | None = None,
+    compute: Replay | None = None,
 ) -> Replayed:
-    """Replays a table with its outcomes, each from the hour after its report on."""
+    """Replays a table with its outcomes, each from the hour after its report on.
+
+    compute: how, of `shards.replay_of`; by default in this process.
+    """
     frame = table.frame
     batch = to_batch(frame, secret)
     known, outcomes = known_outcomes(table, batch.keys)
-    features = _served_features(table, batch, outcomes, progress)
+    features = _served_features(table, batch, outcomes, progress, compute or replay_here)
     currency = main_currency(frame["currency_code"])
     of_currency = (frame["currency_code"] == currency).to_numpy()
     return Replayed(
@@ -55,13 +63,24 @@ def replay(
     )
 
 
+def replay_here(
+    batch: TransactionBatch, outcomes: OutcomeBatch, progress: Callable[[int], None] | None
+) -> FeatureMatrix:
+    """Gives what serving would have given, computed in this process."""
+    return FeatureEngine().replay(batch, outcomes, progress)
+
+
 def _served_features(
-    table: Table, batch: TransactionBatch, outcomes: OutcomeBatch, progress: Callable[[int], None] | None
+    table: Table,
+    batch: TransactionBatch,
+    outcomes: OutcomeBatch,
+    progress: Callable[[int], None] | None,
+    compute: Replay,
 ) -> FeatureMatrix:
     order = table.frame["source_row"].arg_sort().to_numpy() if table.served_by_source_row else None
     if order is None or np.array_equal(order, np.arange(len(order))):
-        return FeatureEngine().replay(batch, outcomes, progress)
-    served = FeatureEngine().replay(batch.rows(order), outcomes, progress)
+        return compute(batch, outcomes, progress)
+    served = compute(batch.rows(order), outcomes, progress)
     features = np.empty_like(served)
     features[order] = served
     return features

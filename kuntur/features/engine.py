@@ -5,7 +5,7 @@ It is not safe for threads: whoever shares one holds a lock around each call.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,7 +21,7 @@ FeatureMatrix = npt.NDArray[np.float32]
 
 _HOUR_US = HOUR_S * MICROSECONDS
 _CHUNK = 16_384  # rows for which room is made at a time
-_ENTITIES = {
+ENTITIES = {
     "account": ACCOUNT_RECORD_WORDS,
     "merchant": PROFILE_RECORD_WORDS,
     "device": PROFILE_RECORD_WORDS,
@@ -47,9 +47,15 @@ class EngineCounts:
 class FeatureEngine:
     """Histories of accounts, merchants, devices and categories, and the features they give."""
 
-    def __init__(self, capacity: int = 1024) -> None:
-        """Starts empty, with room for `capacity` entities of each kind; it grows by itself."""
-        self._tables = [table.allocate(words, capacity) for words in _ENTITIES.values()]
+    def __init__(self, capacity: int = 1024, kinds: Collection[str] = tuple(ENTITIES)) -> None:
+        """Starts empty, with room for `capacity` entities of each kind; it grows by itself.
+
+        kinds: of ENTITIES; the features of the other kinds are those of transactions without such an entity.
+        """
+        self._tables = [
+            table.allocate(words, capacity) if kind in kinds else table.closed(words)
+            for kind, words in ENTITIES.items()
+        ]
         self._counters = np.zeros(kernel.COUNTERS, dtype=np.int64)
         self._room = capacity
 
@@ -108,10 +114,24 @@ class FeatureEngine:
         later hour, the rest at the end, a later one of the same transaction in place of the earlier;
         progress: called with the number of rows done.
         """
-        changes = label_changes(outcomes)
+        return self.replay_changes(batch, label_changes(outcomes), latest_hours(batch), progress=progress)
+
+    def replay_changes(
+        self,
+        batch: TransactionBatch,
+        changes: LabelChanges,
+        hours: npt.NDArray[np.int64],
+        columns: slice | npt.NDArray[np.intp] = slice(None),
+        progress: Callable[[int], None] | None = None,
+    ) -> FeatureMatrix:
+        """Replays transactions, which may be part of a history, and gives some columns of their features.
+
+        hours: int64 [n], `latest_hours` of the whole history; columns: of the catalogue; the rest as for
+        `replay`. Gives float32 [n, columns].
+        """
         report_hours = changes.known_us // _HOUR_US
-        hours = np.maximum.accumulate(batch.ints[:, IntColumn.EVENT_TIME_US] // _HOUR_US)
-        out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
+        width = np.arange(len(CATALOGUE))[columns].size
+        out = np.empty((len(batch), width), dtype=np.float32)
         starts = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1)) if len(hours) else np.empty(0, np.intp)
         known_until = np.searchsorted(report_hours, hours[starts], side="left")
         ends = [*starts[1:], len(batch)] if len(starts) else []
@@ -120,7 +140,7 @@ class FeatureEngine:
             if until > known:
                 self.apply(changes.rows(slice(known, until)))
                 known = until
-            out[start:end] = self.process(batch.rows(slice(start, end)))
+            out[start:end] = self.process(batch.rows(slice(start, end)))[:, columns]
             if progress is not None:
                 progress(int(end))
         self.apply(changes.rows(slice(known, None)))
@@ -130,7 +150,7 @@ class FeatureEngine:
     def counts(self) -> EngineCounts:
         """What the engine holds and what came too late."""
         entities = {
-            name: int(memory[table.P_USED]) for name, memory in zip(_ENTITIES, self._tables, strict=True)
+            name: int(memory[table.P_USED]) for name, memory in zip(ENTITIES, self._tables, strict=True)
         }
         late, dropped, outcomes_late = (int(value) for value in self._counters)
         return EngineCounts(entities, late, dropped, outcomes_late)
@@ -141,7 +161,13 @@ class FeatureEngine:
         self._room -= rows
         if self._room < 0:
             self._tables = [table.reserve(memory, rows) for memory in self._tables]
-            self._room = min(int(m[table.P_CAPACITY] - m[table.P_USED]) for m in self._tables) - rows
+            opened = [memory for memory in self._tables if not table.is_closed(memory)]
+            self._room = min(int(m[table.P_CAPACITY] - m[table.P_USED]) for m in opened) - rows
+
+
+def latest_hours(batch: TransactionBatch) -> npt.NDArray[np.int64]:
+    """Gives the latest hour of event time up to each transaction, int64 [n]: until then reports are known."""
+    return np.maximum.accumulate(batch.ints[:, IntColumn.EVENT_TIME_US] // _HOUR_US)
 
 
 class FeatureSelection:

@@ -17,7 +17,7 @@ from kuntur.features.catalogue import LOCAL_TIME_OFFSET_H
 from kuntur.features.layout import LOG_QUANTUM, UNSET_DEGREES
 from kuntur.features.novelty import is_known, remember
 from kuntur.features.prefetch import prefetch_place, prefetch_record
-from kuntur.features.table import borrow_blank, find, find_or_add, return_blank
+from kuntur.features.table import borrow_blank, find, find_or_add, is_closed, return_blank
 from kuntur.features.windows import (
     DAILY_HOP,
     DAILY_HOPS,
@@ -265,7 +265,7 @@ def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, 
     width = _PROFILE_COLUMNS + (1 if with_accounts else 0)
     key = keys[i, column]
     counted = ints[i, COUNTED] != 0
-    if key == np.uint64(0):
+    if key == np.uint64(0) or is_closed(table):
         out[i, j : j + width] = np.nan
         return j + width
     start, fresh = _record_of(table, key, counted)
@@ -307,7 +307,7 @@ _ACCOUNT_COLUMNS = 4 * 4 + 18
 def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, counters):
     key = keys[i, ACCOUNT]
     counted = ints[i, COUNTED] != 0
-    if key == np.uint64(0):
+    if key == np.uint64(0) or is_closed(table):
         out[i, j : j + _ACCOUNT_COLUMNS] = np.nan
         return j + _ACCOUNT_COLUMNS
     start, fresh = _record_of(table, key, counted)
@@ -361,7 +361,7 @@ def process(keys, ints, floats, accounts, merchants, devices, categories, counte
 
 @njit(cache=True, nogil=False)
 def _report_profile(table, key, hour, day, frauds, outcomes):
-    if key == np.uint64(0):
+    if key == np.uint64(0) or is_closed(table):
         return 0
     start, fresh = find_or_add(table, key)
     halves, h = table.view(np.int32), 2 * (start + at.PROFILE_WORDS)
@@ -373,7 +373,7 @@ def _report_profile(table, key, hour, day, frauds, outcomes):
 
 @njit(cache=True, nogil=False)
 def _report_account(table, key, hour, frauds):
-    if key == np.uint64(0) or frauds == 0:
+    if key == np.uint64(0) or frauds == 0 or is_closed(table):
         return
     start, fresh = find_or_add(table, key)
     halves, h = table.view(np.int32), 2 * (start + at.ACCOUNT_WORDS)

@@ -31,6 +31,19 @@ def allocate(record_words: int, capacity: int) -> Memory:
     return memory
 
 
+def closed(record_words: int) -> Memory:
+    """Makes a table that stays empty: entities of its kind are left out, as if they had no key."""
+    memory = allocate(record_words, 1)[: HEADER_WORDS + 16].copy()
+    memory[P_CAPACITY] = 0
+    return memory
+
+
+@njit(cache=True, nogil=False)
+def is_closed(memory):
+    """Tells whether a table was made to stay empty."""
+    return memory[P_CAPACITY] == 0
+
+
 @njit(cache=True, nogil=False)
 def _tag(key):
     # The upper half of the key and the record's number share a word, so that a probe of a place that
@@ -122,7 +135,7 @@ def _reinsert(source, target):
 def reserve(memory: Memory, additional: int) -> Memory:
     """Gives a table with room for `additional` new records: the same one, or one twice as large or more."""
     needed = int(memory[P_USED]) + additional
-    if needed <= memory[P_CAPACITY]:
+    if is_closed(memory) or needed <= memory[P_CAPACITY]:
         return memory
     larger = allocate(int(memory[P_RECORD_WORDS]), max(needed, 2 * int(memory[P_CAPACITY])))
     _reinsert(memory, larger)
