@@ -102,13 +102,35 @@ class SearchSettings(_Section):
     """Seed of everything that draws."""
 
 
+class CalibrationSettings(_Section):
+    """How margins become probabilities."""
+
+    method: Literal["auto", "platt", "isotonic"] = "auto"
+    """platt: a line, two numbers. isotonic: a curve. auto: the line below 100 frauds in the calibration
+    window, else the curve where it does better on rows left out."""
+
+
 class ThresholdSettings(_Section):
     """What the advice may cost."""
 
+    method: Literal["budget", "cost"] = "budget"
+    """budget: the highest scores that the alerts a day allow. cost: what comes cheapest on the calibration
+    window, whatever the number of alerts."""
     review_alerts_per_day: PositiveFloat = 50
-    """Transactions a day that analysts can look at."""
+    """Transactions a day that analysts can look at. The gate compares models at so many alerts by either
+    method."""
     decline_alerts_per_day: PositiveFloat = 10
     """Of these, transactions a day that may be stopped at once."""
+    fraud_loss_share: float = Field(default=1.0, ge=0, le=1)
+    """Share of the amount that a fraud costs when it passes."""
+    investigation_cost: float = Field(default=15.0, ge=0)
+    """What an analyst's look at a transaction costs, in units of the data's most frequent currency."""
+    review_recovery_share: float = Field(default=0.9, ge=0, le=1)
+    """Share of the loss that is saved when a fraud is reviewed."""
+    wrong_decline_cost: float = Field(default=60.0, ge=0)
+    """What it costs to decline a legitimate transaction, in units of the data's most frequent currency."""
+    wrong_decline_share: float = Field(default=0.02, ge=0, le=1)
+    """Share of the amount that it costs besides: the business that is lost."""
 
 
 class BacktestSettings(_Section):
@@ -176,6 +198,8 @@ class TrainerSettings(BaseSettings):
     """How time is cut."""
     search: SearchSettings = SearchSettings()
     """The search for a model."""
+    calibration: CalibrationSettings = CalibrationSettings()
+    """How margins become probabilities."""
     thresholds: ThresholdSettings = ThresholdSettings()
     """What the advice may cost."""
     backtest: BacktestSettings = BacktestSettings()

@@ -1,4 +1,4 @@
-"""How well a model finds fraud, and where its thresholds should lie."""
+"""How well a model finds fraud. Where its thresholds lie is `trainer.thresholds`'."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from kuntur.bundle import Thresholds
-from trainer.config import ThresholdSettings
 
 Float32 = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
@@ -16,27 +15,6 @@ Flags = npt.NDArray[np.bool_]
 def average_precision(label: Flags, score: npt.NDArray[np.float32]) -> float:
     """Gives the area under precision over recall, without interpolation; 0 when there is no fraud."""
     return float(average_precision_score(label, score)) if label.any() else 0.0
-
-
-def _threshold(probability: Float32, alerts: float) -> float:
-    """Gives the lowest threshold that raises at most so many alerts on these rows."""
-    allowed = int(alerts)
-    if allowed >= len(probability):
-        return 0.0
-    ordered = np.sort(probability)[::-1]
-    # Just above the first score that is one too many, so that its equals stay below as well.
-    return float(min(np.nextafter(ordered[allowed], np.float32(2)), np.float32(1)))
-
-
-def thresholds(probability: Float32, days: float, settings: ThresholdSettings) -> Thresholds:
-    """Chooses thresholds that keep to the alert budget on rows of `days` days."""
-    review = _threshold(probability, settings.review_alerts_per_day * days)
-    decline = max(review, _threshold(probability, settings.decline_alerts_per_day * days))
-    rationale = (
-        f"Alert budget: at most {settings.review_alerts_per_day:g} reviews a day, of which at most "
-        f"{settings.decline_alerts_per_day:g} are declined, on the {days:g} days of its calibration."
-    )
-    return Thresholds(review=review, decline=decline, rationale=rationale)
 
 
 def figures(

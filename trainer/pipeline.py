@@ -10,7 +10,7 @@ import numpy as np
 
 from kuntur.bundle import Registry, TrainingWindow
 from kuntur.identity import secret_from_hex
-from trainer import calibration, evaluate
+from trainer import calibration, evaluate, thresholds
 from trainer.config import TrainerSettings
 from trainer.dataset import build, informative
 from trainer.export import build_onnx, check_parity
@@ -68,7 +68,9 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
     progress.note(f"Fitting {found.best.parameters['algorithm']} on all rows")
     model = _fit(training, found.best, settings)
 
-    calibrated = calibration.fit(model.margin(calibrate.features), calibrate.label)
+    calibrated = calibration.fit(
+        model.margin(calibrate.features), calibrate.label, settings.calibration.method
+    )
     exported = build_onnx(model, calibrated, len(columns))
     validation = np.concatenate([rows.select.features, calibrate.features, test.features])
     progress.note(f"Checking the export on {len(validation):,} rows and around every comparison")
@@ -76,9 +78,16 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
 
     served = session(exported)
     probability = run(served, calibrate.features)
-    thresholds = evaluate.thresholds(probability, settings.split.calibrate_days, settings.thresholds)
+    chosen = thresholds.choose(
+        probability,
+        calibrate.label,
+        calibrate.amount,
+        settings.split.calibrate_days,
+        settings.thresholds,
+        dataset.currency,
+    )
     metrics = evaluate.figures(
-        test.label, run(served, test.features), test.amount, settings.split.test_days, thresholds
+        test.label, run(served, test.features), test.amount, settings.split.test_days, chosen
     )
     candidate = Candidate(
         onnx=exported,
@@ -90,7 +99,7 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
         row_count=len(dataset),
         fraud_count=int(dataset.is_fraud.sum()),
         metrics=metrics,
-        thresholds=thresholds,
+        thresholds=chosen,
         parity=parity,
     )
     documents = {

@@ -2,64 +2,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from kuntur.bundle import Thresholds
-from trainer.config import ThresholdSettings
-from trainer.evaluate import average_precision, calibration_error, figures, thresholds
+from trainer.evaluate import average_precision, calibration_error, figures
 
 
 def floats(*values: float) -> np.ndarray:
     return np.array(values, dtype=np.float32)
-
-
-@given(
-    st.lists(st.sampled_from([0.0, 1e-30, 0.01, 0.3, 0.30000001, 0.9, 1.0]), min_size=1, max_size=80),
-    st.floats(0.1, 30),
-    st.floats(0.1, 5),
-    st.floats(0.1, 5),
-)
-def test_thresholds_keep_to_the_alert_budget_also_with_equal_scores(
-    values: list[float], days: float, review: float, decline: float
-) -> None:
-    settings = ThresholdSettings(review_alerts_per_day=review, decline_alerts_per_day=decline)
-    probability = floats(*values)
-    chosen = thresholds(probability, days, settings)
-    assert 0 <= chosen.review <= chosen.decline <= 1
-    for threshold, budget in ((chosen.review, review), (chosen.decline, decline)):
-        alerts = int((probability >= np.float32(threshold)).sum())
-        # Certain fraud is an alert at any threshold: no probability lies above 1.
-        assert alerts <= budget * days or (probability == 1).sum() == alerts
-
-
-def test_a_threshold_uses_the_whole_budget_where_scores_differ() -> None:
-    probability = np.random.default_rng(0).permutation(np.linspace(0, 0.9, 1000)).astype(np.float32)
-    settings = ThresholdSettings(review_alerts_per_day=5, decline_alerts_per_day=2)
-    chosen = thresholds(probability, 10, settings)
-    assert int((probability >= np.float32(chosen.review)).sum()) == 50
-    assert int((probability >= np.float32(chosen.decline)).sum()) == 20
-
-
-def test_a_budget_above_all_rows_reviews_everything() -> None:
-    chosen = thresholds(floats(0.1, 0.2), 10, ThresholdSettings())
-    assert chosen.review == 0
-
-
-def test_the_rationale_tells_the_budget_and_the_days() -> None:
-    settings = ThresholdSettings(review_alerts_per_day=30, decline_alerts_per_day=2.5)
-    rationale = thresholds(floats(0.1), 7, settings).rationale
-    assert "at most 30 reviews a day" in rationale
-    assert "at most 2.5 are declined" in rationale
-    assert "7 days" in rationale
-
-
-def test_a_threshold_survives_the_way_through_json_as_float32() -> None:
-    probability = floats(0.1, 0.2, 0.3, 0.4)
-    chosen = thresholds(probability, 1, ThresholdSettings(review_alerts_per_day=2, decline_alerts_per_day=1))
-    again = Thresholds.model_validate_json(chosen.model_dump_json())
-    assert (probability >= np.float32(again.review)).tolist() == [False, False, True, True]
-    assert (probability >= np.float32(again.decline)).tolist() == [False, False, False, True]
 
 
 def test_figures_on_six_transactions_are_those_worked_out_by_hand() -> None:
