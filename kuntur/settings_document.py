@@ -6,15 +6,19 @@ import inspect
 import json
 import textwrap
 from collections.abc import Iterator
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, SecretStr
 from pydantic.fields import FieldInfo
 
 
 def fields(settings: type[BaseModel]) -> Iterator[tuple[str, str, FieldInfo]]:
-    """Gives section, name and definition of every key, those without a section first."""
+    """Gives section, name and definition of every key, those without a section first.
+
+    A section within a section is named with a dot, such as "data.postgres", and follows the other.
+    """
     sections: dict[str, type[BaseModel]] = {}
     for name, field in settings.model_fields.items():
         kind = field.annotation
@@ -23,19 +27,20 @@ def fields(settings: type[BaseModel]) -> Iterator[tuple[str, str, FieldInfo]]:
         else:
             yield "", name, field
     for section, kind in sections.items():
-        yield from ((section, name, inner) for name, inner in kind.model_fields.items())
+        for inner, name, field in fields(kind):
+            yield f"{section}.{inner}" if inner else section, name, field
 
 
 def to_toml(settings: BaseModel, variable_prefix: str, hidden: dict[str, Any]) -> str:
-    """Writes settings of one level of sections as TOML.
+    """Writes settings as TOML.
 
     hidden: by key, such as "history.hash_key", the value at which a secret may be shown: any other is
-    left out.
+    left out. A SecretStr is never shown.
     """
     lines: list[str] = []
     current = ""
     for section, name, field in fields(type(settings)):
-        holder: BaseModel = getattr(settings, section) if section else settings
+        holder: BaseModel = attrgetter(section)(settings) if section else settings
         if section != current:
             purpose = inspect.cleandoc(type(holder).__doc__ or "")
             lines += ["", f"# {purpose}", f"[{section}]"]
@@ -45,7 +50,7 @@ def to_toml(settings: BaseModel, variable_prefix: str, hidden: dict[str, Any]) -
         meaning = f"{inspect.cleandoc(field.description or '')} [{variable}]"
         lines += textwrap.wrap(meaning, 100, initial_indent="# ", subsequent_indent="# ")
         value = getattr(holder, name)
-        if key in hidden and value != hidden[key]:
+        if isinstance(value, SecretStr) or (key in hidden and value != hidden[key]):
             lines.append(f"# {name} is set and not shown")
         elif value is None:
             lines.append(f"# {name} =")

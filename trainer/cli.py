@@ -23,6 +23,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 _TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+_DATABASE = "The address of its database is a setting, as in the example."
 _ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
 
 
@@ -76,6 +77,15 @@ def train(
     journal: Annotated[
         Path | None, typer.Option(help="Learn from a server's journal instead of files.")
     ] = None,
+    postgres_table: Annotated[
+        str | None,
+        typer.Option(
+            help=f"Learn from a PostgreSQL table instead of files, such as public.cards. {_DATABASE}"
+        ),
+    ] = None,
+    postgres_query: Annotated[
+        str | None, typer.Option(help=f"Learn from what a SELECT gives. {_DATABASE}")
+    ] = None,
     since: Annotated[
         datetime | None, typer.Option(formats=_TIMES, help=f"Earliest event time to read. {_ZONE}")
     ] = None,
@@ -107,12 +117,17 @@ def train(
 
       kuntur-trainer train --journal journal --trials 40 --ray-address auto
 
+      export KUNTUR_TRAINER_DATA__POSTGRES__URI=postgresql://user:password@host:5432/database
+
+      kuntur-trainer train --postgres-table public.pagos --mapping banco.toml --since 2024-01-01
+
     """
     given: dict[str, Any] = {
         "data": {
             "paths": tuple(files) if files else None,
             "mapping": mapping,
             "journal": journal,
+            "postgres": {"table": postgres_table, "query": postgres_query},
             "since": since,
             "until": until,
         },
@@ -120,18 +135,12 @@ def train(
         "search": {"trials": trials},
         "thresholds": {"review_alerts_per_day": alerts_per_day},
         "ray": {"address": ray_address},
+        "registry": registry,
+        "work": work,
     }
-    overrides: dict[str, object] = {
-        section: {name: value for name, value in values.items() if value is not None}
-        for section, values in given.items()
-        if any(value is not None for value in values.values())
-    }
-    overrides |= {
-        name: value for name, value in {"registry": registry, "work": work}.items() if value is not None
-    }
-    settings = _settings(config, overrides)
-    if not settings.data.paths and settings.data.journal is None:
-        raise fault("nothing to learn from: give files, or --journal DIRECTORY")
+    settings = _settings(config, _given(given))
+    if not settings.data.chosen:
+        raise fault("nothing to learn from: give files, --journal DIRECTORY, or --postgres-table TABLE")
     _train(settings)
 
 
@@ -202,6 +211,12 @@ def _train(settings: TrainerSettings) -> None:
         with Terminal(console) as progress:
             report = run(settings, progress)
     show(report, settings.registry, console)
+
+
+def _given(options: dict[str, Any]) -> dict[str, Any]:
+    """Gives the options that were given, without sections that have none."""
+    inner = {name: _given(value) if isinstance(value, dict) else value for name, value in options.items()}
+    return {name: value for name, value in inner.items() if value is not None and value != {}}
 
 
 def _settings(config: Path | None, overrides: dict[str, object]) -> TrainerSettings:

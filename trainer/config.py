@@ -16,6 +16,7 @@ from pydantic import (
     Field,
     PositiveFloat,
     PositiveInt,
+    SecretStr,
     field_validator,
     model_validator,
 )
@@ -38,8 +39,36 @@ class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
+class PostgresSettings(_Section):
+    """A PostgreSQL database whose rows are read instead of files: a table, or what a query gives."""
+
+    uri: SecretStr | None = None
+    """postgresql://user:password@host:5432/database; better in the environment than in a file, and never
+    shown. Without a password, that of PGPASSWORD or ~/.pgpass."""
+    table: str | None = None
+    """Table or view to read, such as public.cards; its name as it is, in upper and lower case."""
+    query: str | None = None
+    """SELECT to read instead of a table. It runs read-only, in UTC; its order does not matter."""
+
+    @property
+    def chosen(self) -> bool:
+        """Whether rows are to be read from here."""
+        return self.table is not None or self.query is not None
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> Self:
+        if self.table is not None and self.query is not None:
+            raise ValueError("give a table or a query, not both")
+        if self.chosen and self.uri is None:
+            raise ValueError(
+                "a table or query needs the address of its database: set "
+                f"{ENVIRONMENT_PREFIX}DATA__POSTGRES__URI=postgresql://user:password@host:5432/database"
+            )
+        return self
+
+
 class DataSettings(_Section):
-    """Where the transactions come from."""
+    """Where the transactions come from: files, a journal or PostgreSQL."""
 
     paths: tuple[str, ...] = ()
     """Files or globs: CSV, Parquet, JSON lines."""
@@ -47,6 +76,8 @@ class DataSettings(_Section):
     """A shipped mapping (kuntur, handbook) or the path of one."""
     journal: Path | None = None
     """Directory of a server's journal, read instead of files; not both."""
+    postgres: PostgresSettings = PostgresSettings()
+    """A PostgreSQL database whose rows are read instead of files."""
     since: datetime | None = None
     """Earliest event time to read; all when unset. A time that names no zone is in the mapping's; UTC with a
     journal."""
@@ -56,10 +87,17 @@ class DataSettings(_Section):
     max_reject_share: float = Field(default=0.01, ge=0, le=1)
     """Above this share of bad rows the run stops."""
 
+    @property
+    def chosen(self) -> bool:
+        """Whether there is anything to read from."""
+        return bool(self.paths) or self.journal is not None or self.postgres.chosen
+
     @model_validator(mode="after")
     def _one_source(self) -> Self:
         if self.paths and self.journal is not None:
             raise ValueError("give files or a journal, not both")
+        if self.postgres.chosen and (self.paths or self.journal is not None):
+            raise ValueError("give PostgreSQL or files or a journal, only one of them")
         return self
 
 
@@ -189,6 +227,7 @@ class TrainerSettings(BaseSettings):
         frozen=True,
         extra="forbid",
         use_attribute_docstrings=True,
+        hide_input_in_errors=True,  # what was given may hold a password
     )
     config_file: ClassVar[Path | None] = None
 

@@ -43,11 +43,12 @@ def training() -> Iterator[None]:
     from kuntur.journal_file import JournalError
     from trainer.cluster import ClusterError
     from trainer.export import ParityError
+    from trainer.postgres import PostgresError
     from trainer.search import SearchFailedError
     from trainer.split import TooLittleHistoryError
 
     try:
-        with told(TooLittleHistoryError, JournalError, ClusterError):
+        with told(TooLittleHistoryError, JournalError, ClusterError, PostgresError):
             yield
     except (SearchFailedError, ParityError) as error:
         console.print(f"[red]nothing was published:[/red] {escape(str(error))}", highlight=False)

@@ -1,17 +1,19 @@
-"""Where a training run's transactions come from: files described by a mapping, or a server's journal."""
+"""Where a training run's transactions come from: files, PostgreSQL or a server's journal."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from kuntur.tables import Mapping, Table, read
+from kuntur.tables import Mapping, Table, read, read_frame
 from trainer.config import TrainerSettings
 from trainer.journal import read_journal
 from trainer.labels import known_at
+from trainer.postgres import fetch, source_name
 from trainer.progress import Progress
 from trainer.split import TooLittleHistoryError
 
@@ -31,11 +33,12 @@ class Source:
 def read_source(settings: TrainerSettings, progress: Progress) -> Source:
     """Reads what the settings name, as it was known at their `until` or just after the last transaction.
 
-    Raises what `kuntur.tables.read` and `read_journal` raise, TooLittleHistoryError for no transaction.
+    Raises what `kuntur.tables.read`, `read_journal` and `trainer.postgres.fetch` raise,
+    TooLittleHistoryError for no transaction.
     """
     journal = settings.data.journal
     if journal is None:
-        table, until, delay = _files(settings, progress)
+        table, until, delay = _mapped(settings, progress)
     else:
         table, until, delay = _journal(journal, settings)
     if until is None:
@@ -60,19 +63,22 @@ def _journal(directory: Path, settings: TrainerSettings) -> tuple[Table, datetim
     return read_journal(directory, since=since, until=until), until, None
 
 
-def _files(settings: TrainerSettings, progress: Progress) -> tuple[Table, datetime | None, float | None]:
+def _mapped(settings: TrainerSettings, progress: Progress) -> tuple[Table, datetime | None, float | None]:
     data = settings.data
     mapping = Mapping.load(data.mapping)
-    until = mapping.aware(data.until)
+    since, until = mapping.aware(data.since), mapping.aware(data.until)
     settings.work.mkdir(parents=True, exist_ok=True)
-    table = read(
-        data.paths,
-        mapping,
-        reject_path=settings.work / "rejects.csv",
-        max_reject_share=data.max_reject_share,
-        since=mapping.aware(data.since),
-        until=until,
-    )
+    options: dict[str, Any] = {
+        "reject_path": settings.work / "rejects.csv",
+        "max_reject_share": data.max_reject_share,
+        "since": since,
+        "until": until,
+    }
+    if data.postgres.chosen:
+        rows, name = fetch(data.postgres, mapping, since, until), source_name(data.postgres)
+        table = read_frame(rows, name, mapping, **options)
+    else:
+        table = read(data.paths, mapping, **options)
     if table.rejects.rows_rejected:
         counts = ", ".join(f"{reason}: {rows:,}" for reason, rows in table.rejects.counts.items())
         progress.note(f"Refused {table.rejects.rows_rejected:,} rows ({counts}); see {table.rejects.path}")

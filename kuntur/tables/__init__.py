@@ -1,4 +1,4 @@
-"""Transactions and outcomes in files: described by a mapping, read by Polars, checked by the API's rules.
+"""Transactions and outcomes in files or frames: described by a mapping, read by Polars, checked by the rules.
 
 For the trainer and the clients. The server never imports this package, so it needs no Polars.
 """
@@ -11,9 +11,9 @@ from kuntur.tables.mapping import Mapping, MappingError, shipped_mappings
 from kuntur.tables.outcomes import OutcomeTable, read_outcomes
 from kuntur.tables.rejects import Finding, RejectReport, TooManyRejects
 from kuntur.tables.rules import Reason
-from kuntur.tables.scan import SourceError
+from kuntur.tables.scan import SourceError, needed_columns, prefixed_attributes, require_columns
 from kuntur.tables.schema import attribute_columns, canonical_schema
-from kuntur.tables.sources import read
+from kuntur.tables.sources import read, read_frame
 from kuntur.tables.table import Table, content_hash
 
 __all__ = [
@@ -32,8 +32,12 @@ __all__ = [
     "attribute_columns",
     "canonical_schema",
     "content_hash",
+    "needed_columns",
+    "prefixed_attributes",
     "read",
+    "read_frame",
     "read_outcomes",
+    "require_columns",
     "shipped_mappings",
     "to_batch",
     "to_keys",

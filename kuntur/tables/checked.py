@@ -66,11 +66,11 @@ def checked_rows(
 
 
 def _unreadable(files: Sequence[SourceFile], error: PolarsError) -> str:
-    names = ", ".join(str(file.path) for file in files[:_FILES_NAMED])
+    names = ", ".join(file.name for file in files[:_FILES_NAMED])
     more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
     # What follows the first line is on settings of Polars that a mapping does not have.
     said = str(error).splitlines()[0]
-    quotes = f"; in CSV, {QUOTING}" if any(is_csv(file.path) for file in files) else ""
+    quotes = f"; in CSV, {QUOTING}" if any(is_csv(Path(file.name)) for file in files) else ""
     return f"cannot read the rows of {names}{more}: {said}{quotes}"
 
 

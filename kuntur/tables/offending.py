@@ -34,7 +34,7 @@ def rejected_rows(
         values.filter(pl.col(_ROW).is_in(where.implode()))
         .with_columns(_value(file, fault, columns, where).alias("!value"))
         .select(
-            source_file=pl.lit(str(file.path)),
+            source_file=pl.lit(file.name),
             file_row=pl.col(_ROW) + 1,
             source_row=pl.col(_ROW) + offset,
             reason=pl.lit(fault[0].value),

@@ -1,4 +1,4 @@
-"""Opening files: globs, extensions, columns. What is in the rows is left to `sources`."""
+"""Opening files and frames: globs, extensions, columns. What is in the rows is left to `sources`."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ class SourceError(ValueError):
 class SourceFile:
     """A file that is open for reading: its columns are known, its rows are not read yet.
 
-    irregular: rows that cannot be read by the header, as `csv_rows` gives them.
+    name: its path, or what a frame goes by; irregular: rows that cannot be read by the header, as
+    `csv_rows` gives them.
     """
 
-    path: Path
+    name: str
     rows: pl.LazyFrame
     schema: pl.Schema
     irregular: pl.DataFrame
@@ -67,12 +68,27 @@ def open_files(
             except (PolarsError, OSError, csv_rows.CsvError) as error:
                 problems.append(f"{path}: cannot be read: {error}")
     for file in files:
-        problems.extend(_column_problems(file, mapping, needed))
+        problems.extend(_column_problems(file.name, file.schema, mapping, needed))
     if not problems and not files:
         problems.append("no path given")
     if problems:
         raise SourceError("\n".join(["cannot read the files:", *(f"  {line}" for line in problems)]))
     return files
+
+
+def require_columns(name: str, schema: pl.Schema, mapping: Mapping) -> None:
+    """Raises SourceError, with every problem, when a mapping cannot read transactions from these columns.
+
+    name: what the rows go by in messages.
+    """
+    if problems := list(_column_problems(name, schema, mapping, needed_columns(mapping))):
+        raise SourceError("\n".join([f"cannot read {name}:", *(f"  {line}" for line in problems)]))
+
+
+def open_frame(frame: pl.DataFrame, name: str, mapping: Mapping) -> SourceFile:
+    """Opens a frame of transactions as if it were a file. Raises SourceError as `require_columns` does."""
+    require_columns(name, frame.schema, mapping)
+    return SourceFile(name, frame.lazy(), frame.schema, csv_rows.no_rows())
 
 
 def _matches(pattern: str) -> list[Path]:
@@ -92,7 +108,7 @@ def _opened(path: Path, mapping: Mapping) -> SourceFile:
     if csv_rows.is_csv(path):
         row_count = rows.select(pl.len())
         irregular = csv_rows.irregular_rows(path, mapping.csv_separator, len(schema), row_count)
-    return SourceFile(path, rows, schema, irregular)
+    return SourceFile(str(path), rows, schema, irregular)
 
 
 def _scan(path: Path, mapping: Mapping) -> pl.LazyFrame:
@@ -149,20 +165,22 @@ def prefixed_attributes(mapping: Mapping, columns: Iterable[str]) -> dict[str, s
     return {column[len(prefix) :]: column for column in columns if column.startswith(prefix)}
 
 
-def _column_problems(file: SourceFile, mapping: Mapping, needed: dict[str, bool]) -> Iterable[str]:
-    existing = file.schema.names()
+def _column_problems(
+    file: str, schema: pl.Schema, mapping: Mapping, needed: dict[str, bool]
+) -> Iterable[str]:
+    existing = schema.names()
     missing = [name for name, must in needed.items() if must and name not in existing]
     for name in missing:
         close = difflib.get_close_matches(
             name.lower(), [other.lower() for other in existing], n=3, cutoff=0.6
         )
         close = [other for other in existing if other.lower() in close]
-        yield f"{file.path}: no column {name!r}" + (f"; closest: {', '.join(close)}" if close else "")
+        yield f"{file}: no column {name!r}" + (f"; closest: {', '.join(close)}" if close else "")
     if missing:
-        yield f"{file.path}: its columns are {', '.join(existing)}"
+        yield f"{file}: its columns are {', '.join(existing)}"
         separators = [mark for mark in ";\t|," if mark in existing[0]] if len(existing) == 1 else []
         for mark in separators[:1]:
-            yield f"{file.path}: these look separated by {mark!r}: give that as csv_separator in the mapping"
+            yield f"{file}: these look separated by {mark!r}: give that as csv_separator in the mapping"
     for name, column in mapping.columns.items():
-        if column in needed and column in existing and file.schema[column].is_nested():
-            yield f"{file.path}: column {column!r} for {name} is nested ({file.schema[column]}), not a value"
+        if column in needed and column in existing and schema[column].is_nested():
+            yield f"{file}: column {column!r} for {name} is nested ({schema[column]}), not a value"

@@ -1,4 +1,4 @@
-"""Reads files of transactions into one canonical table: scan, map, check, sort.
+"""Reads files or a frame of transactions into one canonical table: scan, map, check, sort.
 
 Polars reads lazily and in parallel; only the rows of the wanted time range are ever held.
 """
@@ -16,7 +16,14 @@ from kuntur.tables.canonical import canonical
 from kuntur.tables.checked import checked_rows
 from kuntur.tables.mapping import Mapping
 from kuntur.tables.rules import row_rules
-from kuntur.tables.scan import SourceError, SourceFile, needed_columns, open_files, prefixed_attributes
+from kuntur.tables.scan import (
+    SourceError,
+    SourceFile,
+    needed_columns,
+    open_files,
+    open_frame,
+    prefixed_attributes,
+)
 from kuntur.tables.schema import canonical_schema
 from kuntur.tables.table import Table
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
@@ -39,11 +46,42 @@ def read(
     what is read. Raises MappingError when the mapping gives no transactions, SourceError when files or
     columns are missing, TooManyRejects when more than max_reject_share (0 to 1) of the rows are rejected.
     """
+    mapping.require("transactions")
+    files = open_files(paths, mapping, needed_columns(mapping))
+    return _read(files, mapping, reject_path, max_reject_share, since, until)
+
+
+def read_frame(
+    frame: pl.DataFrame,
+    name: str,
+    mapping: Mapping,
+    *,
+    reject_path: Path | None = None,
+    max_reject_share: float = 0.01,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> Table:
+    """Reads rows that are in memory, such as a database's, as `read` reads those of a file.
+
+    frame: columns as the mapping names them, of any type that a file could give; name: what they go by in
+    messages and in the reject file, whose file_row then counts the frame's rows from 1.
+    """
+    mapping.require("transactions")
+    files = [open_frame(frame, name, mapping)]
+    return _read(files, mapping, reject_path, max_reject_share, since, until)
+
+
+def _read(
+    files: list[SourceFile],
+    mapping: Mapping,
+    reject_path: Path | None,
+    max_reject_share: float,
+    since: datetime | None,
+    until: datetime | None,
+) -> Table:
     for name, bound in (("since", since), ("until", until)):
         if bound is not None and bound.tzinfo is None:
             raise ValueError(f"{name} needs a time zone")
-    mapping.require("transactions")
-    files = open_files(paths, mapping, needed_columns(mapping))
     attributes = _attributes(files, mapping)
     frame, report = checked_rows(
         files,

@@ -36,7 +36,9 @@ def test_help_names_the_commands_and_where_settings_come_from() -> None:
 
 
 def test_nothing_to_learn_from_is_told() -> None:
-    assert "nothing to learn from: give files, or --journal DIRECTORY" in refused(invoke("train"))
+    assert "nothing to learn from: give files, --journal DIRECTORY, or --postgres-table" in refused(
+        invoke("train")
+    )
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
