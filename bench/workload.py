@@ -64,7 +64,8 @@ def prepare(directory: Path, transactions: int, accounts: int) -> Workload:
 
 
 def _publish(registry: Path, features: FeatureMatrix, label: npt.NDArray[np.float32]) -> tuple[Path, bytes]:
-    rows = TrainingRows(features, label, np.ones(len(label), dtype=np.float32))
+    weight, age_days = np.ones(len(label), dtype=np.float32), np.zeros(len(label), dtype=np.float32)
+    rows = TrainingRows(features, label, weight, age_days)
     parameters = {"rounds": _TREES, "max_depth": _DEPTH, "learning_rate": 0.1, "min_child_weight": 0.1}
     model = FAMILIES["xgboost"].fit(rows, parameters, threads=2, seed=_SEED)
     calibrated = calibration.fit(model.margin(features), label == 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import numpy.typing as npt
 
@@ -27,9 +29,8 @@ def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
             rows.weight[frauds].sum(dtype=np.float64), 1.0
         )
         factor = np.sqrt(ratio) if strategy == "weight_sqrt" else ratio
-        return TrainingRows(
-            rows.features, rows.label, np.where(frauds, rows.weight * factor, rows.weight).astype(np.float32)
-        )
+        weight = np.where(frauds, rows.weight * factor, rows.weight).astype(np.float32)
+        return replace(rows, weight=weight)
     if strategy == "undersample":
         return _undersampled(rows, frauds, seed)
     raise ValueError(f"{strategy!r} is none of {', '.join(STRATEGIES)}")
@@ -50,7 +51,7 @@ def _undersampled(rows: TrainingRows, frauds: npt.NDArray[np.bool_], seed: int) 
         kept = np.sort(numbers[:, 0])
     weight, others = rows.weight[kept].astype(np.float64), ~frauds[kept]
     weight[others] *= wanted / weight[others].sum()
-    return TrainingRows(rows.features[kept], rows.label[kept], weight.astype(np.float32))
+    return replace(rows.take(kept), weight=weight.astype(np.float32))
 
 
 def thinned(rows: TrainingRows, limit: int, seed: int) -> TrainingRows:
@@ -65,4 +66,4 @@ def thinned(rows: TrainingRows, limit: int, seed: int) -> TrainingRows:
     chosen = np.sort(np.concatenate([frauds, drawn]))
     weight = rows.weight[chosen].copy()
     weight[rows.label[chosen] == 0] *= len(others) / kept
-    return TrainingRows(rows.features[chosen], rows.label[chosen], weight)
+    return replace(rows.take(chosen), weight=weight)

@@ -15,8 +15,8 @@ from trainer.config import TrainerSettings
 from trainer.dataset import build, informative
 from trainer.export import build_onnx, check_parity
 from trainer.export.parity import run, session
-from trainer.imbalance import balanced, thinned
-from trainer.models import FAMILIES, FittedModel
+from trainer.fit import Fitted, fit, only
+from trainer.imbalance import thinned
 from trainer.progress import Progress
 from trainer.publish import Candidate, feature_document, publish
 from trainer.quality import quality_document
@@ -66,18 +66,22 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
     )
     found = _search(training, rows.select, settings, progress)
     progress.note(f"Fitting {found.best.parameters['algorithm']} on all rows")
-    model = _fit(training, found.best, settings)
+    fitted = _fit(training, found.best, settings)
+    model, names = fitted.model, tuple(names[column] for column in fitted.columns)
+    select_features, calibrate_features, test_features = (
+        only(window.features, fitted.columns) for window in (rows.select, calibrate, test)
+    )
 
     calibrated = calibration.fit(
-        model.margin(calibrate.features), calibrate.label, settings.calibration.method
+        model.margin(calibrate_features), calibrate.label, settings.calibration.method
     )
-    exported = build_onnx(model, calibrated, len(columns))
-    validation = np.concatenate([rows.select.features, calibrate.features, test.features])
+    exported = build_onnx(model, calibrated, len(names))
+    validation = np.concatenate([select_features, calibrate_features, test_features])
     progress.note(f"Checking the export on {len(validation):,} rows and around every comparison")
     parity = check_parity(model, calibrated, exported, validation)
 
     served = session(exported)
-    probability = run(served, calibrate.features)
+    probability = run(served, calibrate_features)
     chosen = thresholds.choose(
         probability,
         calibrate.label,
@@ -87,7 +91,7 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
         dataset.currency,
     )
     metrics = evaluate.figures(
-        test.label, run(served, test.features), test.amount, settings.split.test_days, chosen
+        test.label, run(served, test_features), test.amount, settings.split.test_days, chosen
     )
     candidate = Candidate(
         onnx=exported,
@@ -110,7 +114,7 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
             json.dumps(settings.model_dump(mode="json", exclude={"hash_key"}), indent=1) + "\n"
         ).encode(),
     }
-    version = publish(Registry(settings.registry), candidate, calibrate.features, probability, documents)
+    version = publish(Registry(settings.registry), candidate, calibrate_features, probability, documents)
     return TrainingReport(
         version,
         candidate.algorithm,
@@ -144,13 +148,11 @@ def _fit_parameters(best: Trial) -> dict[str, Any]:
     return best.parameters
 
 
-def _fit(training: TrainingRows, best: Trial, settings: TrainerSettings) -> FittedModel:
+def _fit(training: TrainingRows, best: Trial, settings: TrainerSettings) -> Fitted:
     import os
 
-    rows = balanced(training, best.parameters["imbalance"], settings.search.seed)
-    family = FAMILIES[best.parameters["algorithm"]]
     threads = len(os.sched_getaffinity(0))
-    return family.fit(rows, _fit_parameters(best), threads=threads, seed=settings.search.seed)
+    return fit(training, _fit_parameters(best), threads=threads, seed=settings.search.seed)
 
 
 def _training_window(split: Split) -> TrainingWindow:

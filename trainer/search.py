@@ -20,8 +20,8 @@ import numpy.typing as npt
 from trainer import evaluate
 from trainer.cluster import connected, require_cpus
 from trainer.config import RaySettings, SearchSettings
-from trainer.imbalance import balanced
-from trainer.models import FAMILIES, SearchSpace
+from trainer.fit import fit
+from trainer.models import SearchSpace
 from trainer.models.gradient_boosting import REPORT_ROUNDS
 from trainer.progress import Progress
 from trainer.rows import TrainingRows
@@ -70,7 +70,7 @@ def run_trial(parameters: dict[str, Any], rows: dict[str, npt.NDArray[Any]], cpu
     """Fits one setting and reports its average precision; runs in a worker of Ray."""
     from ray import tune
 
-    training = TrainingRows(rows["features"], rows["label"], rows["weight"])
+    training = TrainingRows(rows["features"], rows["label"], rows["weight"], rows["age_days"])
     judge, truth = rows["judge_features"], rows["judge_label"]
     best = {METRIC: -1.0, "rounds": 0}
 
@@ -81,9 +81,7 @@ def run_trial(parameters: dict[str, Any], rows: dict[str, npt.NDArray[Any]], cpu
         tune.report(dict(best))
         return True
 
-    family = FAMILIES[parameters["algorithm"]]
-    chosen = balanced(training, parameters["imbalance"], seed)
-    model = family.fit(chosen, parameters, threads=cpus, seed=seed, judge=judge, on_round=report)
+    model = fit(training, parameters, threads=cpus, seed=seed, judge=judge, on_round=report)
     if best["rounds"] == 0:  # a family without rounds, or fewer rounds than lie between two reports
         report(int(parameters.get("rounds", 1)), model.margin(judge))
 
@@ -121,6 +119,7 @@ def search(
         "features": training.features,
         "label": training.label,
         "weight": training.weight,
+        "age_days": training.age_days,
         "judge_features": judge_features,
         "judge_label": judge_label,
     }

@@ -11,6 +11,8 @@ from trainer.dataset import Dataset
 from trainer.rows import TrainingRows
 from trainer.split import Split, TooLittleHistoryError, iso, newest
 
+_DAY_US = 86_400 * 1_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Window:
@@ -54,7 +56,9 @@ def _training_rows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp]
     rows = slice(split.train[0], split.train[-1] + 1) if len(split.train) else slice(0, 0)
     known = dataset.labels_at(split.select_start_us)[rows]
     features = np.ascontiguousarray(dataset.features[rows][:, columns])
-    return TrainingRows(features, known.astype(np.float32), np.ones(len(known), dtype=np.float32))
+    age_days = (split.train_end_us - dataset.event_time_us[rows]) / _DAY_US
+    weight = np.ones(len(known), dtype=np.float32)
+    return TrainingRows(features, known.astype(np.float32), weight, age_days.astype(np.float32))
 
 
 def _window(

@@ -104,6 +104,9 @@ class Family(ABC):
     """A kind of estimator."""
 
     name: str
+    # What a recipe may say, and what it must.
+    parameters: tuple[str, ...]
+    required: tuple[str, ...]
 
     @abstractmethod
     def usual(self, max_rounds: int) -> dict[str, str | int | float]:

@@ -10,6 +10,7 @@ from trainer.models.base import Family
 from trainer.models.forest import RandomForest
 from trainer.models.gradient_boosting import GradientBoosting
 from trainer.models.linear import LogisticFamily
+from trainer.recipe import COMMON
 
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (GradientBoosting(), RandomForest(), LogisticFamily())
@@ -28,10 +29,14 @@ class SearchSpace:
 
     def starts(self) -> list[dict[str, Any]]:
         """Gives the settings to begin with: the usual ones of each family."""
-        return [{"algorithm": name, **FAMILIES[name].usual(self.max_rounds)} for name in self.algorithms]
+        return [
+            {"algorithm": name, **COMMON, **FAMILIES[name].usual(self.max_rounds)} for name in self.algorithms
+        ]
 
     def __call__(self, trial: Any) -> None:
         """Draws settings through a trial."""
         name = trial.suggest_categorical("algorithm", list(self.algorithms))
         trial.suggest_categorical("imbalance", list(STRATEGIES))
+        for common in ("history_days", "columns"):
+            trial.suggest_categorical(common, [COMMON[common]])
         FAMILIES[name].suggest(trial, self.max_rounds)

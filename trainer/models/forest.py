@@ -91,6 +91,8 @@ class RandomForest(Family):
     """scikit-learn's forest."""
 
     name = "random_forest"
+    parameters = ("trees", "tree_depth", "column_share", "leaf_rows")
+    required = parameters
 
     def usual(self, max_rounds: int) -> dict[str, str | int | float]:
         """Gives deep trees that look at a quarter of the columns."""

@@ -19,10 +19,17 @@ from onnxmltools import convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
+from trainer.recipe import Recipe
 from trainer.rows import TrainingRows
 
 REPORT_ROUNDS = 20
-_MAX_BIN = 1024
+_MAX_BIN = 1024  # where a recipe does not say
+# What a recipe may hand to xgboost as it is.
+_OWN = (
+    "max_depth", "learning_rate", "min_child_weight", "subsample", "colsample_bytree", "colsample_bynode",
+    "reg_lambda", "reg_alpha", "gamma", "max_delta_step", "num_parallel_tree", "grow_policy", "max_leaves",
+    "max_bin",
+)  # fmt: skip
 _ONNXMLTOOLS_OPSET = 15  # the newest that onnxmltools writes; the tree operator is of ai.onnx.ml anyway
 
 
@@ -128,19 +135,13 @@ class GradientBoosting(Family):
     """XGBoost's histogram trees."""
 
     name = "xgboost"
+    parameters = ("rounds", *_OWN)
+    required = ("rounds", "max_depth", "learning_rate")
 
     def usual(self, max_rounds: int) -> dict[str, str | int | float]:
-        """Gives trees of depth 5 that learn slowly."""
-        return {
-            "imbalance": "none",
-            "max_depth": 5,
-            "learning_rate": 0.08,
-            "min_child_weight": 1.0,
-            "subsample": 0.9,
-            "colsample_bytree": 0.6,
-            "reg_lambda": 1.0,
-            "rounds": max_rounds,
-        }
+        """Gives the shipped recipe, but as many rounds as there may be: the early ones are judged too."""
+        shipped = Recipe.shipped().parameters
+        return {k: v for k, v in shipped.items() if k != "algorithm"} | {"rounds": max_rounds}
 
     def suggest(self, trial: Any, max_rounds: int) -> None:
         """Draws depth, learning rate, regularisation and sampling."""
@@ -163,23 +164,21 @@ class GradientBoosting(Family):
         on_round: RoundCallback | None = None,
     ) -> BoostedTrees:
         """Fits `rounds` trees, fewer when `on_round` says so."""
+        bins = int(parameters.get("max_bin") or _MAX_BIN)
         matrix = xgb.QuantileDMatrix(
-            rows.features, rows.label, weight=rows.weight, max_bin=_MAX_BIN, nthread=threads
+            rows.features, rows.label, weight=rows.weight, max_bin=bins, nthread=threads
         )
         callbacks = []
         if judge is not None and on_round is not None:
             callbacks.append(_Report(xgb.DMatrix(judge, nthread=threads), on_round))
-        settings = {k: parameters[k] for k in _TUNED if k in parameters} | {
+        settings = {k: parameters[k] for k in _OWN if k in parameters} | {
             "objective": "binary:logistic",
             "base_score": 0.5,
             "tree_method": "hist",
-            "max_bin": _MAX_BIN,
+            "max_bin": bins,
             "nthread": threads,
             "seed": seed,
             "verbosity": 0,
         }
         booster = xgb.train(settings, matrix, int(parameters["rounds"] or 0), callbacks=callbacks)
         return BoostedTrees(booster)
-
-
-_TUNED = ("max_depth", "learning_rate", "min_child_weight", "subsample", "colsample_bytree", "reg_lambda")

@@ -88,6 +88,8 @@ class LogisticFamily(Family):
     """scikit-learn's logistic regression."""
 
     name = "logistic_regression"
+    parameters = ("inverse_penalty",)
+    required = parameters
 
     def usual(self, max_rounds: int) -> dict[str, str | int | float]:
         """Gives a light penalty."""

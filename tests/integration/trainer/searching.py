@@ -61,7 +61,8 @@ def searched(
     if spoilt is not None:
         features[0] = spoilt
         labels[0] = spoilt if np.isnan(spoilt) else labels[0]
-    training = TrainingRows(features, labels, np.ones(rows, dtype=np.float32))
+    age_days = np.linspace(90, 0, rows, dtype=np.float32)
+    training = TrainingRows(features, labels, np.ones(rows, dtype=np.float32), age_days)
     ray = RaySettings(address=address, object_store_bytes=OBJECT_STORE_BYTES)
     return search(training, judge_features, judge_label, chosen, ray, work, progress or Heard())
 

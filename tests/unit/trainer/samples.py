@@ -55,7 +55,8 @@ def training_rows(n: int = 1500, columns: int = 5, seed: int = 0) -> TrainingRow
     known = np.nan_to_num(values)
     noise = np.random.default_rng(seed + 1).normal(size=n)
     label = known[:, 0] + np.sign(known[:, -1]) + 0.5 * noise > 1.3
-    return TrainingRows(values, label.astype(np.float32), np.ones(n, dtype=np.float32))
+    age_days = np.linspace(90, 0, n, dtype=np.float32)
+    return TrainingRows(values, label.astype(np.float32), np.ones(n, dtype=np.float32), age_days)
 
 
 def parameters(name: str, **changes: Any) -> dict[str, Any]:

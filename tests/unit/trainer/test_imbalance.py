@@ -15,7 +15,8 @@ def rows(frauds: int, others: int, weight: float = 1.0) -> TrainingRows:
     label = np.zeros(n, dtype=np.float32)
     label[np.random.default_rng(1).permutation(n)[:frauds]] = 1
     features = np.arange(n, dtype=np.float32)[:, None]
-    return TrainingRows(features, label, np.full(n, weight, dtype=np.float32))
+    age_days = np.linspace(90, 0, n, dtype=np.float32)
+    return TrainingRows(features, label, np.full(n, weight, dtype=np.float32), age_days)
 
 
 def numbers(chosen: TrainingRows) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -161,7 +162,7 @@ def test_a_model_finds_the_pattern_and_tells_which_columns_matter(name: str) -> 
 @pytest.mark.parametrize("name", FAMILY_NAMES)
 def test_a_weight_counts_as_rows_do(name: str) -> None:
     rows = training_rows()
-    heavy = TrainingRows(rows.features, rows.label, np.where(rows.label == 1, 50, 1).astype(np.float32))
+    heavy = replace(rows, weight=np.where(rows.label == 1, 50, 1).astype(np.float32))
     probes = features(500, seed=9)
     assert fitted(name, heavy).margin(probes).mean() > fitted(name, rows).margin(probes).mean()
 
