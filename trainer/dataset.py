@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+import polars as pl
 
 from kuntur.features import FEATURE_NAMES, FeatureMatrix
 from kuntur.tables import Table
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from trainer.history import Replay, replay
 from trainer.labels import KnownOutcomes
+from trainer.segments import Segment, segment_columns
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -23,7 +25,9 @@ class Dataset:
 
     features: float32 [n, len(names)]; names: of the catalogue, then of the attributes; event_time_us: int64
     [n]; is_fraud: bool [n]; outcomes: when that became known; amount: float64 [n], units of `currency`, the
-    most frequent one, and 0 for a transaction in another.
+    most frequent one, and 0 for a transaction in another; account, merchant: int64 [n], numbers from 0 in the
+    order of their first transaction, -1 without a merchant; source_row: int64 [n], place in the source;
+    segments: by name, what a row belongs to.
     """
 
     features: FeatureMatrix
@@ -33,6 +37,10 @@ class Dataset:
     outcomes: KnownOutcomes
     currency: str
     amount: npt.NDArray[np.float64]
+    account: npt.NDArray[np.int64]
+    merchant: npt.NDArray[np.int64]
+    source_row: npt.NDArray[np.int64]
+    segments: Mapping[str, Segment]
 
     def __len__(self) -> int:
         return len(self.is_fraud)
@@ -58,15 +66,28 @@ def build(
         columns = [_as_float32(replayed.attributes[name]) for name in table.attributes]
         features = np.column_stack([features, *columns])
     names = FEATURE_NAMES + tuple(ATTRIBUTE_PREFIX + name for name in table.attributes)
+    frame = table.frame
     return Dataset(
         features=features,
         names=names,
-        event_time_us=table.frame["event_time"].dt.timestamp("us").to_numpy(),
+        event_time_us=frame["event_time"].dt.timestamp("us").to_numpy(),
         is_fraud=replayed.is_fraud,
         outcomes=replayed.outcomes,
         currency=replayed.currency,
         amount=replayed.amount,
+        account=_numbers(frame, "account_id"),
+        merchant=np.where((frame["merchant_id"] == "").to_numpy(), -1, _numbers(frame, "merchant_id")),
+        source_row=frame["source_row"].to_numpy(),
+        segments=segment_columns(frame),
     )
+
+
+def _numbers(frame: pl.DataFrame, name: str) -> npt.NDArray[np.int64]:
+    """Numbers the ids of a column, each of its own institution, by first appearance, int64 [n]."""
+    ids = frame.select("institution_id", name)
+    known = ids.unique(maintain_order=True).with_row_index("number")
+    numbered = ids.join(known, on=ids.columns, how="left", maintain_order="left")
+    return numbered["number"].to_numpy().astype(np.int64)
 
 
 def _as_float32(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:

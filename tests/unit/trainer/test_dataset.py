@@ -157,3 +157,23 @@ def test_informative_columns_are_those_that_vary() -> None:
 
 def test_no_column_of_no_rows_is_informative() -> None:
     assert informative(np.zeros((0, 3), dtype=np.float32)).tolist() == [False] * 3
+
+
+def test_accounts_and_merchants_are_numbered_by_first_appearance_within_their_institution(
+    table: Table,
+) -> None:
+    found, frame = built(table), table.frame
+    for numbers, name in ((found.account, "account_id"), (found.merchant, "merchant_id")):
+        first_seen: dict[tuple[str, str], int] = {}
+        for row, key in enumerate(frame.select("institution_id", name).iter_rows()):
+            number = first_seen.setdefault(key, len(first_seen))
+            assert numbers[row] == (-1 if key[1] == "" else number)
+    assert (found.merchant == -1).any()
+
+
+def test_rows_keep_their_place_in_the_source_and_their_segments(table: Table) -> None:
+    found, frame = built(table), table.frame
+    assert found.source_row.tolist() == frame["source_row"].to_list()
+    institution = found.segments["institution"]
+    assert [institution.names[code] for code in institution.code] == frame["institution_id"].to_list()
+    assert len(found.segments["channel"].code) == len(frame)
