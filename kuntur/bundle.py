@@ -7,6 +7,7 @@ A bundle is a directory of the registry, named by its model version:
     model.onnx             float32 [n, features] `features` to float32 [n] `probability`
     golden_features.npy    float32 [g, features]: inputs with known answers
     golden_scores.npy      float32 [g]: those answers
+    explanation.npz        what the reasons of its scores are computed from; not every model has one
     documents/             whatever a validator wants to find beside it
 
 It is written under a name that no reader looks at and renamed at the end. `LIVE` in the registry names
@@ -29,15 +30,19 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kuntur.bundle_files import load_array as _load_array
+from kuntur.bundle_files import sha256 as _sha256
+from kuntur.bundle_files import sync as _sync
 from kuntur.features import CATALOGUE
+from kuntur.reasons import Explanation, ExplanationError, read_explanation
 from kuntur.transaction import ATTRIBUTE_PREFIX
 
 FORMAT_VERSION = 1
 MANIFEST, MANIFEST_HASH, MODEL = "manifest.json", "manifest.sha256", "model.onnx"
 GOLDEN_FEATURES, GOLDEN_SCORES = "golden_features.npy", "golden_scores.npy"
+EXPLANATION = "explanation.npz"
 DOCUMENTS = "documents"
 _LIVE = "LIVE"
-_CHUNK_BYTES = 1 << 20
 
 
 class RefusalReason(StrEnum):
@@ -51,6 +56,7 @@ class RefusalReason(StrEnum):
     FEATURE_CHANGED = "FEATURE_CHANGED"
     NOT_LOADABLE = "NOT_LOADABLE"
     GOLDEN_MISMATCH = "GOLDEN_MISMATCH"
+    EXPLANATION_INVALID = "EXPLANATION_INVALID"
 
 
 class BundleRefusedError(Exception):
@@ -162,7 +168,7 @@ class Manifest(_Document):
 class Bundle:
     """A bundle whose files are all there and as the manifest says.
 
-    golden_features: float32 [g, features]; golden_scores: float32 [g].
+    golden_features: float32 [g, features]; golden_scores: float32 [g]; explanation: None without the file.
     """
 
     path: Path
@@ -170,6 +176,7 @@ class Bundle:
     model: bytes
     golden_features: npt.NDArray[np.float32]
     golden_scores: npt.NDArray[np.float32]
+    explanation: Explanation | None = None
 
 
 def feature_uses(names: tuple[str, ...]) -> tuple[FeatureUse, ...]:
@@ -194,25 +201,9 @@ def check_features(manifest: Manifest) -> None:
             raise BundleRefusedError(RefusalReason.FEATURE_CHANGED, message)
 
 
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK_BYTES):
-            digest.update(chunk)
-    return digest.hexdigest()
-
-
 def _files_below(directory: Path) -> list[str]:
     found = sorted(path.relative_to(directory).as_posix() for path in directory.rglob("*") if path.is_file())
     return [name for name in found if name not in (MANIFEST, MANIFEST_HASH)]
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def write_bundle(
@@ -222,12 +213,14 @@ def write_bundle(
     golden_features: npt.NDArray[np.float32],
     golden_scores: npt.NDArray[np.float32],
     documents: Mapping[str, bytes],
+    explanation: bytes | None = None,
 ) -> Path:
     """Writes a bundle into the registry and gives its path; nothing shows until it is whole on disk.
 
-    documents: contents by file name. `manifest.files` is filled in here, the catalogue's fingerprint is
-    taken from the manifest. Raises FileExistsError when the version is there already: a version never
-    changes; ValueError for a document outside `documents/`, and for a version of a name that is taken.
+    documents: contents by file name; explanation: by `kuntur.reasons.write_explanation`. `manifest.files` is
+    filled in here, the catalogue's fingerprint is taken from the manifest. Raises FileExistsError when the
+    version is there already: a version never changes; ValueError for a document outside `documents/`, and
+    for a version of a name that is taken.
     """
     if manifest.model_version == _LIVE:
         raise ValueError(f"{_LIVE} is the name of the file that says which version is live")
@@ -244,6 +237,8 @@ def write_bundle(
         (draft / MODEL).write_bytes(model)
         np.save(draft / GOLDEN_FEATURES, np.ascontiguousarray(golden_features, dtype=np.float32))
         np.save(draft / GOLDEN_SCORES, np.ascontiguousarray(golden_scores, dtype=np.float32))
+        if explanation is not None:
+            (draft / EXPLANATION).write_bytes(explanation)
         for name, content in documents.items():
             path = draft / DOCUMENTS / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -312,14 +307,6 @@ def _check_files(path: Path, manifest: Manifest) -> None:
             raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{name} does not have its hash")
 
 
-def _load_array(path: Path) -> npt.NDArray[np.float32]:
-    # Not np.load: that takes archives too, and has an error of its own for an empty file. The type is
-    # looked at by the caller.
-    with path.open("rb") as file:
-        array: npt.NDArray[np.float32] = np.lib.format.read_array(file, allow_pickle=False)
-    return array
-
-
 def read_bundle(path: Path) -> Bundle:
     """Reads a bundle and checks all that can be checked without running it.
 
@@ -337,7 +324,16 @@ def read_bundle(path: Path) -> Bundle:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors do not have the model's inputs")
     if features.dtype != np.float32 or scores.dtype != np.float32 or len(features) != len(scores):
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors are not float32 of one length")
-    return Bundle(path, manifest, model, features, scores)
+    return Bundle(path, manifest, model, features, scores, _read_explanation(path, manifest))
+
+
+def _read_explanation(path: Path, manifest: Manifest) -> Explanation | None:
+    if EXPLANATION not in manifest.files:
+        return None
+    try:
+        return read_explanation((path / EXPLANATION).read_bytes(), len(manifest.features))
+    except ExplanationError as error:
+        raise BundleRefusedError(RefusalReason.EXPLANATION_INVALID, f"{EXPLANATION}: {error}") from error
 
 
 class Registry:

@@ -87,10 +87,12 @@ def publish(
     features: npt.NDArray[np.float32],
     probability: npt.NDArray[np.float32],
     documents: dict[str, bytes],
+    explanation: bytes | None = None,
 ) -> str:
     """Writes the bundle, makes it the one to be live and gives its version.
 
-    features: float32 [n, columns] of validation rows with their probability float32 [n] by ONNX Runtime.
+    features: float32 [n, columns] of validation rows with their probability float32 [n] by ONNX Runtime;
+    explanation: by `trainer.export.build_explanation`; without one the model's scores have no reasons.
     """
     name = model_version(candidate)
     manifest = Manifest(
@@ -113,7 +115,13 @@ def publish(
     if name not in registry.versions():
         registry.path.mkdir(parents=True, exist_ok=True)
         write_bundle(
-            registry.path, manifest, candidate.onnx, features[chosen], probability[chosen], documents
+            registry.path,
+            manifest,
+            candidate.onnx,
+            features[chosen],
+            probability[chosen],
+            documents,
+            explanation,
         )
     registry.set_live(name)
     return name

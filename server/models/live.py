@@ -12,9 +12,10 @@ from numba import njit
 
 from kuntur.bundle import Manifest
 from kuntur.features import FeatureMatrix, FeatureSelection
+from kuntur.reasons import Explanation
 from kuntur.wire import Scores
 
-INPUT, OUTPUT = "features", "probability"
+INPUT, OUTPUT, MARGIN = "features", "probability", "margin"
 _APPROVE, _REVIEW, _DECLINE = 1, 2, 3  # as in the protobuf enum Decision
 
 
@@ -35,9 +36,10 @@ def _decide(probability, review, decline):  # type: ignore[no-untyped-def]  # nu
 class LiveModel:
     """A loaded model with its features and thresholds. Safe for threads."""
 
-    def __init__(self, manifest: Manifest, session: Any) -> None:
-        """Takes the manifest and an ONNX Runtime session that keeps the model's contract."""
+    def __init__(self, manifest: Manifest, session: Any, explanation: Explanation | None = None) -> None:
+        """Takes the manifest, a session that keeps the contract of models, and what explains its scores."""
         self.manifest = manifest
+        self.explanation = explanation
         self.version = manifest.model_version
         self._run = session.run
         self._selection = FeatureSelection(manifest.feature_names)

@@ -8,10 +8,12 @@ from typing import Any
 import numpy as np
 import onnxruntime
 
-from kuntur.bundle import Bundle, BundleRefusedError, Manifest, RefusalReason, read_bundle
-from server.models.live import INPUT, OUTPUT, LiveModel
+from kuntur.bundle import EXPLANATION, Bundle, BundleRefusedError, Manifest, RefusalReason, read_bundle
+from kuntur.reasons import Explanation, largest_gap
+from server.models.live import INPUT, MARGIN, OUTPUT, LiveModel
 
 GOLDEN_TOLERANCE = 1e-6
+EXPLANATION_TOLERANCE = 1e-4
 _WARM_UP_ROWS = (1, 64, 512)
 _CHUNK_ROWS = 4096
 _ORT_FATAL = 4
@@ -23,8 +25,10 @@ def load_model(path: Path) -> LiveModel:
         bundle = read_bundle(path)
         session = _open_session(bundle.model)
         _check_contract(session, bundle.manifest)
-        model = LiveModel(bundle.manifest, session)
+        model = LiveModel(bundle.manifest, session, bundle.explanation)
         _replay_golden(model, bundle)
+        if bundle.explanation is not None:
+            _check_explanation(session, bundle.explanation, bundle)
         for rows in _WARM_UP_ROWS:
             model.infer(np.zeros((rows, len(bundle.manifest.features)), dtype=np.float32))
     except BundleRefusedError:
@@ -62,8 +66,10 @@ def _check_contract(session: Any, manifest: Manifest) -> None:
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if [(i.name, i.type) for i in inputs] != [(INPUT, "tensor(float)")]:
         raise _broken_contract(f"the inputs are {_described(inputs)}, not {INPUT}: tensor(float)")
-    if [(o.name, o.type) for o in outputs] != [(OUTPUT, "tensor(float)")]:
-        raise _broken_contract(f"the outputs are {_described(outputs)}, not {OUTPUT}: tensor(float)")
+    given = [(o.name, o.type) for o in outputs]
+    if given not in ([(OUTPUT, "tensor(float)")], [(OUTPUT, "tensor(float)"), (MARGIN, "tensor(float)")]):
+        wanted = f"{OUTPUT}: tensor(float), with or without {MARGIN}: tensor(float)"
+        raise _broken_contract(f"the outputs are {_described(outputs)}, not {wanted}")
     shape, width = inputs[0].shape, len(manifest.features)
     if len(shape) != 2 or isinstance(shape[0], int) or shape[1] != width:
         raise _broken_contract(f"{INPUT} has the shape {shape}, not [n, {width}]")
@@ -90,6 +96,25 @@ def _replay_golden(model: LiveModel, bundle: Bundle) -> None:
             f"({int((~agree).sum()):,} of {len(agree):,} rows differ)"
         )
         raise BundleRefusedError(RefusalReason.GOLDEN_MISMATCH, message)
+
+
+def _check_explanation(session: Any, explanation: Explanation, bundle: Bundle) -> None:
+    """Holds what explains a model against the margins that the model itself gives for the golden rows."""
+    if MARGIN not in [output.name for output in session.get_outputs()]:
+        raise _explains_otherwise(f"the model gives no {MARGIN} to hold it against")
+    features = np.ascontiguousarray(bundle.golden_features[:_CHUNK_ROWS])
+    margin = session.run((MARGIN,), {INPUT: features})[0]
+    if margin.dtype != np.float32 or margin.shape != (len(features),):
+        raise _broken_contract(
+            f"{MARGIN} is {margin.dtype} {list(margin.shape)}, not float32 [{len(features)}]"
+        )
+    gap = largest_gap(explanation, features, margin)
+    if not gap <= EXPLANATION_TOLERANCE:
+        raise _explains_otherwise(f"contributions and base miss the margin of a golden row by {gap:.3g}")
+
+
+def _explains_otherwise(message: str) -> BundleRefusedError:
+    return BundleRefusedError(RefusalReason.EXPLANATION_INVALID, f"{EXPLANATION}: {message}")
 
 
 def _broken_contract(message: str) -> BundleRefusedError:

@@ -31,10 +31,14 @@ class Comparisons:
 
 
 def build_onnx(model: FittedModel, calibration: Calibration, columns: int) -> bytes:
-    """Gives the ONNX model: `features` float32 [n, columns] to `probability` float32 [n]."""
+    """Gives the ONNX model: `features` float32 [n, columns] to `probability` and `margin`, float32 [n].
+
+    The margin is there for those who check reasons against it; who does not ask for it does not pay for it.
+    """
     margin = model.graph()
     nodes, constants = calibration.nodes()
-    return _serialise(margin.nodes + nodes, margin.initializers + constants, columns, "probability", [None])
+    outputs = [_output("probability", [None]), _output("margin", [None])]
+    return _serialise(margin.nodes + nodes, margin.initializers + constants, columns, outputs)
 
 
 def build_tree_values(exported: bytes, trees: int) -> bytes:
@@ -51,7 +55,7 @@ def build_tree_values(exported: bytes, trees: int) -> bytes:
     used = {name for node in nodes for name in node.input}
     constants = [constant for constant in served.initializer if constant.name in used]
     columns = served.input[0].type.tensor_type.shape.dim[1].dim_value
-    return _serialise(nodes, constants, columns, "tree_values", [None, trees])
+    return _serialise(nodes, constants, columns, [_output("tree_values", [None, trees])])
 
 
 def read_comparisons(exported: bytes) -> Comparisons:
@@ -81,18 +85,21 @@ def _unsum(node: onnx.NodeProto, trees: int) -> None:
         node.attribute.remove(attributes["base_values"])
 
 
+def _output(name: str, shape: list[int | None]) -> onnx.ValueInfoProto:
+    return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+
+
 def _serialise(
     nodes: list[onnx.NodeProto],
     constants: list[onnx.TensorProto],
     columns: int,
-    output: str,
-    shape: list[int | None],
+    outputs: list[onnx.ValueInfoProto],
 ) -> bytes:
     graph = helper.make_graph(
         nodes,
         "kuntur",
         [helper.make_tensor_value_info("features", TensorProto.FLOAT, [None, columns])],
-        [helper.make_tensor_value_info(output, TensorProto.FLOAT, shape)],
+        outputs,
         constants,
     )
     model = helper.make_model(graph, opset_imports=_OPSETS, ir_version=_IR_VERSION, producer_name="kuntur")

@@ -36,7 +36,9 @@ def _float32_below(threshold: npt.NDArray[np.float64]) -> npt.NDArray[np.float32
 
 
 class Forest(FittedModel):
-    """A forest; margins are shares of fraud, 0 to 1, before calibration."""
+    """A forest; margins are shares of fraud, 0 to 1, before calibration. Unset values count as `unset`."""
+
+    unset = _UNSET
 
     def __init__(self, forest: RandomForestRegressor) -> None:
         self.forest = forest
@@ -81,6 +83,10 @@ class Forest(FittedModel):
             for t in trees
         )
         return Splits.of_trees(arrays, equal_left=True, meets_unset=False)
+
+    def thresholds(self, tree: Any) -> npt.NDArray[np.float32]:
+        """Gives the thresholds of one of the trees, float32 [nodes], as rows of float32 meet them."""
+        return _float32_below(tree.tree_.threshold)
 
     def importance(self) -> npt.NDArray[np.float64]:
         """Gives the mean decrease in impurity by column."""

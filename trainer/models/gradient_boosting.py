@@ -66,7 +66,7 @@ class BoostedTrees(FittedModel):
         The objective of a copy is changed to squared error, whose prediction is the margin itself, so that
         the converter has no reason to add a LOGISTIC.
         """
-        model = self._model()
+        model = self.model()
         model["learner"]["objective"] = {
             "name": "reg:squarederror",
             "reg_loss_param": {"scale_pos_weight": "1"},
@@ -115,12 +115,13 @@ class BoostedTrees(FittedModel):
         total = gains.sum()
         return gains / total if total > 0 else gains
 
-    def _model(self) -> dict[str, Any]:
+    def model(self) -> dict[str, Any]:
+        """Gives xgboost's own description of the model, as its JSON has it."""
         model: dict[str, Any] = json.loads(self.booster.save_raw("json"))
         return model
 
     def _trees(self) -> list[dict[str, Any]]:
-        trees: list[dict[str, Any]] = self._model()["learner"]["gradient_booster"]["model"]["trees"]
+        trees: list[dict[str, Any]] = self.model()["learner"]["gradient_booster"]["model"]["trees"]
         return trees
 
 

@@ -28,6 +28,7 @@ class ModelRefusalReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODEL_REFUSAL_REASON_FEATURE_CHANGED: _ClassVar[ModelRefusalReason]
     MODEL_REFUSAL_REASON_NOT_LOADABLE: _ClassVar[ModelRefusalReason]
     MODEL_REFUSAL_REASON_GOLDEN_MISMATCH: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_EXPLANATION_INVALID: _ClassVar[ModelRefusalReason]
 MODEL_STATE_UNSPECIFIED: ModelState
 MODEL_STATE_AVAILABLE: ModelState
 MODEL_STATE_LIVE: ModelState
@@ -41,6 +42,7 @@ MODEL_REFUSAL_REASON_FEATURE_UNKNOWN: ModelRefusalReason
 MODEL_REFUSAL_REASON_FEATURE_CHANGED: ModelRefusalReason
 MODEL_REFUSAL_REASON_NOT_LOADABLE: ModelRefusalReason
 MODEL_REFUSAL_REASON_GOLDEN_MISMATCH: ModelRefusalReason
+MODEL_REFUSAL_REASON_EXPLANATION_INVALID: ModelRefusalReason
 
 class ModelRefusal(_message.Message):
     __slots__ = ("reason", "message")

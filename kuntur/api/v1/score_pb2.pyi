@@ -14,10 +14,19 @@ class Decision(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     DECISION_APPROVE: _ClassVar[Decision]
     DECISION_REVIEW: _ClassVar[Decision]
     DECISION_DECLINE: _ClassVar[Decision]
+
+class ReasonsMode(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    REASONS_MODE_UNSPECIFIED: _ClassVar[ReasonsMode]
+    REASONS_MODE_ALL: _ClassVar[ReasonsMode]
+    REASONS_MODE_NONE: _ClassVar[ReasonsMode]
 DECISION_UNSPECIFIED: Decision
 DECISION_APPROVE: Decision
 DECISION_REVIEW: Decision
 DECISION_DECLINE: Decision
+REASONS_MODE_UNSPECIFIED: ReasonsMode
+REASONS_MODE_ALL: ReasonsMode
+REASONS_MODE_NONE: ReasonsMode
 
 class Reason(_message.Message):
     __slots__ = ("feature", "value", "contribution", "description")

@@ -26,7 +26,7 @@ from kuntur.api.v1 import score_pb2 as kuntur_dot_api_dot_v1_dot_score__pb2
 from kuntur.api.v1 import transaction_pb2 as kuntur_dot_api_dot_v1_dot_transaction__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#kuntur/api/v1/scoring_service.proto\x12\rkuntur.api.v1\x1a\x19kuntur/api/v1/score.proto\x1a\x1fkuntur/api/v1/transaction.proto\"J\n\x17ScoreTransactionRequest\x12/\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1a.kuntur.api.v1.Transaction\"?\n\x18ScoreTransactionResponse\x12#\n\x05score\x18\x01 \x01(\x0b\x32\x14.kuntur.api.v1.Score\"F\n\x12ScoreStreamRequest\x12\x30\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x1a.kuntur.api.v1.Transaction\"B\n\x13ScoreStreamResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.kuntur.api.v1.ScoreResult2\xcf\x01\n\x0eScoringService\x12\x63\n\x10ScoreTransaction\x12&.kuntur.api.v1.ScoreTransactionRequest\x1a\'.kuntur.api.v1.ScoreTransactionResponse\x12X\n\x0bScoreStream\x12!.kuntur.api.v1.ScoreStreamRequest\x1a\".kuntur.api.v1.ScoreStreamResponse(\x01\x30\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#kuntur/api/v1/scoring_service.proto\x12\rkuntur.api.v1\x1a\x19kuntur/api/v1/score.proto\x1a\x1fkuntur/api/v1/transaction.proto\"|\n\x17ScoreTransactionRequest\x12/\n\x0btransaction\x18\x01 \x01(\x0b\x32\x1a.kuntur.api.v1.Transaction\x12\x30\n\x0creasons_mode\x18\x02 \x01(\x0e\x32\x1a.kuntur.api.v1.ReasonsMode\"?\n\x18ScoreTransactionResponse\x12#\n\x05score\x18\x01 \x01(\x0b\x32\x14.kuntur.api.v1.Score\"x\n\x12ScoreStreamRequest\x12\x30\n\x0ctransactions\x18\x01 \x03(\x0b\x32\x1a.kuntur.api.v1.Transaction\x12\x30\n\x0creasons_mode\x18\x02 \x01(\x0e\x32\x1a.kuntur.api.v1.ReasonsMode\"B\n\x13ScoreStreamResponse\x12+\n\x07results\x18\x01 \x03(\x0b\x32\x1a.kuntur.api.v1.ScoreResult2\xcf\x01\n\x0eScoringService\x12\x63\n\x10ScoreTransaction\x12&.kuntur.api.v1.ScoreTransactionRequest\x1a\'.kuntur.api.v1.ScoreTransactionResponse\x12X\n\x0bScoreStream\x12!.kuntur.api.v1.ScoreStreamRequest\x1a\".kuntur.api.v1.ScoreStreamResponse(\x01\x30\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,13 +34,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuntur.api.v1.scoring_servi
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_SCORETRANSACTIONREQUEST']._serialized_start=114
-  _globals['_SCORETRANSACTIONREQUEST']._serialized_end=188
-  _globals['_SCORETRANSACTIONRESPONSE']._serialized_start=190
-  _globals['_SCORETRANSACTIONRESPONSE']._serialized_end=253
-  _globals['_SCORESTREAMREQUEST']._serialized_start=255
-  _globals['_SCORESTREAMREQUEST']._serialized_end=325
-  _globals['_SCORESTREAMRESPONSE']._serialized_start=327
-  _globals['_SCORESTREAMRESPONSE']._serialized_end=393
-  _globals['_SCORINGSERVICE']._serialized_start=396
-  _globals['_SCORINGSERVICE']._serialized_end=603
+  _globals['_SCORETRANSACTIONREQUEST']._serialized_end=238
+  _globals['_SCORETRANSACTIONRESPONSE']._serialized_start=240
+  _globals['_SCORETRANSACTIONRESPONSE']._serialized_end=303
+  _globals['_SCORESTREAMREQUEST']._serialized_start=305
+  _globals['_SCORESTREAMREQUEST']._serialized_end=425
+  _globals['_SCORESTREAMRESPONSE']._serialized_start=427
+  _globals['_SCORESTREAMRESPONSE']._serialized_end=493
+  _globals['_SCORINGSERVICE']._serialized_start=496
+  _globals['_SCORINGSERVICE']._serialized_end=703
 # @@protoc_insertion_point(module_scope)

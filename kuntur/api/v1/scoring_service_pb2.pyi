@@ -9,10 +9,12 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class ScoreTransactionRequest(_message.Message):
-    __slots__ = ("transaction",)
+    __slots__ = ("transaction", "reasons_mode")
     TRANSACTION_FIELD_NUMBER: _ClassVar[int]
+    REASONS_MODE_FIELD_NUMBER: _ClassVar[int]
     transaction: _transaction_pb2.Transaction
-    def __init__(self, transaction: _Optional[_Union[_transaction_pb2.Transaction, _Mapping]] = ...) -> None: ...
+    reasons_mode: _score_pb2.ReasonsMode
+    def __init__(self, transaction: _Optional[_Union[_transaction_pb2.Transaction, _Mapping]] = ..., reasons_mode: _Optional[_Union[_score_pb2.ReasonsMode, str]] = ...) -> None: ...
 
 class ScoreTransactionResponse(_message.Message):
     __slots__ = ("score",)
@@ -21,10 +23,12 @@ class ScoreTransactionResponse(_message.Message):
     def __init__(self, score: _Optional[_Union[_score_pb2.Score, _Mapping]] = ...) -> None: ...
 
 class ScoreStreamRequest(_message.Message):
-    __slots__ = ("transactions",)
+    __slots__ = ("transactions", "reasons_mode")
     TRANSACTIONS_FIELD_NUMBER: _ClassVar[int]
+    REASONS_MODE_FIELD_NUMBER: _ClassVar[int]
     transactions: _containers.RepeatedCompositeFieldContainer[_transaction_pb2.Transaction]
-    def __init__(self, transactions: _Optional[_Iterable[_Union[_transaction_pb2.Transaction, _Mapping]]] = ...) -> None: ...
+    reasons_mode: _score_pb2.ReasonsMode
+    def __init__(self, transactions: _Optional[_Iterable[_Union[_transaction_pb2.Transaction, _Mapping]]] = ..., reasons_mode: _Optional[_Union[_score_pb2.ReasonsMode, str]] = ...) -> None: ...
 
 class ScoreStreamResponse(_message.Message):
     __slots__ = ("results",)

@@ -71,7 +71,7 @@ class ScoringServiceServicer:
         to 512 for volume.
 
         Errors that end the stream: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such
-        message), UNAVAILABLE (NO_LIVE_MODEL, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
+        message and for a reasons_mode that there is not), UNAVAILABLE (NO_LIVE_MODEL, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -19,6 +19,7 @@ from kuntur.bundle import (
     read_bundle,
     write_bundle,
 )
+from kuntur.reasons import LinearExplanation, write_explanation
 from tests.support.bundles import manifest
 
 NAMES = ("amount", "hour", "attribute.limit_ratio")
@@ -256,3 +257,26 @@ def test_a_registry_names_its_versions_and_the_live_one(tmp_path: Path) -> None:
 def test_metrics_that_are_not_numbers_survive(tmp_path: Path) -> None:
     path = write(tmp_path, make_manifest(metrics={"recall": float("nan")}))
     assert np.isnan(read_bundle(path).manifest.metrics["recall"])
+
+
+def test_what_explains_a_model_is_read_with_it_and_refused_when_it_does_not_fit(tmp_path: Path) -> None:
+    linear = LinearExplanation(np.zeros(3), np.ones(3), 0.5, 1.0)
+    path = write_bundle(
+        tmp_path, make_manifest(), MODEL, FEATURES, SCORES, {}, explanation=write_explanation(linear)
+    )
+    read = read_bundle(path)
+    assert read.explanation is not None
+    assert np.array_equal(read.explanation.contributions(FEATURES), linear.contributions(FEATURES))
+    assert bundle.EXPLANATION in read.manifest.files
+    for columns in (2, 4):
+        other = LinearExplanation(np.zeros(columns), np.ones(columns), 0.5, 1.0)
+        replace_file(path, bundle.EXPLANATION, write_explanation(other))
+        assert refusal(path) is RefusalReason.EXPLANATION_INVALID
+    replace_file(path, bundle.EXPLANATION, b"no archive")
+    assert refusal(path) is RefusalReason.EXPLANATION_INVALID
+    (path / bundle.EXPLANATION).unlink()
+    assert refusal(path) is RefusalReason.INCOMPLETE
+
+
+def test_a_bundle_without_an_explanation_is_whole(tmp_path: Path) -> None:
+    assert read_bundle(write(tmp_path)).explanation is None

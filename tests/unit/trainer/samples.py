@@ -98,9 +98,9 @@ def candidate(name: str = "xgboost", **changes: Any) -> Candidate:
     return Candidate(**(fields | changes))
 
 
-def published(registry: Path, chosen: Candidate | None = None) -> str:
+def published(registry: Path, chosen: Candidate | None = None, explanation: bytes | None = None) -> str:
     """Publishes a model and gives its version."""
     given = candidate() if chosen is None else chosen
     rows = features(400, seed=9)
     probability = run(session(given.onnx), rows)
-    return publish(Registry(registry), given, rows, probability, {"a.json": b"{}\n"})
+    return publish(Registry(registry), given, rows, probability, {"a.json": b"{}\n"}, explanation)

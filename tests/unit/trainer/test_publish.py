@@ -13,8 +13,8 @@ import pytest
 from kuntur.bundle import MODEL, Registry, Thresholds, read_bundle
 from kuntur.features import CATALOGUE
 from kuntur.tables import RejectReport, Table, canonical_schema
-from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, fitted, published
-from trainer.export import build_onnx
+from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, features, fitted, published
+from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES
 from trainer.publish import feature_document, git_revision, golden_rows, model_version
 from trainer.quality import quality_document
@@ -65,6 +65,15 @@ def test_the_golden_scores_are_reproduced_bit_for_bit_from_the_bundle(name: str,
     (given,) = opened.run(["probability"], {"features": bundle.golden_features})
     assert np.array_equal(given.view(np.uint32), bundle.golden_scores.view(np.uint32))
     assert len(given) == 256
+
+
+def test_a_bundle_explains_its_model_when_the_trainer_can(tmp_path: Path) -> None:
+    rows = features(100)
+    explanation = build_explanation(fitted("xgboost"), CALIBRATION, rows)
+    read = read_bundle(tmp_path / published(tmp_path, explanation=explanation)).explanation
+    assert read is not None
+    total = read.contributions(rows).sum(axis=1) + read.base
+    assert np.abs(total - fitted("xgboost").margin(rows)).max() < 1e-4
 
 
 def test_the_manifest_says_where_the_model_comes_from(tmp_path: Path) -> None:

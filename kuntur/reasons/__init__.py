@@ -1,0 +1,17 @@
+"""Reasons: what moved a score, by how much, and in words."""
+
+from kuntur.reasons.explanation import Explanation, ExplanationError, largest_gap
+from kuntur.reasons.file import read_explanation, write_explanation
+from kuntur.reasons.linear import LinearExplanation
+from kuntur.reasons.trees import TreeExplanation, Trees
+
+__all__ = [
+    "Explanation",
+    "ExplanationError",
+    "LinearExplanation",
+    "TreeExplanation",
+    "Trees",
+    "largest_gap",
+    "read_explanation",
+    "write_explanation",
+]

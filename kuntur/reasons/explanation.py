@@ -1,0 +1,59 @@
+"""What a model carries to explain its scores: contributions of features that add up to its margin.
+
+Which contributions those are is up to the kind of model; a file that holds one is in
+`kuntur.reasons.file`, the words are in `kuntur.reasons.sentences`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float64]
+
+
+class ExplanationError(ValueError):
+    """Data that explain nothing, or not the model they come with: what is wrong."""
+
+
+class Explanation(ABC):
+    """Data that take a score apart. Safe for threads.
+
+    columns: inputs of the model; base: its expected margin, what a score starts from; scale: log-odds for
+    a unit of the margin, 1 where the margin is in log-odds.
+    """
+
+    columns: int
+    base: float
+    scale: float
+
+    @abstractmethod
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Gives what a file of it holds, by name."""
+
+    @abstractmethod
+    def in_margin(self, features: npt.NDArray[np.float32]) -> FloatArray:
+        """Gives what each feature adds to the margin, float64 [n, columns].
+
+        features: float32 [n, columns], C order. With `base` a row adds up to the model's margin.
+        """
+
+    def contributions(self, features: npt.NDArray[np.float32]) -> FloatArray:
+        """Gives what each feature adds, in log-odds, float64 [n, columns]."""
+        contributions = self.in_margin(features)
+        return contributions if self.scale == 1.0 else contributions * self.scale
+
+
+def largest_gap(
+    explanation: Explanation, features: npt.NDArray[np.float32], margin: npt.NDArray[np.float32]
+) -> float:
+    """Gives by how much contributions and base miss the margins of rows, at the most.
+
+    As a difference, and for margins beyond 1 as a share of them: they are float32. Infinite when one is NaN.
+    """
+    total = explanation.in_margin(features).sum(axis=1) + explanation.base
+    wanted = margin.astype(np.float64)
+    gap = np.abs(total - wanted) / np.maximum(np.abs(wanted), 1.0)
+    return float(np.where(np.isnan(gap), np.inf, gap).max(initial=0.0))

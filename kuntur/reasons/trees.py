@@ -1,0 +1,105 @@
+"""Contributions to a sum of trees, from trees as arrays that are checked before they are used."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.reasons import tree_shap
+from kuntur.reasons.explanation import Explanation, ExplanationError, FloatArray
+
+_MAX_FEATURES_ON_PATH = 2 * tree_shap.MAX_POINTS
+
+
+@dataclass(frozen=True, slots=True)
+class Trees:
+    """Trees, one after the other, each with its nodes from the root down: left branch, then right branch.
+
+    starts: int64 [trees + 1], first node of each tree and the number of all, m; right: int32 [m], the node to
+    the right, 0 in a leaf (the one to the left is the next node); column: int32 [m] and threshold: float32
+    [m], smaller values go left; unset_left: bool [m]; cover: float64 [m], weight of the training rows that
+    came by; value: float64 [m], what a leaf adds.
+    """
+
+    starts: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int32]
+    column: npt.NDArray[np.int32]
+    threshold: npt.NDArray[np.float32]
+    unset_left: npt.NDArray[np.bool_]
+    cover: FloatArray
+    value: FloatArray
+
+
+class TreeExplanation(Explanation):
+    """Path-dependent TreeSHAP of a sum of trees."""
+
+    def __init__(self, trees: Trees, columns: int, offset: float, scale: float) -> None:
+        """Takes trees, the number of columns, and what is added to their sum. Raises ExplanationError."""
+        _check(trees, columns)
+        if not np.isfinite([offset, scale]).all():
+            raise ExplanationError("offset or scale is not finite")
+        self._trees, self._offset = trees, offset
+        self.columns, self.scale = columns, scale
+        nodes = len(trees.right)
+        self._parent, self._same = np.empty(nodes, dtype=np.int32), np.empty(nodes, dtype=np.int32)
+        self._ratio, self._share = np.empty(nodes), np.empty(nodes)
+        most = tree_shap.derive(
+            trees.starts, trees.right, trees.column, trees.cover,
+            self._parent, self._same, self._ratio, self._share,
+        )  # fmt: skip
+        if most > _MAX_FEATURES_ON_PATH:
+            raise ExplanationError(f"{most} features lie on one path; {_MAX_FEATURES_ON_PATH} are taken")
+        self._points, self._weights = tree_shap.quadrature(most)
+        self.base = offset + float(
+            tree_shap.expected(trees.starts, trees.right, self._parent, self._ratio, trees.value)
+        )
+
+    def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
+        """Gives the trees."""
+        trees = self._trees
+        return {
+            "offset": np.array(self._offset, dtype=np.float64),
+            "starts": trees.starts,
+            "right": trees.right,
+            "column": trees.column,
+            "threshold": trees.threshold,
+            "unset_left": trees.unset_left,
+            "cover": trees.cover,
+            "value": trees.value,
+        }
+
+    def in_margin(self, features: npt.NDArray[np.float32]) -> FloatArray:
+        """Gives the Shapley values of each row, float64 [n, columns]."""
+        trees = self._trees
+        out = np.zeros(features.shape, dtype=np.float64)
+        tree_shap.explain(
+            features, trees.starts, trees.right, trees.column, trees.threshold, trees.unset_left,
+            self._parent, self._same, self._ratio, self._share, trees.value, self._points, self._weights, out,
+        )  # fmt: skip
+        return out
+
+
+def _check(trees: Trees, columns: int) -> None:
+    """Raises ExplanationError unless the arrays are trees: the compiled code looks at no bounds."""
+    starts, right, nodes = trees.starts, trees.right.astype(np.int64), len(trees.right)
+    for name in ("column", "threshold", "unset_left", "cover", "value"):
+        if getattr(trees, name).shape != (nodes,):
+            raise ExplanationError(f"{name} is not one number a node")
+    if len(starts) < 1 or starts[0] != 0 or starts[-1] != nodes or (np.diff(starts) < 1).any():
+        raise ExplanationError("the starts of the trees are not ascending from 0 to the number of nodes")
+    inner = np.flatnonzero(right)
+    ends = np.repeat(starts[1:], np.diff(starts))  # of the tree that each node is in
+    if (right[inner] <= inner + 1).any() or (right >= ends).any() or (right < 0).any():
+        raise ExplanationError("a right branch does not lie behind the left one in its tree")
+    # Every node but the roots is the branch of one node: with the order above, these are trees.
+    children = np.sort(np.concatenate([inner + 1, right[inner], starts[:-1]]))
+    if not np.array_equal(children, np.arange(nodes)):
+        raise ExplanationError("a node is reached from two others, or from none")
+    if ((trees.column[inner] < 0) | (trees.column[inner] >= columns)).any():
+        raise ExplanationError(f"a split is on a column beyond the {columns} there are")
+    if np.isnan(trees.threshold[inner]).any():
+        raise ExplanationError("a threshold is no number")
+    if not (np.isfinite(trees.cover).all() and (trees.cover >= 0).all() and np.isfinite(trees.value).all()):
+        raise ExplanationError("covers are not finite and positive, or values not finite")
