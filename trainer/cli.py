@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from trainer.backtest.command import backtest
 from trainer.faults import console, fault, require_parquet, told, training
+from trainer.options import TIMES, ZONE, given, settings_of, told_of
 
 if TYPE_CHECKING:
     from trainer.config import TrainerSettings
@@ -22,9 +24,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
-_TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 _DATABASE = "The address of its database is a setting, as in the example."
-_ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
 
 
 @app.command()
@@ -59,7 +59,7 @@ def synth(
             start=start.date(),
         )
     except ValidationError as error:
-        raise fault(_settings_message(error)) from error
+        raise fault(told_of(error)) from error
     with told(), Terminal(console) as progress:
         written = write(config, output, lambda done, total: progress.step("Making transactions", done, total))
     console.print(f"Wrote {written:,} transactions to {output}; read them with --mapping kuntur")
@@ -87,14 +87,14 @@ def train(
         str | None, typer.Option(help=f"Learn from what a SELECT gives. {_DATABASE}")
     ] = None,
     since: Annotated[
-        datetime | None, typer.Option(formats=_TIMES, help=f"Earliest event time to read. {_ZONE}")
+        datetime | None, typer.Option(formats=TIMES, help=f"Earliest event time to read. {ZONE}")
     ] = None,
     until: Annotated[
         datetime | None,
         typer.Option(
-            formats=_TIMES,
+            formats=TIMES,
             help="The moment at which the trainer stands: later transactions and labels are unknown. By "
-            f"default just after the last transaction. {_ZONE}",
+            f"default just after the last transaction. {ZONE}",
         ),
     ] = None,
     registry: Annotated[Path | None, typer.Option(help="Where to publish.")] = None,
@@ -122,7 +122,7 @@ def train(
       kuntur-trainer train --postgres-table public.pagos --mapping banco.toml --since 2024-01-01
 
     """
-    given: dict[str, Any] = {
+    options: dict[str, Any] = {
         "data": {
             "paths": tuple(files) if files else None,
             "mapping": mapping,
@@ -138,10 +138,13 @@ def train(
         "registry": registry,
         "work": work,
     }
-    settings = _settings(config, _given(given))
+    settings = settings_of(config, given(options))
     if not settings.data.chosen:
         raise fault("nothing to learn from: give files, --journal DIRECTORY, or --postgres-table TABLE")
     _train(settings)
+
+
+app.command()(backtest)
 
 
 @app.command("config")
@@ -160,7 +163,7 @@ def show_config(
     from kuntur.settings_document import to_toml
     from trainer.config import ENVIRONMENT_PREFIX
 
-    settings = _settings(config, {})
+    settings = settings_of(config, {})
     sys.stdout.write(to_toml(settings, ENVIRONMENT_PREFIX, {"hash_key": DEFAULT_HASH_KEY}))
 
 
@@ -211,34 +214,3 @@ def _train(settings: TrainerSettings) -> None:
         with Terminal(console) as progress:
             report = run(settings, progress)
     show(report, settings.registry, console)
-
-
-def _given(options: dict[str, Any]) -> dict[str, Any]:
-    """Gives the options that were given, without sections that have none."""
-    inner = {name: _given(value) if isinstance(value, dict) else value for name, value in options.items()}
-    return {name: value for name, value in inner.items() if value is not None and value != {}}
-
-
-def _settings(config: Path | None, overrides: dict[str, object]) -> TrainerSettings:
-    from tomllib import TOMLDecodeError
-
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
-
-    from trainer.config import load
-
-    if config is not None and not config.is_file():
-        raise fault(f"there is no file {config}")
-    try:
-        return load(config, overrides)
-    except ValidationError as error:
-        raise fault(_settings_message(error)) from error
-    except TOMLDecodeError as error:
-        raise fault(f"{config} is no TOML: {error}") from error
-    except SettingsError as error:
-        raise fault(f"an environment variable cannot be read: {error}") from error
-
-
-def _settings_message(error: Any) -> str:
-    lines = [f"  {'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()]
-    return "settings that are not as they must be:\n" + "\n".join(lines)

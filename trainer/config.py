@@ -29,6 +29,7 @@ from pydantic_settings import (
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 
+Baseline = Literal["constant", "amount", "logistic_regression", "plain_xgboost"]
 Algorithm = Literal["xgboost", "random_forest", "logistic_regression"]
 
 
@@ -189,6 +190,8 @@ class BacktestSettings(_Section):
     remove_known: bool = True
     """Leaves cards out of the test that were known to be compromised: those with a fraud between train_start
     and the label delay before the day of the test."""
+    baselines: tuple[Baseline, ...] = ("constant", "amount", "logistic_regression", "plain_xgboost")
+    """What stands in the table beside the recipe."""
     k: PositiveInt = 100
     """Cards that are examined a day in card precision."""
     resamples: PositiveInt = 200

@@ -43,12 +43,15 @@ def training() -> Iterator[None]:
     from kuntur.journal_file import JournalError
     from trainer.cluster import ClusterError
     from trainer.export import ParityError
+    from trainer.fit import TooFewFraudsError
     from trainer.postgres import PostgresError
+    from trainer.recipe import RecipeError
     from trainer.search import SearchFailedError
     from trainer.split import TooLittleHistoryError
 
+    of_the_trainer = (TooLittleHistoryError, TooFewFraudsError, JournalError, RecipeError)
     try:
-        with told(TooLittleHistoryError, JournalError, ClusterError, PostgresError):
+        with told(*of_the_trainer, ClusterError, PostgresError):
             yield
     except (SearchFailedError, ParityError) as error:
         console.print(f"[red]nothing was published:[/red] {escape(str(error))}", highlight=False)

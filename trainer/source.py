@@ -30,9 +30,10 @@ class Source:
     label_delay_days: float | None
 
 
-def read_source(settings: TrainerSettings, progress: Progress) -> Source:
+def read_source(settings: TrainerSettings, progress: Progress, *, in_hindsight: bool = False) -> Source:
     """Reads what the settings name, as it was known at their `until` or just after the last transaction.
 
+    in_hindsight: where the settings name no `until`, it is just after the last report of a label.
     Raises what `kuntur.tables.read`, `read_journal` and `trainer.postgres.fetch` raise,
     TooLittleHistoryError for no transaction.
     """
@@ -43,6 +44,8 @@ def read_source(settings: TrainerSettings, progress: Progress) -> Source:
         table, until, delay = _journal(journal, settings)
     if until is None:
         until = just_after_last(table.frame)
+        if in_hindsight:
+            until = max(until, _just_after_last_report(table))
     table = known_at(table, until)
     frauds = table.frame["is_fraud"].sum()
     known = f"{frauds:,} of them known to be fraud by {until:%Y-%m-%d %H:%M} UTC"
@@ -55,6 +58,14 @@ def just_after_last(frame: pl.DataFrame) -> datetime:
     last = frame["event_time"].max()
     if not isinstance(last, datetime):
         raise TooLittleHistoryError("the data hold no transaction")
+    return last + timedelta(microseconds=1)
+
+
+def _just_after_last_report(table: Table) -> datetime:
+    reports = table.frame["reported_time"] if table.outcomes is None else table.outcomes["reported_time"]
+    last = reports.max()
+    if not isinstance(last, datetime):
+        raise TooLittleHistoryError("the data hold no label; see [label] of the mapping")
     return last + timedelta(microseconds=1)
 
 

@@ -1,5 +1,4 @@
-"""Prequential evaluation: a recipe judged on folds that follow one another in time."""
+"""Prequential evaluation: a recipe judged on folds that follow one another in time.
 
-from trainer.backtest.folds import Fold, History, cut_folds
-
-__all__ = ["Fold", "History", "cut_folds"]
+Nothing is imported here, so that the command line can ask for its own part alone.
+"""

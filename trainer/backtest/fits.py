@@ -1,0 +1,107 @@
+"""The fits of a backtest as tasks of Ray: rows go to the workers once, margins come back.
+
+Which worker carries a task out does not show in what it gives: each has the same threads and the same seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.backtest.contenders import ON_RAW_COLUMNS, learnt_margin
+from trainer.cluster import ClusterError, connected, require_cpus
+from trainer.config import BacktestSettings, RaySettings
+from trainer.models import Parameters
+from trainer.progress import Progress
+from trainer.rows import TrainingRows
+
+_DAY_US = 86_400_000_000
+Arrays = Mapping[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """One fit and what it is to score.
+
+    contender: its name; start, end: rows to learn from; end_us: moment at which they end; label: bool
+    [end - start], as known when the fold is tested; judged: int64, numbers of the rows to score.
+    """
+
+    contender: str
+    start: int
+    end: int
+    end_us: int
+    label: npt.NDArray[np.bool_]
+    judged: npt.NDArray[np.int64]
+
+
+def margins(
+    fits: Sequence[Fit],
+    rows: Arrays,
+    recipe: Parameters,
+    settings: BacktestSettings,
+    ray_settings: RaySettings,
+    progress: Progress,
+) -> list[npt.NDArray[np.float32]]:
+    """Carries fits out and gives the margins of each in the order of the fits. Raises ClusterError.
+
+    rows: `features` and `raw`, float32 [n, columns], and `event_time_us`, int64 [n]. The longest fits begin
+    first, so that the last worker is not left alone with one.
+    """
+    if not fits:
+        return []
+    import ray
+    from ray.exceptions import RayError, RayTaskError
+
+    found: dict[int, npt.NDArray[np.float32]] = {}
+    with connected(ray_settings):
+        require_cpus(settings.cpus_per_fit)
+        shared = {name: ray.put(values) for name, values in rows.items()}
+        task = ray.remote(num_cpus=settings.cpus_per_fit)(_margins)
+        pending = {}
+        for place in sorted(range(len(fits)), key=lambda place: _cost(fits[place]), reverse=True):
+            fit = fits[place]
+            inputs = shared["raw" if fit.contender in ON_RAW_COLUMNS else "features"]
+            reference = task.remote(
+                fit, inputs, shared["event_time_us"], dict(recipe), settings.cpus_per_fit, settings.seed
+            )
+            pending[reference] = place
+        try:
+            while pending:
+                progress.step("Fitting", len(found), len(fits))
+                ready, _ = ray.wait(list(pending), num_returns=1)
+                for reference in ready:
+                    found[pending.pop(reference)] = ray.get(reference)
+        except RayTaskError as error:
+            raise error.as_instanceof_cause() from error
+        except RayError as error:
+            raise ClusterError(f"a fit of the backtest was lost: {error}") from error
+    progress.step("Fitting", len(fits), len(fits))
+    return [found[place] for place in range(len(fits))]
+
+
+def _cost(fit: Fit) -> tuple[bool, int]:
+    return fit.contender not in ON_RAW_COLUMNS, fit.end - fit.start
+
+
+def _margins(
+    fit: Fit,
+    inputs: npt.NDArray[np.float32],
+    event_time_us: npt.NDArray[np.int64],
+    recipe: Parameters,
+    threads: int,
+    seed: int,
+) -> npt.NDArray[np.float32]:
+    """Runs in a worker of Ray; inputs: float32 [n, columns], in memory that all workers share."""
+    learnt = slice(fit.start, fit.end)
+    rows = TrainingRows(
+        inputs[learnt],
+        fit.label.astype(np.float32),
+        np.ones(len(fit.label), dtype=np.float32),
+        ((fit.end_us - event_time_us[learnt]) / _DAY_US).astype(np.float32),
+    )
+    return learnt_margin(fit.contender, recipe, rows, inputs[fit.judged], threads, seed)

@@ -1,0 +1,184 @@
+"""The story of a backtest, from a table of transactions to figures with their intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+from kuntur.bundle import Thresholds
+from kuntur.tables import Table
+from trainer import calibration, thresholds
+from trainer.backtest.calendar import Calendar
+from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin, varying
+from trainer.backtest.fits import Fit, margins
+from trainer.backtest.folds import Fold, History, cut_folds
+from trainer.backtest.holdout import Holdout, hold_out
+from trainer.backtest.raw_columns import raw_columns
+from trainer.backtest.scored import Scored, ranked_probability
+from trainer.config import TrainerSettings
+from trainer.dataset import Dataset
+from trainer.models import Parameters
+from trainer.progress import Progress
+
+Float32 = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A contender on a fold: its test rows with their scores, and what was settled before the test."""
+
+    scored: Scored
+    thresholds: Thresholds
+    calibration: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A fold with everything that was done on it.
+
+    training_frauds: known frauds among fold.training; judged: by contender, the recipe first.
+    """
+
+    fold: Fold
+    holdout: Holdout
+    training_frauds: int
+    judged: dict[str, Judged]
+
+
+def history_of(table: Table, dataset: Dataset, known_until_us: int, zone: str) -> History:
+    """Gives what cutting folds needs to know of a table."""
+    return History(
+        event_time_us=dataset.event_time_us,
+        account=account_numbers(table.frame),
+        is_fraud=dataset.is_fraud,
+        known_until_us=known_until_us,
+        calendar=Calendar(zone),
+    )
+
+
+def account_numbers(frame: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """Gives a number for each account, int64 [n], that rises with its id.
+
+    Ids that are all whole numbers rise as numbers, others as text; those of one institution come together.
+    """
+    as_number = pl.col("account_id").cast(pl.Int64, strict=False)
+    numeric = frame.select(
+        (as_number.is_not_null() & (as_number.cast(pl.String) == pl.col("account_id"))).all()
+    )
+    account = as_number if numeric.item() else pl.col("account_id")
+    number = pl.struct("institution_id", account.alias("account")).rank("dense")
+    return frame.select(number.cast(pl.Int64) - 1).to_series().to_numpy()
+
+
+def backtest(
+    table: Table,
+    dataset: Dataset,
+    history: History,
+    recipe: Parameters,
+    delay_days: float,
+    settings: TrainerSettings,
+    progress: Progress,
+) -> list[Round]:
+    """Fits the recipe and the baselines on each fold and scores its test.
+
+    Nothing of a fold's test but its features is looked at before it is scored. Raises TooLittleHistoryError,
+    ClusterError.
+    """
+    chosen = settings.backtest
+    folds = cut_folds(history, chosen, settings.split, delay_days)
+    held = [
+        hold_out(fold, history, dataset.labels_at(fold.test_start_us), chosen, delay_days) for fold in folds
+    ]
+    contenders = (RECIPE, *chosen.baselines)
+    fits = {
+        (fold.number, name, tested): _fit(name, fold, holdout, dataset, tested=tested)
+        for fold, holdout in zip(folds, held, strict=True)
+        for name in contenders
+        if name not in UNLEARNT
+        for tested in (True, False)
+    }
+    end = int(folds[-1].test[-1]) + 1
+    columns = np.flatnonzero(varying(dataset.features[folds[-1].training[0] : folds[-1].training[-1] + 1]))
+    rows: dict[str, npt.NDArray[Any]] = {
+        "features": np.ascontiguousarray(dataset.features[:end][:, columns]),
+        "event_time_us": dataset.event_time_us[:end],
+    }
+    if set(contenders) & set(ON_RAW_COLUMNS):
+        rows["raw"] = raw_columns(table.frame.head(end), history.calendar.zone)
+    frauds = sum(int(dataset.is_fraud[fold.test].sum()) for fold in folds)
+    progress.note(
+        f"{len(folds)} folds, tested from {folds[0].test_start} on {sum(len(f.test) for f in folds):,} "
+        f"transactions ({frauds:,} frauds); {len(columns)} features"
+    )
+    found = dict(
+        zip(fits, margins(list(fits.values()), rows, recipe, chosen, settings.ray, progress), strict=True)
+    )
+    rounds = []
+    for fold, holdout in zip(folds, held, strict=True):
+        judged = {}
+        for name in contenders:
+            if name in UNLEARNT:
+                before, tested = (unlearnt_margin(name, dataset.amount[r]) for r in (holdout.rows, fold.test))
+            else:
+                before, tested = (found[fold.number, name, final] for final in (False, True))
+            judged[name] = _judged(before, tested, fold, holdout, history, dataset, settings)
+        known = dataset.labels_at(fold.test_start_us)[fold.training]
+        rounds.append(Round(fold, holdout, int(known.sum()), judged))
+    return rounds
+
+
+def _fit(name: str, fold: Fold, holdout: Holdout, dataset: Dataset, *, tested: bool) -> Fit:
+    start, end, end_us = int(fold.training[0]), int(fold.training[-1]) + 1, fold.train_end_us
+    if not tested:
+        end, end_us = holdout.first, holdout.start_us
+    known = dataset.labels_at(fold.test_start_us)[start:end]
+    return Fit(name, start, end, end_us, known, fold.test if tested else holdout.rows)
+
+
+def _judged(
+    before: Float32,
+    tested: Float32,
+    fold: Fold,
+    holdout: Holdout,
+    history: History,
+    dataset: Dataset,
+    settings: TrainerSettings,
+) -> Judged:
+    """Settles calibration and thresholds on the days held out, and only then scores the test."""
+    calibrated = calibration.fit(before, holdout.label, settings.calibration.method)
+    chosen = thresholds.choose(
+        calibrated.probability(before),
+        holdout.label,
+        dataset.amount[holdout.rows],
+        holdout.days,
+        settings.thresholds,
+        dataset.currency,
+    )
+    scored = Scored(
+        label=dataset.is_fraud[fold.test],
+        score=ranked_probability(calibrated.probability(tested), tested),
+        amount=dataset.amount[fold.test],
+        account=history.account[fold.test],
+        day=fold.test_day,
+        days=settings.backtest.test_days,
+    )
+    return Judged(scored, chosen, calibrated.describe())
+
+
+def scored_rows(table: Table, rounds: list[Round]) -> pl.DataFrame:
+    """Gives the recipe's test rows, fold by fold in event order, for others to check."""
+    parts = []
+    for one in rounds:
+        ids = table.frame.select("event_time", "account_id", "transaction_id")[one.fold.test]
+        scored = one.judged[RECIPE].scored
+        parts.append(
+            ids.with_columns(
+                pl.Series("fraud_probability", scored.score), pl.Series("is_fraud", scored.label)
+            ).select(pl.lit(one.fold.number, dtype=pl.Int32).alias("fold"), pl.all())
+        )
+    return pl.concat(parts)
