@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     SecretStr,
@@ -100,6 +101,27 @@ class DataSettings(_Section):
         if self.postgres.chosen and (self.paths or self.journal is not None):
             raise ValueError("give PostgreSQL or files or a journal, only one of them")
         return self
+
+
+class CheckSettings(_Section):
+    """What is expected of the data as a whole. What is not met is a warning, or stops the run by strict."""
+
+    strict: bool = False
+    """Whether a warning stops the run, too."""
+    min_fraud_share: float = Field(default=0.0001, ge=0, le=1)
+    """Share of fraud among the labels, at the least."""
+    max_fraud_share: float = Field(default=0.2, ge=0, le=1)
+    """Share of fraud among the labels, at the most."""
+    max_gap_days: NonNegativeInt = 2
+    """Days in a row without a transaction, at the most."""
+    min_day_share: float = Field(default=0.2, ge=0, le=1)
+    """Transactions of a day as a share of the median day's, at the least; not of the first and last day."""
+    max_missing_share: float = Field(default=0.95, ge=0, le=1)
+    """Share of rows in which a column that is given at all may be missing."""
+    max_repeated_share: float = Field(default=0.01, ge=0, le=1)
+    """Share of transactions that repeat another in all but their id, at the most."""
+    max_account_share: float = Field(default=0.1, ge=0, le=1)
+    """Share of all transactions that one account may have."""
 
 
 class SplitSettings(_Section):
@@ -236,6 +258,8 @@ class TrainerSettings(BaseSettings):
 
     data: DataSettings = DataSettings()
     """Where the transactions come from."""
+    checks: CheckSettings = CheckSettings()
+    """What is expected of the data as a whole."""
     split: SplitSettings = SplitSettings()
     """How time is cut."""
     search: SearchSettings = SearchSettings()

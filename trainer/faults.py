@@ -41,6 +41,7 @@ def training() -> Iterator[None]:
     Exit code 1: no model passed; 2: not carried out, for what it was given; 130: interrupted.
     """
     from kuntur.journal_file import JournalError
+    from trainer.checks import DataCheckError
     from trainer.cluster import ClusterError
     from trainer.export import ParityError
     from trainer.fit import TooFewFraudsError
@@ -49,7 +50,7 @@ def training() -> Iterator[None]:
     from trainer.search import SearchFailedError
     from trainer.split import TooLittleHistoryError
 
-    of_the_trainer = (TooLittleHistoryError, TooFewFraudsError, JournalError, RecipeError)
+    of_the_trainer = (TooLittleHistoryError, TooFewFraudsError, DataCheckError, JournalError, RecipeError)
     try:
         with told(*of_the_trainer, ClusterError, PostgresError):
             yield
