@@ -243,6 +243,31 @@ class RaySettings(_Section):
     done for so many transactions."""
 
 
+class CardSettings(_Section):
+    """What the model card says that no computation can know."""
+
+    owner: str = ""
+    """Who answers for the model: a unit or a role. The card says so when it is not named."""
+    approver: str = ""
+    """Who is to sign the card before the model is used; the signature itself is left to the reader."""
+    contact: str = ""
+    """Where questions about the model go."""
+    purpose: str = (
+        "Gives each bank transaction a probability of being fraud, so that the doubtful ones are looked at "
+        "(REVIEW) or stopped (DECLINE) before the money is gone. It advises; people and the rules of the "
+        "institution decide."
+    )
+    """What the model is for."""
+    limits: str = (
+        "Not for credit, pricing, employment or any other decision about a person. Fraud of a kind that "
+        "nobody had reported by the end of the training is not learnt. Transactions of another institution, "
+        "country or channel than those in the data are outside what was tested. Reported fraud stands for "
+        "fraud: what was never reported counts as legitimate. The figures hold for the test window and its "
+        "share of fraud."
+    )
+    """What it is not for, and where it was not tested."""
+
+
 class TrainerSettings(BaseSettings):
     """All settings."""
 
@@ -272,6 +297,8 @@ class TrainerSettings(BaseSettings):
     """How a recipe is judged on folds that follow one another in time."""
     ray: RaySettings = RaySettings()
     """Where the search runs."""
+    card: CardSettings = CardSettings()
+    """What the model card says that no computation can know."""
     registry: Path = Path("registry")
     """Directory in which bundles are published."""
     work: Path = Path("work")

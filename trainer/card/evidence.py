@@ -1,0 +1,109 @@
+"""What a run hands over for the validator's file: plain values and arrays, no objects of the run.
+
+A part that a run did not make is None, and the card says that it was not made. How it is shown is left to
+`document` (JSON) and `page` (HTML).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.bundle import Manifest, Thresholds, TrainingWindow
+from trainer.config import CardSettings
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TestWindow:
+    """The scored rows of the window that taught, chose and calibrated nothing.
+
+    label: bool [n]; probability: float32 [n], calibrated; amount: float64 [n], units of `currency`, 0 for a
+    transaction in another; days: length of the window.
+    """
+
+    __test__ = False  # not a test case, whatever its name begins with
+
+    label: npt.NDArray[np.bool_]
+    probability: npt.NDArray[np.float32]
+    amount: npt.NDArray[np.float64]
+    days: float
+    currency: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that is known of a model when its bundle is written."""
+
+    model_version: str
+    """Name of the bundle."""
+    algorithm: str
+    """Kind of estimator."""
+    parameters: Mapping[str, Any]
+    """Settings of the estimator and of its training, as in the manifest."""
+    feature_names: Sequence[str]
+    """The model's inputs, in order."""
+    card: CardSettings
+    """Owner, approver, contact, purpose, limits."""
+    window: TrainingWindow
+    """Where in time it learnt and was judged."""
+    data_hash: str
+    """Hash of transactions and labels."""
+    row_count: int
+    """Transactions in the data."""
+    fraud_count: int
+    """Frauds among them."""
+    metrics: Mapping[str, float]
+    """Figures on the test window, by name."""
+    thresholds: Thresholds
+    """Where the advice changes, and why there."""
+    test: TestWindow | None = None
+    """The scored test rows, for the curves."""
+    sources: Sequence[str] = ()
+    """Where the data came from, in words: files, tables, mapping. Passwords in addresses are taken out."""
+    importance: npt.NDArray[np.float64] | None = None
+    """Weight of each feature, float64 [features], not negative."""
+    intervals: Mapping[str, tuple[float, float, float]] | None = None
+    """(value, low, high) of the figures that have an interval, by the names of `metrics`."""
+    interval_note: str = ""
+    """How the intervals were made: level, replicates, what was drawn together."""
+    quality: Mapping[str, Any] | None = None
+    """`quality_profile` of the table."""
+    checks: Mapping[str, Any] | None = None
+    """Report of the declared checks, as JSON holds it."""
+    trials: Sequence[Mapping[str, Any]] | None = None
+    """Every trial in the order in which it was started (or with its `number`): `parameters`,
+    `average_precision` (absent when it failed before a result), and any other figures by name."""
+    calibration: Mapping[str, Any] | str | None = None
+    """How scores become probabilities: method, values, rows."""
+    parity: Mapping[str, Any] | None = None
+    """What the export gate compared and found."""
+    leakage: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = None
+    """What the leakage check looked at and found."""
+    drift: Sequence[Mapping[str, Any]] | None = None
+    """For each feature `name`, `psi` and `bins`: each with `training` and `test` (shares) and `label`, or
+    `low` and `high`."""
+    segments: Sequence[Mapping[str, Any]] | None = None
+    """For each segment `segment` (channel, type, institution), `name`, and figures by name."""
+    verdict: Mapping[str, Any] | None = None
+    """Champion against challenger: `promoted`, `forced`, `text`, `findings` (`name`, `passed`, `text`,
+    `figures`)."""
+    champion: Manifest | None = None
+    """Manifest of the model that was live, which is also the one to go back to."""
+    champion_metrics: Mapping[str, float] | None = None
+    """Its figures on this model's test window, where they were made."""
+    traces: Sequence[str] = ()
+    """What was let pass against a check: accepted leak columns, a publication by force."""
+    reasons: str = ""
+    """How the reasons of a score are computed, and what that costs; "" when the bundle gives none."""
+    latency_us_per_row: float | None = None
+    """Microseconds that the exported model takes for a row."""
+    settings: Mapping[str, Any] | None = None
+    """Settings of the run; secrets are taken out here too."""
+    library_versions: Mapping[str, str] | None = None
+    """Versions of what built it."""
+    git_revision: str = ""
+    """Revision of the code that built it; "" when not known."""

@@ -1,0 +1,150 @@
+"""The validator's file as a page for people: one HTML file with its style and plots inside, and no script.
+
+It shows `validation.json` and nothing else, so a reader of one has what a reader of the other has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from trainer.card import words
+from trainer.card.plots import BARS, PSI_ACT, PSI_WATCH, at_threshold, plots
+
+SECTIONS = (
+    ("purpose", "Purpose and approval"),
+    ("verdict", "Verdict and changes"),
+    ("data", "Data"),
+    ("features", "Features"),
+    ("personal-data", "Personal data"),
+    ("search", "Search"),
+    ("performance", "Performance"),
+    ("calibration", "Calibration"),
+    ("segments", "Segments"),
+    ("drift", "Drift"),
+    ("checks", "Checks before publishing"),
+    ("reasons", "Reasons"),
+    ("origin", "How to make it again"),
+)
+_TABLE_POINTS = 14
+
+
+def model_card(document: Mapping[str, Any]) -> bytes:
+    """Gives the page of a document that `validation_document` made."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+    from markupsafe import Markup
+
+    environment = Environment(
+        loader=PackageLoader("trainer.card"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "label": words.label,
+        "spaced": words.spaced,
+        "meaning": words.meaning,
+        "figure": words.figure,
+        "breakable": words.breakable,
+        "share": words.share,
+        "day": words.day,
+    }
+    drawn = {name: None if svg is None else Markup(svg) for name, svg in plots(document).items()}  # noqa: S704  made here, names in it are escaped by Matplotlib
+    evaluation = document["evaluation"]
+    operating = evaluation["curves"]["operating"] if evaluation["curves"] else []
+    page = environment.get_template("card.jinja").render(
+        document,
+        plots=drawn,
+        sections=SECTIONS,
+        headlines=[name for name in words.HEADLINES if evaluation["metrics"].get(name) is not None],
+        classes=words.CLASSES,
+        algorithm=words.ALGORITHMS.get(document["model"]["algorithm"], document["model"]["algorithm"]),
+        shown=BARS,
+        psi=(PSI_WATCH, PSI_ACT),
+        drift_counts=_drift_counts(document["drift"]),
+        outlier_rules=_outlier_rules(document["data"]["quality"]),
+        timeline=timeline(document["data"]["window"]),
+        operating_rows=_few(operating),
+        operating_at={
+            name: at_threshold(operating, evaluation["thresholds"][name]) for name in ("review", "decline")
+        },
+        segment_figures=_names(evaluation["segments"] or (), ("dimension", "value")),
+        trial_figures=_names([trial["figures"] for trial in document["trials"] or ()], ()),
+        is_table=_is_table,
+    )
+    return page.encode()
+
+
+def timeline(window: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Gives training, label delay and validation as parts of a bar: name, start, end, left and width in %."""
+    moments = [
+        datetime.fromisoformat(str(window[name]))
+        for name in ("train_start_time", "train_end_time", "validation_start_time", "validation_end_time")
+    ]
+    whole = max((moments[-1] - moments[0]).total_seconds(), 1.0)
+    parts = []
+    for name, start, end in zip(
+        ("training", "label delay", "validation"), moments, moments[1:], strict=False
+    ):
+        days = (end - start).total_seconds() / 86_400
+        left = (start - moments[0]).total_seconds() / whole * 100
+        parts.append(
+            {
+                "name": name,
+                "start": start.isoformat(),
+                "end": end.isoformat(),
+                "days": round(days, 2),
+                "left": round(left, 3),
+                "width": round(days * 86_400 / whole * 100, 3),
+            }
+        )
+    return parts
+
+
+def _few(points: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
+    """Chooses points of a curve for a table."""
+    if len(points) <= _TABLE_POINTS:
+        return list(points)
+    step = (len(points) - 1) / (_TABLE_POINTS - 1)
+    return [points[round(place * step)] for place in range(_TABLE_POINTS)]
+
+
+def _outlier_rules(quality: Mapping[str, Any] | None) -> list[str]:
+    found = (column.get("outliers") for column in (quality or {}).get("columns", {}).values())
+    return list(dict.fromkeys(outliers["rule"] for outliers in found if outliers))
+
+
+def _drift_counts(drift: Sequence[Mapping[str, Any]] | None) -> dict[str, int]:
+    values = [entry["psi"] or 0.0 for entry in drift or ()]
+    return {
+        "still": sum(value < PSI_WATCH for value in values),
+        "watch": sum(PSI_WATCH <= value < PSI_ACT for value in values),
+        "act": sum(value >= PSI_ACT for value in values),
+    }
+
+
+def _names(rows: Sequence[Mapping[str, Any]], known: Sequence[str]) -> list[str]:
+    """Gives the names of the single figures that any row has, in the order in which they appear."""
+    found: dict[str, None] = {}
+    for row in rows:
+        for name, value in row.items():
+            if name not in known and not isinstance(value, dict | list):
+                found[name] = None
+    return list(found)
+
+
+def _is_table(value: Any) -> bool:
+    """Tells whether a value is a list of mappings of values that fit a cell, which reads best as a table."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(row, dict) and not any(_is_nested(cell) for cell in row.values()) for row in value)
+    )
+
+
+def _is_nested(cell: Any) -> bool:
+    return isinstance(cell, dict) or (
+        isinstance(cell, list) and any(isinstance(member, dict | list) for member in cell)
+    )

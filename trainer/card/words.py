@@ -1,0 +1,115 @@
+"""Figures and names in words that a reader of the model card understands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from markupsafe import Markup, escape
+
+# Name of a figure: how it is called, what it means, and whether it is a share of one.
+METRICS: dict[str, tuple[str, str, bool]] = {
+    "rows": ("transactions", "in the test window", False),
+    "frauds": ("frauds", "among them, by the reports that had come", False),
+    "average_precision": ("average precision", "area under precision over recall, not interpolated", False),
+    "auc_roc": ("AUC ROC", "chance that a fraud scores above a legitimate transaction", False),
+    "brier": ("Brier score", "mean squared error of the probability; 0 is perfect", False),
+    "log_loss": ("log loss", "mean negative log likelihood; 0 is perfect", False),
+    "expected_calibration_error": (
+        "expected calibration error",
+        "mean gap between probability and observed share, over bins",
+        False,
+    ),
+    "alerts_per_day": ("alerts a day", "at or above the review threshold", False),
+    "declines_per_day": ("declines a day", "at or above the decline threshold", False),
+    "precision": ("precision", "frauds among the alerts", True),
+    "recall": ("recall", "frauds that raise an alert", True),
+    "recall_by_value": ("recall by value", "share of the stolen money that raises an alert", True),
+    "decline_precision": ("precision of declines", "frauds among the declined", True),
+    "share": ("share", "of all transactions of the window", True),
+    "alert_share": ("alert share", "of the segment's transactions", True),
+    "f1": ("F1", "harmonic mean of precision and recall", False),
+    "accuracy": ("accuracy", "share of right advice; high for any rare event", True),
+}
+HEADLINES = (
+    "average_precision",
+    "auc_roc",
+    "recall_by_value",
+    "precision",
+    "alerts_per_day",
+    "expected_calibration_error",
+)
+ALGORITHMS = {
+    "xgboost": "XGBoost",
+    "random_forest": "Random forest",
+    "logistic_regression": "Logistic regression",
+    "neural_network": "Neural network",
+}
+CLASSES = {
+    "none": "not about a person",
+    "identifier": "names a person, account, device or shop; hashed with a key before anything is computed",
+    "financial": "money and products of a person",
+    "behavioural": "habits of a person",
+    "location": "places of a person",
+    "unknown": "attribute of the institution, to be classed by it",
+}
+_PER_CENT = 100
+
+
+def label(name: str) -> str:
+    """Names a figure of the evaluation for people."""
+    return METRICS[name][0] if name in METRICS else spaced(name)
+
+
+def spaced(name: str) -> str:
+    """Names a setting for people."""
+    return name.replace("_", " ")
+
+
+def meaning(name: str) -> str:
+    """Says what a figure means; empty when that is not known."""
+    return METRICS[name][1] if name in METRICS else ""
+
+
+def figure(value: Any, name: str = "") -> str:
+    """Writes a figure: thousands apart, four digits that count, shares in per cent, a dash for none."""
+    if value is None or value == "":
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list | tuple):
+        return ", ".join(figure(member) for member in value) or "–"
+    if isinstance(value, int | float):
+        if name in METRICS and METRICS[name][2]:
+            return f"{value * _PER_CENT:.1f}\u00a0%"
+        return number(float(value))
+    return str(value)
+
+
+def number(value: float) -> str:
+    """Writes a number with thousands apart and about four digits that count."""
+    if value == int(value) and abs(value) < 1e15:
+        return f"{int(value):,}"
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.4g}"
+
+
+def breakable(name: str) -> Markup:
+    """Writes a name so that a narrow column breaks it at its underscores."""
+    return escape(name).replace("_", Markup("_<wbr>"))
+
+
+def share(value: float | None) -> str:
+    """Writes a share of one in per cent, and says when it is small rather than none."""
+    if value is None:
+        return "–"
+    if 0 < value < 0.0005:
+        return "< 0.1\u00a0%"
+    return f"{value * _PER_CENT:.0f}\u00a0%" if value in (0, 1) else f"{value * _PER_CENT:.1f}\u00a0%"
+
+
+def day(moment: Any) -> str:
+    """Writes a moment of ISO 8601 as day and time of day, in UTC."""
+    return str(moment)[:16].replace("T", " ")
