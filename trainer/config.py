@@ -268,6 +268,25 @@ class CardSettings(_Section):
     """What it is not for, and where it was not tested."""
 
 
+class TrackingSettings(_Section):
+    """Where runs are recorded for MLflow; nowhere unless switched on."""
+
+    enabled: bool = False
+    """Whether to record runs in a local store, mlflow.db in work. A uri switches it on, too."""
+    uri: SecretStr | None = None
+    """Another store: http://host:5000 of a tracking server, or sqlite:///path/mlflow.db. Never shown, since
+    it may hold a password."""
+    experiment: str = "kuntur"
+    """Experiment that the runs belong to."""
+    registered_model: str = "kuntur"
+    """Name in MLflow's model registry whose versions are the published bundles."""
+
+    @property
+    def active(self) -> bool:
+        """Whether runs are recorded."""
+        return self.enabled or self.uri is not None
+
+
 class TrainerSettings(BaseSettings):
     """All settings."""
 
@@ -299,6 +318,8 @@ class TrainerSettings(BaseSettings):
     """Where the search runs."""
     card: CardSettings = CardSettings()
     """What the model card says that no computation can know."""
+    tracking: TrackingSettings = TrackingSettings()
+    """Where runs are recorded."""
     registry: Path = Path("registry")
     """Directory in which bundles are published."""
     work: Path = Path("work")

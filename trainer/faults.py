@@ -49,10 +49,11 @@ def training() -> Iterator[None]:
     from trainer.recipe import RecipeError
     from trainer.search import SearchFailedError
     from trainer.split import TooLittleHistoryError
+    from trainer.tracking import TrackingError
 
     of_the_trainer = (TooLittleHistoryError, TooFewFraudsError, DataCheckError, JournalError, RecipeError)
     try:
-        with told(*of_the_trainer, ClusterError, PostgresError):
+        with told(*of_the_trainer, ClusterError, PostgresError, TrackingError):
             yield
     except (SearchFailedError, ParityError) as error:
         console.print(f"[red]nothing was published:[/red] {escape(str(error))}", highlight=False)
