@@ -163,6 +163,20 @@ class SearchSettings(_Section):
     """Seed of everything that draws."""
 
 
+class LeakageSettings(_Section):
+    """When a column counts as giving the label away. Distances are those of Kolmogorov and Smirnov between
+    the column's values on fraud and on the rest: 0 alike, 1 wholly apart.
+    """
+
+    own_limit: float = Field(default=0.95, gt=0, le=1)
+    """Above this distance a column tells the label of its own row too well to be true."""
+    neighbour_limit: float = Field(default=0.8, gt=0, le=1)
+    """The same for the fraud, not yet reported, of one of the next five rows in time, source, account or
+    merchant; those before the row have own_limit."""
+    accept: tuple[str, ...] = ()
+    """Columns that may be used all the same, such as attribute.risk_band; the bundle says so."""
+
+
 class CalibrationSettings(_Section):
     """How margins become probabilities."""
 
@@ -308,6 +322,8 @@ class TrainerSettings(BaseSettings):
     """How time is cut."""
     search: SearchSettings = SearchSettings()
     """The search for a model."""
+    leakage: LeakageSettings = LeakageSettings()
+    """When a column counts as giving the label away."""
     calibration: CalibrationSettings = CalibrationSettings()
     """How margins become probabilities."""
     thresholds: ThresholdSettings = ThresholdSettings()

@@ -26,8 +26,8 @@ class Dataset:
     features: float32 [n, len(names)]; names: of the catalogue, then of the attributes; event_time_us: int64
     [n]; is_fraud: bool [n]; outcomes: when that became known; amount: float64 [n], units of `currency`, the
     most frequent one, and 0 for a transaction in another; account, merchant: int64 [n], numbers from 0 in the
-    order of their first transaction, -1 without a merchant; source_row: int64 [n], place in the source;
-    segments: by name, what a row belongs to.
+    order of their first transaction, accounts by institution, -1 without a merchant; source_row: int64 [n],
+    place in the source; segments: by name, what a row belongs to.
     """
 
     features: FeatureMatrix
@@ -75,16 +75,15 @@ def build(
         outcomes=replayed.outcomes,
         currency=replayed.currency,
         amount=replayed.amount,
-        account=_numbers(frame, "account_id"),
-        merchant=np.where((frame["merchant_id"] == "").to_numpy(), -1, _numbers(frame, "merchant_id")),
+        account=_numbers(frame.select("institution_id", "account_id")),
+        merchant=np.where((frame["merchant_id"] == "").to_numpy(), -1, _numbers(frame.select("merchant_id"))),
         source_row=frame["source_row"].to_numpy(),
         segments=segment_columns(frame),
     )
 
 
-def _numbers(frame: pl.DataFrame, name: str) -> npt.NDArray[np.int64]:
-    """Numbers the ids of a column, each of its own institution, by first appearance, int64 [n]."""
-    ids = frame.select("institution_id", name)
+def _numbers(ids: pl.DataFrame) -> npt.NDArray[np.int64]:
+    """Numbers rows of ids by first appearance, int64 [n]."""
     known = ids.unique(maintain_order=True).with_row_index("number")
     numbered = ids.join(known, on=ids.columns, how="left", maintain_order="left")
     return numbered["number"].to_numpy().astype(np.int64)

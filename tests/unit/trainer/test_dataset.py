@@ -159,15 +159,18 @@ def test_no_column_of_no_rows_is_informative() -> None:
     assert informative(np.zeros((0, 3), dtype=np.float32)).tolist() == [False] * 3
 
 
-def test_accounts_and_merchants_are_numbered_by_first_appearance_within_their_institution(
+def test_accounts_of_an_institution_and_merchants_of_all_are_numbered_by_first_appearance(
     table: Table,
 ) -> None:
     found, frame = built(table), table.frame
-    for numbers, name in ((found.account, "account_id"), (found.merchant, "merchant_id")):
-        first_seen: dict[tuple[str, str], int] = {}
-        for row, key in enumerate(frame.select("institution_id", name).iter_rows()):
-            number = first_seen.setdefault(key, len(first_seen))
-            assert numbers[row] == (-1 if key[1] == "" else number)
+    for numbers, key in (
+        (found.account, ("institution_id", "account_id")),
+        (found.merchant, ("merchant_id",)),
+    ):
+        first_seen: dict[tuple[str, ...], int] = {}
+        for row, ids in enumerate(frame.select(key).iter_rows()):
+            number = first_seen.setdefault(ids, len(first_seen))
+            assert numbers[row] == (-1 if ids[-1] == "" else number)
     assert (found.merchant == -1).any()
 
 
