@@ -45,13 +45,16 @@ def training() -> Iterator[None]:
     from trainer.cluster import ClusterError
     from trainer.export import ParityError
     from trainer.fit import TooFewFraudsError
+    from trainer.leakage import LeakageError
     from trainer.postgres import PostgresError
     from trainer.recipe import RecipeError
     from trainer.search import SearchFailedError
     from trainer.split import TooLittleHistoryError
     from trainer.tracking import TrackingError
 
-    of_the_trainer = (TooLittleHistoryError, TooFewFraudsError, DataCheckError, JournalError, RecipeError)
+    of_the_trainer = (
+        TooLittleHistoryError, TooFewFraudsError, DataCheckError, LeakageError, JournalError, RecipeError,
+    )  # fmt: skip
     try:
         with told(*of_the_trainer, ClusterError, PostgresError, TrackingError):
             yield
