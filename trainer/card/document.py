@@ -25,6 +25,7 @@ from trainer.card.schema import (
     Interval,
     Model,
     PersonalData,
+    Search,
     Threshold,
     Trial,
     ValidationDocument,
@@ -44,7 +45,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         data=_data(evidence),
         features=_features(evidence),
         personal_data=_personal_data(evidence),
-        trials=_trials(evidence),
+        search=_search(evidence),
         evaluation=_evaluation(evidence),
         drift=_drift(evidence.drift),
         gates=Gates(
@@ -150,12 +151,15 @@ def _personal_data(evidence: Evidence) -> PersonalData:
     )
 
 
-def _trials(evidence: Evidence) -> tuple[Trial, ...] | None:
+def _search(evidence: Evidence) -> Search | None:
     if evidence.trials is None:
         return None
-    started = sorted(enumerate(evidence.trials, start=1), key=lambda pair: pair[1].get("number", pair[0]))
-    chosen = _chosen([trial for _, trial in started])
-    return tuple(
+    trials = list(evidence.trials)
+    in_order = all(trial.get("number") is not None for trial in trials)
+    if in_order:
+        trials.sort(key=lambda trial: int(trial["number"]))
+    chosen = _chosen(trials)
+    rows = tuple(
         Trial(
             number=place,
             parameters={name: scalar(value) for name, value in trial.get("parameters", {}).items()},
@@ -163,8 +167,9 @@ def _trials(evidence: Evidence) -> tuple[Trial, ...] | None:
             chosen=place == chosen,
             figures={name: plain(value) for name, value in trial.items() if name not in _TRIAL_FIELDS},
         )
-        for place, (_, trial) in enumerate(started, start=1)
+        for place, trial in enumerate(trials, start=1)
     )
+    return Search(trials=rows, in_order=in_order, choice=evidence.choice)
 
 
 def _chosen(trials: Sequence[Mapping[str, Any]]) -> int:

@@ -75,8 +75,11 @@ class Evidence:
     checks: Mapping[str, Any] | None = None
     """Report of the declared checks, as JSON holds it."""
     trials: Sequence[Mapping[str, Any]] | None = None
-    """Every trial in the order in which it was started (or with its `number`): `parameters`,
-    `average_precision` (absent when it failed before a result), and any other figures by name."""
+    """Every trial, as in `search.json`: `parameters`, `average_precision` (absent when it failed before a
+    result), any other figures by name; `number` of its start, without which no history is drawn; `chosen`
+    for the one that was fitted, the best when none says so."""
+    choice: str = ""
+    """Why that one was chosen, in words."""
     calibration: Mapping[str, Any] | str | None = None
     """How scores become probabilities: method, values, rows."""
     parity: Mapping[str, Any] | None = None

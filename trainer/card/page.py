@@ -53,6 +53,7 @@ def model_card(document: Mapping[str, Any]) -> bytes:
     }
     drawn = {name: None if svg is None else Markup(svg) for name, svg in plots(document).items()}  # noqa: S704  made here, names in it are escaped by Matplotlib
     evaluation = document["evaluation"]
+    trials = document["search"]["trials"] if document["search"] else []
     operating = evaluation["curves"]["operating"] if evaluation["curves"] else []
     page = environment.get_template("card.jinja").render(
         document,
@@ -71,7 +72,9 @@ def model_card(document: Mapping[str, Any]) -> bytes:
             name: at_threshold(operating, evaluation["thresholds"][name]) for name in ("review", "decline")
         },
         segment_figures=_names(evaluation["segments"] or (), ("dimension", "value")),
-        trial_figures=_names([trial["figures"] for trial in document["trials"] or ()], ()),
+        trial_figures=_names([trial["figures"] for trial in trials], ()),
+        trial_common=_common([trial["parameters"] for trial in trials]),
+        algorithms=words.ALGORITHMS,
         is_table=_is_table,
     )
     return page.encode()
@@ -130,9 +133,20 @@ def _names(rows: Sequence[Mapping[str, Any]], known: Sequence[str]) -> list[str]
     found: dict[str, None] = {}
     for row in rows:
         for name, value in row.items():
-            if name not in known and not isinstance(value, dict | list):
+            if name not in known and not _is_nested(value):
                 found[name] = None
     return list(found)
+
+
+def _common(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Gives the settings that are the same in all of several trials."""
+    if len(settings) < 2:
+        return {}
+    return {
+        name: value
+        for name, value in settings[0].items()
+        if all(name in other and other[name] == value for other in settings)
+    }
 
 
 def _is_table(value: Any) -> bool:

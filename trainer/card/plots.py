@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from trainer.card.drawing import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, RED, draw, short
+from trainer.card.words import ALGORITHMS
 
 BARS = 25  # more would not be read: the tables hold all
 PSI_WATCH, PSI_ACT = 0.1, 0.25  # the usual bounds of the population stability index (Siddiqi, 2006)
@@ -30,7 +31,7 @@ def plots(document: Document) -> dict[str, str | None]:
         "reliability_low": _reliability(curves["reliability"], _FLOOR) if curves else None,
         "importance": _importance(document["features"]),
         "drift": _drift(document["drift"]),
-        "search": _search(document["trials"]),
+        "search": _search(document["search"]),
         "segments": _segments(evaluation["segments"]),
     }
 
@@ -174,10 +175,11 @@ def _drift(drift: Sequence[Mapping[str, Any]] | None) -> str | None:
     return _bars("drift", told, rows[:BARS], "population stability index", (PSI_WATCH, PSI_ACT))
 
 
-def _search(trials: Sequence[Mapping[str, Any]] | None) -> str | None:
-    done = [trial for trial in trials or () if trial["average_precision"] is not None]
-    if not done:
+def _search(search: Mapping[str, Any] | None) -> str | None:
+    done = [trial for trial in (search or {}).get("trials", ()) if trial["average_precision"] is not None]
+    if search is None or not done:
         return None
+    in_order = search["in_order"]
 
     def paint(figure: Any) -> None:
         axes = figure.subplots()
@@ -185,7 +187,9 @@ def _search(trials: Sequence[Mapping[str, Any]] | None) -> str | None:
         for trial in done:
             best = max(best, trial["average_precision"])
             line.append(best)
-        axes.step([trial["number"] for trial in done], line, where="post", color=PALE, label="best so far")
+        if in_order:
+            numbers = [trial["number"] for trial in done]
+            axes.step(numbers, line, where="post", color=PALE, label="best so far")
         kinds = sorted({str(trial["parameters"].get("algorithm", "model")) for trial in done})
         for place, kind in enumerate(kinds):
             own = [trial for trial in done if str(trial["parameters"].get("algorithm", "model")) == kind]
@@ -195,7 +199,7 @@ def _search(trials: Sequence[Mapping[str, Any]] | None) -> str | None:
                 "o",
                 color=_COLOURS[place % len(_COLOURS)],
                 markersize=4.5,
-                label=kind.replace("_", " "),
+                label=ALGORITHMS.get(kind, kind),
             )
         for trial in done:
             if trial["chosen"]:
@@ -204,12 +208,12 @@ def _search(trials: Sequence[Mapping[str, Any]] | None) -> str | None:
                     *mark, "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen"
                 )
         axes.xaxis.get_major_locator().set_params(integer=True)
-        axes.set(xlabel="trial, in the order of starting", ylabel="average precision")
+        axes.set(
+            xlabel="trial, in the order of starting" if in_order else "trial", ylabel="average precision"
+        )
         figure.legend(loc="outside upper center", ncols=3)
 
-    told = (
-        "Average precision of every trial in the order of starting, and the best so far; see the table below."
-    )
+    told = "Average precision of every trial; the table below holds all."
     return draw("search", told, (5.9, 3.6), paint)
 
 

@@ -165,7 +165,7 @@ class Trial(_Part):
     """A setting that was tried."""
 
     number: int
-    """Its place in the order of starting, from 1."""
+    """Its place in the list, from 1."""
     parameters: Scalars
     """The setting."""
     average_precision: float | None
@@ -174,6 +174,17 @@ class Trial(_Part):
     """Whether it is the one that was fitted."""
     figures: dict[str, Any]
     """Whatever else the search tells of it."""
+
+
+class Search(_Part):
+    """The search for a setting."""
+
+    trials: tuple[Trial, ...]
+    """Every trial."""
+    in_order: bool
+    """Whether they stand in the order of starting; else as the search told them."""
+    choice: str
+    """Why the chosen one was chosen; empty when the search does not say."""
 
 
 class Interval(_Part):
@@ -280,8 +291,8 @@ class ValidationDocument(_Part):
     """Its inputs, the most important first."""
     personal_data: PersonalData
     """Classes of personal data."""
-    trials: tuple[Trial, ...] | None
-    """The whole search."""
+    search: Search | None
+    """Every trial, and why one was chosen."""
     evaluation: Evaluation
     """How well it finds fraud."""
     drift: tuple[Drift, ...] | None

@@ -29,7 +29,7 @@ STRUCTURE = {
     "data": ["sources", "data_hash", "rows", "frauds", "window", "quality", "checks"],
     "features": [],
     "personal_data": ["features", "columns"],
-    "trials": [],
+    "search": ["trials", "in_order", "choice"],
     "evaluation": ["metrics", "intervals", "interval_note", "thresholds", "curves", "segments"],
     "drift": [],
     "gates": ["calibration", "parity", "leakage", "traces"],
@@ -75,7 +75,7 @@ def test_the_same_evidence_gives_the_same_bytes() -> None:
 
 def test_what_was_not_made_is_null_and_not_a_failure() -> None:
     found = strictly(documents(bare())["validation.json"])
-    assert found["trials"] is found["drift"] is found["verdict"] is found["changes"] is None
+    assert found["search"] is found["drift"] is found["verdict"] is found["changes"] is None
     assert found["evaluation"]["curves"] is found["gates"]["parity"] is found["data"]["quality"] is None
     assert found["model"]["rollback_target"] is None
 
@@ -106,15 +106,25 @@ def test_features_are_ranked_by_importance_and_explained(document: dict[str, Any
 
 
 def test_trials_stand_in_the_order_of_starting_and_the_best_is_chosen(document: dict[str, Any]) -> None:
-    trials = document["trials"]
+    trials = document["search"]["trials"]
     assert [trial["parameters"].get("max_depth") for trial in trials] == [0, None, *range(2, 9)]
     assert trials[1]["average_precision"] is None
     (chosen,) = [trial for trial in trials if trial["chosen"]]
     assert chosen["average_precision"] == max(trial["average_precision"] or 0 for trial in trials)
     named = [dict(trial) for trial in full().trials or ()]
     named[3]["chosen"] = True
-    (chosen,) = [trial for trial in validation_document(full(trials=named))["trials"] if trial["chosen"]]
+    (chosen,) = [
+        trial for trial in validation_document(full(trials=named))["search"]["trials"] if trial["chosen"]
+    ]
     assert chosen["parameters"] == named[3]["parameters"]
+
+
+def test_trials_without_numbers_are_not_said_to_be_in_order(document: dict[str, Any]) -> None:
+    assert document["search"]["in_order"] is True
+    bare_rows = [{name: v for name, v in trial.items() if name != "number"} for trial in full().trials or ()]
+    found = validation_document(full(trials=bare_rows))["search"]
+    assert found["in_order"] is False
+    assert [trial["parameters"] for trial in found["trials"]] == [row["parameters"] for row in bare_rows]
 
 
 def test_drift_stands_worst_first(document: dict[str, Any]) -> None:
