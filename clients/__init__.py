@@ -29,7 +29,7 @@ from clients.history import BackfillFailure, BackfillReport
 from clients.models import Model, ModelRefusal, ModelState
 from clients.outcomes import Outcome, OutcomeFailure, OutcomeLabel, OutcomeReport
 from clients.packing import PackingScorer
-from clients.scores import Decision, ItemError, Reason, Score
+from clients.scores import Decision, ItemError, Reason, ReasonsMode, Score
 
 __all__ = [
     "AccessDenied",
@@ -61,6 +61,7 @@ __all__ = [
     "Overloaded",
     "PackingScorer",
     "Reason",
+    "ReasonsMode",
     "Score",
     "ServerFault",
     "ShuttingDown",

@@ -20,7 +20,7 @@ from clients.frames import at_least_one
 from clients.history import MAX_FRAME_TRANSACTIONS, BackfillReport, backfill_requests, report_from_proto
 from clients.models import Model, model_from_proto
 from clients.outcomes import Outcome, OutcomeFailure, OutcomeReport, failures_from_proto, outcome_requests
-from clients.scores import ItemError, Score, score_from_proto
+from clients.scores import ItemError, ReasonsMode, Score, score_from_proto
 from clients.stubs import Stubs
 from kuntur.api.v1 import model_service_pb2, scoring_service_pb2
 from kuntur.transaction import Transaction
@@ -50,9 +50,17 @@ class AsyncClient:
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
         self._stubs = Stubs(self._channel)
 
-    async def score(self, transaction: Transaction, *, timeout_seconds: float | None = None) -> Score:
+    async def score(
+        self,
+        transaction: Transaction,
+        *,
+        reasons: ReasonsMode = ReasonsMode.REVIEWED,
+        timeout_seconds: float | None = None,
+    ) -> Score:
         """Scores one transaction. An id the server still knows is not counted again."""
-        request = scoring_service_pb2.ScoreTransactionRequest(transaction=to_proto(transaction))
+        request = scoring_service_pb2.ScoreTransactionRequest(
+            transaction=to_proto(transaction), reasons_mode=reasons.to_proto()
+        )
         timeout = self._timeout(timeout_seconds)
         return score_from_proto(
             (await self._answer(self._stubs.scoring.ScoreTransaction, request, timeout)).score
@@ -64,10 +72,14 @@ class AsyncClient:
         *,
         frame_transactions: int = 256,
         max_in_flight_frames: int = 8,
+        reasons: ReasonsMode = ReasonsMode.REVIEWED,
     ) -> list[Score | ItemError]:
         """Scores transactions, oldest first, and gives one answer for each, in their order."""
         scores = self.score_stream(
-            transactions, frame_transactions=frame_transactions, max_in_flight_frames=max_in_flight_frames
+            transactions,
+            frame_transactions=frame_transactions,
+            max_in_flight_frames=max_in_flight_frames,
+            reasons=reasons,
         )
         return [each async for each in scores]
 
@@ -77,6 +89,7 @@ class AsyncClient:
         *,
         frame_transactions: int = 256,
         max_in_flight_frames: int = 8,
+        reasons: ReasonsMode = ReasonsMode.REVIEWED,
     ) -> AsyncIterator[Score | ItemError]:
         """Scores transactions, oldest first, as they are taken from the iterable; answers in their order.
 
@@ -87,11 +100,13 @@ class AsyncClient:
         Raises KunturError when the stream breaks, after every answer that came before.
         """
         at_least_one(frame_transactions=frame_transactions, max_in_flight_frames=max_in_flight_frames)
-        return streamed_scores(self._stubs, transactions, frame_transactions, max_in_flight_frames)
+        return streamed_scores(self._stubs, transactions, frame_transactions, max_in_flight_frames, reasons)
 
-    def frame_stream(self, max_in_flight_frames: int = 8) -> AsyncFrameStream:
+    def frame_stream(
+        self, max_in_flight_frames: int = 8, *, reasons: ReasonsMode = ReasonsMode.REVIEWED
+    ) -> AsyncFrameStream:
         """Opens a ScoreStream for frames of wire messages; the caller closes it."""
-        return AsyncFrameStream(self._stubs, max_in_flight_frames)
+        return AsyncFrameStream(self._stubs, max_in_flight_frames, reasons)
 
     async def report_outcomes(
         self, outcomes: Sequence[Outcome], *, timeout_seconds: float | None = None

@@ -12,6 +12,7 @@ import grpc
 
 from clients.errors import KunturError, broken_contract, cancelled, error_from_rpc, stream_ended
 from clients.frames import FrameAnswer, at_least_one
+from clients.scores import ReasonsMode
 from clients.stubs import Stubs
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
 
@@ -30,9 +31,12 @@ class AsyncFrameStream:
     cancels its wait, and not, as it would with a direct write, the stream of everybody else.
     """
 
-    def __init__(self, stubs: Stubs, max_in_flight_frames: int) -> None:
+    def __init__(
+        self, stubs: Stubs, max_in_flight_frames: int, reasons: ReasonsMode = ReasonsMode.REVIEWED
+    ) -> None:
         at_least_one(max_in_flight_frames=max_in_flight_frames)
         self._max_in_flight_frames = max_in_flight_frames
+        self._reasons = reasons
         self._turn = asyncio.Lock()  # senders go in the order in which they came
         self._changed = asyncio.Event()
         self._in_flight: deque[_Frame] = deque()
@@ -54,7 +58,9 @@ class AsyncFrameStream:
         Waits while `max_in_flight_frames` are on their way. Raises KunturError, without having sent
         anything, when the stream has ended.
         """
-        request = scoring_service_pb2.ScoreStreamRequest(transactions=transactions)
+        request = scoring_service_pb2.ScoreStreamRequest(
+            transactions=transactions, reasons_mode=self._reasons.to_proto()
+        )
         async with self._turn:
             while not self.ended and len(self._in_flight) >= self._max_in_flight_frames:
                 self._changed.clear()

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Iterable
 from clients.async_frames import AsyncFrameStream
 from clients.errors import KunturError
 from clients.frames import FrameAnswer
-from clients.scores import ItemError, Score, result_from_proto
+from clients.scores import ItemError, ReasonsMode, Score, result_from_proto
 from clients.stubs import Stubs
 from kuntur.transaction import Transaction
 from kuntur.values import to_proto
@@ -22,12 +22,13 @@ async def streamed_scores(
     transactions: Iterable[Transaction] | AsyncIterable[Transaction],
     frame_transactions: int,
     max_in_flight_frames: int,
+    reasons: ReasonsMode = ReasonsMode.REVIEWED,
 ) -> AsyncIterator[Score | ItemError]:
     """Gives the answers in the order of the transactions; opens the stream when the first is asked for.
 
     Raises KunturError when the stream breaks, after every answer that came before.
     """
-    stream = AsyncFrameStream(stubs, max_in_flight_frames)
+    stream = AsyncFrameStream(stubs, max_in_flight_frames, reasons)
     waiting: _Waiting = deque()
     try:
         async for frame in _frames(transactions, frame_transactions):

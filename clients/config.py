@@ -42,7 +42,7 @@ class ClientConfig:
     """How long to wait for the answer to a probe before the connection counts as lost."""
 
     max_message_bytes: int = 64 * 1024 * 1024
-    """Largest message to send or to receive: a frame of 4,096 scores with reasons takes about 4 MiB."""
+    """Largest message to send or to receive: a server gives a frame no reasons beyond 4 MiB."""
 
     def channel_options(self) -> ChannelOptions:
         """Gives the options of the gRPC channel."""

@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 import grpc
 
 from clients.errors import KunturError, broken_contract, error_from_rpc, stream_ended
+from clients.scores import ReasonsMode
 from clients.stubs import Stubs
 from kuntur.api.v1 import score_pb2, scoring_service_pb2, transaction_pb2
 
@@ -60,9 +61,12 @@ class FrameStream:
     shows as Unavailable in the first answer.
     """
 
-    def __init__(self, stubs: Stubs, max_in_flight_frames: int) -> None:
+    def __init__(
+        self, stubs: Stubs, max_in_flight_frames: int, reasons: ReasonsMode = ReasonsMode.REVIEWED
+    ) -> None:
         at_least_one(max_in_flight_frames=max_in_flight_frames)
         self._max_in_flight_frames = max_in_flight_frames
+        self._reasons = reasons
         self._changed = threading.Condition()
         self._in_flight: deque[Frame] = deque()
         self._requests: queue.SimpleQueue[scoring_service_pb2.ScoreStreamRequest | None] = queue.SimpleQueue()
@@ -85,7 +89,9 @@ class FrameStream:
         (in a callback of a future), which would wait for itself. Raises KunturError, without having
         sent anything, when the stream has ended.
         """
-        request = scoring_service_pb2.ScoreStreamRequest(transactions=transactions)
+        request = scoring_service_pb2.ScoreStreamRequest(
+            transactions=transactions, reasons_mode=self._reasons.to_proto()
+        )
         with self._changed:
             if threading.current_thread() is not self._reader:
                 self._changed.wait_for(

@@ -18,7 +18,7 @@ from typing import Self
 from clients.client import Client
 from clients.errors import KunturError, cancelled
 from clients.frames import FrameAnswer, FrameStream
-from clients.scores import ItemError, Score, result_from_proto
+from clients.scores import ItemError, ReasonsMode, Score, result_from_proto
 from kuntur.api.v1 import transaction_pb2
 from kuntur.transaction import Transaction
 from kuntur.values import to_proto
@@ -49,6 +49,7 @@ class PackingScorer:
         max_frame_transactions: int = 256,
         max_delay_seconds: float = 0.002,
         max_in_flight_frames: int = 8,
+        reasons: ReasonsMode = ReasonsMode.REVIEWED,
     ) -> None:
         if max_frame_transactions < 1 or max_delay_seconds < 0 or max_in_flight_frames < 1:
             raise ValueError("a frame holds 1 or more, the delay is 0 or more, and 1 or more are in flight")
@@ -56,6 +57,7 @@ class PackingScorer:
         self._max_frame_transactions = max_frame_transactions
         self._max_delay_seconds = max_delay_seconds
         self._max_in_flight_frames = max_in_flight_frames
+        self._reasons = reasons
         self._lock = threading.Lock()
         self._work = threading.Condition(self._lock)  # the packer waits here
         self._room = threading.Condition(self._lock)  # submitters wait here
@@ -185,7 +187,7 @@ class PackingScorer:
             if self._abandoned:
                 raise cancelled("The scorer was closed.")
             if self._stream is None or self._stream.ended:
-                self._stream = self._client.frame_stream(self._max_in_flight_frames)
+                self._stream = self._client.frame_stream(self._max_in_flight_frames, reasons=self._reasons)
             return self._stream
 
     def _abandon(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +15,12 @@ from clients.scores import Decision
 from kuntur.api.v1 import score_pb2
 
 _DECISION_NAMES = {decision.value: decision.name for decision in Decision}
+_REASONS = "reasons"
+_REASONS_TYPE = pl.List(
+    pl.Struct(
+        {"feature": pl.String, "value": pl.Float64, "contribution": pl.Float64, "description": pl.String}
+    )
+)
 _KEPT_COLUMNS = (
     "source_row",
     "transaction_id",
@@ -26,9 +34,10 @@ _KEPT_COLUMNS = (
 
 
 class ScoredRows:
-    """Gathers answers in the order of the rows."""
+    """Gathers answers in the order of the rows, with their reasons when told to."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_reasons: bool = False) -> None:
+        self.reasons: list[list[dict[str, str | float | None]]] | None = [] if with_reasons else None
         self.fraud_probability: list[float | None] = []
         self.decision: list[str] = []
         self.model_version: list[str] = []
@@ -52,6 +61,8 @@ class ScoredRows:
                 self.decision.append(_DECISION_NAMES.get(score.decision, Decision.UNSPECIFIED.name))
                 self.model_version.append(score.model_version)
                 self.error.append("")
+                if self.reasons is not None:
+                    self.reasons.append([_reason(each) for each in score.reasons])
             elif result.HasField("status"):
                 self.add_error(error_from_status(result.status))
             else:
@@ -67,24 +78,50 @@ class ScoredRows:
         self.decision += [""] * row_count
         self.model_version += [""] * row_count
         self.error += [text] * row_count
+        if self.reasons is not None:
+            self.reasons += [[] for _ in range(row_count)]
         self.errors_by_reason[error.reason] += row_count
 
     def frame(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Gives the rows' ids with fraud_probability as received, decision, model_version and error."""
-        return rows.select(_KEPT_COLUMNS).with_columns(
+        """Gives the rows' ids with fraud_probability as received, decision, model_version and error.
+
+        With reasons, these too: a list of structs with feature, value (null when unset or infinite),
+        contribution and description.
+        """
+        frame = rows.select(_KEPT_COLUMNS).with_columns(
             pl.Series("fraud_probability", self.fraud_probability, pl.Float64),
             pl.Series("decision", self.decision, pl.String),
             pl.Series("model_version", self.model_version, pl.String),
             pl.Series("error", self.error, pl.String),
         )
+        if self.reasons is None:
+            return frame
+        return frame.with_columns(pl.Series(_REASONS, self.reasons, _REASONS_TYPE))
+
+
+def _reason(reason: score_pb2.Reason) -> dict[str, str | float | None]:
+    return {
+        "feature": reason.feature,
+        "value": reason.value if math.isfinite(reason.value) else None,  # JSON has no other numbers
+        "contribution": reason.contribution,
+        "description": reason.description,
+    }
 
 
 def write(frame: pl.DataFrame, path: Path) -> None:
-    """Writes .parquet, .csv or .jsonl; every number reads back as the same bits."""
+    """Writes .parquet, .csv or .jsonl; every number reads back as the same bits.
+
+    CSV knows no lists: there the reasons of a row are JSON, empty without any.
+    """
     match path.suffix:
         case ".parquet":
             frame.write_parquet(path)
         case ".csv":
+            if _REASONS in frame.columns:
+                text = [
+                    json.dumps(each, ensure_ascii=False) if each else "" for each in frame[_REASONS].to_list()
+                ]
+                frame = frame.with_columns(pl.Series(_REASONS, text, pl.String))
             frame.write_csv(path, datetime_format="%Y-%m-%dT%H:%M:%S%.6fZ")
         case _:
             frame.write_ndjson(path)

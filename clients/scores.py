@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Any
 
 from clients.errors import KunturError, broken_contract, error_from_status
 from kuntur.api.v1 import score_pb2
@@ -23,6 +24,19 @@ class Decision(IntEnum):
         return cls.UNSPECIFIED
 
 
+class ReasonsMode(IntEnum):
+    """Which scores carry reasons; the numbers are those of the protobuf enum."""
+
+    REVIEWED = 0
+    """Those at or above the review threshold."""
+    ALL = 1
+    NONE = 2
+
+    def to_proto(self) -> Any:
+        """Gives the number of the protobuf enum, under the type that the stubs ask for."""
+        return self.value
+
+
 @dataclass(frozen=True, slots=True)
 class Reason:
     """One cause of a score."""
@@ -34,7 +48,7 @@ class Reason:
     """Value that the feature had; NaN when unset."""
 
     contribution: float
-    """What the feature added, in log-odds; below 0 when it spoke for the customer."""
+    """What the feature added before calibration, in log-odds; below 0 when it spoke for the customer."""
 
     description: str
     """The same as a sentence for a person."""
@@ -54,7 +68,8 @@ class Score:
     """The probability held against the model's thresholds."""
 
     reasons: tuple[Reason, ...]
-    """The causes that moved the score most, strongest first; empty when the model explains nothing."""
+    """The causes that moved the score most, strongest first; empty for a score that was not asked for them,
+    and when the model explains nothing."""
 
     model_version: str
     """The model that gave this score."""

@@ -9,7 +9,7 @@ from itertools import islice
 
 from clients.errors import KunturError
 from clients.frames import FrameAnswer, FrameStream
-from clients.scores import ItemError, Score, result_from_proto
+from clients.scores import ItemError, ReasonsMode, Score, result_from_proto
 from clients.stubs import Stubs
 from kuntur.transaction import Transaction
 from kuntur.values import to_proto
@@ -18,13 +18,17 @@ _Waiting = deque[tuple[list[str], Future[FrameAnswer]]]
 
 
 def streamed_scores(
-    stubs: Stubs, transactions: Iterable[Transaction], frame_transactions: int, max_in_flight_frames: int
+    stubs: Stubs,
+    transactions: Iterable[Transaction],
+    frame_transactions: int,
+    max_in_flight_frames: int,
+    reasons: ReasonsMode = ReasonsMode.REVIEWED,
 ) -> Iterator[Score | ItemError]:
     """Gives the answers in the order of the transactions; opens the stream when the first is asked for.
 
     Raises KunturError when the stream breaks, after every answer that came before.
     """
-    stream = FrameStream(stubs, max_in_flight_frames)
+    stream = FrameStream(stubs, max_in_flight_frames, reasons)
     waiting: _Waiting = deque()
     source = iter(transactions)
     try:

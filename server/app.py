@@ -27,7 +27,7 @@ from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
-from server.scoring import Backfill, OutcomeReports, Scorer
+from server.scoring import Backfill, OutcomeReports, ReasonGiver, Scorer
 from server.signals import wait_for_stop_signal
 from server.state import HistoryStore, MemoryHistory
 
@@ -155,8 +155,9 @@ class ServerApp:
         latest = LatestTime(settings.history.future_tolerance_s)
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
         reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)
+        reasons = ReasonGiver(settings.reasons.per_transaction, self.metrics.reasoned)
         services = Services(
-            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self.slot)),
+            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self.slot, reasons)),
             history=HistoryEndpoint(edge, frames, Backfill(self.history)),
             outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
             models=ModelEndpoint(ModelListing(registry, self.slot, self._watcher)),

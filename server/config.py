@@ -62,6 +62,13 @@ class Models(_Section):
     """Time between two looks at the registry."""
 
 
+class Reasons(_Section):
+    """The reasons that scores carry."""
+
+    per_transaction: int = Field(5, ge=0, le=100)
+    """Most of a score, the strongest for and against the customer; 0: none are given, whoever asks."""
+
+
 class History(_Section):
     """The history behind the features."""
 
@@ -141,6 +148,8 @@ class ServerSettings(BaseSettings):
     """How much the server takes at a time."""
     models: Models = Models()
     """Where models come from."""
+    reasons: Reasons = Reasons()
+    """The reasons that scores carry."""
     history: History = History()
     """The history behind the features."""
     journal: JournalSettings = JournalSettings()

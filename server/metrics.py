@@ -39,6 +39,15 @@ class ServerMetrics:
             registry=self.registry,
         )
         self._latency = {method: latency.labels(method).observe for method in METHODS}
+        self._reasoned = Counter(
+            "kuntur_transactions_reasoned", "Transactions scored with reasons", registry=self.registry
+        )
+        self._reasons = Histogram(
+            "kuntur_reasons_seconds",
+            "Time that the reasons of a request took, one call or frame that has any",
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
         self._refused_items = Counter(
             "kuntur_items_refused", "Transactions and outcomes refused", registry=self.registry
         )
@@ -68,6 +77,11 @@ class ServerMetrics:
     def answered(self, method: str, seconds: float) -> None:
         """Counts a request that was answered, and the time it took."""
         self._latency[method](seconds)
+
+    def reasoned(self, count: int, seconds: float) -> None:
+        """Counts transactions of a request that got reasons, and the time all of these took."""
+        self._reasoned.inc(count)
+        self._reasons.observe(seconds)
 
     def items_refused(self, count: int) -> None:
         """Counts transactions or outcomes that were refused within a request."""

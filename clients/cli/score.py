@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -22,6 +23,17 @@ from clients.cli.options import (
     read_files,
 )
 from clients.errors import KunturError
+from clients.scores import ReasonsMode
+
+
+class ReasonsWritten(StrEnum):
+    """Which scores' reasons are written."""
+
+    REVIEW = "review"
+    ALL = "all"
+
+
+_MODES = {ReasonsWritten.REVIEW: ReasonsMode.REVIEWED, ReasonsWritten.ALL: ReasonsMode.ALL}
 
 
 def score(
@@ -60,6 +72,13 @@ def score(
             help="Tell the server each label of the files when it became known, in event time.",
         ),
     ] = False,
+    reasons: Annotated[
+        ReasonsWritten | None,
+        typer.Option(
+            "--reasons",
+            help="Write the reasons of scores too: those to review, or all.",
+        ),
+    ] = None,
     rejects: Rejects = None,
     timeout_seconds: TimeoutSeconds = 10.0,
 ) -> None:
@@ -68,7 +87,8 @@ def score(
 
     The written file has a row for each row sent, in that order: its ids,
     fraud_probability exactly as received, decision, model_version, and error,
-    which is empty when there is none.
+    which is empty when there is none. With --reasons it has the features that
+    moved each score most, in words and in log-odds: a list, in CSV as JSON.
 
     With --report-outcomes the labels of all rows (those before --from too)
     that became known between --from and --until are told in between: before
@@ -79,6 +99,7 @@ def score(
     [bold]kuntur score july.parquet --output scored.parquet[/bold]
     [bold]kuntur score 'data/*.csv' --mapping bank.toml --output scored.csv[/bold]
     [bold]kuntur score tx.parquet --from 2026-07-01 --report-outcomes -o s.parquet[/bold]
+    [bold]kuntur score tx.parquet --reasons review --output reasons.jsonl[/bold]
 
     Exit codes: 0 every row was scored, 1 some were not, 2 the command could
     not be carried out.
@@ -111,6 +132,7 @@ def score(
                 frame_transactions=frame,
                 max_in_flight_frames=in_flight,
                 on_answer=lambda count: progress.advance(task, count),
+                reasons=None if reasons is None else _MODES[reasons],
             )
             try:
                 run.run(steps)

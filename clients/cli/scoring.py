@@ -14,6 +14,7 @@ from clients.frames import FrameAnswer
 from clients.outcomes import MAX_OUTCOMES_PER_CALL
 from clients.replay import Step
 from clients.scored import ScoredRows
+from clients.scores import ReasonsMode
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, transaction_pb2
 
 
@@ -48,7 +49,9 @@ class ScoringRun:
         frame_transactions: int,
         max_in_flight_frames: int,
         on_answer: Callable[[int], None],
+        reasons: ReasonsMode | None = None,
     ) -> None:
+        """Takes what to send and how; reasons: which to ask for and to keep, None for none kept."""
         self._client = client
         self._messages = messages
         self._outcomes = outcomes
@@ -56,14 +59,15 @@ class ScoringRun:
         self._max_in_flight_frames = max_in_flight_frames
         self._on_answer = on_answer
         self._waiting: deque[Future[FrameAnswer]] = deque()
-        self.scored = ScoredRows()
+        self._reasons = ReasonsMode.REVIEWED if reasons is None else reasons
+        self.scored = ScoredRows(with_reasons=reasons is not None)
         self.latencies_seconds: list[float] = []
         self.elapsed_seconds = 0.0
 
     def run(self, steps: Iterator[Step]) -> None:
         """Carries the steps out. Raises KunturError; what was answered until then is in `scored`."""
         started_at = time.perf_counter()
-        stream = self._client.frame_stream(self._max_in_flight_frames)
+        stream = self._client.frame_stream(self._max_in_flight_frames, reasons=self._reasons)
         try:
             for step in steps:
                 if step.outcome_count:

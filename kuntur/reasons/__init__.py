@@ -3,12 +3,15 @@
 from kuntur.reasons.explanation import Explanation, ExplanationError, largest_gap
 from kuntur.reasons.file import read_explanation, write_explanation
 from kuntur.reasons.linear import LinearExplanation
+from kuntur.reasons.reason import Reason, Reasoner
 from kuntur.reasons.trees import TreeExplanation, Trees
 
 __all__ = [
     "Explanation",
     "ExplanationError",
     "LinearExplanation",
+    "Reason",
+    "Reasoner",
     "TreeExplanation",
     "Trees",
     "largest_gap",

@@ -39,7 +39,7 @@ from kuntur.transaction import (
 from kuntur.wire.attributes import read_attributes
 from kuntur.wire.codes import make_context
 from kuntur.wire.reading import MalformedError, OversizedError, Reading, TransactionIds
-from kuntur.wire.scan import count_transactions, scan
+from kuntur.wire.scan import read_outline, scan
 
 _NAN = math.nan
 _NO_TIME = -(2**62)
@@ -130,7 +130,8 @@ class TransactionReader:
     def read_request(self, raw: bytes, latest_time_us: int, max_transactions: int = _ANY_NUMBER) -> Reading:
         """Reads a serialised ScoreTransactionRequest, ScoreStreamRequest or BackfillRequest.
 
-        The three are alike: field 1 holds the transaction or transactions. Raises MalformedError, and
+        The three are alike: field 1 holds the transaction or transactions; of the first two, field 2 says
+        which scores are to carry reasons, and the third has none. Raises MalformedError, and
         before anything is converted OversizedError.
         """
         reading = self._scan(raw, latest_time_us, max_transactions)
@@ -138,7 +139,7 @@ class TransactionReader:
 
     def _scan(self, raw: bytes, latest_time_us: int, max_transactions: int) -> Reading | None:
         """Reads a request that is as nearly all are; None for any other, whatever is the matter with it."""
-        n = count_transactions(raw)
+        n, reasons_mode = read_outline(raw)
         if n <= 0:
             return None
         if n > max_transactions:
@@ -154,7 +155,7 @@ class TransactionReader:
         if attributes is None:
             return None
         batch = TransactionBatch(keys, ints, floats, attributes)
-        return Reading(TransactionIds(raw, spans), batch, np.arange(n), {})
+        return Reading(TransactionIds(raw, spans), batch, np.arange(n), {}, reasons_mode)
 
     def _read_messages(self, raw: bytes, latest_time_us: int, max_transactions: int) -> Reading:
         """Reads any request, through protobuf. Raises MalformedError, OversizedError."""
@@ -164,7 +165,8 @@ class TransactionReader:
             raise MalformedError("the request is no message of its type") from error
         if len(request.transactions) > max_transactions:
             raise OversizedError(len(request.transactions))
-        return self.read_transactions(request.transactions, latest_time_us)
+        reading = self.read_transactions(request.transactions, latest_time_us)
+        return reading._replace(reasons_mode=request.reasons_mode)
 
     def read_transactions(
         self, messages: Sequence[transaction_pb2.Transaction], latest_time_us: int

@@ -72,10 +72,12 @@ class Reading(NamedTuple):
 
     ids: the transaction ids of the whole frame, as they came; batch: the good transactions in their
     order; places: int64 [n], where they stood in the frame; violations: by place, for each that was
-    refused. A tuple, because a frozen dataclass costs a lone transaction half a microsecond more.
+    refused; reasons_mode: number of the protobuf enum ReasonsMode, or whatever else was sent. A tuple,
+    because a frozen dataclass costs a lone transaction half a microsecond more.
     """
 
     ids: Sequence[str]
     batch: TransactionBatch
     places: npt.NDArray[np.int64]
     violations: dict[int, list[Violation]]
+    reasons_mode: int = 0

@@ -65,18 +65,25 @@ _F_LATITUDE, _F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE
 
 
 @njit(cache=True, nogil=False)
-def count_transactions(data):
-    """Gives how often field 1 of a request stands there, GIVE_UP for what is not plainly written."""
-    at, count = 0, 0
+def read_outline(data):
+    """Gives how often field 1 of a request stands there, and its field 2, the mode of reasons.
+
+    (GIVE_UP, 0) for what is not plainly written.
+    """
+    at, count, mode = 0, 0, 0
     while at < len(data):
         field, wire_type, at = read_tag(data, at, len(data))
-        if at < 0 or (field == 1 and wire_type != LENGTH):
-            return GIVE_UP
-        at = skip_field(data, at, len(data), wire_type)
+        if at < 0 or (field == 1 and wire_type != LENGTH) or (field == 2 and wire_type != VARINT):
+            return GIVE_UP, 0
+        if field == 2:
+            value, at = read_varint(data, at, len(data))
+            mode = to_int32(value)
+        else:
+            at = skip_field(data, at, len(data), wire_type)
         if at < 0:
-            return GIVE_UP
+            return GIVE_UP, 0
         count += field == 1
-    return count
+    return count, mode
 
 
 @njit(cache=True, nogil=False)

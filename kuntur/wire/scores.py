@@ -17,15 +17,19 @@ from google.rpc import status_pb2
 from numba import njit
 
 from kuntur.api.v1 import score_pb2
+from kuntur.reasons import Reason
 from kuntur.wire.reading import TransactionIds
 
 # Tags: the field's number and how it is written.
-_ID, _PROBABILITY, _DECISION, _VERSION = 0x0A, 0x11, 0x18, 0x2A  # of Score
+_ID, _PROBABILITY, _DECISION, _REASONS, _VERSION = 0x0A, 0x11, 0x18, 0x22, 0x2A  # of Score
+_FEATURE, _DESCRIPTION = 0x0A, 0x22  # of Reason
 _RESULT, _SCORE = 0x0A, 0x0A  # of ScoreStreamResponse; of ScoreResult and ScoreTransactionResponse
 _DOUBLE = struct.Struct("<d")
 _ZERO = bytes(8)
 _FEW = 4  # scores; below, a compiled call costs more than it saves
 _MAX_OVERHEAD = 64  # bytes of a result besides its id and version
+MAX_REASONED_BYTES = 4 << 20  # what a gRPC client takes by default: reasons fill no frame beyond it
+_GROWTH = 8  # bytes by which the lengths around reasons may grow
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +37,13 @@ class Scores:
     """The answers for the good transactions of a frame.
 
     probability: float32 [n], calibrated; decision: int8 [n], numbers of the protobuf enum Decision;
-    model_version: the model that gave all of them.
+    model_version: the model that gave all of them; reasons: by row, strongest first, of those that have any.
     """
 
     probability: npt.NDArray[np.float32]
     decision: npt.NDArray[np.int8]
     model_version: str
+    reasons: Mapping[int, Sequence[Reason]] | None = None
 
 
 def _varint(value: int) -> bytes:
@@ -56,7 +61,22 @@ def _field(tag: int, content: bytes) -> bytes:
     return (bytes((tag, length)) if length < 0x80 else bytes((tag,)) + _varint(length)) + content
 
 
-def _score(transaction_id: str, probability: float, decision: int, version: bytes) -> bytes:
+def _reason(reason: Reason) -> bytes:
+    """Gives field 4 of a Score with one reason."""
+    value, contribution = _DOUBLE.pack(reason.value), _DOUBLE.pack(reason.contribution)
+    content = _field(_FEATURE, reason.feature.encode()) if reason.feature else b""
+    if value != _ZERO:
+        content += b"\x11" + value
+    if contribution != _ZERO:
+        content += b"\x19" + contribution
+    if reason.description:
+        content += _field(_DESCRIPTION, reason.description.encode())
+    return _field(_REASONS, content)
+
+
+def _score(
+    transaction_id: str, probability: float, decision: int, version: bytes, reasons: bytes = b""
+) -> bytes:
     """Gives field 1 with a Score, the same in ScoreTransactionResponse and in ScoreResult."""
     content = _field(_ID, transaction_id.encode()) if transaction_id else b""
     double = _DOUBLE.pack(probability)
@@ -64,7 +84,7 @@ def _score(transaction_id: str, probability: float, decision: int, version: byte
         content += b"\x11" + double
     if decision:
         content += b"\x18" + _varint(decision)
-    return _field(_SCORE, content + version)
+    return _field(_SCORE, content + reasons + version)
 
 
 @lru_cache(maxsize=16)
@@ -75,7 +95,8 @@ def _version(model_version: str) -> bytes:
 def write_score(transaction_id: str, scores: Scores) -> bytes:
     """Gives a serialised ScoreTransactionResponse with the only score of `scores`."""
     version = _version(scores.model_version)
-    return _score(transaction_id, float(scores.probability[0]), int(scores.decision[0]), version)
+    reasons = b"" if scores.reasons is None else b"".join(map(_reason, scores.reasons.get(0, ())))
+    return _score(transaction_id, float(scores.probability[0]), int(scores.decision[0]), version, reasons)
 
 
 @njit(cache=True, nogil=False)
@@ -160,6 +181,24 @@ def _many_results(
     return out[: ends[-1]].tobytes(), ends.tolist()
 
 
+def _add_reasons(
+    written: list[bytes], ids: Sequence[str], places: list[int], scores: Scores, room: int
+) -> None:
+    """Writes the results of scores with reasons anew; room: bytes that all reasons together may take."""
+    reasons, version = scores.reasons or {}, _version(scores.model_version)
+    share = room // max(len(reasons), 1) - _GROWTH
+    for row, causes in reasons.items():
+        content = b""
+        for cause in map(_reason, causes):
+            if len(content) + len(cause) > share:
+                break
+            content += cause
+        if content:
+            probability, decision = float(scores.probability[row]), int(scores.decision[row])
+            score = _score(ids[places[row]], probability, decision, version, content)
+            written[row] = _field(_RESULT, score)
+
+
 def write_frame(
     ids: Sequence[str],
     places: npt.NDArray[np.int64],
@@ -169,21 +208,28 @@ def write_frame(
     """Gives a serialised ScoreStreamResponse.
 
     ids: transaction ids of the frame; places: int64 [n], ascending, where each score belongs in it;
-    statuses: by place, for all others. Raises ValueError when they are not, together, the whole frame.
+    statuses: by place, for all others. Where its reasons would take the response beyond MAX_REASONED_BYTES,
+    each transaction keeps its strongest, as many as an equal share of the room holds. Raises ValueError when
+    scores and statuses are not, together, the whole frame.
     """
     if len(places) + len(statuses) != len(ids):
         raise ValueError(f"{len(places)} scores and {len(statuses)} statuses for {len(ids)} transactions")
     version = _version(scores.model_version)
     if len(places) > _FEW:
         whole, ends = _many_results(ids, places, scores, version)
-        if not statuses:
+        if not statuses and not scores.reasons:
             return whole
         written = [whole[start:end] for start, end in zip([0, *ends[:-1]], ends, strict=True)]
     else:
         written = _few_results(ids, places.tolist(), scores, version)
-    if not statuses:
+    refused = {
+        place: _field(_RESULT, score_pb2.ScoreResult(status=status).SerializeToString())
+        for place, status in statuses.items()
+    }
+    if scores.reasons:
+        room = MAX_REASONED_BYTES - sum(map(len, written)) - sum(map(len, refused.values()))
+        _add_reasons(written, ids, places.tolist(), scores, room)
+    if not refused:
         return b"".join(written)
-    results = dict(zip(places.tolist(), written, strict=True))
-    for place, status in statuses.items():
-        results[place] = _field(_RESULT, score_pb2.ScoreResult(status=status).SerializeToString())
+    results = dict(zip(places.tolist(), written, strict=True)) | refused
     return b"".join([results[place] for place in range(len(ids))])

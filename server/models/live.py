@@ -12,7 +12,7 @@ from numba import njit
 
 from kuntur.bundle import Manifest
 from kuntur.features import FeatureMatrix, FeatureSelection
-from kuntur.reasons import Explanation
+from kuntur.reasons import Explanation, Reasoner
 from kuntur.wire import Scores
 
 INPUT, OUTPUT, MARGIN = "features", "probability", "margin"
@@ -39,7 +39,7 @@ class LiveModel:
     def __init__(self, manifest: Manifest, session: Any, explanation: Explanation | None = None) -> None:
         """Takes the manifest, a session that keeps the contract of models, and what explains its scores."""
         self.manifest = manifest
-        self.explanation = explanation
+        self.reasoner = None if explanation is None else Reasoner(explanation, manifest.feature_names)
         self.version = manifest.model_version
         self._run = session.run
         self._selection = FeatureSelection(manifest.feature_names)
@@ -52,12 +52,16 @@ class LiveModel:
         probability: npt.NDArray[np.float32] = self._run((OUTPUT,), {INPUT: features})[0]
         return probability
 
+    def inputs(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> FeatureMatrix:
+        """Gives the model's inputs, float32 [n, features of the model]; it takes what `score` takes."""
+        return self._selection.take(matrix, attributes)
+
     def score(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> Scores:
         """Scores transactions.
 
         matrix: the engine's output, float32 [n, len(CATALOGUE)]; attributes: as in `TransactionBatch`.
         """
-        probability = self.infer(self._selection.take(matrix, attributes))
+        probability = self.infer(self.inputs(matrix, attributes))
         decision = _decide(probability, self._review, self._decline)
         return Scores(probability, decision, self.version)
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from kuntur.wire import write_frame, write_score
-from server.errors import ShuttingDownError
+from kuntur.rules import Violation
+from kuntur.wire import Reading, write_frame, write_score
+from server.errors import InvalidFieldsError, ShuttingDownError
 from server.journal import ExchangeKind
 from server.rpc.edge import Edge
 from server.rpc.intake import Intake, item_statuses
-from server.scoring import Scorer
+from server.scoring import ReasonsMode, Scorer
+
+_MODES = frozenset(map(int, ReasonsMode))
 
 
 class ScoringEndpoint:
@@ -24,6 +27,7 @@ class ScoringEndpoint:
     def score_transaction(self, raw: bytes) -> bytes:
         """Answers a serialised ScoreTransactionRequest."""
         reading = self._intake.read_one(raw)
+        _check_mode(reading)
         scores = self._scorer.score(reading)
         response = write_score(reading.ids[0], scores)
         self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, response)
@@ -44,9 +48,16 @@ class ScoringEndpoint:
 
     def _score_frame(self, raw: bytes) -> bytes:
         reading = self._intake.read_frame(raw)
+        _check_mode(reading)
         scores = self._scorer.score(reading)
         response = write_frame(reading.ids, reading.places, scores, item_statuses(reading, self._edge))
         self._intake.journal.append(ExchangeKind.SCORE_STREAM, raw, response)
         if len(scores.decision):
             self._edge.metrics.scored(scores.decision)
         return response
+
+
+def _check_mode(reading: Reading) -> None:
+    """Raises InvalidFieldsError for a mode of reasons that there is not."""
+    if reading.reasons_mode not in _MODES:
+        raise InvalidFieldsError([Violation("reasons_mode", "is no known mode")])

@@ -9,6 +9,8 @@ import numpy as np
 from google.rpc import status_pb2
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2
+from kuntur.features import FEATURE_NAMES
+from kuntur.reasons import LinearExplanation, Reasoner, TreeExplanation, Trees
 from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import Scores, TransactionReader, write_frame
@@ -51,3 +53,22 @@ def compile_hot_path(reader: TransactionReader) -> None:
         transaction_id="warm-up", label=outcome_pb2.OUTCOME_LABEL_FRAUD, reported_time=message.event_time
     )
     history.report(reader.read_outcomes([outcome], latest_time_us)[0])
+    _compile_reasons()
+
+
+def _compile_reasons() -> None:
+    """Takes a row apart by each kind of explanation, as a first model would on the watcher's thread."""
+    leaf = np.zeros(1)
+    none = np.zeros(1, dtype=np.int32)
+    trees = Trees(
+        starts=np.array([0, 1], dtype=np.int64),
+        right=none,
+        column=none,
+        threshold=leaf.astype(np.float32),
+        unset_left=leaf.astype(np.bool_),
+        cover=leaf,
+        value=leaf,
+    )
+    row = np.zeros((1, len(FEATURE_NAMES)), dtype=np.float32)
+    for explanation in (TreeExplanation(trees, 1, 0.0, 1.0), LinearExplanation(leaf, leaf + 1, 0.0, 1.0)):
+        Reasoner(explanation, FEATURE_NAMES[:1]).reasons(row[:, :1].copy(), row, 1)

@@ -1,6 +1,7 @@
 """What the server does with transactions and outcomes, whatever they came by."""
 
 from server.scoring.history import Backfill, OutcomeReports
+from server.scoring.reasons import ReasonGiver, ReasonsMode
 from server.scoring.scorer import Scorer
 
-__all__ = ["Backfill", "OutcomeReports", "Scorer"]
+__all__ = ["Backfill", "OutcomeReports", "ReasonGiver", "ReasonsMode", "Scorer"]

@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from kuntur.wire import Reading, Scores
 from server.errors import NoLiveModelError
 from server.models import LiveSlot
+from server.scoring.reasons import ReasonGiver
 from server.state import HistoryStore
 
 
 class Scorer:
     """Scores frames against the history and the live model. Safe for threads."""
 
-    def __init__(self, history: HistoryStore, slot: LiveSlot) -> None:
+    def __init__(self, history: HistoryStore, slot: LiveSlot, reasons: ReasonGiver) -> None:
         self._history = history
         self._slot = slot
+        self._reasons = reasons
 
     def score(self, reading: Reading) -> Scores:
-        """Counts the good transactions of a frame and scores them, all with one model.
+        """Counts the good transactions of a frame and scores them, all with one model; reasons as asked for.
 
         Raises NoLiveModelError before anything is counted.
         """
@@ -29,4 +33,9 @@ class Scorer:
         model, batch = live.model, reading.batch
         if len(batch) == 0:
             return Scores(np.empty(0, np.float32), np.empty(0, np.int8), model.version)
-        return model.score(self._history.score_features(batch), batch.attributes)
+        matrix = self._history.score_features(batch)
+        scores = model.score(matrix, batch.attributes)
+        reasons = self._reasons.reasons(
+            model, matrix, batch.attributes, scores.decision, reading.reasons_mode
+        )
+        return scores if reasons is None else replace(scores, reasons=reasons)

@@ -117,6 +117,7 @@ class FakeServer:
         )
         self.log: list[Arrival] = []
         self.stream_count = 0
+        self.reasons_modes: list[int] = []  # of each call and frame, as it came
         self._lock = threading.Lock()
         self._known: set[str] = set()
         self._server = grpc.server(ThreadPoolExecutor(worker_count))
@@ -211,6 +212,7 @@ class _Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
 
     def ScoreTransaction(self, request: Any, context: grpc.ServicerContext) -> Any:
         self._server.record("ScoreTransaction", [request.transaction.transaction_id])
+        self._server.reasons_modes.append(request.reasons_mode)
         self._server.fail_if_asked("ScoreTransaction", context)
         self._server.behaviour.answering.wait(30)
         result = self._server.result(request.transaction)
@@ -224,6 +226,7 @@ class _Scoring(scoring_service_pb2_grpc.ScoringServiceServicer):
         behaviour = self._server.behaviour
         for answered, request in enumerate(requests):
             self._server.record("ScoreStream", [each.transaction_id for each in request.transactions])
+            self._server.reasons_modes.append(request.reasons_mode)
             behaviour.answering.wait(30)
             if answered == behaviour.frames_until_break:
                 break

@@ -170,6 +170,9 @@ def requests(draw: st.DrawFn) -> bytes:
     if kind != "whole":
         raws = [_rewrite(raw, raws, chance) for raw in raws]
     request = b"".join(b"\x0a" + varint(len(raw)) + raw for raw in raws)
+    if draw(st.booleans()):
+        mode = b"\x10" + varint(draw(st.sampled_from([0, 1, 2, 3, -1, 2**31, 2**40 + 1])))
+        request = mode + request if chance.random() < 0.5 else request + mode
     if kind == "rearranged" and chance.random() < 0.2:
         request += _unknown(chance)
     if kind == "damaged" and request:

@@ -33,6 +33,7 @@ def _assert_equal(one: Reading, other: Reading) -> None:
     assert one.ids == other.ids
     assert one.places.tolist() == other.places.tolist()
     assert one.violations == other.violations
+    assert one.reasons_mode == other.reasons_mode
     for name in ("keys", "ints", "floats"):
         left, right = getattr(one.batch, name), getattr(other.batch, name)
         assert left.shape == right.shape
@@ -102,6 +103,18 @@ def test_fields_it_does_not_know_are_passed_over() -> None:
     unknown = varint(30 << 3) + varint(7) + varint(31 << 3 | 2) + b"\x03abc" + varint(32 << 3 | 5) + b"1234"
     message = _good().SerializeToString() + unknown
     assert _assert_as_protobuf(b"\x0a" + varint(len(message)) + message + unknown)
+
+
+@pytest.mark.parametrize("mode", [0, 1, 2, 99, -1, -(2**31)])
+def test_the_mode_of_reasons_is_read_the_compiled_way(mode: int) -> None:
+    request = scoring_service_pb2.ScoreStreamRequest(transactions=[_good()])
+    request.reasons_mode = mode
+    assert _assert_as_protobuf(request.SerializeToString())
+    assert READER.read_request(request.SerializeToString(), LATEST_TIME_US).reasons_mode == mode
+    assert _assert_as_protobuf(request.SerializeToString() + b"\x10\x01")  # the last one counts
+    assert not _assert_as_protobuf(request.SerializeToString() + b"\x12\x01\x01")  # of another wire type
+    alone = scoring_service_pb2.ScoreTransactionRequest(transaction=_good(), reasons_mode="REASONS_MODE_ALL")
+    assert READER.read_request(alone.SerializeToString(), LATEST_TIME_US).reasons_mode == 1
 
 
 def test_a_time_in_two_parts_is_merged() -> None:

@@ -1,0 +1,68 @@
+"""Which scores of a frame carry reasons, and the reasons, from the values that gave the scores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.features import FeatureMatrix
+from kuntur.reasons import Reason
+from server.models import LiveModel
+
+_REVIEW = 2  # as in the protobuf enum Decision
+
+
+class ReasonsMode(IntEnum):
+    """For which transactions reasons are asked; the numbers are those of the protobuf enum."""
+
+    UNSPECIFIED = 0
+    ALL = 1
+    NONE = 2
+
+
+def reasoned_rows(decision: npt.NDArray[np.int8], mode: int) -> npt.NDArray[np.intp]:
+    """Gives the rows whose scores carry reasons, ascending; decision: numbers of the protobuf enum."""
+    if mode == ReasonsMode.ALL:
+        return np.arange(len(decision))
+    return np.flatnonzero(decision >= _REVIEW)
+
+
+class ReasonGiver:
+    """Gives the reasons of scores. Safe for threads: it holds no lock and changes nothing."""
+
+    def __init__(self, per_transaction: int, observe: Callable[[int, float], None]) -> None:
+        """Takes how many reasons a score has, and whom to tell for how many they were found, in what time."""
+        self._count = per_transaction
+        self._observe = observe
+
+    def reasons(
+        self,
+        model: LiveModel,
+        matrix: FeatureMatrix,
+        attributes: dict[str, npt.NDArray[np.float64]],
+        decision: npt.NDArray[np.int8],
+        mode: int,
+    ) -> Mapping[int, tuple[Reason, ...]] | None:
+        """Gives the reasons by row; None when there are none to give.
+
+        matrix, attributes: what was scored, as `LiveModel.score` takes it; decision: what came of it.
+        """
+        reasoner = model.reasoner
+        if reasoner is None or self._count == 0 or mode == ReasonsMode.NONE:
+            return None
+        # Most calls are of one transaction below the threshold: they shall not pay for arrays.
+        if mode == ReasonsMode.UNSPECIFIED and len(decision) == 1 and decision[0] < _REVIEW:
+            return None
+        rows = reasoned_rows(decision, mode)
+        if not len(rows):
+            return None
+        start = time.perf_counter()
+        chosen = matrix[rows]
+        given = {name: values[rows] for name, values in attributes.items()}
+        found = reasoner.reasons(model.inputs(chosen, given), chosen, self._count)
+        self._observe(len(rows), time.perf_counter() - start)
+        return dict(zip(rows.tolist(), found, strict=True))
