@@ -11,6 +11,7 @@ import polars as pl
 from kuntur.identity import secret_from_hex
 from kuntur.tables import Mapping
 from trainer.backtest.document import as_json, document
+from trainer.backtest.fits import Fitting, margins
 from trainer.backtest.plots import write_plots
 from trainer.backtest.run import Round, backtest, history_of, scored_rows
 from trainer.backtest.summary import Summary, summarise
@@ -33,10 +34,13 @@ class Backtest:
     document: dict[str, Any]
 
 
-def run(settings: TrainerSettings, recipe_path: Path | None, progress: Progress) -> Backtest:
+def run(
+    settings: TrainerSettings, recipe_path: Path | None, progress: Progress, fitting: Fitting = margins
+) -> Backtest:
     """Reads the source with every label that became known, and judges a recipe on its folds.
 
-    recipe_path: the shipped recipe when None. Raises what `read_source`, `Recipe.read` and `backtest` raise.
+    recipe_path: the shipped recipe when None; fitting: carries the fits out, on Ray unless told otherwise.
+    Raises what `read_source`, `Recipe.read` and `backtest` raise.
     """
     recipe = Recipe.shipped() if recipe_path is None else Recipe.read(recipe_path)
     source = read_source(settings, progress, in_hindsight=True)
@@ -52,7 +56,7 @@ def run(settings: TrainerSettings, recipe_path: Path | None, progress: Progress)
         replay_of(settings.ray, len(table)),
     )
     history = history_of(table, dataset, round(source.until.timestamp() * 1_000_000), zone)
-    rounds = backtest(table, dataset, history, recipe.parameters, delay, settings, progress)
+    rounds = backtest(table, dataset, history, recipe.parameters, delay, settings, progress, fitting)
     summary = summarise(
         rounds, settings.backtest, lambda done, total: progress.step("Resampling accounts", done, total)
     )

@@ -5,7 +5,7 @@ Which worker carries a task out does not show in what it gives: each has the sam
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,10 @@ from trainer.rows import TrainingRows
 
 _DAY_US = 86_400_000_000
 Arrays = Mapping[str, npt.NDArray[Any]]
+Fitting = Callable[
+    ["Sequence[Fit]", Arrays, Parameters, BacktestSettings, RaySettings, Progress],
+    list[npt.NDArray[np.float32]],
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,11 @@ class Fit:
     end_us: int
     label: npt.NDArray[np.bool_]
     judged: npt.NDArray[np.int64]
+
+    @property
+    def inputs(self) -> str:
+        """Names the matrix that it learns from."""
+        return "raw" if self.contender in ON_RAW_COLUMNS else "features"
 
 
 def margins(
@@ -61,11 +70,11 @@ def margins(
     with connected(ray_settings):
         require_cpus(settings.cpus_per_fit)
         shared = {name: ray.put(values) for name, values in rows.items()}
-        task = ray.remote(num_cpus=settings.cpus_per_fit)(_margins)
+        task = ray.remote(num_cpus=settings.cpus_per_fit)(carried_out)
         pending = {}
         for place in sorted(range(len(fits)), key=lambda place: _cost(fits[place]), reverse=True):
             fit = fits[place]
-            inputs = shared["raw" if fit.contender in ON_RAW_COLUMNS else "features"]
+            inputs = shared[fit.inputs]
             reference = task.remote(
                 fit, inputs, shared["event_time_us"], dict(recipe), settings.cpus_per_fit, settings.seed
             )
@@ -88,7 +97,7 @@ def _cost(fit: Fit) -> tuple[bool, int]:
     return fit.contender not in ON_RAW_COLUMNS, fit.end - fit.start
 
 
-def _margins(
+def carried_out(
     fit: Fit,
     inputs: npt.NDArray[np.float32],
     event_time_us: npt.NDArray[np.int64],
@@ -96,7 +105,10 @@ def _margins(
     threads: int,
     seed: int,
 ) -> npt.NDArray[np.float32]:
-    """Runs in a worker of Ray; inputs: float32 [n, columns], in memory that all workers share."""
+    """Carries one fit out, in a worker of Ray, and gives the margins of the rows that it is to score.
+
+    inputs: float32 [n, columns], of all rows, in memory that the workers share; event_time_us: int64 [n].
+    """
     learnt = slice(fit.start, fit.end)
     rows = TrainingRows(
         inputs[learnt],

@@ -17,8 +17,6 @@ from trainer.backtest.folds import Fold, History, Rows, unknown_rows
 from trainer.config import BacktestSettings
 from trainer.split import TooLittleHistoryError
 
-_DAY_US = 86_400_000_000
-
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
@@ -47,10 +45,11 @@ def hold_out(
     known: bool [n], labels of all transactions as known at the fold's test. Raises TooLittleHistoryError
     where the days, or what they leave, have not both kinds of transactions.
     """
-    span = (fold.train_end_us - int(history.event_time_us[fold.training[0]])) / _DAY_US
-    days = min(settings.calibrate_days, max(int(round(span, 3) // 3), 1))
     calendar = history.calendar
-    start = calendar.day_of(fold.train_end_us) - timedelta(days=days)
+    end = calendar.day_of(fold.train_end_us)
+    learnt_days = (end - calendar.day_of(int(history.event_time_us[fold.training[0]]))).days
+    days = min(settings.calibrate_days, max(learnt_days // 3, 1))
+    start = end - timedelta(days=days)
     start_us = calendar.midnight_us(start)
     rows = history.between(start_us, fold.train_end_us)
     rows = rows[rows >= fold.training[0]]

@@ -15,7 +15,7 @@ from kuntur.tables import Table
 from trainer import calibration, thresholds
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin, varying
-from trainer.backtest.fits import Fit, margins
+from trainer.backtest.fits import Fit, Fitting, margins
 from trainer.backtest.folds import Fold, History, cut_folds
 from trainer.backtest.holdout import Holdout, hold_out
 from trainer.backtest.raw_columns import raw_columns
@@ -83,9 +83,11 @@ def backtest(
     delay_days: float,
     settings: TrainerSettings,
     progress: Progress,
+    fitting: Fitting = margins,
 ) -> list[Round]:
     """Fits the recipe and the baselines on each fold and scores its test.
 
+    fitting: carries the fits out; on Ray unless told otherwise.
     Nothing of a fold's test but its features is looked at before it is scored. Raises TooLittleHistoryError,
     ClusterError.
     """
@@ -116,7 +118,7 @@ def backtest(
         f"transactions ({frauds:,} frauds); {len(columns)} features"
     )
     found = dict(
-        zip(fits, margins(list(fits.values()), rows, recipe, chosen, settings.ray, progress), strict=True)
+        zip(fits, fitting(list(fits.values()), rows, recipe, chosen, settings.ray, progress), strict=True)
     )
     rounds = []
     for fold, holdout in zip(folds, held, strict=True):
