@@ -40,9 +40,10 @@ def write_plots(rounds: list[Round], directory: Path) -> list[Path]:
 def _precision_recall(axes: Any, one: Round) -> None:
     for name, judged in one.judged.items():
         recall, precision = _curve(judged.scored)
-        axes.plot(recall, precision, label=TITLES[name], linewidth=2 if name == RECIPE else 1)
+        point = "o" if len(recall) == 1 else None  # of a contender that cannot tell transactions apart
+        axes.plot(recall, precision, label=TITLES[name], linewidth=2 if name == RECIPE else 1, marker=point)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.02), title="Precision over recall")
-    axes.legend(loc="lower left", fontsize="small")
+    axes.legend(loc="upper right", fontsize="small")
 
 
 def _curve(rows: Scored) -> tuple[Any, Any]:

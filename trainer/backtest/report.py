@@ -32,14 +32,17 @@ _HEADS = {
 
 def show(rounds: list[Round], summary: Summary, console: Console) -> None:
     """Prints the figures: their mean over folds with the interval beside baselines, then each fold's."""
-    console.print(_beside_baselines(rounds, summary))
+    console.print("", _beside_baselines(rounds, summary), "", sep="\n")
     if summary.gains:
-        console.print(_gains(summary))
-    console.print(_by_fold(rounds, summary))
+        console.print(_gains(summary), "", sep="\n")
+    console.print(_by_fold(rounds, summary), "", sep="\n")
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    # The box sets a blank between columns; more of them would not fit into 80.
+    return Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, padding=0, show_edge=False
+    )
 
 
 def _beside_baselines(rounds: list[Round], summary: Summary) -> Table:
