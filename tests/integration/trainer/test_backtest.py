@@ -87,10 +87,10 @@ def test_each_fold_tests_a_week_without_the_cards_that_were_known(
         assert fold["removed_rows"] > 0
 
 
-def test_the_recipe_finds_more_than_its_baselines(figures: dict[str, Any]) -> None:
+def test_the_recipe_finds_far_more_than_the_amount_tells(figures: dict[str, Any]) -> None:
     found = {name: told["average_precision"]["mean"]["value"] for name, told in figures["figures"].items()}
     assert set(found) == {"recipe", "amount", "plain_xgboost"}
-    assert found["recipe"] == max(found.values())
+    assert found["recipe"] > 5 * found["amount"]
 
 
 def test_workers_of_ray_give_the_bytes_that_one_process_gives(folder: Path) -> None:
