@@ -7,9 +7,14 @@ import numpy.typing as npt
 from sklearn.metrics import average_precision_score, brier_score_loss, log_loss, roc_auc_score
 
 from kuntur.bundle import Thresholds
+from trainer import bootstrap
+from trainer.bootstrap import Interval
 
 Float32 = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]
+
+REPLICATES = 500
+_SEED = 23
 
 
 def average_precision(label: Flags, score: npt.NDArray[np.float32]) -> float:
@@ -23,7 +28,8 @@ def figures(
     """Gives the figures of the manifest on one window.
 
     label: bool [n]; probability: float32 [n]; amount: float64 [n], of one currency, 0 for what is in another;
-    days: length of the window. Precision, recall and recall by value are at the review threshold.
+    days: length of the window. Precision, recall, recall by value, F1 and accuracy
+    are at the review threshold where nothing else is said.
     """
     alerts = probability >= np.float32(chosen.review)
     declined = probability >= np.float32(chosen.decline)
@@ -41,8 +47,44 @@ def figures(
         "precision": float(caught.sum() / max(alerts.sum(), 1)),
         "recall": float(caught.sum() / max(label.sum(), 1)),
         "recall_by_value": float(amount[caught].sum() / max(amount[label].sum(), 1e-9)),
+        "f1": _f1(label, alerts),
+        "accuracy": float((alerts == label).mean()),
         "decline_precision": float((declined & label).sum() / max(declined.sum(), 1)),
+        "decline_recall": float((declined & label).sum() / max(label.sum(), 1)),
+        "decline_f1": _f1(label, declined),
+        "decline_accuracy": float((declined == label).mean()),
     }
+
+
+def intervals(
+    label: Flags,
+    probability: Float32,
+    amount: npt.NDArray[np.float64],
+    chosen: Thresholds,
+    account: npt.NDArray[np.int64],
+    replicates: int = REPLICATES,
+) -> dict[str, Interval]:
+    """Gives the intervals of the figures that models are compared by, under their names in `figures`.
+
+    account: int64 [n]. The bootstrap draws accounts; at the review threshold but for the first two.
+    """
+    alert = (probability >= np.float32(chosen.review)).astype(np.float32)
+    drawn = {
+        "average_precision": bootstrap.average_precision(label, probability),
+        "auc_roc": bootstrap.auc_roc(label, probability),
+        "recall": bootstrap.value_recall(np.ones(len(label)))(label, alert),
+        "recall_by_value": bootstrap.value_recall(amount)(label, alert),
+    }
+    found = bootstrap.replicates(list(drawn.values()), account, replicates, _SEED)
+    whole = np.ones(len(label))
+    return {
+        name: Interval.of(figure(whole), found[:, place])
+        for place, (name, figure) in enumerate(drawn.items())
+    }
+
+
+def _f1(label: Flags, alerts: Flags) -> float:
+    return float(2 * (alerts & label).sum() / max(int(alerts.sum() + label.sum()), 1))
 
 
 def calibration_error(label: Flags, probability: Float32, bins: int = 15) -> float:

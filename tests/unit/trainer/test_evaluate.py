@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from kuntur.bundle import Thresholds
-from trainer.evaluate import average_precision, calibration_error, figures
+from trainer.evaluate import average_precision, calibration_error, figures, intervals
 
 
 def floats(*values: float) -> np.ndarray:
@@ -25,7 +25,12 @@ def test_figures_on_six_transactions_are_those_worked_out_by_hand() -> None:
     assert found["precision"] == pytest.approx(2 / 3)
     assert found["recall"] == pytest.approx(2 / 3)
     assert found["recall_by_value"] == pytest.approx(0.4)
+    assert found["f1"] == pytest.approx(2 / 3)
+    assert found["accuracy"] == pytest.approx(4 / 6)
     assert found["decline_precision"] == 1
+    assert found["decline_recall"] == pytest.approx(1 / 3)
+    assert found["decline_f1"] == pytest.approx(0.5)
+    assert found["decline_accuracy"] == pytest.approx(4 / 6)
     squares = (0.1**2 + 0.8**2 + 0.4**2 + 0.4**2 + 0.2**2 + 0.9**2) / 6
     assert found["brier"] == pytest.approx(squares, rel=1e-6)
     logs = -np.log([0.9, 0.2, 0.6, 0.6, 0.8, 0.1]).mean()
@@ -51,3 +56,17 @@ def test_calibration_error_takes_certainty_into_the_last_bin() -> None:
 
 def test_average_precision_without_fraud_is_0() -> None:
     assert average_precision(np.array([False, False]), floats(0.1, 0.2)) == 0
+
+
+def test_intervals_are_around_the_figures_of_the_same_names() -> None:
+    chance = np.random.default_rng(6)
+    label = chance.random(3_000) < 0.05
+    probability = np.clip(0.3 * label + chance.normal(0.3, 0.15, 3_000), 0, 1).astype(np.float32)
+    amount, account = chance.lognormal(3, 1, 3_000), chance.integers(0, 400, 3_000)
+    chosen = Thresholds(review=0.5, decline=0.8, rationale="")
+    found = intervals(label, probability, amount, chosen, account, replicates=100)
+    whole = figures(label, probability, amount, 7.0, chosen)
+    assert set(found) == {"average_precision", "auc_roc", "recall", "recall_by_value"}
+    for name, interval in found.items():
+        assert interval.value == pytest.approx(whole[name], rel=1e-9)
+        assert interval.low < interval.value < interval.high
