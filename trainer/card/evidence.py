@@ -65,7 +65,7 @@ class Evidence:
     sources: Sequence[str] = ()
     """Where the data came from, in words: files, tables, mapping. Passwords in addresses are taken out."""
     importance: npt.NDArray[np.float64] | None = None
-    """Weight of each feature, float64 [features], not negative."""
+    """Weight of each of `feature_names`, float64 [features], adding up to 1."""
     intervals: Mapping[str, tuple[float, float, float]] | None = None
     """(value, low, high) of the figures that have an interval, by the names of `metrics`."""
     interval_note: str = ""

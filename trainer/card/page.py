@@ -74,6 +74,9 @@ def model_card(document: Mapping[str, Any]) -> bytes:
         segment_figures=_names(evaluation["segments"] or (), ("dimension", "value")),
         trial_figures=_names([trial["figures"] for trial in trials], ()),
         trial_common=_common([trial["parameters"] for trial in trials]),
+        importance=words.IMPORTANCES.get(
+            document["model"]["algorithm"], "as the estimator weighs its inputs"
+        ),
         algorithms=words.ALGORITHMS,
         is_table=_is_table,
     )

@@ -44,6 +44,11 @@ ALGORITHMS = {
     "logistic_regression": "Logistic regression",
     "neural_network": "Neural network",
 }
+IMPORTANCES = {
+    "xgboost": "share of the gain of all splits",
+    "random_forest": "mean decrease in impurity",
+    "logistic_regression": "share of the size of all weights, on standardised columns",
+}
 CLASSES = {
     "none": "not about a person",
     "identifier": "names a person, account, device or shop; hashed with a key before anything is computed",
