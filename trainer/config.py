@@ -14,6 +14,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -32,6 +33,9 @@ from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 
 Baseline = Literal["constant", "amount", "logistic_regression", "plain_xgboost"]
 Algorithm = Literal["xgboost", "random_forest", "logistic_regression"]
+Method = Literal["tpe", "hyperopt", "random", "grid"]
+Scheduler = Literal["asha", "median", "none"]
+Imbalance = Literal["none", "weight", "weight_sqrt", "undersample", "smote"]
 
 
 ENVIRONMENT_PREFIX = "KUNTUR_TRAINER_"
@@ -146,8 +150,25 @@ class SearchSettings(_Section):
 
     trials: PositiveInt = 16
     """Settings to try."""
+    method: Method = "tpe"
+    """What proposes settings: tpe (Optuna's), hyperopt, random, or grid. All begin with the usual settings of
+    each estimator, the shipped recipe among them."""
+    scheduler: Scheduler = "asha"
+    """What ends a trial before its end: asha (not in the best third of those that came as far), median (below
+    their median), none. A time limit holds beside it."""
     algorithms: tuple[Algorithm, ...] = ("xgboost", "random_forest", "logistic_regression")
     """Estimators to try."""
+    imbalance: tuple[Imbalance, ...] = ("none", "weight", "weight_sqrt", "undersample", "smote")
+    """What to try against the rarity of fraud: nothing; weights, or their square roots, as XGBoost's
+    scale_pos_weight would be; 20 legitimate transactions for each fraud; synthetic frauds."""
+    history_days: tuple[NonNegativeFloat, ...] = (0, 60, 120)
+    """Days of history to try to learn from; 0 is all. What is longer than the history is not tried."""
+    columns: tuple[NonNegativeInt, ...] = (0, 40)
+    """How many features to try to keep, the most important of a quick first fit; 0 is all. What is more than
+    there are is not tried."""
+    standard_errors: NonNegativeFloat = 1.0
+    """The cheapest setting to score with is taken that is at most so many standard errors of the difference
+    worse than the best one; 0 takes the best."""
     max_rounds: PositiveInt = 400
     """Boosting rounds of a trial at the most."""
     max_rows: PositiveInt = 300_000

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.rows import TrainingRows
+from trainer.smote import smote
 
-STRATEGIES = ("none", "weight", "weight_sqrt", "undersample")
+STRATEGIES = ("none", "weight", "weight_sqrt", "undersample", "smote")
 _KEPT_PER_FRAUD = 20  # legitimate rows kept a fraud by undersampling
 
 
@@ -18,7 +19,8 @@ def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
 
     none: as they are. weight: frauds weighted up until both classes weigh the same. weight_sqrt: by the
     square root of that. undersample: legitimate rows weigh 20 times the frauds, unless they weigh less as it
-    is; of more than 20 a fraud, 20 are drawn at random. Weight decides, so that rows by `thinned` are
+    is; of more than 20 a fraud, 20 are drawn at random. smote: synthetic frauds that weigh five times the
+    real ones, at most until frauds weigh as much as the rest. Weight decides, so that rows by `thinned` are
     balanced as all rows are.
     """
     if strategy == "none":
@@ -33,6 +35,8 @@ def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
         return replace(rows, weight=weight)
     if strategy == "undersample":
         return _undersampled(rows, frauds, seed)
+    if strategy == "smote":
+        return smote(rows, seed)
     raise ValueError(f"{strategy!r} is none of {', '.join(STRATEGIES)}")
 
 

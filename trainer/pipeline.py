@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from kuntur.bundle import Registry, TrainingWindow
 from kuntur.identity import secret_from_hex
@@ -17,13 +18,15 @@ from trainer.export import build_onnx, check_parity
 from trainer.export.parity import run, session
 from trainer.fit import Fitted, fit, only
 from trainer.imbalance import thinned
+from trainer.problem import Problem
 from trainer.progress import Progress
 from trainer.publish import Candidate, feature_document, publish
 from trainer.quality import quality_document
 from trainer.rows import TrainingRows
-from trainer.search import SearchResult, Trial, search, trials_as_json
+from trainer.search import search
 from trainer.source import Source
 from trainer.split import Split, cut, iso
+from trainer.trials import Choice, SearchResult, trials_as_json
 from trainer.windows import Window, windows
 
 DEFAULT_LABEL_DELAY_DAYS = 14.0
@@ -64,9 +67,12 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
         f"Learning from {len(training):,} transactions ({int(training.label.sum()):,} frauds), choosing on "
         f"{rows.select}, calibrating on {calibrate}, testing on {test}; {len(columns)} features"
     )
-    found = _search(training, rows.select, settings, progress)
-    progress.note(f"Fitting {found.best.parameters['algorithm']} on all rows")
-    fitted = _fit(training, found.best, settings)
+    account = dataset.account[split.select]
+    found = _search(training, rows.select, account, settings, progress)
+    choice = found.choice(settings.search.standard_errors)
+    progress.note(f"Chosen: {choice.text}")
+    progress.note(f"Fitting {choice.parameters['algorithm']} on all rows")
+    fitted = _fit(training, choice, settings)
     model, names = fitted.model, tuple(names[column] for column in fitted.columns)
     select_features, calibrate_features, test_features = (
         only(window.features, fitted.columns) for window in (rows.select, calibrate, test)
@@ -95,9 +101,9 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
     )
     candidate = Candidate(
         onnx=exported,
-        algorithm=found.best.parameters["algorithm"],
+        algorithm=choice.parameters["algorithm"],
         feature_names=names,
-        parameters=_fit_parameters(found.best),
+        parameters=choice.parameters,
         window=_training_window(split),
         data_hash=table.data_hash,
         row_count=len(dataset),
@@ -135,24 +141,22 @@ def _counter(progress: Progress, total: int) -> Any:
 
 
 def _search(
-    training: TrainingRows, select: Window, settings: TrainerSettings, progress: Progress
+    training: TrainingRows,
+    select: Window,
+    account: npt.NDArray[np.int64],
+    settings: TrainerSettings,
+    progress: Progress,
 ) -> SearchResult:
     few = thinned(training, settings.search.max_rows, settings.search.seed)
-    return search(few, select.features, select.label, settings.search, settings.ray, settings.work, progress)
+    problem = Problem.of_window(few, select.features, select.label, account)
+    return search(problem, settings.search, settings.ray, settings.work, progress)
 
 
-def _fit_parameters(best: Trial) -> dict[str, Any]:
-    """Gives the settings of the best trial, with the number of rounds at which it was best."""
-    if "rounds" in best.parameters:
-        return best.parameters | {"rounds": best.rounds}
-    return best.parameters
-
-
-def _fit(training: TrainingRows, best: Trial, settings: TrainerSettings) -> Fitted:
+def _fit(training: TrainingRows, choice: Choice, settings: TrainerSettings) -> Fitted:
     import os
 
     threads = len(os.sched_getaffinity(0))
-    return fit(training, _fit_parameters(best), threads=threads, seed=settings.search.seed)
+    return fit(training, choice.parameters, threads=threads, seed=settings.search.seed)
 
 
 def _training_window(split: Split) -> TrainingWindow:

@@ -18,8 +18,8 @@ from kuntur.features import CATALOGUE, catalogue_fingerprint
 
 GOLDEN_ROWS = 256
 _LIBRARIES = (
-    "kuntur", "imbalanced-learn", "numba", "numpy", "onnx", "onnxmltools", "onnxruntime", "optuna", "polars",
-    "ray", "scikit-learn", "skl2onnx", "xgboost",
+    "kuntur", "hyperopt", "imbalanced-learn", "numba", "numpy", "onnx", "onnxmltools", "onnxruntime",
+    "optuna", "polars", "ray", "scikit-learn", "skl2onnx", "xgboost",
 )  # fmt: skip
 
 

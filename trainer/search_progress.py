@@ -7,6 +7,7 @@ from typing import Any
 from ray.tune import Callback
 
 from trainer.progress import Progress, Silent
+from trainer.trial import flat
 
 
 class TrialProgress(Callback):  # type: ignore[misc]  # ray has no types
@@ -39,7 +40,7 @@ class TrialProgress(Callback):  # type: ignore[misc]  # ray has no types
         del iteration, trials, info
         score = float(result.get("average_precision", -1.0))
         if score > self._best:
-            self._best, self._best_name = score, str(trial.config.get("algorithm", ""))
+            self._best, self._best_name = score, str(flat(trial.config).get("algorithm", ""))
             self._show()
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from trainer.models.space import Domain
+from trainer.recipe import Value
 from trainer.rows import TrainingRows
 
 Parameters = Mapping[str, str | int | float | bool | None]
@@ -104,17 +106,22 @@ class Family(ABC):
     """A kind of estimator."""
 
     name: str
-    # What a recipe may say, and what it must.
+    # What a recipe may say, what it must, and what a grid search varies.
     parameters: tuple[str, ...]
     required: tuple[str, ...]
+    grid: tuple[str, ...]
 
     @abstractmethod
-    def usual(self, max_rounds: int) -> dict[str, str | int | float]:
+    def usual(self, max_rounds: int) -> dict[str, Value]:
         """Gives settings that are seldom bad: the search begins with them."""
 
     @abstractmethod
-    def suggest(self, trial: object, max_rounds: int) -> None:
-        """Draws settings from the search space through an Optuna trial."""
+    def space(self, max_rounds: int) -> dict[str, Domain]:
+        """Gives what a search may try of each setting."""
+
+    @abstractmethod
+    def cost(self, parameters: Parameters) -> float:
+        """Estimates what a row costs to score: comparisons, or sums of as much work."""
 
     @abstractmethod
     def fit(

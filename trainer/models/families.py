@@ -2,41 +2,98 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from trainer.imbalance import STRATEGIES
 from trainer.models.base import Family
 from trainer.models.forest import RandomForest
 from trainer.models.gradient_boosting import GradientBoosting
 from trainer.models.linear import LogisticFamily
-from trainer.recipe import COMMON
+from trainer.models.space import Choice, Domain
+from trainer.recipe import COMMON, Value
 
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (GradientBoosting(), RandomForest(), LogisticFamily())
 }
+Point = dict[str, Value]
 
 
 @dataclass(frozen=True, slots=True)
 class SearchSpace:
-    """The search space as Optuna's define-by-run function: the family first, then what it needs.
+    """The search space: the family first, then what is common to all, then what the family needs.
 
-    A class and not a closure, because Ray writes it down with the search.
+    algorithms: names of families; imbalance, history_days, columns: what to try of each. A class and not a
+    closure, because Ray writes it down with the search.
     """
 
     algorithms: tuple[str, ...]
     max_rounds: int
+    imbalance: tuple[str, ...] = STRATEGIES
+    history_days: tuple[float, ...] = (0,)
+    columns: tuple[int, ...] = (0,)
 
-    def starts(self) -> list[dict[str, Any]]:
-        """Gives the settings to begin with: the usual ones of each family."""
-        return [
-            {"algorithm": name, **COMMON, **FAMILIES[name].usual(self.max_rounds)} for name in self.algorithms
-        ]
+    def start(self, algorithm: str) -> Point:
+        """Gives the usual settings of a family."""
+        return {"algorithm": algorithm, **COMMON, **FAMILIES[algorithm].usual(self.max_rounds)}
+
+    def starts(self) -> list[Point]:
+        """Gives the settings to begin with: the usual ones of each family, the shipped recipe among them."""
+        return [self.start(name) for name in self.algorithms]
+
+    def domains(self, algorithm: str) -> dict[str, Domain]:
+        """Gives what to try of each setting of a family; the settings it starts with are always possible."""
+        found: dict[str, Domain] = {
+            "imbalance": Choice(self.imbalance),
+            "history_days": Choice(self.history_days),
+            "columns": Choice(self.columns),
+            **FAMILIES[algorithm].space(self.max_rounds),
+        }
+        for name, value in self.start(algorithm).items():
+            if name != "algorithm":
+                found[name] = found[name].including(value) if name in found else Choice((value,))
+        return found
 
     def __call__(self, trial: Any) -> None:
-        """Draws settings through a trial."""
+        """Draws settings through an Optuna trial."""
         name = trial.suggest_categorical("algorithm", list(self.algorithms))
-        trial.suggest_categorical("imbalance", list(STRATEGIES))
-        for common in ("history_days", "columns"):
-            trial.suggest_categorical(common, [COMMON[common]])
-        FAMILIES[name].suggest(trial, self.max_rounds)
+        for setting, domain in self.domains(name).items():
+            domain.suggest(trial, setting)
+
+    def draw(self, chance: np.random.Generator) -> Point:
+        """Draws settings, each as likely as any."""
+        name = self.algorithms[int(chance.integers(len(self.algorithms)))]
+        return {"algorithm": name} | {k: domain.draw(chance) for k, domain in self.domains(name).items()}
+
+    def grid(self) -> list[Point]:
+        """Gives every combination of a few values of what each family declares worth it; else the usual."""
+        points: list[Point] = []
+        for name in self.algorithms:
+            domains = self.domains(name)
+            axes = ("imbalance", "history_days", "columns", *FAMILIES[name].grid)
+            values = itertools.product(*(domains[axis].few() for axis in axes))
+            points += [self.start(name) | dict(zip(axes, each, strict=True)) for each in values]
+        return points
+
+    def hyperopt(self) -> Any:
+        """Gives the space as an expression of Hyperopt."""
+        from hyperopt import hp
+
+        return hp.choice(
+            "algorithm",
+            [
+                {"algorithm": name}
+                | {k: domain.hyperopt(f"{name}.{k}") for k, domain in self.domains(name).items()}
+                for name in self.algorithms
+            ],
+        )
+
+    def hyperopt_point(self, point: Point) -> dict[str, Any]:
+        """Gives settings as Hyperopt takes points to begin with: by label, choices by number."""
+        name = str(point["algorithm"])
+        return {"algorithm": self.algorithms.index(name)} | {
+            f"{name}.{k}": domain.hyperopt_value(point[k]) for k, domain in self.domains(name).items()
+        }

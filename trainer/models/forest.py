@@ -6,8 +6,6 @@ classifier, in the form that exports without a post-transform.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 from onnx import helper, numpy_helper
@@ -17,6 +15,8 @@ from sklearn.ensemble import RandomForestRegressor
 
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
 from trainer.models.gradient_boosting import flat_margin
+from trainer.models.space import Choice, Domain, Range
+from trainer.recipe import Value
 from trainer.rows import TrainingRows
 
 # Rows that a tree draws, by weight; more make the same trees in more time, since the forest averages over
@@ -99,8 +99,9 @@ class RandomForest(Family):
     name = "random_forest"
     parameters = ("trees", "tree_depth", "column_share", "leaf_rows")
     required = parameters
+    grid = ("tree_depth", "leaf_rows")
 
-    def usual(self, max_rounds: int) -> dict[str, str | int | float]:
+    def usual(self, max_rounds: int) -> dict[str, Value]:
         """Gives deep trees that look at a quarter of the columns."""
         del max_rounds
         return {
@@ -111,13 +112,19 @@ class RandomForest(Family):
             "leaf_rows": 5,
         }
 
-    def suggest(self, trial: Any, max_rounds: int) -> None:
-        """Draws the number of trees, their depth and how many columns a split looks at."""
+    def space(self, max_rounds: int) -> dict[str, Domain]:
+        """Gives the number of trees, their depth and how many columns a split looks at."""
         del max_rounds
-        trial.suggest_int("trees", 20, 80, step=20)
-        trial.suggest_int("tree_depth", 6, 14)
-        trial.suggest_float("column_share", 0.15, 0.6)
-        trial.suggest_int("leaf_rows", 2, 50, log=True)
+        return {
+            "trees": Choice((20, 40, 60, 80)),
+            "tree_depth": Range(6, 14, whole=True),
+            "column_share": Range(0.15, 0.6),
+            "leaf_rows": Range(2, 50, log=True, whole=True),
+        }
+
+    def cost(self, parameters: Parameters) -> float:
+        """Gives trees times depth."""
+        return float(parameters["trees"] or 0) * float(parameters["tree_depth"] or 0)
 
     def fit(
         self,

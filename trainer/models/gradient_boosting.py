@@ -8,6 +8,7 @@ docs/detection.md has the measurement.
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,33 @@ from onnxmltools import convert_xgboost
 from onnxmltools.convert.common.data_types import FloatTensorType
 
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
-from trainer.recipe import Recipe
+from trainer.models.space import Choice, Domain, Range
+from trainer.recipe import Recipe, Value
 from trainer.rows import TrainingRows
 
 REPORT_ROUNDS = 20
 _MAX_BIN = 1024  # where a recipe does not say
+# What a search tries. No gamma: a search that has few frauds to go by gains nothing from a second brake on
+# splits beside min_child_weight. max_delta_step keeps the first steps of a rare class from running away.
+_TUNED: dict[str, Domain] = {
+    "max_depth": Range(3, 8, whole=True),
+    "learning_rate": Range(0.03, 0.3, log=True),
+    "min_child_weight": Range(0.5, 20.0, log=True),
+    "subsample": Range(0.6, 1.0),
+    "colsample_bytree": Range(0.3, 1.0),
+    "reg_lambda": Range(0.1, 20.0, log=True),
+    "max_delta_step": Choice((0, 1, 5)),
+}
+# Where the shipped recipe says nothing; beyond depth and rate, what xgboost itself takes.
+_USUAL: dict[str, Value] = {
+    "max_depth": 5,
+    "learning_rate": 0.08,
+    "min_child_weight": 1.0,
+    "subsample": 1.0,
+    "colsample_bytree": 1.0,
+    "reg_lambda": 1.0,
+    "max_delta_step": 0,
+}
 # What a recipe may hand to xgboost as it is.
 _OWN = (
     "max_depth", "learning_rate", "min_child_weight", "subsample", "colsample_bytree", "colsample_bynode",
@@ -137,22 +160,25 @@ class GradientBoosting(Family):
 
     name = "xgboost"
     parameters = ("rounds", *_OWN)
+    grid = ("max_depth", "learning_rate")
     required = ("rounds", "max_depth", "learning_rate")
 
-    def usual(self, max_rounds: int) -> dict[str, str | int | float]:
+    def usual(self, max_rounds: int) -> dict[str, Value]:
         """Gives the shipped recipe, but as many rounds as there may be: the early ones are judged too."""
         shipped = Recipe.shipped().parameters
-        return {k: v for k, v in shipped.items() if k != "algorithm"} | {"rounds": max_rounds}
+        own = shipped if shipped["algorithm"] == self.name else {}
+        return _USUAL | {k: v for k, v in own.items() if k != "algorithm"} | {"rounds": max_rounds}
 
-    def suggest(self, trial: Any, max_rounds: int) -> None:
-        """Draws depth, learning rate, regularisation and sampling."""
-        trial.suggest_int("max_depth", 3, 8)
-        trial.suggest_float("learning_rate", 0.03, 0.3, log=True)
-        trial.suggest_float("min_child_weight", 0.5, 20.0, log=True)
-        trial.suggest_float("subsample", 0.6, 1.0)
-        trial.suggest_float("colsample_bytree", 0.3, 1.0)
-        trial.suggest_float("reg_lambda", 0.1, 20.0, log=True)
-        trial.suggest_int("rounds", max_rounds, max_rounds)  # the early rounds are judged as they come
+    def space(self, max_rounds: int) -> dict[str, Domain]:
+        """Gives what is tuned; rounds are all there may be, since the early ones are judged as they come."""
+        return {**_TUNED, "rounds": Choice((max_rounds,))}
+
+    def cost(self, parameters: Parameters) -> float:
+        """Gives trees times depth, which max_leaves bounds where max_depth does not."""
+        trees = float(parameters["rounds"] or 0) * float(parameters.get("num_parallel_tree") or 1)
+        return trees * (
+            float(parameters["max_depth"] or 0) or math.log2(float(parameters["max_leaves"] or 2))
+        )
 
     def fit(
         self,

@@ -8,9 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from trainer.config import RaySettings, SearchSettings
+from trainer.problem import Problem
 from trainer.progress import Progress
 from trainer.rows import TrainingRows
-from trainer.search import SearchResult, search
+from trainer.search import search
+from trainer.trials import SearchResult
 
 OBJECT_STORE_BYTES = 100 << 20
 
@@ -64,13 +66,15 @@ def searched(
     age_days = np.linspace(90, 0, rows, dtype=np.float32)
     training = TrainingRows(features, labels, np.ones(rows, dtype=np.float32), age_days)
     ray = RaySettings(address=address, object_store_bytes=OBJECT_STORE_BYTES)
-    return search(training, judge_features, judge_label, chosen, ray, work, progress or Heard())
+    groups = np.arange(len(judge_label), dtype=np.int64) // 4
+    problem = Problem.of_window(training, judge_features, judge_label, groups)
+    return search(problem, chosen, ray, work, progress or Heard())
 
 
-def long_settings() -> SearchSettings:
+def long_settings(method: str) -> SearchSettings:
     """Gives settings of a search that takes long enough to be killed in its middle."""
-    return settings(algorithms=["xgboost"], max_rounds=240)
+    return settings(algorithms=["xgboost"], max_rounds=240, method=method)
 
 
 if __name__ == "__main__":
-    searched(Path(sys.argv[1]), long_settings(), rows=30_000)
+    searched(Path(sys.argv[1]), long_settings(sys.argv[2]), rows=30_000)

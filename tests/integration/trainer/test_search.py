@@ -11,7 +11,8 @@ from ray.tune import Tuner
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard, searched, settings
 from trainer.cluster import ClusterError
 from trainer.models import FAMILIES
-from trainer.search import SearchFailedError, SearchResult
+from trainer.search import SearchFailedError
+from trainer.trials import SearchResult
 
 FAMILY_NAMES = sorted(FAMILIES)
 
@@ -71,10 +72,21 @@ def test_a_search_that_is_done_is_not_done_again(
     assert heard.notes[0].startswith("Going on with the search")
 
 
-@pytest.mark.parametrize("name", FAMILY_NAMES)
-def test_each_family_can_be_searched_alone(address: str, tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "method", "scheduler"),
+    [
+        ("xgboost", "random", "median"),
+        ("random_forest", "hyperopt", "none"),
+        ("logistic_regression", "grid", "asha"),
+    ],
+)
+def test_each_family_can_be_searched_alone_and_by_each_method(
+    address: str, tmp_path: Path, name: str, method: str, scheduler: str
+) -> None:
     # Fewer rounds than lie between two reports: they must all be counted nevertheless.
-    found = searched(tmp_path, settings(algorithms=[name], trials=2, max_rounds=7), address)
+    chosen = settings(algorithms=[name], trials=2, max_rounds=7, method=method, scheduler=scheduler)
+    found = searched(tmp_path, chosen, address)
+    assert all(trial.finished for trial in found.trials)
     assert [trial.parameters["algorithm"] for trial in found.trials] == [name, name]
     assert {trial.rounds for trial in found.trials} == {7 if name == "xgboost" else 1}
 

@@ -90,8 +90,8 @@ def test_another_seed_draws_other_rows() -> None:
 
 
 def test_an_unknown_strategy_is_told_with_those_there_are() -> None:
-    with pytest.raises(ValueError, match="'smote' is none of none, weight, weight_sqrt, undersample"):
-        balanced(rows(1, 9), "smote", 0)
+    with pytest.raises(ValueError, match="'double' is none of none, weight, weight_sqrt, undersample, smote"):
+        balanced(rows(1, 9), "double", 0)
 
 
 @given(st.integers(0, 30), st.integers(1, 300), st.integers(1, 400), st.integers(0, 3))

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.trainer.samples import CALIBRATION, features, fitted, parameters, served, training_rows
 from trainer.imbalance import STRATEGIES, balanced, thinned
-from trainer.models import FAMILIES, FittedModel, SearchSpace
+from trainer.models import FAMILIES, FittedModel
 from trainer.models.base import Splits
 from trainer.models.forest import Forest
 from trainer.rows import TrainingRows
@@ -205,31 +205,3 @@ def test_splits_know_their_way_to_the_root() -> None:
     assert found.unset_left is not None
     assert found.unset_left.tolist() == [True, False, True, False]
     assert Splits.of_trees([tree], equal_left=True, meets_unset=False).unset_left is None
-
-
-def test_the_search_space_draws_what_the_family_needs_and_nothing_else() -> None:
-    import optuna
-
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
-    space = SearchSpace(tuple(FAMILY_NAMES), 40)
-    rows, drawn = training_rows(300), set()
-    for _ in range(12):
-        trial = study.ask()
-        space(trial)
-        drawn.add(trial.params["algorithm"])
-        family = FAMILIES[trial.params["algorithm"]]
-        model = family.fit(rows, trial.params | {"trees": 2, "rounds": 2}, threads=1, seed=0)
-        assert np.isfinite(model.margin(rows.features)).all()
-    assert drawn == set(FAMILY_NAMES)
-
-
-def test_the_search_begins_with_each_familys_usual_settings() -> None:
-    import optuna
-
-    study = optuna.create_study()
-    space = SearchSpace(tuple(FAMILY_NAMES), 40)
-    for start in space.starts():
-        study.enqueue_trial(start)
-        trial = study.ask()
-        space(trial)
-        assert trial.params == start

@@ -18,7 +18,7 @@ from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES
 from trainer.publish import feature_document, git_revision, golden_rows, model_version
 from trainer.quality import quality_document
-from trainer.search import SearchResult, Trial, trials_as_json
+from trainer.trials import SearchResult, Trial, trials_as_json
 
 
 def strictly(document: bytes) -> Any:

@@ -10,14 +10,25 @@ import pytest
 from rich.console import Console
 
 from trainer.config import SearchSettings
+from trainer.problem import Fold, Problem
 from trainer.progress import Progress, Silent, Terminal
-from trainer.search import SearchResult, Trial, _experiment_name, _gathered, _scheduler, trials_as_json
+from trainer.search import _experiment_name, _gathered
+from trainer.search_methods import scheduler
 from trainer.search_progress import TrialProgress
+from trainer.trials import Curve, SearchResult, Trial, trials_as_json
 
-ROWS = {
-    "features": np.arange(12, dtype=np.float32).reshape(6, 2),
-    "label": np.array([0, 1, 0, 0, 1, 0], dtype=np.float32),
-}
+FEATURES = np.arange(12, dtype=np.float32).reshape(6, 2)
+ONES = np.ones(6, dtype=np.float32)
+
+
+def problem(label: list[int], features: np.ndarray = FEATURES, train: int = 4) -> Problem:
+    truth = np.array(label[train:], dtype=np.bool_)
+    taught = np.array(label[:train], dtype=np.float32)
+    fold = Fold((0, train), (train, 6), taught, ONES[:train], truth, np.arange(len(truth)))
+    return Problem(features, ONES, (fold,))
+
+
+ROWS = problem([0, 1, 0, 0, 1, 0])
 
 
 class Heard(Silent):
@@ -32,8 +43,14 @@ class Heard(Silent):
         self.steps.append((done, total, detail))
 
 
-def trial(number: int, algorithm: str = "xgboost") -> SimpleNamespace:
-    return SimpleNamespace(trial_id=str(number), config={"algorithm": algorithm})
+class Ended(SimpleNamespace):
+    """A trial as Ray's parts see one."""
+
+    __hash__ = object.__hash__  # type: ignore[assignment]
+
+
+def trial(number: int, algorithm: str = "xgboost") -> Ended:
+    return Ended(trial_id=str(number), config={"algorithm": algorithm})
 
 
 def watcher(progress: Progress) -> TrialProgress:
@@ -41,11 +58,13 @@ def watcher(progress: Progress) -> TrialProgress:
 
 
 def test_the_same_rows_and_settings_are_the_same_search() -> None:
-    copied = {name: values.copy() for name, values in ROWS.items()}
+    copied = problem([0, 1, 0, 0, 1, 0], FEATURES.copy())
     assert _experiment_name(ROWS, SearchSettings()) == _experiment_name(copied, SearchSettings())
 
 
-@pytest.mark.parametrize("changes", [{"seed": 8}, {"trials": 3}, {"algorithms": ["xgboost"]}])
+@pytest.mark.parametrize(
+    "changes", [{"seed": 8}, {"trials": 3}, {"algorithms": ["xgboost"]}, {"method": "random"}]
+)
 def test_other_settings_are_another_search(changes: dict[str, object]) -> None:
     other = SearchSettings.model_validate(changes)
     assert _experiment_name(ROWS, other) != _experiment_name(ROWS, SearchSettings())
@@ -53,9 +72,14 @@ def test_other_settings_are_another_search(changes: dict[str, object]) -> None:
 
 def test_other_rows_are_another_search() -> None:
     names = {_experiment_name(ROWS, SearchSettings())}
-    names.add(_experiment_name(ROWS | {"label": 1 - ROWS["label"]}, SearchSettings()))
-    names.add(_experiment_name({name: values[:5] for name, values in ROWS.items()}, SearchSettings()))
-    assert len(names) == 3
+    for other in (
+        problem([1, 1, 0, 0, 1, 0]),
+        problem([0, 1, 0, 0, 0, 0]),
+        problem([0, 1, 0, 0, 1, 0], FEATURES + 1),
+        problem([0, 1, 0, 0, 1, 0], train=3),
+    ):
+        names.add(_experiment_name(other, SearchSettings()))
+    assert len(names) == 5
 
 
 @pytest.mark.parametrize(
@@ -70,16 +94,19 @@ def test_another_trainer_or_other_libraries_are_another_search(
     assert _experiment_name(ROWS, SearchSettings()) != before
 
 
-def rounds_of(scores: list[float], max_rounds: int) -> list[int]:
+def rounds_of(scores: list[float], max_rounds: int, kind: str = "asha") -> list[int]:
     """Gives the rounds after which trials of unvarying scores are ended, one after the other."""
-    scheduler, ended = _scheduler(max_rounds), []
-    scheduler.set_search_properties("average_precision", "max")
+    chosen = SearchSettings.model_validate({"max_rounds": max_rounds, "scheduler": kind})
+    ending, ended = scheduler(chosen, 1), []
+    ending.set_search_properties("average_precision", "max")
+    controller = SimpleNamespace(get_live_trials=lambda: [SimpleNamespace(status="PENDING")])
     for number, score in enumerate(scores):
-        scheduler.on_trial_add(None, trial(number))
+        ending.on_trial_add(None, one := trial(number))
         for report in range(1, max_rounds // 20 + 1):
             result = {"average_precision": score, "training_iteration": report}
-            if scheduler.on_trial_result(None, trial(number), result) == "STOP":
+            if ending.on_trial_result(controller, one, result) == "STOP":
                 break
+        ending.on_trial_complete(None, one, result)
         ended.append(20 * report)
     return ended
 
@@ -88,14 +115,39 @@ def test_a_hopeless_trial_is_ended_after_180_rounds_and_none_before() -> None:
     assert rounds_of([0.5, 0.1, 0.6, 0.4], 400) == [400, 180, 400, 180]
 
 
+def test_a_trial_below_the_median_is_ended_once_there_is_one() -> None:
+    assert rounds_of([0.5, 0.1, 0.6, 0.4, 0.55], 400, "median") == [400, 400, 400, 180, 400]
+
+
+def test_without_a_scheduler_trials_run_to_their_end() -> None:
+    assert rounds_of([0.5, 0.1, 0.6, 0.4], 400, "none") == [400] * 4
+
+
+def test_of_several_folds_the_first_may_be_the_last() -> None:
+    ending = scheduler(SearchSettings(), 4)
+    ending.set_search_properties("average_precision", "max")
+    decided = []
+    for number, score in enumerate([0.5, 0.1]):
+        ending.on_trial_add(None, trial(number))
+        result = {"average_precision": score, "training_iteration": 1}
+        decided.append(ending.on_trial_result(None, trial(number), result))
+    assert decided == ["CONTINUE", "STOP"]
+
+
 def test_trials_of_few_rounds_run_to_their_end() -> None:
     assert rounds_of([0.5, 0.1, 0.6, 0.4], 160) == [160] * 4
 
 
 def result(score: float | None, error: Exception | None, rounds: int = 40) -> SimpleNamespace:
+    curve = {"rounds": [20], "average_precision": [score], "replicates": [[0.1, 0.2]]}
     reported = {"average_precision": score, "rounds": 20, "training_iteration": 1, "time_total_s": 2.0}
+    reported |= {"folds": [score], "curve": curve}
     parameters = {"algorithm": "xgboost", "rounds": rounds}
     return SimpleNamespace(config=parameters, metrics={} if score is None else reported, error=error)
+
+
+def curve(score: float) -> Curve:
+    return Curve((20,), (score,), ((0.1, 0.2),))
 
 
 def test_trials_that_failed_are_kept_apart_from_those_that_were_stopped_in_time() -> None:
@@ -106,17 +158,36 @@ def test_trials_that_failed_are_kept_apart_from_those_that_were_stopped_in_time(
             result(None, out_of_memory, 60),
             result(0.3, out_of_memory),
             result(None, None),
-        ]
+        ],
+        1,
     )
     assert found == SearchResult(
         (
-            Trial({"algorithm": "xgboost", "rounds": 40}, 0.3, 20, 2.0, finished=False, failed=True),
-            Trial({"algorithm": "xgboost", "rounds": 20}, 0.1, 20, 2.0, finished=True),
+            Trial(
+                {"algorithm": "xgboost", "rounds": 40},
+                0.3,
+                20,
+                2.0,
+                finished=False,
+                failed=True,
+                folds=(0.3,),
+                curve=curve(0.3),
+            ),
+            Trial(
+                {"algorithm": "xgboost", "rounds": 20},
+                0.1,
+                20,
+                2.0,
+                finished=True,
+                folds=(0.1,),
+                curve=curve(0.1),
+            ),
         ),
         ({"algorithm": "xgboost", "rounds": 60},),
     )
     document = json.loads(trials_as_json(found))
     assert [trial["failed"] for trial in document] == [True, False, True]
+    assert document[0]["curve"] == {"rounds": [20], "average_precision": [0.3]}
     assert document[-1] == {"parameters": {"algorithm": "xgboost", "rounds": 60}, "failed": True}
 
 
