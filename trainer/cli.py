@@ -11,6 +11,7 @@ import typer
 from trainer.backtest.command import backtest
 from trainer.faults import console, fault, require_parquet, told, training
 from trainer.options import TIMES, ZONE, given, settings_of, told_of
+from trainer.tuning.command import tune
 
 if TYPE_CHECKING:
     from trainer.config import TrainerSettings
@@ -102,6 +103,9 @@ def train(
         Path | None, typer.Option(help="Where the search keeps its state; a killed run goes on from it.")
     ] = None,
     trials: Annotated[int | None, typer.Option(help="Settings to try.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help="What proposes them: tpe, hyperopt, random or grid.")
+    ] = None,
     label_delay_days: Annotated[float | None, typer.Option(help="Days until labels are complete.")] = None,
     alerts_per_day: Annotated[
         float | None, typer.Option(help="Transactions a day that can be reviewed.")
@@ -132,7 +136,7 @@ def train(
             "until": until,
         },
         "split": {"label_delay_days": label_delay_days},
-        "search": {"trials": trials},
+        "search": {"trials": trials, "method": method},
         "thresholds": {"review_alerts_per_day": alerts_per_day},
         "ray": {"address": ray_address},
         "registry": registry,
@@ -145,6 +149,7 @@ def train(
 
 
 app.command()(backtest)
+app.command()(tune)
 
 
 @app.command("config")

@@ -60,14 +60,25 @@ def _undersampled(rows: TrainingRows, frauds: npt.NDArray[np.bool_], seed: int) 
 
 def thinned(rows: TrainingRows, limit: int, seed: int) -> TrainingRows:
     """Gives at most `limit` rows: all frauds and a sample of the rest, weighted up to stand for all of it."""
-    if len(rows) <= limit:
+    chosen, factor = drawn(rows.label, limit, seed)
+    if len(chosen) == len(rows):
         return rows
-    frauds, others = np.flatnonzero(rows.label == 1), np.flatnonzero(rows.label == 0)
+    few = rows.take(chosen)
+    return replace(few, weight=few.weight * factor)
+
+
+def drawn(
+    label: npt.NDArray[np.float32], limit: int, seed: int
+) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
+    """Gives the numbers of the rows that `thinned` keeps, intp, ascending, and by what they weigh more.
+
+    label: float32 [n]. There are more than `limit` where frauds and as many others are more.
+    """
+    frauds, others = np.flatnonzero(label == 1), np.flatnonzero(label == 0)
     kept = max(limit - len(frauds), len(frauds))
-    if kept >= len(others):
-        return rows
-    drawn = np.random.default_rng(seed).choice(others, size=kept, replace=False)
-    chosen = np.sort(np.concatenate([frauds, drawn]))
-    weight = rows.weight[chosen].copy()
-    weight[rows.label[chosen] == 0] *= len(others) / kept
-    return replace(rows.take(chosen), weight=weight)
+    if len(label) <= limit or kept >= len(others):
+        return np.arange(len(label), dtype=np.intp), np.ones(len(label), dtype=np.float32)
+    sample = np.random.default_rng(seed).choice(others, size=kept, replace=False)
+    chosen = np.sort(np.concatenate([frauds, sample]))
+    factor = np.where(label[chosen] == 0, len(others) / kept, 1.0)
+    return chosen, factor.astype(np.float32)

@@ -18,6 +18,7 @@ from trainer.export import build_onnx, check_parity
 from trainer.export.parity import run, session
 from trainer.fit import Fitted, fit, only
 from trainer.imbalance import thinned
+from trainer.latency import microseconds_a_row
 from trainer.problem import Problem
 from trainer.progress import Progress
 from trainer.publish import Candidate, feature_document, publish
@@ -98,7 +99,7 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
     )
     metrics = evaluate.figures(
         test.label, run(served, test_features), test.amount, settings.split.test_days, chosen
-    )
+    ) | microseconds_a_row(exported, test_features)
     candidate = Candidate(
         onnx=exported,
         algorithm=choice.parameters["algorithm"],

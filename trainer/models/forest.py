@@ -6,6 +6,8 @@ classifier, in the form that exports without a post-transform.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 from onnx import helper, numpy_helper
