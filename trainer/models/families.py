@@ -37,24 +37,31 @@ class SearchSpace:
     columns: tuple[int, ...] = (0,)
 
     def start(self, algorithm: str) -> Point:
-        """Gives the usual settings of a family."""
-        return {"algorithm": algorithm, **COMMON, **FAMILIES[algorithm].usual(self.max_rounds)}
+        """Gives the usual settings of a family, with an imbalance that is to be tried."""
+        usual = {**COMMON, **FAMILIES[algorithm].usual(self.max_rounds)}
+        if usual["imbalance"] not in self.imbalance:
+            usual["imbalance"] = self.imbalance[0]
+        return {"algorithm": algorithm, **usual}
 
     def starts(self) -> list[Point]:
         """Gives the settings to begin with: the usual ones of each family, the shipped recipe among them."""
         return [self.start(name) for name in self.algorithms]
 
     def domains(self, algorithm: str) -> dict[str, Domain]:
-        """Gives what to try of each setting of a family; the settings it starts with are always possible."""
+        """Gives what to try of each setting of a family; what a search begins with is always possible."""
+        history, columns = Choice(self.history_days), Choice(self.columns)
+        for start in self.starts():  # of all families: Optuna wants one domain a name
+            history = history.including(start["history_days"])
+            columns = columns.including(start["columns"])
         found: dict[str, Domain] = {
             "imbalance": Choice(self.imbalance),
-            "history_days": Choice(self.history_days),
-            "columns": Choice(self.columns),
-            **FAMILIES[algorithm].space(self.max_rounds),
+            "history_days": history,
+            "columns": columns,
         }
+        own = FAMILIES[algorithm].space(self.max_rounds)
         for name, value in self.start(algorithm).items():
-            if name != "algorithm":
-                found[name] = found[name].including(value) if name in found else Choice((value,))
+            if name not in COMMON and name != "algorithm":
+                found[name] = own[name].including(value) if name in own else Choice((value,))
         return found
 
     def __call__(self, trial: Any) -> None:

@@ -13,7 +13,7 @@ from trainer.config import SearchSettings
 from trainer.fit import fit
 from trainer.models import FAMILIES, SearchSpace
 from trainer.models.space import Choice, Range
-from trainer.recipe import checked
+from trainer.recipe import Recipe, checked
 from trainer.search_methods import grid_points, searcher
 from trainer.trial import flat
 
@@ -99,6 +99,25 @@ def test_a_grid_that_does_not_fit_is_told() -> None:
     assert len(grid_points(settings("grid"), SPACE, heard)) == 14
     assert heard.notes[0].startswith("The grid has ")
     assert "14 of them are tried" in heard.notes[0]
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_only_what_the_settings_name_is_tried_against_the_rarity_of_fraud(method: str) -> None:
+    narrow = SearchSpace(FAMILY_NAMES, 40, imbalance=("undersample",))
+    found = proposals(searcher(settings(method), narrow, Heard()), range(14))
+    assert {point["imbalance"] for point in found} == {"undersample"}
+
+
+def test_a_recipe_with_its_own_history_and_columns_is_begun_with_and_drawn_for_all_families(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shipped = Recipe.shipped().parameters | {"history_days": 90, "columns": 4, "num_parallel_tree": 2}
+    monkeypatch.setattr(Recipe, "shipped", lambda: Recipe(shipped))
+    found = proposals(searcher(settings("tpe", trials=30), SPACE, Heard()), range(30))
+    assert (found[0]["history_days"], found[0]["columns"], found[0]["num_parallel_tree"]) == (90, 4, 2)
+    drawn = [point for point in found[len(FAMILY_NAMES) :] if point["algorithm"] != "xgboost"]
+    assert {point["columns"] for point in drawn} == {0, 3, 4}
+    assert all("num_parallel_tree" not in point for point in drawn)
 
 
 def test_fewer_trials_than_families_try_the_first_of_them() -> None:
