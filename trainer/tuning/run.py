@@ -48,8 +48,8 @@ class Tuning:
             f"scheduler {tried.scheduler}, seed {tried.seed}.",
             f"Data sha256 {self.data_hash}.",
             f"Mean average precision over {len(self.folds)} folds: {chosen.average_precision:.4f}; the best "
-            f"trial has {best.average_precision:.4f} with {best.rounds} rounds.",
-            f"Of its trial at {chosen.trial.rounds} rounds, by first day of the test: {each}.",
+            f"trial has {best.average_precision:.4f}.",
+            f"Its trial where that was best (rounds {chosen.trial.rounds}), by first day of the test: {each}.",
             f"Chosen: {chosen.text}.",
         ]
 

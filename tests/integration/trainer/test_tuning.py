@@ -15,7 +15,7 @@ from trainer.tuning.run import tune
 
 
 def test_a_tuning_writes_a_recipe_with_its_figures_and_everything_that_was_tried(tmp_path: Path) -> None:
-    size = {"transactions": 8_000, "accounts": 300, "merchants": 200, "days": 60, "fraud_rate": 0.03}
+    size = {"transactions": 8_000, "accounts": 300, "merchants": 400, "days": 60, "fraud_rate": 0.03}
     write(SyntheticConfig.model_validate(size), tmp_path / "transactions.parquet")
     settings = TrainerSettings.model_validate(
         {
