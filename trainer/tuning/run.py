@@ -49,7 +49,7 @@ class Tuning:
             f"Data sha256 {self.data_hash}.",
             f"Mean average precision over {len(self.folds)} folds: {chosen.average_precision:.4f}; the best "
             f"trial has {best.average_precision:.4f}.",
-            f"Its trial where that was best (rounds {chosen.trial.rounds}), by first day of the test: {each}.",
+            f"Its trial at its best (rounds {chosen.trial.rounds}), by first day of the test: {each}.",
             f"Chosen: {chosen.text}.",
         ]
 
