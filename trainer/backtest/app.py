@@ -10,8 +10,10 @@ import polars as pl
 
 from kuntur.identity import secret_from_hex
 from kuntur.tables import Mapping
+from trainer import leakage
 from trainer.backtest.document import as_json, document
 from trainer.backtest.fits import Fitting, margins
+from trainer.backtest.folds import cut_folds
 from trainer.backtest.plots import write_plots
 from trainer.backtest.run import Round, backtest, history_of, scored_rows
 from trainer.backtest.summary import Summary, summarise
@@ -49,14 +51,18 @@ def run(
     if delay is None:
         delay = DEFAULT_LABEL_DELAY_DAYS if source.label_delay_days is None else source.label_delay_days
     zone = "UTC" if settings.data.journal is not None else Mapping.load(settings.data.mapping).time.zone
+    secret = secret_from_hex(settings.hash_key)
     dataset = build(
         table,
-        secret_from_hex(settings.hash_key),
+        secret,
         lambda done: progress.step("Computing features", done, len(table)),
         replay_of(settings.ray, len(table)),
     )
     history = history_of(table, dataset, round(source.until.timestamp() * 1_000_000), zone)
-    rounds = backtest(table, dataset, history, recipe.parameters, delay, settings, progress, fitting)
+    folds = cut_folds(history, settings.backtest, settings.split, delay)
+    progress.note("Looking for columns that give the label away")
+    leaks = leakage.check(table, secret, dataset, folds[-1].training, settings.leakage)
+    rounds = backtest(table, dataset, history, folds, recipe.parameters, delay, settings, progress, fitting)
     summary = summarise(
         rounds, settings.backtest, lambda done, total: progress.step("Resampling accounts", done, total)
     )
@@ -66,6 +72,7 @@ def run(
         "zone": zone,
         "label_delay_days": delay,
         "currency": dataset.currency,
+        "leakage": leaks.text,
     }
     return Backtest(
         rounds,

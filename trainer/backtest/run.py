@@ -16,7 +16,7 @@ from trainer import calibration, thresholds
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin, varying
 from trainer.backtest.fits import Fit, Fitting, margins
-from trainer.backtest.folds import Fold, History, cut_folds
+from trainer.backtest.folds import Fold, History
 from trainer.backtest.holdout import Holdout, hold_out
 from trainer.backtest.raw_columns import raw_columns
 from trainer.backtest.scored import Scored, ranked_probability
@@ -79,6 +79,7 @@ def backtest(
     table: Table,
     dataset: Dataset,
     history: History,
+    folds: list[Fold],
     recipe: Parameters,
     delay_days: float,
     settings: TrainerSettings,
@@ -92,7 +93,6 @@ def backtest(
     ClusterError.
     """
     chosen = settings.backtest
-    folds = cut_folds(history, chosen, settings.split, delay_days)
     held = [
         hold_out(fold, history, dataset.labels_at(fold.test_start_us), chosen, delay_days) for fold in folds
     ]

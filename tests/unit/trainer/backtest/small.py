@@ -12,7 +12,7 @@ import polars as pl
 from kuntur.tables import Table
 from kuntur.tables.rejects import RejectReport
 from trainer.backtest.fits import Fit, carried_out
-from trainer.backtest.folds import History
+from trainer.backtest.folds import History, cut_folds
 from trainer.backtest.run import Round, backtest, history_of
 from trainer.config import TrainerSettings
 from trainer.dataset import Dataset
@@ -93,8 +93,9 @@ def history(table: Table, dataset: Dataset) -> History:
 
 def rounds(table: Table, dataset: Dataset, chosen: TrainerSettings | None = None) -> list[Round]:
     """Runs a backtest in this process."""
-    told = history(table, dataset)
-    return backtest(table, dataset, told, RECIPE, DELAY, chosen or settings(), Silent(), fitting=here)
+    told, by = history(table, dataset), chosen or settings()
+    folds = cut_folds(told, by.backtest, by.split, DELAY)
+    return backtest(table, dataset, told, folds, RECIPE, DELAY, by, Silent(), fitting=here)
 
 
 def with_rows(dataset: Dataset, rows: np.ndarray, **values: Any) -> Dataset:
