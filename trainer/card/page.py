@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from trainer.card import words
-from trainer.card.plots import BARS, PSI_ACT, PSI_WATCH, at_threshold, plots
+from trainer.card.plots import BARS, at_threshold, plots
+from trainer.drift import LARGE, WATCH
 
 SECTIONS = (
     ("purpose", "Purpose and approval"),
@@ -63,7 +64,7 @@ def model_card(document: Mapping[str, Any]) -> bytes:
         classes=words.CLASSES,
         algorithm=words.ALGORITHMS.get(document["model"]["algorithm"], document["model"]["algorithm"]),
         shown=BARS,
-        psi=(PSI_WATCH, PSI_ACT),
+        psi=(WATCH, LARGE),
         drift_counts=_drift_counts(document["drift"]),
         outlier_rules=_outlier_rules(document["data"]["quality"]),
         timeline=timeline(document["data"]["window"]),
@@ -125,9 +126,9 @@ def _outlier_rules(quality: Mapping[str, Any] | None) -> list[str]:
 def _drift_counts(drift: Sequence[Mapping[str, Any]] | None) -> dict[str, int]:
     values = [entry["psi"] or 0.0 for entry in drift or ()]
     return {
-        "still": sum(value < PSI_WATCH for value in values),
-        "watch": sum(PSI_WATCH <= value < PSI_ACT for value in values),
-        "act": sum(value >= PSI_ACT for value in values),
+        "still": sum(value < WATCH for value in values),
+        "watch": sum(WATCH <= value < LARGE for value in values),
+        "act": sum(value >= LARGE for value in values),
     }
 
 

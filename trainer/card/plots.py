@@ -9,9 +9,9 @@ import numpy as np
 
 from trainer.card.drawing import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, RED, draw, short
 from trainer.card.words import ALGORITHMS
+from trainer.drift import LARGE, WATCH
 
 BARS = 25  # more would not be read: the tables hold all
-PSI_WATCH, PSI_ACT = 0.1, 0.25  # the usual bounds of the population stability index (Siddiqi, 2006)
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, PALE)
 _FLOOR = 1e-4  # of the logarithmic axes
 _SEGMENT_FIGURES = ("average_precision", "recall_by_value", "recall", "precision")
@@ -172,7 +172,7 @@ def _drift(drift: Sequence[Mapping[str, Any]] | None) -> str | None:
         f"Population stability index of the {min(len(rows), BARS)} features that moved most between training "
         "and test; all are in the table below."
     )
-    return _bars("drift", told, rows[:BARS], "population stability index", (PSI_WATCH, PSI_ACT))
+    return _bars("drift", told, rows[:BARS], "population stability index", (WATCH, LARGE))
 
 
 def _search(search: Mapping[str, Any] | None) -> str | None:

@@ -11,7 +11,9 @@ from kuntur.bundle import Thresholds
 from kuntur.features import FEATURE_NAMES
 from trainer.card import TestWindow, ValidationDocument, documents, validation_document
 from trainer.card.curves import operating_points, reliability
+from trainer.drift import drifts
 from trainer.evaluate import average_precision, figures
+from trainer.segments import Segment, segment_figures
 
 from .card_evidence import DAYS, THRESHOLDS, bare, champion, full, window
 
@@ -131,6 +133,23 @@ def test_drift_stands_worst_first(document: dict[str, Any]) -> None:
     values = [entry["psi"] for entry in document["drift"]]
     assert values == sorted(values, reverse=True)
     assert document["drift"][0]["bins"][0] == {"label": "0 to 1", "training": 0.1, "test": 0.1}
+
+
+def test_drift_and_segments_of_the_trainer_are_taken_as_they_are() -> None:
+    chance = np.random.default_rng(0)
+    before, after = (chance.normal(size=(500, 2)).astype(np.float32) + shift for shift in (0, [0, 3]))
+    found = [entry.document() for entry in drifts(before, after.astype(np.float32), ("still", "moved"))]
+    channel = {"channel": Segment(np.zeros(500, dtype=np.int32), ("ATM",))}
+    scores = chance.random(500).astype(np.float32)
+    segments = segment_figures(scores > 0.5, scores, 0.4, channel)
+    document = validation_document(full(drift=found, segments=[row.document() for row in segments]))
+    assert [entry["name"] for entry in document["drift"]] == ["moved", "still"]
+    bins = document["drift"][0]["bins"]
+    assert bins[0]["label"].startswith("up to ")
+    assert bins[-1] == {"label": "unset", "training": 0, "test": 0}
+    assert sum(bin_["test"] for bin_ in bins) == pytest.approx(1)
+    (row,) = document["evaluation"]["segments"]
+    assert (row["dimension"], row["value"], row["rows"]) == ("channel", "ATM", 500)
 
 
 def test_changes_name_what_differs_from_the_model_that_was_live() -> None:
