@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -71,10 +72,10 @@ def searched(
     return search(problem, chosen, ray, work, progress or Heard())
 
 
-def long_settings(method: str) -> SearchSettings:
+def long_settings(method: str = "tpe") -> SearchSettings:
     """Gives settings of a search that takes long enough to be killed in its middle."""
     return settings(algorithms=["xgboost"], max_rounds=240, method=method)
 
 
 if __name__ == "__main__":
-    searched(Path(sys.argv[1]), long_settings(sys.argv[2]), rows=30_000)
+    searched(Path(sys.argv[1]), long_settings(os.environ.get("METHOD", "tpe")), *sys.argv[2:], rows=30_000)

@@ -70,10 +70,9 @@ def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     """A search that was killed when its first trial was over."""
     work = tmp_path_factory.mktemp("work")
     # Ray writes a search down every ten seconds at the most; this one would be over by then.
-    environment = os.environ | {"TUNE_GLOBAL_CHECKPOINT_S": "0"}
+    environment = os.environ | {"TUNE_GLOBAL_CHECKPOINT_S": "0", "METHOD": request.param}
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.trainer.searching", str(work), request.param],
-        env=environment,
+        [sys.executable, "-m", "tests.integration.trainer.searching", str(work)], env=environment
     )
     deadline = time.monotonic() + PATIENCE_S
     while not (ended := ended_trials(work)) and process.poll() is None and time.monotonic() < deadline:
