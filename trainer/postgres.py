@@ -23,13 +23,14 @@ INSTALL = "python -m pip install 'kuntur[postgres]'"
 # Types that arrive in Polars as they are. Every other is brought to text by the server, which writes each
 # value exactly: numeric keeps all its digits, where a float would round them.
 _AS_IT_IS = {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar"}
-# Beyond what calendars hold, infinity for one: brought to the nearest moment that the reader refuses as out
-# of range, since Polars cannot show what lies farther out.
+# Polars cannot show what lies far beyond calendars, infinity for one. An event time is brought to the nearest
+# one that the reader refuses as out of range; any other such time, as of a report that never came, is unset.
 _TIMES = {"date", "timestamp", "timestamptz"}
-_WITHIN_CALENDARS = (
-    "CASE WHEN {0} > {1} '10000-01-01' THEN {1} '10000-01-01' "
+_EVENT_TIME = (
+    "CASE WHEN {0} >= {1} '10000-01-01' THEN {1} '10000-01-01' "
     "WHEN {0} < {1} '0001-01-01' THEN {1} '0001-01-01' ELSE {0} END AS {0}"
 )
+_OTHER_TIME = "CASE WHEN {0} >= {1} '0001-01-01' AND {0} < {1} '10000-01-01' THEN {0} END AS {0}"
 _AS_TEXT = {"inet": "host({})", "money": "{}::numeric::text"}  # text of inet has a mask, that of money a sign
 _HINTS = {
     "42P01": "; a table's name is taken as it is, in upper and lower case, with its schema before a dot",
@@ -66,7 +67,7 @@ def fetch(
         name = source_name(settings)
         require_columns(name, pl.Schema(dict.fromkeys(types, pl.String())), mapping)
         wanted = {*needed_columns(mapping), *prefixed_attributes(mapping, types).values()}
-        columns = ", ".join(_value(column, types[column]) for column in types if column in wanted)
+        columns = ", ".join(_value(column, types[column], mapping) for column in types if column in wanted)
         where = _bounds(mapping, types, since, until)
         statement = f"SELECT {columns} FROM {relation}{where}"  # noqa: S608  names are quoted, bounds are dates
         frame = _rows(connection, statement)
@@ -100,12 +101,13 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-def _value(column: str, type_name: str) -> str:
+def _value(column: str, type_name: str, mapping: Mapping) -> str:
     quoted = _quoted(column)
     if type_name in _AS_IT_IS:
         return quoted
     if type_name in _TIMES:
-        return _WITHIN_CALENDARS.format(quoted, type_name)
+        is_event = column == mapping.columns.get("event_time")
+        return (_EVENT_TIME if is_event else _OTHER_TIME).format(quoted, type_name)
     return f"{_AS_TEXT.get(type_name, '{}::text').format(quoted)} AS {quoted}"
 
 

@@ -197,7 +197,7 @@ def test_a_bound_is_left_to_the_database_where_its_column_is_a_time(server: Data
     ]
 
 
-def test_times_beyond_all_calendars_are_refused_as_rows(
+def test_event_times_beyond_all_calendars_are_refused_as_rows(
     server: Database, pagos: Path, tmp_path: Path
 ) -> None:
     rows = (
@@ -209,6 +209,24 @@ def test_times_beyond_all_calendars_are_refused_as_rows(
     found = table(server, tmp_path, table="eterno", mapping=str(pagos), max_reject_share=1)
     assert found.frame["transaction_id"].to_list() == ["3"]
     assert {finding.reason for finding in found.rejects.findings} == {Reason.OUT_OF_RANGE}
+
+
+def test_a_report_that_never_came_is_none(server: Database, pagos: Path, tmp_path: Path) -> None:
+    rows = "(1, '2024-05-01Z', 'infinity', false), (2, '2024-05-01Z', '2024-05-07Z', true)"
+    server.run(
+        "DROP TABLE IF EXISTS reclamos",
+        "CREATE TABLE reclamos (nro int, momento timestamptz, reclamo timestamptz, fraude bool)",
+        f"INSERT INTO reclamos VALUES {rows}",
+    )
+    mapping = tmp_path / "reclamos.toml"
+    mapping.write_text(pagos.read_text().replace("delay_days", 'reported_time = "reclamo"\ndelay_days'))
+    query = "SELECT r.*, p.* FROM reclamos r LEFT JOIN (SELECT 'a' AS cuenta, 1 AS importe, 'PEN' AS moneda, "
+    query += "0 AS canal, '' AS rubro, '' AS equipo, '' AS ip, 0 AS saldo, 0 AS puntaje) p ON true"
+    found = table(
+        server, tmp_path, query=query, mapping=str(mapping), until=datetime(2024, 12, 1, tzinfo=UTC)
+    )
+    known = [datetime(2024, 5, 31, tzinfo=UTC), datetime(2024, 5, 7, tzinfo=UTC)]  # after delay_days; as told
+    assert found.frame["reported_time"].to_list() == known
 
 
 @pytest.mark.parametrize(
