@@ -11,8 +11,6 @@ from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import (
-    BaseModel,
-    ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
@@ -30,6 +28,8 @@ from pydantic_settings import (
 )
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from trainer.judging_settings import CalibrationSettings, GateSettings, LeakageSettings, ThresholdSettings
+from trainer.section import Section as _Section
 
 Baseline = Literal["constant", "amount", "logistic_regression", "plain_xgboost"]
 Algorithm = Literal["xgboost", "random_forest", "logistic_regression"]
@@ -39,10 +39,6 @@ Imbalance = Literal["none", "weight", "weight_sqrt", "undersample", "smote"]
 
 
 ENVIRONMENT_PREFIX = "KUNTUR_TRAINER_"
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class PostgresSettings(_Section):
@@ -184,51 +180,6 @@ class SearchSettings(_Section):
     """Seed of everything that draws."""
 
 
-class LeakageSettings(_Section):
-    """When a column counts as giving the label away. Distances are those of Kolmogorov and Smirnov between
-    the column's values on fraud and on the rest: 0 alike, 1 wholly apart.
-    """
-
-    own_limit: float = Field(default=0.95, gt=0, le=1)
-    """Above this distance a column tells the label of its own row too well to be true."""
-    neighbour_limit: float = Field(default=0.8, gt=0, le=1)
-    """The same for the fraud, not yet reported, of one of the next five rows in time, source, account or
-    merchant; those before the row have own_limit."""
-    accept: tuple[str, ...] = ()
-    """Columns that may be used all the same, such as attribute.risk_band; the bundle says so."""
-
-
-class CalibrationSettings(_Section):
-    """How margins become probabilities."""
-
-    method: Literal["auto", "platt", "isotonic"] = "auto"
-    """platt: a line, two numbers. isotonic: a curve. auto: the line below 100 frauds in the calibration
-    window, else the curve where it does better on rows left out."""
-
-
-class ThresholdSettings(_Section):
-    """What the advice may cost."""
-
-    method: Literal["budget", "cost"] = "budget"
-    """budget: the highest scores that the alerts a day allow. cost: what comes cheapest on the calibration
-    window, whatever the number of alerts."""
-    review_alerts_per_day: PositiveFloat = 50
-    """Transactions a day that analysts can look at. The gate compares models at so many alerts by either
-    method."""
-    decline_alerts_per_day: PositiveFloat = 10
-    """Of these, transactions a day that may be stopped at once."""
-    fraud_loss_share: float = Field(default=1.0, ge=0, le=1)
-    """Share of the amount that a fraud costs when it passes."""
-    investigation_cost: float = Field(default=15.0, ge=0)
-    """What an analyst's look at a transaction costs, in units of the data's most frequent currency."""
-    review_recovery_share: float = Field(default=0.9, ge=0, le=1)
-    """Share of the loss that is saved when a fraud is reviewed."""
-    wrong_decline_cost: float = Field(default=60.0, ge=0)
-    """What it costs to decline a legitimate transaction, in units of the data's most frequent currency."""
-    wrong_decline_share: float = Field(default=0.02, ge=0, le=1)
-    """Share of the amount that it costs besides: the business that is lost."""
-
-
 class BacktestSettings(_Section):
     """How a recipe is judged on folds that follow one another in time. Days are of the mapping's zone."""
 
@@ -343,6 +294,8 @@ class TrainerSettings(BaseSettings):
     """How time is cut."""
     search: SearchSettings = SearchSettings()
     """The search for a model."""
+    gate: GateSettings = GateSettings()
+    """What a new model must show before it takes the place of the live one."""
     leakage: LeakageSettings = LeakageSettings()
     """When a column counts as giving the label away."""
     calibration: CalibrationSettings = CalibrationSettings()

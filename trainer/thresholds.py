@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.bundle import Thresholds
-from trainer.config import ThresholdSettings
+from trainer.judging_settings import ThresholdSettings
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from kuntur.tables import Table
 from kuntur.transaction import ATTRIBUTE_PREFIX
-from trainer.config import LeakageSettings
 from trainer.dataset import Dataset
+from trainer.judging_settings import LeakageSettings
 from trainer.leakage.association import OWN, Question, distances, questions
 from trainer.leakage.causality import Causality, check_causality
 from trainer.split import iso

@@ -10,8 +10,8 @@ import pytest
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read
-from trainer.config import LeakageSettings
 from trainer.dataset import Dataset, build
+from trainer.judging_settings import LeakageSettings
 from trainer.labels import KnownOutcomes
 from trainer.leakage import LeakageError, check
 from trainer.leakage.causality import check_causality

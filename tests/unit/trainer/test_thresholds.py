@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.bundle import Thresholds
-from trainer.config import ThresholdSettings
+from trainer.judging_settings import ThresholdSettings
 from trainer.thresholds import RowCosts, choose, costs_per_day
 
 

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kuntur.bundle import Registry
+from tests.support.bundles import FEATURES, linear_model, publish
+from trainer.drift import drift
+from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict, judge, live_champion
+from trainer.judging_settings import GateSettings
+from trainer.segments import Segment
+
+ROWS = 6_000
+TRUE, WEAKER, BIAS = (1.2, 0.8, 1.0, 1.5), (1.2, 0.0, 1.0, 0.5), -5.0
+DAY_US = 86_400_000_000
+SETTINGS = GateSettings(replicates=120)
+
+
+def microseconds(time: str) -> int:
+    return round(datetime.fromisoformat(time).timestamp() * 1e6)
+
+
+def window(start: str = "2024-03-20T00:00:00Z", rows: int = ROWS, seed: int = 1) -> JudgingWindow:
+    """Seven days in which fraud is drawn with the probability that the weights TRUE give."""
+    chance = np.random.default_rng(seed)
+    features = chance.normal(size=(rows, 5)).astype(np.float32)
+    log_odds = features[:, :4].astype(np.float64) @ np.array(TRUE) + BIAS
+    start_us = microseconds(start)
+    return JudgingWindow(
+        features=features[:, [3, 4, 0, 1, 2]],  # in another order than the models take them
+        names=("attribute.risk_band", "distance_km", "amount", "log_amount", "account_count_24h"),
+        event_time_us=start_us + np.sort(chance.integers(0, 7 * DAY_US, rows)),
+        label=chance.random(rows) < 1 / (1 + np.exp(-log_odds)),
+        amount=chance.lognormal(3, 1, rows),
+        account=chance.integers(0, rows // 5, rows),
+        segments={
+            "channel": Segment(chance.integers(0, 3, rows).astype(np.int32), ("ATM", "ECOMMERCE", "WEB"))
+        },
+        start_us=start_us,
+        end_us=start_us + 7 * DAY_US,
+    )
+
+
+WINDOW = window()
+
+
+def challenger(weights: tuple[float, ...] = TRUE, version: str = "new", psi_of: float = 0.0) -> Challenger:
+    values = np.random.default_rng(3).normal(size=2_000).astype(np.float32)
+    return Challenger(
+        version,
+        linear_model(weights, BIAS),
+        FEATURES,
+        np.array([0.4, 0.3, 0.2, 0.1]),
+        tuple(drift(name, values, values + np.float32(psi_of)) for name in FEATURES[:1]),
+        {"rows": 500.0, "max_probability_difference": 1e-7},
+    )
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Registry:
+    return Registry(tmp_path / "registry")
+
+
+def live(registry: Registry, weights: tuple[float, ...], version: str = "old") -> Champion | NoChampion:
+    publish(registry.path, version, weights=weights, bias=BIAS)
+    return live_champion(registry, WINDOW)
+
+
+def failed(verdict: Verdict) -> set[str]:
+    return {finding.name for finding in verdict.findings if not finding.passed}
+
+
+def told(verdict: Verdict, name: str) -> str:
+    (finding,) = [finding for finding in verdict.findings if finding.name == name]
+    return finding.text
+
+
+def test_a_better_challenger_takes_the_place_of_the_champion(registry: Registry) -> None:
+    verdict = judge(challenger(), live(registry, WEAKER), WINDOW, 50, SETTINGS)
+    assert (verdict.promoted, verdict.forced, verdict.champion) == (True, False, "old")
+    assert verdict.text.startswith("new takes the place of old: it passed every test.")
+    assert "FAILED" not in verdict.text
+    for part in (
+        "average precision: 0.",
+        "a difference of +0.",
+        "of the stolen money",
+        "parity",
+        "drift: 0 of 4",
+    ):
+        assert part in verdict.text
+    assert json.loads(json.dumps(verdict.document()))["findings"][1]["figures"]["difference"] > 0.01
+
+
+def test_a_worse_challenger_is_not_promoted_and_the_verdict_says_why(registry: Registry) -> None:
+    verdict = judge(challenger(WEAKER), live(registry, TRUE), WINDOW, 50, SETTINGS)
+    assert not verdict.promoted
+    assert verdict.text.startswith("new stays a challenger and old stays live, because of: average precision")
+    assert "FAILED: average precision: 0." in verdict.text
+    assert "a difference of -0." in told(verdict, "average precision")
+
+
+def test_one_that_is_as_good_stays_a_challenger_unless_the_margin_is_for_renewal(registry: Registry) -> None:
+    champion = live(registry, TRUE)
+    equal = challenger((1.22, 0.79, 1.0, 1.49))
+    verdict = judge(equal, champion, WINDOW, 50, SETTINGS)
+    assert failed(verdict) == {"average precision"}
+    renewal = SETTINGS.model_copy(update={"margin": -0.02})
+    assert judge(equal, champion, WINDOW, 50, renewal).promoted
+
+
+def test_force_promotes_and_leaves_a_trace_of_what_it_overrode(registry: Registry) -> None:
+    champion = live(registry, TRUE)
+    verdict = judge(challenger(WEAKER), champion, WINDOW, 50, SETTINGS, force=True)
+    assert verdict.promoted
+    assert verdict.forced
+    assert "by force, against these findings: average precision" in verdict.text
+    assert not judge(
+        challenger(), live(registry, WEAKER, version="older"), WINDOW, 50, SETTINGS, force=True
+    ).forced
+
+
+def test_a_fall_on_one_channel_stops_a_model_that_is_better_on_the_whole(registry: Registry) -> None:
+    # The champion knows what makes fraud at cash machines, the challenger what makes it elsewhere.
+    rows = window(seed=5)
+    machine = rows.segments["channel"].of("ATM")
+    features = rows.features.copy()
+    of_machine, elsewhere = rows.names.index("account_count_24h"), rows.names.index("attribute.risk_band")
+    log_odds = np.where(machine, features[:, of_machine], features[:, elsewhere]) * 3.0 - 5
+    label = np.random.default_rng(8).random(len(rows)) < 1 / (1 + np.exp(-log_odds))
+    rows = replace(rows, label=label)
+    verdict = judge(
+        challenger((0, 0, 0.3, 3)), live(registry, (0, 0, 3, 0.3)), rows, 50,
+        SETTINGS.model_copy(update={"max_calibration_error": 1.0}),
+    )  # fmt: skip
+    assert failed(verdict) == {"segments"}
+    assert "falls by more than 0.05 on channel ATM (-0." in told(verdict, "segments")
+
+
+def test_probabilities_that_are_off_stop_a_better_model(registry: Registry) -> None:
+    off = replace(challenger(), model=linear_model(TRUE, BIAS + 2))
+    verdict = judge(off, live(registry, WEAKER), WINDOW, 50, SETTINGS)
+    assert failed(verdict) == {"calibration"}
+    assert "0.02 is allowed" in told(verdict, "calibration")
+
+
+def test_drift_counts_by_the_importance_that_it_touches(registry: Registry) -> None:
+    champion = live(registry, WEAKER)
+    drifted = challenger(psi_of=2.0)
+    verdict = judge(drifted, champion, WINDOW, 50, SETTINGS)
+    assert failed(verdict) == {"drift"}
+    assert "1 of 4 features" in told(verdict, "drift")
+    assert "amount (" in told(verdict, "drift")
+    assert "carry 40.0% of the importance" in told(verdict, "drift")
+    unimportant = replace(drifted, importance=np.array([0.1, 0.3, 0.3, 0.3]))
+    assert judge(unimportant, champion, WINDOW, 50, SETTINGS).promoted
+
+
+def test_a_model_without_a_parity_comparison_is_stopped(registry: Registry) -> None:
+    verdict = judge(replace(challenger(), parity={}), live(registry, WEAKER), WINDOW, 50, SETTINGS)
+    assert failed(verdict) == {"parity"}
+
+
+def test_the_first_model_goes_live_and_that_is_said(registry: Registry) -> None:
+    verdict = judge(challenger(), live_champion(registry, WINDOW), WINDOW, 50, SETTINGS)
+    assert (verdict.promoted, verdict.forced, verdict.champion) == (True, False, "")
+    assert verdict.text.startswith("new goes live without a comparison: the registry has no live model.")
+
+
+def test_a_first_model_that_fails_its_own_tests_goes_live_and_that_is_said(registry: Registry) -> None:
+    off = replace(challenger(), model=linear_model(TRUE, BIAS + 2))
+    verdict = judge(off, live_champion(registry, WINDOW), WINDOW, 50, SETTINGS)
+    assert verdict.promoted
+    assert (
+        "did not pass these tests of its own, which nothing live could do better: calibration" in verdict.text
+    )
+
+
+def test_a_model_that_is_live_already_stays_so(registry: Registry) -> None:
+    verdict = judge(challenger(version="old"), live(registry, TRUE), WINDOW, 50, SETTINGS)
+    assert verdict.promoted
+    assert "it is the model that is live" in verdict.text
+
+
+def test_a_damaged_a_missing_and_a_foreign_champion_do_not_block(registry: Registry) -> None:
+    assert isinstance(live(registry, TRUE), Champion)
+    lacking = replace(WINDOW, names=("attribute.other", *WINDOW.names[1:]))
+    reasons = [live_champion(registry, lacking)]
+    (registry.bundle_path("old") / "model.onnx").write_bytes(b"nothing")
+    reasons.append(live_champion(registry, WINDOW))
+    registry.set_live("vanished")
+    reasons.append(live_champion(registry, WINDOW))
+    expected = (
+        "needs attribute.risk_band, which these data do not have",
+        "SIZE_MISMATCH",
+        "there is no bundle",
+    )
+    for found, part in zip(reasons, expected, strict=True):
+        assert isinstance(found, NoChampion)
+        assert part in found.reason
+        verdict = judge(challenger(), found, WINDOW, 50, SETTINGS)
+        assert verdict.promoted
+        assert part in verdict.text
+
+
+def test_a_champion_that_learnt_from_part_of_the_window_is_compared_on_the_rest(registry: Registry) -> None:
+    # The bundle's training ends on the first of March, its validation on the first of April.
+    rows = window("2024-02-27T00:00:00Z")
+    verdict = judge(challenger(), live(registry, WEAKER), rows, 50, SETTINGS)
+    learnt = rows.event_time_us < microseconds("2024-03-01T00:00:00Z")
+    fairness = told(verdict, "comparison")
+    assert f"on {int((~learnt).sum()):,} transactions" in fairness
+    assert "the champion learnt from transactions until 2024-03-01" in fairness
+    assert "can only favour it" in fairness
+    assert verdict.promoted
+
+
+def test_a_champion_that_learnt_from_the_whole_window_stays(registry: Registry) -> None:
+    verdict = judge(challenger(), live(registry, WEAKER), window("2024-02-10T00:00:00Z"), 50, SETTINGS)
+    assert failed(verdict) == {"comparison"}
+    assert "on 0 transactions" in told(verdict, "comparison")
+    assert "average precision" not in {finding.name for finding in verdict.findings}
+
+
+def test_a_handful_of_frauds_decides_nothing(registry: Registry) -> None:
+    rows = window(rows=300)
+    assert 0 < rows.label.sum() < 20
+    verdict = judge(challenger(), live(registry, WEAKER), rows, 50, SETTINGS)
+    assert failed(verdict) >= {"comparison"}
+    assert "at least 20 frauds are needed" in told(verdict, "comparison")
+
+
+def test_a_verdict_is_the_same_in_every_run(registry: Registry) -> None:
+    champion = live(registry, WEAKER)
+    first, again = (judge(challenger(), champion, WINDOW, 50, SETTINGS).document() for _ in range(2))
+    assert first == again

@@ -1,0 +1,16 @@
+"""Champion and challenger: whether a new model takes the place of the live one, with the reasons in words."""
+
+from trainer.gate.contenders import Challenger, Champion, JudgingWindow, NoChampion, live_champion
+from trainer.gate.judge import judge
+from trainer.gate.verdict import Finding, Verdict
+
+__all__ = [
+    "Challenger",
+    "Champion",
+    "Finding",
+    "JudgingWindow",
+    "NoChampion",
+    "Verdict",
+    "judge",
+    "live_champion",
+]

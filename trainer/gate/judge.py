@@ -1,0 +1,77 @@
+"""The judgement: what a new model must be shown to be before it takes the place of the live one."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from trainer.gate.comparison import comparison_findings
+from trainer.gate.contenders import Challenger, Champion, JudgingWindow, NoChampion
+from trainer.gate.own import own_findings
+from trainer.gate.verdict import Finding, Verdict, pronounced, unopposed
+from trainer.judging_settings import GateSettings
+from trainer.split import iso
+
+
+def judge(
+    challenger: Challenger,
+    champion: Champion | NoChampion,
+    window: JudgingWindow,
+    alerts_per_day: float,
+    settings: GateSettings,
+    *,
+    force: bool = False,
+) -> Verdict:
+    """Compares the exported models on the newest labelled window.
+
+    alerts_per_day: at how many alerts the stolen money that is caught is compared; force: whether it goes
+    live whatever is found. A champion that learnt from a part of the window is compared on the rest, since
+    its scores of what it learnt from prove nothing; where too little is left, nothing was shown and the
+    champion stays.
+    """
+    probability = window.score(challenger.model, challenger.feature_names)
+    own = own_findings(challenger, probability, window, settings)
+    if isinstance(champion, NoChampion):
+        return unopposed(challenger.model_version, champion.reason, own)
+    version = champion.manifest.model_version
+    if version == challenger.model_version:
+        return unopposed(version, "it is the model that is live", own)
+    unseen = window.since(_microseconds(champion.manifest.window.train_end_time))
+    fair = _fairness(champion, window, unseen, settings)
+    compared = own if not fair.passed else comparison_findings(
+        unseen.score(challenger.model, challenger.feature_names),
+        unseen.score(champion.model, champion.manifest.feature_names),
+        unseen, alerts_per_day, settings,
+    ) + own  # fmt: skip
+    return pronounced(challenger.model_version, version, (fair, *compared), force=force)
+
+
+def _fairness(
+    champion: Champion, window: JudgingWindow, unseen: JudgingWindow, settings: GateSettings
+) -> Finding:
+    frauds, others = int(unseen.label.sum()), int((~unseen.label).sum())
+    validated = _microseconds(champion.manifest.window.validation_end_time)
+    parts = [f"comparison: on {len(unseen):,} transactions with {frauds:,} frauds, {_span(unseen)}"]
+    if len(unseen) < len(window):
+        learnt = champion.manifest.window.train_end_time
+        parts.append(
+            f"the champion learnt from transactions until {learnt}, so that those of the window before then "
+            "are left out"
+        )
+    if unseen.start_us < validated:
+        parts.append("the champion was chosen and calibrated on part of these, which can only favour it")
+    enough = frauds >= settings.min_frauds and others > 0
+    if not enough:
+        parts.append(
+            f"that decides nothing, at least {settings.min_frauds} frauds are needed: give newer data or "
+            "widen split.test_days"
+        )
+    figures = {"rows": float(len(unseen)), "frauds": float(frauds), "min_frauds": float(settings.min_frauds)}
+    return Finding("comparison", enough, "; ".join(parts), figures)
+
+
+def _span(window: JudgingWindow) -> str:
+    return f"{iso(window.start_us)} to {iso(window.end_us)}"
+
+
+def _microseconds(time: str) -> int:
+    return round(datetime.fromisoformat(time).timestamp() * 1_000_000)

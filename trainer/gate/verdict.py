@@ -1,0 +1,65 @@
+"""What the gate found and what it came to, for people and for the bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One question of the gate: whether it was passed, in words and in figures."""
+
+    name: str
+    passed: bool
+    text: str
+    figures: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether a model goes live.
+
+    forced: whether it does against what was found; champion: version of the model that it was compared
+    with, empty without one; text: the verdict in words.
+    """
+
+    promoted: bool
+    forced: bool
+    champion: str
+    findings: tuple[Finding, ...]
+    text: str
+
+    def document(self) -> dict[str, Any]:
+        """Gives it ready for JSON."""
+        return asdict(self)
+
+
+def pronounced(challenger: str, champion: str, findings: tuple[Finding, ...], *, force: bool) -> Verdict:
+    """Gives the verdict of a comparison: every finding must be passed, or force overrides the others."""
+    failed = [finding for finding in findings if not finding.passed]
+    if not failed:
+        opening = f"{challenger} takes the place of {champion}: it passed every test."
+    elif force:
+        names = ", ".join(finding.name for finding in failed)
+        opening = f"{challenger} takes the place of {champion} by force, against these findings: {names}."
+    else:
+        names = ", ".join(finding.name for finding in failed)
+        opening = f"{challenger} stays a challenger and {champion} stays live, because of: {names}."
+    promoted = force or not failed
+    return Verdict(promoted, force and bool(failed), champion, findings, _told(opening, findings))
+
+
+def unopposed(challenger: str, why: str, findings: tuple[Finding, ...]) -> Verdict:
+    """Gives the verdict where there is nothing to compare with: live, whatever its own tests say."""
+    failed = ", ".join(finding.name for finding in findings if not finding.passed)
+    opening = f"{challenger} goes live without a comparison: {why}."
+    if failed:
+        opening += f" It did not pass these tests of its own, which nothing live could do better: {failed}."
+    return Verdict(True, False, "", findings, _told(opening, findings))
+
+
+def _told(opening: str, findings: tuple[Finding, ...]) -> str:
+    order = sorted(findings, key=lambda finding: finding.passed)
+    return "\n".join([opening, *(f"{'passed' if f.passed else 'FAILED'}: {f.text}" for f in order)])
