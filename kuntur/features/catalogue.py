@@ -19,6 +19,7 @@ from kuntur.features.layout import (
     RECENT_COUNTRIES,
     RECENT_DEVICES,
     RECENT_MERCHANTS,
+    USUAL_LIMIT,
     WINDOWS,
     Window,
 )
@@ -360,8 +361,83 @@ def _account_features() -> list[Feature]:
             behaviour,
             revision=2,
         ),
+        *_habit_features(),
     ]
     return features
+
+
+def _habit_features() -> list[Feature]:
+    behaviour = PersonalData.BEHAVIOURAL
+    account = ("account_id", "event_time")
+    money = ("account_id", "amount_minor", "currency_code")
+    usual = f"usual amount (its mean, no amount counted above {USUAL_LIMIT} times the mean before it)"
+    features = [
+        Feature(
+            "account_usual_amount",
+            f"The account's {usual}; unset for the first",
+            "currency unit",
+            money,
+            "What the customer spends, little moved by earlier frauds",
+            PersonalData.FINANCIAL,
+            since="2",
+        ),
+        Feature(
+            "account_amount_to_usual",
+            f"Amount against the account's {usual}; unset for the first",
+            "ratio",
+            money,
+            "A departure from what the customer spends",
+            behaviour,
+            since="2",
+        ),
+    ]
+    features += [
+        Feature(
+            f"account_mean_to_usual_{window.name}",
+            f"Mean amount of the account in the last {window.name} against its {usual}; unset without any",
+            "ratio",
+            ("account_id", "event_time", "amount_minor", "currency_code"),
+            "Someone else has been spending lately",
+            behaviour,
+            since="2",
+        )
+        for window in WINDOWS[1:]
+    ]
+    features += [
+        _day_burst("account", "account_id"),
+        Feature(
+            "account_gap_to_usual",
+            "Time since the account's latest transaction against its mean gap in the last 30d; "
+            "unset when first or late and without any",
+            "ratio",
+            account,
+            "Sooner or later than the customer's own rhythm",
+            behaviour,
+            since="2",
+        ),
+        Feature(
+            "account_night_share",
+            "Share of the account's earlier transactions from 0:00 to 6:59 in Peru; unset for the first",
+            "ratio",
+            account,
+            "Whether the night is unusual for this customer",
+            behaviour,
+            since="2",
+        ),
+    ]
+    return features
+
+
+def _day_burst(entity: str, source: str) -> Feature:
+    return Feature(
+        f"{entity}_burst_24h_7d",
+        f"Transactions of the {entity} in the last 24h against the week's daily mean; unset without any",
+        "ratio",
+        (source, "event_time"),
+        "Sudden activity",
+        PersonalData.BEHAVIOURAL if entity == "account" else PersonalData.NONE,
+        since="2",
+    )
 
 
 def _profile_features(entity: str, source: str) -> list[Feature]:
@@ -376,8 +452,21 @@ def _profile_features(entity: str, source: str) -> list[Feature]:
             PersonalData.NONE,
         )
     )
+    features += [
+        _day_burst(entity, source),
+        Feature(
+            f"{entity}_burst_7d_30d",
+            f"Transactions of the {entity} in the last 7d against the month's weekly mean; unset without any",
+            "ratio",
+            (source, "event_time"),
+            "Changed use",
+            PersonalData.NONE,
+            since="2",
+        ),
+    ]
+    fields = (source, "outcome")
     for days in LABEL_WINDOWS_DAYS:
-        fields = (source, "outcome")
+        since, revision = ("2", 1) if days == 14 else ("1", 3)
         features += [
             Feature(
                 f"{entity}_fraud_count_{days}d",
@@ -387,7 +476,8 @@ def _profile_features(entity: str, source: str) -> list[Feature]:
                 fields,
                 "It was compromised lately",
                 PersonalData.NONE,
-                revision=2,
+                since=since,
+                revision=revision,
             ),
             Feature(
                 f"{entity}_risk_{days}d",
@@ -397,10 +487,54 @@ def _profile_features(entity: str, source: str) -> list[Feature]:
                 fields,
                 "It was compromised lately",
                 PersonalData.NONE,
-                revision=2,
+                since=since,
+                revision=revision,
             ),
         ]
-    return features
+    return features + _episode_features(entity, fields)
+
+
+def _episode_features(entity: str, fields: tuple[str, ...]) -> list[Feature]:
+    month = LABEL_WINDOWS_DAYS[-1]
+    reported = f"reported for the {entity} in the last {month} d, before this hour"
+
+    def feature(name: str, description: str, unit: str, why: str) -> Feature:
+        what = f"{description}; unset {'' if name == 'fraud_run' else 'without any or '}when very late"
+        return Feature(f"{entity}_{name}", what, unit, fields, why, PersonalData.NONE, since="2")
+
+    return [
+        feature("days_since_fraud", f"Days since the latest fraud {reported}", "day", "It may still go on"),
+        feature(
+            "days_since_first_fraud",
+            f"Days since the first fraud {reported}",
+            "day",
+            "A compromise has a beginning and ends after some weeks",
+        ),
+        feature(
+            "days_since_legitimate",
+            f"Days since the latest legitimate outcome {reported}",
+            "day",
+            "What is in order again is over",
+        ),
+        feature(
+            "fraud_share_since_first",
+            f"Share of frauds among the outcomes since the day of the first fraud {reported}",
+            "ratio",
+            "How much of what comes is fraud since it began",
+        ),
+        feature(
+            "fraud_run",
+            f"Frauds after the day of the latest legitimate outcome, {reported}",
+            "count",
+            "Nothing but fraud comes from it",
+        ),
+        feature(
+            "fraud_run_days",
+            f"Days since the first fraud after the day of the latest legitimate outcome, {reported}",
+            "day",
+            "How long nothing but fraud has come from it",
+        ),
+    ]
 
 
 def _build() -> tuple[Feature, ...]:

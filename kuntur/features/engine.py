@@ -84,9 +84,11 @@ class FeatureEngine:
         return out
 
     def report(self, outcomes: OutcomeBatch) -> None:
-        """Lets outcomes enter the history; they are seen from the next full hour of their report."""
-        frauds, times = outcomes.is_fraud.astype(np.int8), outcomes.reported_time_us
-        self.apply(LabelChanges(outcomes.keys, times, times, frauds, np.ones_like(frauds)))
+        """Lets outcomes enter the history; they are seen from the next full hour of their report.
+
+        Those of one transaction are compared with each other, not with what was reported before.
+        """
+        self.apply(label_changes(outcomes))
 
     def apply(self, changes: LabelChanges) -> None:
         """Makes changes to the label windows, all of them now."""

@@ -14,6 +14,7 @@ from numba import njit
 from kuntur.currency import HOME_COUNTRY_NUMBER, HOME_CURRENCY_NUMBER
 from kuntur.features import layout as at
 from kuntur.features.catalogue import LOCAL_TIME_OFFSET_H
+from kuntur.features.label_windows import add_outcome, start_labels, write_labels
 from kuntur.features.layout import LOG_QUANTUM, UNSET_DEGREES
 from kuntur.features.novelty import is_known, remember
 from kuntur.features.prefetch import prefetch_place, prefetch_record
@@ -25,13 +26,11 @@ from kuntur.features.windows import (
     FINE_HOPS,
     HOURLY_HOP,
     HOURLY_HOPS,
-    add_outcome,
+    MAX_LIFE_SUM,
     add_to_ring,
     advance_rings,
     hop_of,
-    read_labels,
     read_window,
-    start_labels,
     start_rings,
 )
 from kuntur.transaction import UNSET_INT, FloatColumn, IntColumn, KeyColumn
@@ -55,6 +54,8 @@ _EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 _SECOND_US = at.MICROSECONDS
 _LOCAL_OFFSET_S = LOCAL_TIME_OFFSET_H * at.HOUR_S
 _HOUR_S, _DAY_S = at.HOUR_S, at.DAY_S
+_MONTH_S = 30.0 * at.DAY_S
+_LAST_NIGHT_HOUR = 6
 
 
 @njit(cache=True, nogil=False)
@@ -78,7 +79,7 @@ def _row(ints, i, out, j):
     out[i, j + 4] = hour
     out[i, j + 5] = weekday
     out[i, j + 6] = 1.0 if weekday >= 5 else 0.0
-    out[i, j + 7] = 1.0 if hour <= 6 else 0.0
+    out[i, j + 7] = 1.0 if hour <= _LAST_NIGHT_HOUR else 0.0
     out[i, j + 8] = np.nan if ints[i, TYPE] == 0 else ints[i, TYPE]
     out[i, j + 9] = np.nan if ints[i, CHANNEL] == 0 else ints[i, CHANNEL]
     out[i, j + 10] = np.nan if ints[i, ACCOUNT_TYPE] == 0 else ints[i, ACCOUNT_TYPE]
@@ -91,7 +92,7 @@ def _row(ints, i, out, j):
 
 @njit(cache=True, nogil=False)
 def _velocity(words, halves, w, h, hops, amount, with_sums, out, i, j):
-    """Writes the window features of a record; gives the next column and the four counts."""
+    """Writes the window features of a record; gives the next column, four counts and the last three means."""
     fine_hop, hourly_hop, daily_hop = hops
     sums, counts = w + at.W_SUMS, h + at.H_COUNTS
     n1, s1 = read_window(words, halves, sums, counts, FINE_HOPS, FINE_HOPS, halves[h + at.H_HEADS], fine_hop)
@@ -104,8 +105,11 @@ def _velocity(words, halves, w, h, hops, amount, with_sums, out, i, j):
     head = halves[h + at.H_HEADS + 2]
     n3, s3 = read_window(words, halves, sums, counts, DAILY_HOPS, 7, head, daily_hop)
     n4, s4 = read_window(words, halves, sums, counts, DAILY_HOPS, DAILY_HOPS, head, daily_hop)
-    for n, s in ((n1, s1), (n2, s2), (n3, s3), (n4, s4)):
-        mean = s / 100.0 / n if n > 0 else np.nan
+    mean1 = s1 / 100.0 / n1 if n1 > 0 else np.nan
+    mean2 = s2 / 100.0 / n2 if n2 > 0 else np.nan
+    mean3 = s3 / 100.0 / n3 if n3 > 0 else np.nan
+    mean4 = s4 / 100.0 / n4 if n4 > 0 else np.nan
+    for n, s, mean in ((n1, s1, mean1), (n2, s2, mean2), (n3, s3, mean3), (n4, s4, mean4)):
         out[i, j] = n
         j += 1
         if with_sums:
@@ -114,7 +118,7 @@ def _velocity(words, halves, w, h, hops, amount, with_sums, out, i, j):
         out[i, j] = mean
         out[i, j + 1] = _ratio(amount, mean)
         j += 2
-    return j, n1, n2, n3, n4
+    return j, n1, n2, n3, n4, mean2, mean3, mean4
 
 
 @njit(cache=True, nogil=False)
@@ -151,7 +155,7 @@ def _located(floats, i):
 def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j):
     time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
     amount = cents / 100.0
-    j, n1, n2, n3, n4 = _velocity(words, halves, w, h, hops, amount, True, out, i, j)
+    j, n1, n2, n3, n4, mean2, mean3, mean4 = _velocity(words, halves, w, h, hops, amount, True, out, i, j)
     total = words[w + at.W_TOTAL_COUNT]
     out[i, j] = total
     zscore = np.nan
@@ -202,7 +206,16 @@ def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, 
     told_apart = frauds == 0 or previous < hour
     out[i, j + 16] = frauds if told_apart else np.nan
     out[i, j + 17] = since if told_apart else np.nan
-    return j + 18
+    usual = words[w + at.W_USUAL_SUM] / 100.0 / total if total > 0 else np.nan
+    out[i, j + 18] = usual
+    out[i, j + 19] = _ratio(amount, usual)
+    out[i, j + 20] = _ratio(mean2, usual)
+    out[i, j + 21] = _ratio(mean3, usual)
+    out[i, j + 22] = _ratio(mean4, usual)
+    out[i, j + 23] = _ratio(n2 * 7.0, n3)
+    out[i, j + 24] = seconds * n4 / _MONTH_S if known and n4 > 0 else np.nan
+    out[i, j + 25] = halves[h + at.H_NIGHT_COUNT] / total if total > 0 else np.nan
+    return j + 26
 
 
 @njit(cache=True, nogil=False)
@@ -217,7 +230,14 @@ def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i,
             halves[h + at.H_LATITUDE] = round(floats[i, LATITUDE] * 1e6)
             halves[h + at.H_LONGITUDE] = round(floats[i, LONGITUDE] * 1e6)
             words[w + at.W_POSITION_TIME_US] = time_us
-    words[w + at.W_TOTAL_COUNT] += 1
+    total, usual_sum = words[w + at.W_TOTAL_COUNT], words[w + at.W_USUAL_SUM]
+    usual = cents
+    if total >= at.USUAL_FROM and usual_sum > 0:
+        usual = min(cents, at.USUAL_LIMIT * usual_sum // total)
+    words[w + at.W_USUAL_SUM] = min(usual_sum + usual, MAX_LIFE_SUM)
+    if (time_us // _SECOND_US + _LOCAL_OFFSET_S) // _HOUR_S % 24 <= _LAST_NIGHT_HOUR:
+        halves[h + at.H_NIGHT_COUNT] += 1
+    words[w + at.W_TOTAL_COUNT] = total + 1
     quantised = np.int64(round(log_amount * LOG_QUANTUM))
     words[w + at.W_LOG_SUM] += quantised
     words[w + at.W_LOG_SQUARES] += quantised * quantised
@@ -232,20 +252,17 @@ def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i,
 @njit(cache=True, nogil=False)
 def _profile(words, halves, w, h, hops, day, ints, i, fresh, out, j):
     amount = ints[i, AMOUNT] / 100.0
-    j, _, _, _, _ = _velocity(words, halves, w, h, hops, amount, False, out, i, j)
+    j, _, n2, n3, n4, _, _, _ = _velocity(words, halves, w, h, hops, amount, False, out, i, j)
     time_us, last_us = ints[i, EVENT_TIME], words[w + at.W_LAST_TIME_US]
     seconds = (time_us - last_us) / _SECOND_US
     out[i, j] = seconds if time_us >= last_us and seconds >= 0.0 and not fresh else np.nan
-    j += 1
-    for frauds, outcomes in read_labels(halves, h, hops[1], day):
-        out[i, j] = frauds
-        out[i, j + 1] = _ratio(frauds, outcomes)
-        j += 2
-    return j
+    out[i, j + 1] = _ratio(n2 * 7.0, n3)
+    out[i, j + 2] = _ratio(n3 * 30.0, n4 * 7.0)
+    return write_labels(halves, h, hops[1], day, out, i, j + 3)
 
 
 _AHEAD = 4  # rows; measured with 10,000 and 100,000 accounts
-_PROFILE_COLUMNS = 4 * 3 + 1 + 2 * len(at.LABEL_WINDOWS_DAYS)
+_PROFILE_COLUMNS = 4 * 3 + 3 + 2 * len(at.LABEL_WINDOWS_DAYS) + 6
 
 
 @njit(cache=True, nogil=False)
@@ -300,7 +317,7 @@ def _start_account(halves, h):
     halves[h + at.H_FRAUD_PREVIOUS_HOUR] = UNSET_DEGREES
 
 
-_ACCOUNT_COLUMNS = 4 * 4 + 18
+_ACCOUNT_COLUMNS = 4 * 4 + 26
 
 
 @njit(cache=True, nogil=False)

@@ -14,8 +14,9 @@ from kuntur.transaction import KeyColumn, OutcomeBatch
 class LabelChanges:
     """Additions to label windows, by the time at which they become known.
 
-    keys: uint64 [n, len(KeyColumn)]; known_us: int64 [n], ascending, when the change is made; counted_us:
-    int64 [n], the report in whose hour it counts; frauds, outcomes: int8 [n], −1, 0 or 1, what is added.
+    keys: uint64 [n, len(KeyColumn)]; known_us: int64 [n], when the change is made, ascending where
+    `label_changes` made them; counted_us: int64 [n], the report in whose hour it counts; frauds, outcomes:
+    int8 [n], −1, 0 or 1, what is added.
     """
 
     keys: npt.NDArray[np.uint64]

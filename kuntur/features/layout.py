@@ -45,11 +45,11 @@ class Window(NamedTuple):
 # entity and take an account above 1 KiB.
 WINDOWS = (Window("1h", 0, 12), Window("24h", 1, 24), Window("7d", 2, 7), Window("30d", 2, 30))
 
-# Outcomes: hours and days of *report* time. One hop more than the longest window, because a value
-# never includes the current hour and day.
-LABEL_HOURS = 25
-LABEL_DAYS = 31
-LABEL_WINDOWS_DAYS = (1, 7, 30)
+# Outcomes: hours and days of *report* time. Two hops more than the longest window: a value never includes
+# the current hour and day, and a transaction that is a little late may come when a newer one has begun.
+LABEL_HOURS = 26
+LABEL_DAYS = 32
+LABEL_WINDOWS_DAYS = (1, 7, 14, 30)
 
 # Words that every record starts with.
 W_KEY = 0
@@ -63,8 +63,12 @@ W_LOG_SUM = W_AFTER_SUMS + 1  # of quantised logarithms of amounts
 W_LOG_SQUARES = W_AFTER_SUMS + 2
 W_MAX_AMOUNT = W_AFTER_SUMS + 3
 W_POSITION_TIME_US = W_AFTER_SUMS + 4  # of the latest position; 0 without one
-ACCOUNT_WORDS = W_AFTER_SUMS + 5
+W_USUAL_SUM = W_AFTER_SUMS + 5  # of amounts, each at most USUAL_LIMIT times the mean before it
+ACCOUNT_WORDS = W_AFTER_SUMS + 6
 PROFILE_WORDS = W_AFTER_SUMS
+
+USUAL_LIMIT = 3  # a few frauds of any size move the usual amount little
+USUAL_FROM = 3  # transactions before the limit holds
 
 LOG_QUANTUM = 1024.0  # a logarithm is kept as an integer count of 1/1024
 
@@ -91,7 +95,8 @@ H_FRAUD_IN_HOUR = H_FRAUD_HOUR + 1  # frauds of that hour, less those taken back
 H_FRAUD_BEFORE = H_FRAUD_HOUR + 2  # of all hours before it
 H_FRAUD_PREVIOUS_HOUR = H_FRAUD_HOUR + 3  # newest hour with a report before it
 H_FRAUD_IN_PREVIOUS_HOUR = H_FRAUD_HOUR + 4
-ACCOUNT_HALF_WORDS = H_FRAUD_HOUR + 5
+H_NIGHT_COUNT = H_FRAUD_HOUR + 5  # transactions at night
+ACCOUNT_HALF_WORDS = H_FRAUD_HOUR + 6
 
 # Merchant, device, category: outcomes by the time they were reported.
 H_LABEL_HOUR = H_AFTER_COUNTS  # newest hour with an outcome

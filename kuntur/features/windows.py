@@ -1,8 +1,9 @@
-"""Velocity windows and label windows of one record: the compiled arithmetic of hops.
+"""Velocity windows of one record: the compiled arithmetic of hops.
 
 A value at time t covers the hop of t and the ones before it inside the window. All is integer
 addition, so the order of additions does not show. What a late event may see or change is decided
-here: hops newer than its own are invisible to it, and it enters its hop if the ring still has it.
+here: hops newer than its own are invisible to it, and it enters its hop if the ring still has it. Outcomes
+are in `label_windows`.
 """
 
 from __future__ import annotations
@@ -10,52 +11,29 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from kuntur.features.layout import (
-    DAILY,
-    FINE,
-    H_COUNTS,
-    H_DAY_FRAUDS,
-    H_DAY_OUTCOMES,
-    H_HEADS,
-    H_HOUR_FRAUDS,
-    H_HOUR_OUTCOMES,
-    H_LABEL_DAY,
-    H_LABEL_HOUR,
-    HOURLY,
-    LABEL_DAYS,
-    LABEL_HOURS,
-    LABEL_WINDOWS_DAYS,
-    W_SUMS,
-)
+from kuntur.features.layout import DAILY, FINE, H_COUNTS, H_HEADS, HOURLY, W_SUMS
 
 # The cents of a hop stop growing here (1.4e15 of a currency's unit): 31 hops of it still add up in 64 bits.
 MAX_HOP_SUM = 2**57
-_HOP_LIMIT = 2**31 - 64  # hops are kept in 32 bits; a time beyond is taken as the farthest hop
+MAX_LIFE_SUM = 2**61  # of all amounts of an account: three times as much still fits
+HOP_LIMIT = 2**31 - 64  # hops are kept in 32 bits; a time beyond is taken as the farthest hop
 
 FINE_HOP, FINE_HOPS = FINE
 HOURLY_HOP, HOURLY_HOPS = HOURLY
 DAILY_HOP, DAILY_HOPS = DAILY
-_, WEEK, MONTH = LABEL_WINDOWS_DAYS
 
 
 @njit(cache=True, nogil=False)
 def hop_of(time_s, hop_s):
     """Gives the hop of a time in seconds; the same farthest hop for all times out of range."""
-    return min(max(time_s // hop_s, -_HOP_LIMIT), _HOP_LIMIT)
+    return min(max(time_s // hop_s, -HOP_LIMIT), HOP_LIMIT)
 
 
 @njit(cache=True, nogil=False)
 def start_rings(halves, h):
     """Makes the rings of a new record ready: their newest hop lies before any time."""
     for ring in range(3):
-        halves[h + H_HEADS + ring] = -_HOP_LIMIT - 32
-
-
-@njit(cache=True, nogil=False)
-def start_labels(halves, h):
-    """Makes the label rings of a new record ready."""
-    halves[h + H_LABEL_HOUR] = -_HOP_LIMIT - 32
-    halves[h + H_LABEL_DAY] = -_HOP_LIMIT - 32
+        halves[h + H_HEADS + ring] = -HOP_LIMIT - 32
 
 
 @njit(cache=True, nogil=False)
@@ -120,84 +98,3 @@ def add_to_ring(words, halves, sums, counts, hops, head, hop, amount):
     words[slot] = min(words[slot] + amount, MAX_HOP_SUM)
     halves[counts + hop % hops] += 1
     return 0
-
-
-@njit(cache=True, nogil=False)
-def _clear_labels(halves, frauds, outcomes, hops, head, hop):
-    if hop - head >= hops:
-        halves[frauds : frauds + hops] = 0
-        halves[outcomes : outcomes + hops] = 0
-    else:
-        for passed in range(head + 1, hop + 1):
-            halves[frauds + passed % hops] = 0
-            halves[outcomes + passed % hops] = 0
-
-
-@njit(cache=True, nogil=False)
-def advance_labels(halves, h, hour, day):
-    """Moves the label rings of a record to a newer hour and day."""
-    head = halves[h + H_LABEL_HOUR]
-    if hour > head:
-        _clear_labels(halves, h + H_HOUR_FRAUDS, h + H_HOUR_OUTCOMES, LABEL_HOURS, head, hour)
-        halves[h + H_LABEL_HOUR] = hour
-    head = halves[h + H_LABEL_DAY]
-    if day > head:
-        _clear_labels(halves, h + H_DAY_FRAUDS, h + H_DAY_OUTCOMES, LABEL_DAYS, head, day)
-        halves[h + H_LABEL_DAY] = day
-
-
-@njit(cache=True, nogil=False)
-def add_outcome(halves, h, hour, day, frauds, outcomes):
-    """Adds (or, below 0, takes back) outcomes in the hour and day in which they were reported.
-
-    Returns 1 if both rings have moved past them, else 0.
-    """
-    advance_labels(halves, h, hour, day)
-    kept = 0
-    if hour > halves[h + H_LABEL_HOUR] - LABEL_HOURS:
-        halves[h + H_HOUR_FRAUDS + hour % LABEL_HOURS] += frauds
-        halves[h + H_HOUR_OUTCOMES + hour % LABEL_HOURS] += outcomes
-        kept = 1
-    if day > halves[h + H_LABEL_DAY] - LABEL_DAYS:
-        halves[h + H_DAY_FRAUDS + day % LABEL_DAYS] += frauds
-        halves[h + H_DAY_OUTCOMES + day % LABEL_DAYS] += outcomes
-        kept = 1
-    return 1 - kept
-
-
-@njit(cache=True, nogil=False)
-def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
-    if first <= head - hops and first <= last:  # part of it has left the ring
-        return np.nan, np.nan
-    fraud_count = np.int64(0)
-    outcome_count = np.int64(0)
-    slot = first % hops
-    for _ in range(first, min(last, head) + 1):
-        fraud_count += halves[frauds + slot]
-        outcome_count += halves[outcomes + slot]
-        slot = slot + 1 if slot + 1 < hops else 0  # a division for each hop would cost more than the sums
-    return np.float64(fraud_count), np.float64(outcome_count)
-
-
-@njit(cache=True, nogil=False)
-def read_labels(halves, h, hour, day):
-    """Gives (frauds, outcomes) reported before this hour in each of the label windows of 1, 7 and 30 days.
-
-    One day: the last 24 whole hours. Longer: the whole days of the window and the whole hours of
-    the current day. The current hour is never in it, so it does not matter in which order the
-    outcomes of an hour arrive between its transactions. NaN where the rings, which go by the newest
-    report, no longer hold all hours or days of a window, as for a transaction from before that report's
-    hour (1 day) or day (7 and 30 days): a part of the count would pass for the whole.
-    """
-    nothing = 0.0, 0.0
-    head_hour, head_day = halves[h + H_LABEL_HOUR], halves[h + H_LABEL_DAY]
-    if head_day < day - MONTH:  # most entities have no outcomes at all
-        return nothing, nothing, nothing
-    frauds, outcomes = h + H_HOUR_FRAUDS, h + H_HOUR_OUTCOMES
-    in_day = _sum_labels(halves, frauds, outcomes, LABEL_HOURS, head_hour, hour - 24, hour - 1)
-    today = _sum_labels(halves, frauds, outcomes, LABEL_HOURS, head_hour, day * 24, hour - 1)
-    frauds, outcomes = h + H_DAY_FRAUDS, h + H_DAY_OUTCOMES
-    week = _sum_labels(halves, frauds, outcomes, LABEL_DAYS, head_day, day - WEEK, day - 1)
-    before = _sum_labels(halves, frauds, outcomes, LABEL_DAYS, head_day, day - MONTH, day - WEEK - 1)
-    in_week = today[0] + week[0], today[1] + week[1]
-    return in_day, in_week, (in_week[0] + before[0], in_week[1] + before[1])

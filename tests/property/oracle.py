@@ -42,6 +42,8 @@ class Entity:
         self.newest: dict[str, int] = {}
         self.amounts: list[int] = []
         self.quantised: list[int] = []
+        self.usual_sum = 0
+        self.nights = 0
         self.latest_us: int | None = None
         self.position: tuple[float, float] | None = None
         self.position_us = 0
@@ -164,6 +166,9 @@ class Oracle:
                 since = None if entity.latest_us is None else time_us - entity.latest_us
                 late = since is None or since < 0 or since >= 2**63
                 found[f"{name}_seconds_since_last"] = NAN if late else since / 1e6
+                counts = {window: found[f"{name}_count_{window}"] for window in _WINDOWS}
+                found[f"{name}_burst_24h_7d"] = _ratio(counts["24h"] * 7, counts["7d"])
+                found[f"{name}_burst_7d_30d"] = _ratio(counts["7d"] * 30, counts["30d"] * 7)
             if name == "device":
                 found["device_account_count"] = min(entity.new["account"], 8)
             row |= found if key else dict.fromkeys(found, NAN)
@@ -216,6 +221,8 @@ class Oracle:
         frauds = [at for at in reported if at < hour]
         # Which of the reports were there by an hour is known from the newest but one on.
         told_apart = len(set(reported)) < 2 or sorted(set(reported))[-2] < hour
+        usual = entity.usual_sum / 100 / n if n else NAN
+        monthly = counts["30d"]
         return {
             "account_total_count": n,
             "account_log_amount_zscore": zscore,
@@ -232,26 +239,50 @@ class Oracle:
             "account_device_turnover": entity.new["device"],
             "account_fraud_count": len(frauds) if told_apart else NAN,
             "account_hours_since_fraud": hour - max(frauds) if frauds and told_apart else NAN,
+            "account_usual_amount": usual,
+            "account_amount_to_usual": _ratio(cents / 100, usual),
+            **{
+                f"account_mean_to_usual_{window}": _ratio(windows[f"account_mean_{window}"], usual)
+                for window in ("24h", "7d", "30d")
+            },
+            "account_burst_24h_7d": _ratio(counts["24h"] * 7, counts["7d"]),
+            "account_gap_to_usual": since / 1e6 * monthly / 2_592_000
+            if since is not None and monthly
+            else NAN,
+            "account_night_share": entity.nights / n if n else NAN,
         }
 
     def _labels(self, name: str, entity: Entity, time_us: int) -> dict[str, float]:
         hour, day = _hop(time_us // 1_000_000, 3600), _hop(time_us // 1_000_000, 86400)
         newest_hour = max((r[0] for r in entity.reports), default=-_FARTHEST)
         newest_day = max((r[1] for r in entity.reports), default=-_FARTHEST)
-        today_held = hour == day * 24 or day * 24 > newest_hour - 25
+        today_held = hour == day * 24 or day * 24 > newest_hour - 26
         found: dict[str, float] = {}
-        for days in (1, 7, 30):
+        for days in (1, 7, 14, 30):
             if days == 1:
-                held = hour - 24 > newest_hour - 25
+                held = hour - 24 > newest_hour - 26
                 known = [r for r in entity.reports if hour - 24 <= r[0] < hour]
             else:
-                held = day - days > newest_day - 31 and today_held
+                held = day - days > newest_day - 32 and today_held
                 known = [r for r in entity.reports if day - days <= r[1] <= day and r[0] < hour]
             held = held or not entity.reports
             frauds = sum(r[2] for r in known)
             found[f"{name}_fraud_count_{days}d"] = frauds if held else NAN
             found[f"{name}_risk_{days}d"] = _ratio(frauds, len(known)) if held else NAN
-        return found
+        # held and known are now those of 30 days
+        fraud_days = [r[1] for r in known if r[2]]
+        legitimate_days = [r[1] for r in known if not r[2]]
+        since_first = [r[2] for r in known if fraud_days and r[1] >= min(fraud_days)]
+        run = [d for d in fraud_days if not legitimate_days or d > max(legitimate_days)]
+        episode = {
+            "days_since_fraud": day - max(fraud_days) if fraud_days else NAN,
+            "days_since_first_fraud": day - min(fraud_days) if fraud_days else NAN,
+            "days_since_legitimate": day - max(legitimate_days) if legitimate_days else NAN,
+            "fraud_share_since_first": _ratio(sum(since_first), len(since_first)),
+            "fraud_run": len(run),
+            "fraud_run_days": day - min(run) if run else NAN,
+        }
+        return found | {f"{name}_{what}": value if held else NAN for what, value in episode.items()}
 
     def _enter(self, batch: TransactionBatch, i: int) -> None:
         _, account, merchant, device, category, counterparty = batch.keys[i].tolist()
@@ -273,6 +304,11 @@ class Oracle:
             if abs(latitude) <= 90 and abs(longitude) <= 180:
                 entity.position = (round(latitude * 1e6) / 1e6, round(longitude * 1e6) / 1e6)
                 entity.position_us = time_us
+        # The first three count as they are, later ones up to three times the mean so far.
+        n = len(entity.amounts)
+        highest = 3 * entity.usual_sum // n if n >= 3 and entity.usual_sum > 0 else cents
+        entity.usual_sum += min(cents, highest)
+        entity.nights += (time_us // 3_600_000_000 - 5) % 24 < 7
         entity.amounts.append(cents)
         entity.quantised.append(round(math.log1p(max(cents / 100, 0.0)) * 1024))
         met = {"merchant": merchant, "device": device, "country": country << 32, "counterparty": counterparty}

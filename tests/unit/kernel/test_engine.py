@@ -31,7 +31,7 @@ def test_reports_that_a_late_transaction_cannot_see_any_more_are_unset_not_none(
     batch.ints[:, IntColumn.COUNTED] = 0
     day = 20_000 * 24
     engine = FeatureEngine()
-    for hour in (day + 1, day + 40):
+    for hour in (day + 1, day + 60):
         engine.report(OutcomeBatch(batch.keys, np.array([hour * HOUR_US]), np.array([True])))
 
     def seen(hour: int) -> list[float]:
@@ -39,10 +39,71 @@ def test_reports_that_a_late_transaction_cannot_see_any_more_are_unset_not_none(
         row = engine.process(batch)[0]
         return [float(row[FEATURE_NAMES.index(f"merchant_fraud_count_{days}d")]) for days in (1, 7, 30)]
 
-    assert seen(day + 41) == [1, 2, 2]
-    assert seen(day + 40) == [0, 1, 1]
-    np.testing.assert_array_equal(seen(day + 39), [np.nan, 1, 1])
+    assert seen(day + 61) == [1, 2, 2]
+    assert seen(day + 59) == [0, 1, 1]
+    np.testing.assert_array_equal(seen(day + 58), [np.nan, 1, 1])
     np.testing.assert_array_equal(seen(day + 3), [np.nan] * 3)
+
+
+def test_a_transaction_minutes_late_across_midnight_sees_every_label_window() -> None:
+    batch, _ = make_history(1, 16)
+    batch.keys[:] = 5
+    batch.ints[:, IntColumn.COUNTED] = 0
+    midnight = 20_000 * 24
+    engine = FeatureEngine()
+    for hour in (midnight - 30, midnight):
+        engine.report(OutcomeBatch(batch.keys, np.array([hour * HOUR_US]), np.array([True])))
+    batch.ints[:, IntColumn.EVENT_TIME_US] = midnight * HOUR_US - 1
+    row = engine.process(batch)[0]
+    counts = [row[FEATURE_NAMES.index(f"merchant_fraud_count_{days}d")] for days in (1, 7, 14, 30)]
+    assert counts == [0, 1, 1, 1]
+    assert row[FEATURE_NAMES.index("merchant_days_since_fraud")] == 1
+
+
+def test_an_episode_of_frauds_has_an_age_and_ends_with_a_legitimate_outcome() -> None:
+    batch, _ = make_history(1, 17)
+    batch.keys[:] = 5
+    batch.ints[:, IntColumn.COUNTED] = 0
+    names = ("since_fraud", "since_first_fraud", "since_legitimate")
+    columns = [FEATURE_NAMES.index(f"merchant_days_{name}") for name in names]
+    more = ("fraud_share_since_first", "fraud_run", "fraud_run_days")
+    columns += [FEATURE_NAMES.index(f"merchant_{name}") for name in more]
+    engine, first_day = FeatureEngine(), 20_000
+
+    def after(day: int, *frauds: bool) -> np.ndarray:
+        keys, told = np.repeat(batch.keys, len(frauds), axis=0), np.array(frauds, dtype=np.bool_)
+        keys[:, KeyColumn.TRANSACTION] = np.arange(len(frauds)) + 10 * day
+        engine.report(OutcomeBatch(keys, np.full(len(frauds), (first_day + day) * 24 * HOUR_US), told))
+        batch.ints[:, IntColumn.EVENT_TIME_US] = ((first_day + day) * 24 + 1) * HOUR_US
+        return engine.process(batch)[0, columns]
+
+    nan = np.nan
+    np.testing.assert_allclose(after(0, False), [nan, nan, 0, nan, 0, nan])
+    np.testing.assert_allclose(after(2, True, True), [0, 0, 2, 1, 2, 0])
+    np.testing.assert_allclose(after(5, True), [0, 3, 5, 1, 3, 3])
+    np.testing.assert_allclose(after(9, False), [4, 7, 0, 0.75, 0, nan])
+    np.testing.assert_allclose(after(12, True), [0, 10, 3, 0.8, 1, 0])
+    np.testing.assert_allclose(after(33), [21, 28, 24, 2 / 3, 1, 21])
+    np.testing.assert_allclose(after(60), [nan, nan, nan, nan, 0, nan])
+
+
+def _spent(*amounts: float) -> dict[str, float]:
+    batch, _ = make_history(len(amounts), 18)
+    batch.keys[:] = 5
+    batch.ints[:, IntColumn.EVENT_TIME_US] = 20_000 * 24 * HOUR_US + np.arange(len(amounts))
+    batch.ints[:, IntColumn.AMOUNT_CENTS] = [round(amount * 100) for amount in amounts]
+    return dict(zip(FEATURE_NAMES, FeatureEngine().process(batch)[-1].tolist(), strict=True))
+
+
+def test_a_fraud_of_any_size_moves_the_usual_amount_by_no_more_than_three_usual_ones() -> None:
+    large, huge = _spent(10, 10, 10, 500, 10), _spent(10, 10, 10, 10**9, 10)
+    assert large["account_usual_amount"] == huge["account_usual_amount"] == 15
+    assert large["account_amount_to_usual"] == pytest.approx(10 / 15)
+    assert large["account_mean_to_usual_24h"] == pytest.approx(132.5 / 15)
+
+
+def test_an_account_that_began_with_nothing_gets_a_usual_amount_from_what_follows() -> None:
+    assert _spent(0, 0, 0, 40, 40, 1)["account_usual_amount"] == 14
 
 
 def test_hours_since_fraud_go_back_with_the_reports_that_were_taken_back() -> None:
