@@ -145,7 +145,7 @@ def _write_episode(halves, h, day, today, in_month, out, i, j):
         return
     out[i, j + 4] = 0.0
     head, left = halves[h + H_LABEL_DAY], in_month[0]
-    latest = legitimate = run_age = np.int64(-1)
+    latest, legitimate, run_age = -1, -1, -1
     run = fraud_sum = outcome_sum = 0.0
     slot = day % LABEL_DAYS
     for age in range(MONTH + 1):
