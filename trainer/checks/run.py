@@ -14,8 +14,6 @@ from trainer.checks.report import CheckReport, CheckResult, DataCheckError, Seve
 from trainer.config import CheckSettings
 
 _EXAMPLES = 5
-# Without a fraud there is nothing to learn: of the whole, and yet no matter of degree.
-_ERRORS = {"known_frauds|min"}
 
 
 def check_table(table: Table, limits: CheckSettings, until: datetime | None = None) -> CheckReport:
@@ -70,7 +68,7 @@ def _found(
         if failed:
             broken = details.filter(pl.col(rule) == "invalid")
             examples = _examples(broken, rule, key)
-        kind: Severity = "error" if rule in _ERRORS else "warning" if rule in lenient else severity
+        kind: Severity = "warning" if rule in lenient else severity
         results.append(CheckResult(rule, _meaning(schema, rule), kind, about, frame.height, failed, examples))
     return results
 
