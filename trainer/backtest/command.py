@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from trainer.faults import console, fault, training
+from trainer.faults import INTERRUPTED, console, fault, training
 from trainer.options import TIMES, ZONE, given, settings_of
 
 _SUFFIXES = (".parquet", ".csv")
@@ -100,8 +100,12 @@ def backtest(
         from trainer.backtest.app import run, write
         from trainer.backtest.report import show
 
-        with Terminal(console) as progress:
-            found = run(settings, recipe, progress)
+        try:
+            with Terminal(console) as progress:
+                found = run(settings, recipe, progress)
+        except KeyboardInterrupt as error:
+            console.print("interrupted; nothing was written")
+            raise typer.Exit(INTERRUPTED) from error
         written = write(found, output, json_file, plots)
     show(found.rounds, found.summary, console)
     for path in written:

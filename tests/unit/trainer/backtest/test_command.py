@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.unit.trainer.command import invoke, refused
+from trainer.backtest import app
 from trainer.synthetic import SyntheticConfig, write
 
 
@@ -66,3 +67,15 @@ def test_a_recipe_that_is_not_there_is_named(transactions: Path, tmp_path: Path)
         invoke("backtest", transactions, "--recipe", tmp_path / "absent.toml", "--work", tmp_path)
     )
     assert "absent.toml" in message
+
+
+def test_an_interrupt_is_told_with_an_exit_code_of_its_own(
+    transactions: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(app, "read_source", interrupted)
+    result = invoke("backtest", transactions, "--work", tmp_path)
+    assert result.exit_code == 130
+    assert "interrupted; nothing was written" in result.output
