@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import signal
-import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -21,50 +19,21 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, LoadError, require_h2load, run
-from bench.workload import Workload, grpc_frames, prepare, warm_requests
-from clients import Client
+from bench.programs import LOAD_CORE, SERVER_CORE, STREAM, UNARY, pinned, server
+from bench.workload import Workload, grpc_frames, prepare
 
 _WORK = Path("bench/work")
-_UNARY = "kuntur.api.v1.ScoringService/ScoreTransaction"
-_STREAM = "kuntur.api.v1.ScoringService/ScoreStream"
-_SERVER_CORE, _LOAD_CORE = 0, 1
 _IN_FLIGHT = (1, 32)
 _BYTES_A_SCORE = 72
-_READY_S = 60.0
 _STREAMED = {1: 20_000, 64: 120_000, 512: 120_000}  # transactions of one stream by frame size
 _console = Console()
 
 
 @contextmanager
-def _pinned(core: int, *command: str) -> Iterator[subprocess.Popen[str]]:
-    process = subprocess.Popen(
-        ["taskset", "-c", str(core), *command], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-    )
-    try:
-        yield process
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.wait(30)
-
-
-@contextmanager
 def _echo() -> Iterator[str]:
-    with _pinned(_SERVER_CORE, sys.executable, "-m", "bench.echo", str(_BYTES_A_SCORE)) as process:
+    with pinned(SERVER_CORE, sys.executable, "-m", "bench.echo", str(_BYTES_A_SCORE)) as process:
         assert process.stdout is not None
         yield f"127.0.0.1:{int(process.stdout.readline())}"
-
-
-@contextmanager
-def _server(workload: Workload) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    arguments = ("serve", "--listen", address, "--registry", str(workload.registry))
-    with _pinned(_SERVER_CORE, str(Path(sys.executable).parent / "kuntur-server"), *arguments):
-        with Client(address) as client:
-            client.wait_until_ready(_READY_S)
-            client.send_history(iter(warm_requests(workload.raw)))
-        yield address
 
 
 def _measure_singles(
@@ -76,17 +45,17 @@ def _measure_singles(
     for in_flight in _IN_FLIGHT:
         counts = {}
         for name, address in addresses.items():
-            few = run(address, _UNARY, body, requests=2_000, in_flight=in_flight, core=_LOAD_CORE, log=log)
+            few = run(address, UNARY, body, requests=2_000, in_flight=in_flight, core=LOAD_CORE, log=log)
             counts[name] = max(1_000, int(few.per_second * seconds / rounds))
         for _ in range(rounds):
             for name, address in addresses.items():
                 load = run(
                     address,
-                    _UNARY,
+                    UNARY,
                     body,
                     requests=counts[name],
                     in_flight=in_flight,
-                    core=_LOAD_CORE,
+                    core=LOAD_CORE,
                     log=log,
                 )
                 loads.setdefault(f"{name}_unary_{in_flight}", []).append(load)
@@ -100,7 +69,7 @@ def _measure_streams(addresses: dict[str, str], bodies: dict[str, Path]) -> dict
     for frame in _STREAMED:
         for name, address in addresses.items():
             for body in ("ramp", f"stream_{frame}"):
-                load = run(address, _STREAM, bodies[body], requests=1, in_flight=1, core=_LOAD_CORE, log=log)
+                load = run(address, STREAM, bodies[body], requests=1, in_flight=1, core=LOAD_CORE, log=log)
             loads[f"{name}_stream_{frame}"] = [load]
     return loads
 
@@ -123,7 +92,7 @@ def _bodies(workload: Workload) -> dict[str, Path]:
 
 def _parts(transactions: int, accounts: int) -> dict[str, float]:
     arguments = (str(_WORK / "parts"), str(transactions), str(accounts))
-    command = ["taskset", "-c", str(_SERVER_CORE), sys.executable, "-m", "bench.parts", *arguments]
+    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "bench.parts", *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     figures: dict[str, float] = json.loads(done.stdout)
     return figures
@@ -220,7 +189,7 @@ def main(
         with _console.status("Preparing the load"):
             workload = prepare(_WORK / "served", transactions, accounts)
             bodies = _bodies(workload)
-        with _echo() as echo, _server(workload) as kuntur:
+        with _echo() as echo, server(workload) as kuntur:
             addresses = {"echo": echo, "kuntur": kuntur}
             with _console.status("Single calls, in turn at a bare echo and at Kuntur"):
                 loads = _measure_singles(addresses, bodies["single"], seconds, rounds)

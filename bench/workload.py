@@ -18,7 +18,7 @@ from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import to_batch
 from kuntur.transaction import TransactionBatch
 from trainer import calibration
-from trainer.export import build_onnx
+from trainer.export import build_explanation, build_onnx
 from trainer.export.parity import run, session
 from trainer.models import FAMILIES
 from trainer.publish import Candidate, publish
@@ -91,7 +91,8 @@ def _publish(registry: Path, features: FeatureMatrix, label: npt.NDArray[np.floa
         parity={},
     )
     sample = features[:4096]
-    publish(Registry(registry), candidate, sample, run(session(onnx), sample), {})
+    explanation = build_explanation(model, calibrated, sample)
+    publish(Registry(registry), candidate, sample, run(session(onnx), sample), {}, explanation)
     return registry, onnx
 
 
@@ -106,11 +107,14 @@ def _field_1(message: bytes) -> bytes:
     return b"\x0a" + bytes(varint) + message
 
 
-def grpc_frames(raw: list[bytes], transactions: int) -> bytes:
-    """Gives messages as one request body of gRPC: frames of so many transactions, each with its prefix."""
+def grpc_frames(raw: list[bytes], transactions: int, mode: bytes = b"") -> bytes:
+    """Gives messages as one request body of gRPC: frames of so many transactions, each with its prefix.
+
+    mode: what each frame ends with, field 2 of the request.
+    """
     parts = []
     for start in range(0, len(raw), transactions):
-        frame = b"".join(_field_1(message) for message in raw[start : start + transactions])
+        frame = b"".join(_field_1(message) for message in raw[start : start + transactions]) + mode
         parts.append(struct.pack(">BI", 0, len(frame)) + frame)
     return b"".join(parts)
 

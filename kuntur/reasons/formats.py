@@ -85,6 +85,12 @@ def hours(value: float, currency: str = "") -> str:
     return seconds(3_600 * value)
 
 
+def days_ago(value: float, currency: str = "") -> str:
+    """Gives a time that is counted in days."""
+    del currency
+    return seconds(86_400 * value)
+
+
 _PLAIN: dict[str, Format] = {
     "number": number,
     "money": money,
@@ -93,6 +99,7 @@ _PLAIN: dict[str, Format] = {
     "clock": clock,
     "seconds": seconds,
     "hours": hours,
+    "days": days_ago,
     "count": number,
 }
 

@@ -10,8 +10,6 @@ import numpy.typing as npt
 from kuntur.reasons import tree_shap
 from kuntur.reasons.explanation import Explanation, ExplanationError, FloatArray
 
-_MAX_FEATURES_ON_PATH = 2 * tree_shap.MAX_POINTS
-
 
 @dataclass(frozen=True, slots=True)
 class Trees:
@@ -44,16 +42,16 @@ class TreeExplanation(Explanation):
         self.columns, self.scale = columns, scale
         nodes = len(trees.right)
         self._parent, self._same = np.empty(nodes, dtype=np.int32), np.empty(nodes, dtype=np.int32)
-        self._ratio, self._share = np.empty(nodes), np.empty(nodes)
+        ratio, self._share = np.empty(nodes), np.empty(nodes)
         most = tree_shap.derive(
             trees.starts, trees.right, trees.column, trees.cover,
-            self._parent, self._same, self._ratio, self._share,
+            self._parent, self._same, ratio, self._share,
         )  # fmt: skip
-        if most > _MAX_FEATURES_ON_PATH:
-            raise ExplanationError(f"{most} features lie on one path; {_MAX_FEATURES_ON_PATH} are taken")
+        if most > tree_shap.MAX_FEATURES_ON_PATH:
+            raise ExplanationError(f"{most} features lie on one path, above {tree_shap.MAX_FEATURES_ON_PATH}")
         self._points, self._weights = tree_shap.quadrature(most)
         self.base = offset + float(
-            tree_shap.expected(trees.starts, trees.right, self._parent, self._ratio, trees.value)
+            tree_shap.expected(trees.starts, trees.right, self._parent, ratio, trees.value)
         )
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -76,7 +74,7 @@ class TreeExplanation(Explanation):
         out = np.zeros(features.shape, dtype=np.float64)
         tree_shap.explain(
             features, trees.starts, trees.right, trees.column, trees.threshold, trees.unset_left,
-            self._parent, self._same, self._ratio, self._share, trees.value, self._points, self._weights, out,
+            self._parent, self._same, self._share, trees.value, self._points, self._weights, out,
         )  # fmt: skip
         return out
 

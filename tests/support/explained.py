@@ -43,20 +43,21 @@ def fitted(algorithm: str) -> FittedModel:
     return FAMILIES[algorithm].fit(training, _SETTINGS[algorithm], threads=1, seed=1)
 
 
-def _calibration(algorithm: str) -> PlattCalibration:
+def calibration_of(algorithm: str) -> PlattCalibration:
+    """Gives the calibration in the bundle of a model."""
     return _OF_SHARES if algorithm == "random_forest" else CALIBRATION
 
 
 def explanation(algorithm: str) -> bytes:
     """Gives what explains the fitted model."""
-    content = build_explanation(fitted(algorithm), _calibration(algorithm), inputs())
+    content = build_explanation(fitted(algorithm), calibration_of(algorithm), inputs())
     assert content is not None
     return content
 
 
 def publish_explained(registry: Path, version: str, algorithm: str, content: bytes | None = None) -> Path:
     """Writes the bundle of a fitted model with what explains it, or with `content`, and chooses it."""
-    model = build_onnx(fitted(algorithm), _calibration(algorithm), len(FEATURES))
+    model = build_onnx(fitted(algorithm), calibration_of(algorithm), len(FEATURES))
     golden = inputs(64)
     registry.mkdir(parents=True, exist_ok=True)
     described = manifest(version, algorithm=algorithm)

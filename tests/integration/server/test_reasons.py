@@ -16,7 +16,7 @@ from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import read_entries
 from kuntur.reasons import read_explanation, write_explanation
 from tests.support.bundles import FEATURES, publish
-from tests.support.explained import CALIBRATION, explanation, publish_explained
+from tests.support.explained import calibration_of, explanation, publish_explained
 from tests.support.serving import (
     EVENT_TIME,
     RunningServer,
@@ -143,18 +143,17 @@ def test_a_mode_that_there_is_not_is_refused(server: RunningServer) -> None:
     assert server.app.history.counts().recent_transactions < 10_000
 
 
-def test_contributions_add_up_to_the_log_odds(server: RunningServer, tmp_path: Path) -> None:
-    publish_path = server.registry / "m-1" / "explanation.npz"
-    known = read_explanation(publish_path.read_bytes(), len(FEATURES))
-    if known.scale != 1.0:
-        pytest.skip("the margin of a forest is no log-odds")
+def test_contributions_add_up_to_the_score(server: RunningServer) -> None:
+    content = (server.registry / "m-1" / "explanation.npz").read_bytes()
+    known = read_explanation(content, len(FEATURES))
+    calibration = calibration_of(server.app.slot.live.model.manifest.algorithm)
     with running_server(server.registry, reasons={"per_transaction": 100}) as whole:
         whole.wait_until_live("m-1")
         for i, band in enumerate([-4.0, -1.0, 0.0, 0.5, 2.0, None]):
             score = _score(whole, f"sum-{i}", band, ALL)
-            total = sum(reason.contribution for reason in score.reasons) + known.base
+            margin = sum(reason.contribution for reason in score.reasons) / known.scale + known.base
             log_odds = math.log(score.fraud_probability / (1 - score.fraud_probability))
-            assert CALIBRATION.slope * total + CALIBRATION.intercept == pytest.approx(log_odds, abs=1e-3)
+            assert calibration.slope * margin + calibration.intercept == pytest.approx(log_odds, abs=1e-3)
 
 
 def test_reasons_are_counted_and_timed_and_in_the_journal(tmp_path: Path) -> None:
