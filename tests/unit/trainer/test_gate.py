@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 
 from kuntur.bundle import Registry
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.tables import Mapping, read
 from tests.support.bundles import FEATURES, linear_model, publish
+from trainer.dataset import build
 from trainer.drift import drift
 from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict, judge, live_champion
 from trainer.judging_settings import GateSettings
 from trainer.segments import Segment
+from trainer.synthetic import SyntheticConfig, generate
 
 ROWS = 6_000
 TRUE, WEAKER, BIAS = (1.2, 0.8, 1.0, 1.5), (1.2, 0.0, 1.0, 0.5), -5.0
@@ -238,3 +242,22 @@ def test_a_verdict_is_the_same_in_every_run(registry: Registry) -> None:
     champion = live(registry, WEAKER)
     first, again = (judge(challenger(), champion, WINDOW, 50, SETTINGS).document() for _ in range(2))
     assert first == again
+
+
+def test_a_window_of_a_data_set_holds_its_rows_with_the_labels_that_were_known(tmp_path: Path) -> None:
+    config = SyntheticConfig(transactions=1_000, accounts=100, merchants=400, days=30, fraud_rate=0.1)
+    path = tmp_path / "transactions.parquet"
+    generate(config).drop("fraud_cause").write_parquet(path)
+    dataset = build(
+        read([str(path)], Mapping.load("kuntur")), secret_from_hex(DEFAULT_HASH_KEY), lambda _: None
+    )
+    rows = np.arange(300, 400)
+    start_us, end_us = (int(dataset.event_time_us[row]) for row in (300, 400))
+    found = JudgingWindow.of(dataset, rows, start_us, end_us, until_us=end_us)
+    assert found.names == dataset.names
+    assert np.array_equal(found.account, dataset.account[300:400])
+    assert found.label.sum() < dataset.is_fraud[300:400].sum()  # the rest was reported later
+    assert found.days == pytest.approx((end_us - start_us) / DAY_US)
+    later = found.since(int(dataset.event_time_us[350]))
+    assert len(later) == 50
+    assert later.segments["channel"].code.tolist() == dataset.segments["channel"].code[350:400].tolist()
