@@ -23,6 +23,8 @@ SHAPES: list[tuple[str, dict[str, Any]]] = [
     ("xgboost", {"rounds": 60, "max_depth": 2}),
     ("xgboost", {"min_child_weight": 1e9}),  # no split is allowed: one leaf a tree
     ("xgboost", {"max_depth": 25, "min_child_weight": 0.0, "rounds": 4}),
+    ("xgboost", {"num_parallel_tree": 3, "colsample_bynode": 0.5, "rounds": 8, "max_delta_step": 1}),
+    ("xgboost", {"max_depth": 0, "max_leaves": 12, "grow_policy": "lossguide", "max_bin": 64}),
     ("random_forest", {}),
     ("random_forest", {"trees": 1}),
     ("random_forest", {"leaf_rows": 10**6}),

@@ -63,6 +63,7 @@ def test_a_faithful_export_passes_and_says_what_was_compared(name: str) -> None:
     [
         ("xgboost", {"min_child_weight": 1e9}),
         ("xgboost", {"rounds": 1}),
+        ("xgboost", {"num_parallel_tree": 3, "colsample_bynode": 0.5, "rounds": 4}),
         ("xgboost", {"max_depth": 20, "min_child_weight": 0.0}),
         ("random_forest", {"leaf_rows": 10**6}),
         ("random_forest", {"tree_depth": 40, "leaf_rows": 1}),
