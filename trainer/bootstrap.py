@@ -44,35 +44,32 @@ class Interval:
 
 def average_precision(label: Flags, score: npt.NDArray[np.floating]) -> Weighted:
     """Gives the area under precision over recall without interpolation; equal scores count as one step."""
-    order, ends = _falling(score)
-    fraud = label[order].astype(np.float64)
+    steps = _Steps.of(label, score)
 
     def figure(weight: Float64) -> float:
-        drawn = weight[order]
-        caught = np.cumsum(drawn * fraud)[ends]
-        alerts = np.cumsum(drawn)[ends]
+        frauds, rows, _ = steps.sums(weight)
+        caught, alerts = np.cumsum(frauds), np.cumsum(rows)
         if not len(caught) or caught[-1] == 0:
             return float("nan")
         precision = caught / np.maximum(alerts, 1e-300)  # no weight yet: nothing caught either
-        return float(np.dot(np.diff(caught, prepend=0.0), precision) / caught[-1])
+        return float(np.dot(frauds, precision) / caught[-1])
 
     return figure
 
 
 def auc_roc(label: Flags, score: npt.NDArray[np.floating]) -> Weighted:
     """Gives the chance that a fraud scores above a legitimate row (Mann and Whitney, 1947), ties half."""
-    order, ends = _falling(score)
-    fraud = label[order].astype(np.float64)
+    steps = _Steps.of(label, score)
 
     def figure(weight: Float64) -> float:
-        drawn = weight[order]
-        frauds = np.cumsum(drawn * fraud)[ends]
-        others = np.cumsum(drawn * (1 - fraud))[ends]
-        if not len(ends) or frauds[-1] == 0 or others[-1] == 0:
+        frauds, rows, beside = steps.sums(weight)
+        total = float(frauds.sum())
+        others = float(weight.sum()) - total
+        if total <= 0 or others <= 0:
             return float("nan")
-        before = np.concatenate([[0.0], frauds[:-1]])
-        won = np.dot(np.diff(others, prepend=0.0), (before + frauds) / 2)
-        return float(won / (frauds[-1] * others[-1]))
+        not_below = np.cumsum(rows - frauds)
+        beaten = others - not_below + (beside - frauds) / 2
+        return float(np.dot(frauds, beaten) / (total * others))
 
     return figure
 
@@ -175,6 +172,54 @@ def paired_difference(
         return first(weight) - second(weight)
 
     return Interval.of(difference(np.ones(len(label))), replicates([difference], groups, count, seed)[:, 0])
+
+
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """Rows by falling score, cut behind each score that a fraud has: between them recall does not change.
+
+    Frauds are few, so the steps are, and a replicate sums the many other rows without sorting out which
+    lies where: 0.2 ms instead of 7 on 58,000 rows with 0.7 % of fraud. order: intp, the rows down to the last
+    fraud; starts: intp [steps], where each begins in it; fraud, tied: intp, rows that are fraud, and rows of
+    a fraud's score; fraud_step, tied_step: intp, the steps of these.
+    """
+
+    order: npt.NDArray[np.intp]
+    starts: npt.NDArray[np.intp]
+    fraud: npt.NDArray[np.intp]
+    fraud_step: npt.NDArray[np.intp]
+    tied: npt.NDArray[np.intp]
+    tied_step: npt.NDArray[np.intp]
+
+    @classmethod
+    def of(cls, label: Flags, score: npt.NDArray[np.floating]) -> _Steps:
+        order, ends = _falling(score)
+        first = np.append(0, ends[:-1] + 1) if len(ends) else ends
+        with_fraud = np.logical_or.reduceat(label[order], first) if len(ends) else label
+        first, last = first[with_fraud], ends[with_fraud]
+        place = np.arange(int(last[-1]) + 1 if len(last) else 0)
+        step = np.searchsorted(last, place)
+        tied = place >= first[step] if len(last) else place.astype(np.bool_)
+        fraud = label[order[place]]
+        return cls(
+            order[place],
+            np.append(0, last[:-1] + 1) if len(last) else last,
+            order[place[fraud]],
+            step[fraud],
+            order[place[tied]],
+            step[tied],
+        )
+
+    def sums(self, weight: Float64) -> tuple[Float64, Float64, Float64]:
+        """Gives the weight of frauds, of all rows and of rows of the fraud's score by step, float64 each."""
+        steps = len(self.starts)
+        if not steps:
+            return np.zeros(0), np.zeros(0), np.zeros(0)
+        frauds, tied = (
+            np.bincount(step, weights=weight[rows], minlength=steps).astype(np.float64)
+            for step, rows in ((self.fraud_step, self.fraud), (self.tied_step, self.tied))
+        )
+        return frauds, np.add.reduceat(weight[self.order], self.starts), tied
 
 
 def _falling(score: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
