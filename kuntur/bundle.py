@@ -155,6 +155,12 @@ class Manifest(_Document):
     """Versions of what built it."""
     git_revision: str
     """Revision of the code that built it; empty when not known."""
+    role: Literal["champion", "challenger"] = "champion"
+    """Whether it was published to be live, or stays beside the live one."""
+    replaces: str = ""
+    """Version that was live when it was published, to which a rollback goes; empty without one."""
+    verdict: str = ""
+    """Why it has that role, in words."""
     files: dict[str, FileEntry] = Field(default_factory=dict)
     """Every file but the manifest and its hash, by path in the bundle."""
 

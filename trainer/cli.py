@@ -110,9 +110,18 @@ def train(
     alerts_per_day: Annotated[
         float | None, typer.Option(help="Transactions a day that can be reviewed.")
     ] = None,
+    force: Annotated[
+        bool | None,
+        typer.Option(
+            "--force", help="Publish live even if it is not shown to be better; the bundle says so."
+        ),
+    ] = None,
     ray_address: Annotated[str | None, typer.Option(help="Ray cluster; local Ray by default.")] = None,
 ) -> None:
-    """Trains on everything known before --until, checks the export, publishes and makes live.
+    """Trains on everything known before --until, checks the export and publishes.
+
+    The model goes live if there is none, or if it is better than the live one on the newest labelled
+    transactions; else it is published as a challenger, with the verdict in words.
 
     Examples:
       kuntur-trainer train data.parquet --registry registry
@@ -138,6 +147,7 @@ def train(
         "split": {"label_delay_days": label_delay_days},
         "search": {"trials": trials, "method": method},
         "thresholds": {"review_alerts_per_day": alerts_per_day},
+        "gate": {"force": force},
         "ray": {"address": ray_address},
         "registry": registry,
         "work": work,

@@ -47,6 +47,8 @@ class GateSettings(Section):
     """Frauds that the comparison needs; with fewer the live model stays."""
     replicates: PositiveInt = 400
     """Draws of the bootstrap."""
+    force: bool = False
+    """Publish live whatever is found; manifest and documents say so."""
 
 
 class CalibrationSettings(Section):

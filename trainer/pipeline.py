@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import Registry, TrainingWindow
+from kuntur.bundle import DOCUMENTS, MANIFEST, Registry, TrainingWindow
 from kuntur.identity import secret_from_hex
-from trainer import calibration, evaluate, thresholds
+from trainer import leakage
+from trainer.candidate import prepare
+from trainer.checks import check_table
 from trainer.config import TrainerSettings
-from trainer.dataset import build, informative
-from trainer.export import build_onnx, check_parity
-from trainer.export.parity import run, session
-from trainer.fit import Fitted, fit, only
+from trainer.dataset import Dataset, build, informative
+from trainer.dossier import dossier
+from trainer.examination import Examination, examine
+from trainer.fit import Fitted, fit
+from trainer.gate import Verdict
 from trainer.imbalance import thinned
-from trainer.latency import microseconds_a_row
 from trainer.problem import Problem
 from trainer.progress import Progress
-from trainer.publish import Candidate, feature_document, publish
-from trainer.quality import quality_document
+from trainer.publish import Candidate, git_revision, model_version, publish
 from trainer.rows import TrainingRows
 from trainer.search import search
+from trainer.shards import replay_of
 from trainer.source import Source
 from trainer.split import Split, cut, iso
-from trainer.trials import Choice, SearchResult, trials_as_json
-from trainer.windows import Window, windows
+from trainer.tracking import Recorder, recorder
+from trainer.trials import Choice, SearchResult
+from trainer.windows import Window, Windows, windows
 
 DEFAULT_LABEL_DELAY_DAYS = 14.0
 
@@ -45,93 +47,125 @@ class TrainingReport:
     trials: int
     rows: int
     features: int
+    verdict: Verdict
 
 
 def train(source: Source, settings: TrainerSettings, progress: Progress) -> TrainingReport:
-    """Trains, checks, publishes, makes live.
+    """Trains, checks, judges and publishes: live if it is better than what is live, else as a challenger.
 
-    Raises TooLittleHistoryError, ClusterError, SearchFailedError, ParityError.
+    Raises DataCheckError, LeakageError, TooLittleHistoryError, TooFewFraudsError, ClusterError,
+    SearchFailedError, ParityError, TrackingError.
     """
-    table = source.table
-    dataset = build(table, secret_from_hex(settings.hash_key), _counter(progress, len(table)))
-    until_us = round(source.until.timestamp() * 1_000_000)
-    delay = settings.split.label_delay_days
-    if delay is None:
-        delay = DEFAULT_LABEL_DELAY_DAYS if source.label_delay_days is None else source.label_delay_days
-    split = cut(dataset.event_time_us, until_us, settings.split, delay)
-    columns = np.flatnonzero(informative(dataset.features[split.train]))
-    names = tuple(dataset.names[column] for column in columns)
+    with recorder(settings.tracking, "train", work=settings.work, note=progress.note) as record:
+        return _train(source, settings, progress, record)
 
-    rows = windows(dataset, split, columns, until_us)
-    training, calibrate, test = rows.training, rows.calibrate, rows.test
-    progress.note(
-        f"Learning from {len(training):,} transactions ({int(training.label.sum()):,} frauds), choosing on "
-        f"{rows.select}, calibrating on {calibrate}, testing on {test}; {len(columns)} features"
-    )
-    account = dataset.account[split.select]
-    found = _search(training, rows.select, account, settings, progress)
+
+def _train(source: Source, settings: TrainerSettings, progress: Progress, record: Recorder) -> TrainingReport:
+    table, secret = source.table, secret_from_hex(settings.hash_key)
+    checks = check_table(table, settings.checks, source.until)
+    for warning in checks.warnings:
+        progress.note(f"Warning: {warning.told()}")
+    compute = replay_of(settings.ray, len(table))
+    dataset = build(table, secret, _counter(progress, len(table)), compute)
+    until_us = round(source.until.timestamp() * 1_000_000)
+    split = cut(dataset.event_time_us, until_us, settings.split, _label_delay_days(source, settings))
+    rows, names = _rows(dataset, split, until_us, progress)
+    progress.note("Looking for columns that give the label away")
+    leakage_report = leakage.check(table, secret, dataset, split.train, settings.leakage)
+
+    found = _search(rows.training, rows.select, dataset.account[split.select], settings, progress)
     choice = found.choice(settings.search.standard_errors)
     progress.note(f"Chosen: {choice.text}")
     progress.note(f"Fitting {choice.parameters['algorithm']} on all rows")
-    fitted = _fit(training, choice, settings)
-    model, names = fitted.model, tuple(names[column] for column in fitted.columns)
-    select_features, calibrate_features, test_features = (
-        only(window.features, fitted.columns) for window in (rows.select, calibrate, test)
-    )
+    fitted = _fit(rows.training, choice, settings)
+    progress.note("Checking the export on the rows behind the training and around every comparison")
+    model = prepare(fitted, names, rows, settings, dataset.currency)
 
-    calibrated = calibration.fit(
-        model.margin(calibrate_features), calibrate.label, settings.calibration.method
-    )
-    exported = build_onnx(model, calibrated, len(names))
-    validation = np.concatenate([select_features, calibrate_features, test_features])
-    progress.note(f"Checking the export on {len(validation):,} rows and around every comparison")
-    parity = check_parity(model, calibrated, exported, validation)
-
-    served = session(exported)
-    probability = run(served, calibrate_features)
-    chosen = thresholds.choose(
-        probability,
-        calibrate.label,
-        calibrate.amount,
-        settings.split.calibrate_days,
-        settings.thresholds,
-        dataset.currency,
-    )
-    metrics = evaluate.figures(
-        test.label, run(served, test_features), test.amount, settings.split.test_days, chosen
-    ) | microseconds_a_row(exported, test_features)
     candidate = Candidate(
-        onnx=exported,
-        algorithm=choice.parameters["algorithm"],
-        feature_names=names,
+        onnx=model.onnx,
+        algorithm=str(choice.parameters["algorithm"]),
+        feature_names=model.feature_names,
         parameters=choice.parameters,
         window=_training_window(split),
         data_hash=table.data_hash,
         row_count=len(dataset),
         fraud_count=int(dataset.is_fraud.sum()),
-        metrics=metrics,
-        thresholds=chosen,
-        parity=parity,
+        metrics={},
+        thresholds=model.thresholds,
+        parity=model.parity,
+        forced=settings.gate.force,
     )
-    documents = {
-        "search.json": trials_as_json(found),
-        "features.json": feature_document(names, model.importance()),
-        "quality.json": quality_document(table),
-        "settings.json": (
-            json.dumps(settings.model_dump(mode="json", exclude={"hash_key"}), indent=1) + "\n"
-        ).encode(),
-    }
-    version = publish(Registry(settings.registry), candidate, calibrate_features, probability, documents)
+    version = model_version(candidate)
+    progress.note("Judging it on the test window, beside the live model where there is one")
+    judged = examine(model, version, rows, dataset, split, until_us, settings)
+    candidate = replace(candidate, metrics=judged.metrics)
+    documents = dossier(
+        version, candidate, model, judged, found, choice, source, dataset, rows, checks, leakage_report,
+        settings,
+    )  # fmt: skip
+    registry = Registry(settings.registry)
+    publish(
+        registry, candidate, model.calibrate_features, model.calibrate_probability, documents,
+        judged.verdict, model.explanation,
+    )  # fmt: skip
+    _record(record, candidate, version, judged, found, documents, registry)
     return TrainingReport(
         version,
         candidate.algorithm,
         candidate.parameters,
-        metrics,
+        candidate.metrics,
         dataset.currency,
         len(found.trials),
         len(dataset),
-        len(names),
+        len(model.feature_names),
+        judged.verdict,
     )
+
+
+def _rows(
+    dataset: Dataset, split: Split, until_us: int, progress: Progress
+) -> tuple[Windows, tuple[str, ...]]:
+    """Gives the rows by role, and the names of their columns: those that vary in training."""
+    columns = np.flatnonzero(informative(dataset.features[split.train]))
+    rows = windows(dataset, split, columns, until_us)
+    training = rows.training
+    progress.note(
+        f"Learning from {len(training):,} transactions ({int(training.label.sum()):,} frauds), choosing on "
+        f"{rows.select}, calibrating on {rows.calibrate}, testing on {rows.test}; {len(columns)} features"
+    )
+    return rows, tuple(dataset.names[column] for column in columns)
+
+
+def _record(
+    record: Recorder,
+    candidate: Candidate,
+    version: str,
+    judged: Examination,
+    found: SearchResult,
+    documents: dict[str, bytes],
+    registry: Registry,
+) -> None:
+    record.parameters(candidate.parameters)
+    record.metrics(candidate.metrics)
+    record.series({"trial_average_precision": [trial.average_precision for trial in found.trials]})
+    record.tags(
+        {
+            "data_hash": candidate.data_hash,
+            "git_revision": git_revision(),
+            "verdict": judged.verdict.text,
+            "role": "champion" if judged.verdict.promoted else "challenger",
+        }
+    )
+    for name, content in documents.items():
+        record.artefact(f"{DOCUMENTS}/{name}", content)
+    record.artefact(MANIFEST, (registry.bundle_path(version) / MANIFEST).read_bytes())
+    record.model_version(version, registry.bundle_path(version))
+
+
+def _label_delay_days(source: Source, settings: TrainerSettings) -> float:
+    if settings.split.label_delay_days is not None:
+        return settings.split.label_delay_days
+    return DEFAULT_LABEL_DELAY_DAYS if source.label_delay_days is None else source.label_delay_days
 
 
 def _counter(progress: Progress, total: int) -> Any:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from kuntur.bundle import Manifest, Registry, Thresholds, TrainingWindow, feature_uses, write_bundle
 from kuntur.features import CATALOGUE, catalogue_fingerprint
+from trainer.gate import Verdict
 
 GOLDEN_ROWS = 256
 _LIBRARIES = (
@@ -25,7 +26,11 @@ _LIBRARIES = (
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A model that passed the gate, with all that its manifest says of it."""
+    """A model that passed the export gate, with what its manifest says of it.
+
+    forced: whether it is to be live whatever is found; it then has a name of its own, since what its bundle
+    says of that never changes.
+    """
 
     onnx: bytes
     algorithm: str
@@ -38,6 +43,7 @@ class Candidate:
     metrics: dict[str, float]
     thresholds: Thresholds
     parity: dict[str, float]
+    forced: bool = False
 
 
 def library_versions() -> dict[str, str]:
@@ -51,8 +57,11 @@ def library_versions() -> dict[str, str]:
     return found
 
 
-def git_revision(root: Path) -> str:
-    """Gives the revision of the code below `root`, with `-dirty` when it was changed; empty outside git."""
+def git_revision(root: Path = Path(__file__).parent) -> str:
+    """Gives the revision of the code below `root`, by default of this code.
+
+    With `-dirty` when it was changed; empty outside git.
+    """
     try:
         done = subprocess.run(
             ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"],
@@ -70,6 +79,8 @@ def model_version(candidate: Candidate) -> str:
     """Names a model by the end of its training and the hash of what it is: the same model, the same name."""
     digest = hashlib.sha256(candidate.onnx)
     digest.update(json.dumps([candidate.thresholds.model_dump(), candidate.data_hash]).encode())
+    if candidate.forced:
+        digest.update(b"forced")
     day = candidate.window.validation_end_time[:10].replace("-", "")
     return f"{day}-{candidate.algorithm}-{digest.hexdigest()[:10]}"
 
@@ -87,9 +98,10 @@ def publish(
     features: npt.NDArray[np.float32],
     probability: npt.NDArray[np.float32],
     documents: dict[str, bytes],
+    verdict: Verdict,
     explanation: bytes | None = None,
 ) -> str:
-    """Writes the bundle, makes it the one to be live and gives its version.
+    """Writes the bundle, makes it the one to be live if the verdict says so, and gives its version.
 
     features: float32 [n, columns] of validation rows with their probability float32 [n] by ONNX Runtime;
     explanation: by `trainer.export.build_explanation`; without one the model's scores have no reasons.
@@ -109,7 +121,10 @@ def publish(
         parameters=candidate.parameters,
         parity=candidate.parity,
         library_versions=library_versions(),
-        git_revision=git_revision(Path(__file__).parent),
+        git_revision=git_revision(),
+        role="champion" if verdict.promoted else "challenger",
+        replaces=registry.live_version() or "",
+        verdict=verdict.text,
     )
     chosen = golden_rows(probability)
     if name not in registry.versions():
@@ -123,7 +138,8 @@ def publish(
             documents,
             explanation,
         )
-    registry.set_live(name)
+    if verdict.promoted:
+        registry.set_live(name)
     return name
 
 

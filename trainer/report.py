@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from kuntur.bundle import DOCUMENTS
 from trainer.pipeline import TrainingReport
 
 _SHOWN = {
@@ -22,8 +23,9 @@ _SHOWN = {
 
 
 def show(report: TrainingReport, registry: Path, console: Console) -> None:
-    """Prints the figures of the published model."""
-    table = Table(title=f"Published {report.model_version}", title_justify="left")
+    """Prints the figures of the published model and the verdict."""
+    role = "live" if report.verdict.promoted else "a challenger"
+    table = Table(title=f"Published {report.model_version}, {role}", title_justify="left")
     table.add_column("on a test window that taught, chose and calibrated nothing")
     table.add_column("", justify="right")
     for name, text in _SHOWN.items():
@@ -31,5 +33,6 @@ def show(report: TrainingReport, registry: Path, console: Console) -> None:
     console.print(table)
     console.print(
         f"Chosen among {report.trials} trials on {report.rows:,} transactions, {report.features} features. "
-        f"Live in {registry}: {registry / report.model_version}"
+        f"All a validator asks for: {registry / report.model_version / DOCUMENTS / 'model_card.html'}"
     )
+    console.print(report.verdict.text, markup=False, highlight=False)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from trainer.gate import Verdict
 from trainer.pipeline import TrainingReport
 from trainer.report import show
 
@@ -20,12 +21,17 @@ METRICS = {
 }
 
 
+VERDICT = Verdict(False, False, "v0", (), "v1 stays a challenger [by far]")
+
+
 def test_the_report_says_on_what_and_of_which_currency_its_figures_are() -> None:
-    report = TrainingReport("v1", "xgboost", {}, METRICS, "PEN", 16, 20_000, 80)
+    report = TrainingReport("v1", "xgboost", {}, METRICS, "PEN", 16, 20_000, 80, VERDICT)
     console = Console(file=io.StringIO(), width=120)
     show(report, Path("registry"), console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
     assert "on a test window" in text
     assert "share of stolen PEN caught" in text
     assert "0.75" in text
-    assert "registry/v1" in text
+    assert "registry/v1/documents/model_card.html" in text
+    assert "Published v1, a challenger" in text
+    assert "v1 stays a challenger [by far]" in text

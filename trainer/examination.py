@@ -1,0 +1,94 @@
+"""What the test window says of a model: figures, intervals, drift, segments, and the gate's verdict."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.bundle import Registry
+from trainer import evaluate, gate
+from trainer.bootstrap import Interval
+from trainer.candidate import ServedModel
+from trainer.config import TrainerSettings
+from trainer.dataset import Dataset
+from trainer.drift import SCORE, Drift, drift, drifts
+from trainer.export.parity import run, session
+from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict
+from trainer.latency import microseconds_a_row
+from trainer.segments import SegmentFigures, segment_figures
+from trainer.split import Split
+from trainer.windows import Windows
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What was found on the test window.
+
+    probability: float32 [n], scores of its rows; metrics: of the manifest; champion_metrics: those of the
+    live model on the same rows, None where there is none to compare.
+    """
+
+    probability: npt.NDArray[np.float32]
+    metrics: dict[str, float]
+    intervals: dict[str, Interval]
+    drifts: tuple[Drift, ...]
+    segments: tuple[SegmentFigures, ...]
+    champion: Champion | NoChampion
+    champion_metrics: dict[str, float] | None
+    verdict: Verdict
+
+
+def examine(
+    model: ServedModel,
+    version: str,
+    rows: Windows,
+    dataset: Dataset,
+    split: Split,
+    until_us: int,
+    settings: TrainerSettings,
+) -> Examination:
+    """Judges a model on rows that taught, chose and calibrated nothing, and beside the live model.
+
+    version: name of the model; until_us: when the labels that judge were known.
+    """
+    test, days, window_rows = rows.test, settings.split.test_days, split.test
+    inputs = model.inputs(test)
+    probability = run(session(model.onnx), inputs)
+    metrics = evaluate.figures(test.label, probability, test.amount, days, model.thresholds)
+    window = JudgingWindow.of(dataset, window_rows, split.test_start_us, split.test_end_us, until_us)
+    moved = drifts(rows.training.features[:, model.columns], inputs, model.feature_names)
+    champion = gate.live_champion(Registry(settings.registry), window)
+    challenger = Challenger(version, model.onnx, model.feature_names, model.importance, moved, model.parity)
+    verdict = gate.judge(
+        challenger,
+        champion,
+        window,
+        settings.thresholds.review_alerts_per_day,
+        settings.gate,
+        force=settings.gate.force,
+    )
+    return Examination(
+        probability=probability,
+        metrics=metrics | microseconds_a_row(model.onnx, inputs),
+        intervals=evaluate.intervals(
+            test.label, probability, test.amount, model.thresholds, dataset.account[window_rows]
+        ),
+        # The score's own drift is between two windows that taught nothing: on what it learnt from, a model
+        # is surer than it ever is again.
+        drifts=(*moved, drift(SCORE, model.calibrate_probability, probability)),
+        segments=segment_figures(test.label, probability, model.thresholds.review, window.segments),
+        champion=champion,
+        champion_metrics=_champion_metrics(champion, window, days),
+        verdict=verdict,
+    )
+
+
+def _champion_metrics(
+    champion: Champion | NoChampion, window: JudgingWindow, days: float
+) -> dict[str, float] | None:
+    if isinstance(champion, NoChampion):
+        return None
+    scores = window.score(champion.model, champion.manifest.feature_names)
+    return evaluate.figures(window.label, scores, window.amount, days, champion.manifest.thresholds)
