@@ -88,7 +88,7 @@ def main() -> None:
         with Client(address) as client:
             new = client.live_model().model_version
     if old is None or new == old:
-        raise programs.StepFailedError("the server took no new model; its log says why")
+        raise programs.StepFailedError("no new model went live: the retraining's verdict says why")
 
     console.rule("6. What it came to")
     replayed = replay(table, secret_from_hex(DEFAULT_HASH_KEY))

@@ -5,7 +5,6 @@ How one column is profiled is left to `profile`. No value of an id and no offend
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from kuntur.tables import Table
@@ -78,8 +77,3 @@ def quality_profile(table: Table) -> dict[str, Any]:
             if name != SOURCE_ROW
         },
     }
-
-
-def quality_document(table: Table) -> bytes:
-    """Gives `quality_profile` as JSON."""
-    return (json.dumps(quality_profile(table), indent=1, ensure_ascii=False) + "\n").encode()

@@ -14,6 +14,7 @@ from kuntur.features import FEATURE_NAMES
 from trainer.calibration import Calibration, PlattCalibration
 from trainer.export import build_onnx
 from trainer.export.parity import run, session
+from trainer.gate import Verdict
 from trainer.models import FAMILIES, FittedModel
 from trainer.progress import Silent
 from trainer.publish import Candidate, publish
@@ -100,9 +101,16 @@ def candidate(name: str = "xgboost", **changes: Any) -> Candidate:
     return Candidate(**(fields | changes))
 
 
-def published(registry: Path, chosen: Candidate | None = None, explanation: bytes | None = None) -> str:
+def published(
+    registry: Path,
+    chosen: Candidate | None = None,
+    explanation: bytes | None = None,
+    *,
+    promoted: bool = True,
+) -> str:
     """Publishes a model and gives its version."""
     given = candidate() if chosen is None else chosen
     rows = features(400, seed=9)
     probability = run(session(given.onnx), rows)
-    return publish(Registry(registry), given, rows, probability, {"a.json": b"{}\n"}, explanation)
+    verdict = Verdict(promoted, False, "", (), "in words")
+    return publish(Registry(registry), given, rows, probability, {"a.json": b"{}\n"}, verdict, explanation)

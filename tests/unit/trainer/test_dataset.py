@@ -15,7 +15,7 @@ from kuntur.tables import Mapping, Table, read, to_batch, to_outcomes
 from trainer.dataset import Dataset, build, informative
 from trainer.history import main_currency
 from trainer.labels import known_at
-from trainer.quality import quality_document
+from trainer.quality import quality_profile
 from trainer.synthetic import SyntheticConfig, generate
 
 SECRET = secret_from_hex(DEFAULT_HASH_KEY)
@@ -132,7 +132,7 @@ def test_labels_reported_after_the_present_have_no_influence(
     )
     known, same = known_at(table, until), known_at(Table(other, table.rejects), until)
     assert known.data_hash == same.data_hash
-    assert quality_document(known) == quality_document(same)
+    assert quality_profile(known) == quality_profile(same)
     first, second = built(known), built(same)
     assert np.array_equal(bits(first.features), bits(second.features))
     assert first.is_fraud.tolist() == second.is_fraud.tolist()

@@ -9,7 +9,7 @@ import pytest
 
 from kuntur.tables import Finding, Reason, RejectReport, Table, canonical_schema
 from trainer.profile import ColumnClass, profile
-from trainer.quality import column_class, quality_document, quality_profile
+from trainer.quality import column_class, quality_profile
 
 NONE = ColumnClass.NONE
 
@@ -96,11 +96,11 @@ def test_times_are_shown_by_days() -> None:
     assert sum(found["histogram"]["rows"]) == 480
 
 
-def test_the_quality_document_holds_no_offending_value() -> None:
+def test_the_quality_profile_holds_no_offending_value() -> None:
     finding = Finding(Reason.UNPARSEABLE, "account_id", "cuenta", 3, "ana@example.org")
     empty = pl.DataFrame(schema=canonical_schema())
     table = Table(empty, RejectReport(rows_read=5, rows_rejected=3, findings=(finding,), path=None))
-    assert b"ana@" not in quality_document(table)
+    assert "ana@" not in str(quality_profile(table))
     (found,) = quality_profile(table)["rejected"]["findings"]
     assert found == {"reason": Reason.UNPARSEABLE.value, "field": "account_id", "column": "cuenta", "rows": 3}
     assert "source_row" not in quality_profile(table)["columns"]

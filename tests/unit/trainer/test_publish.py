@@ -17,7 +17,7 @@ from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, fe
 from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES
 from trainer.publish import feature_document, git_revision, golden_rows, model_version
-from trainer.quality import quality_document
+from trainer.quality import quality_profile
 from trainer.trials import SearchResult, Trial, trials_as_json
 
 
@@ -97,11 +97,25 @@ def test_publishing_makes_live_and_twice_is_harmless(tmp_path: Path) -> None:
     assert Registry(tmp_path).live_version() == first
 
 
-def test_a_second_model_goes_live_beside_the_first(tmp_path: Path) -> None:
+def test_a_second_model_goes_live_beside_the_first_when_it_is_promoted(tmp_path: Path) -> None:
     first = published(tmp_path)
     second = published(tmp_path, candidate("logistic_regression"))
     assert Registry(tmp_path).versions() == sorted([first, second])
     assert Registry(tmp_path).live_version() == second
+    manifest = read_bundle(tmp_path / second).manifest
+    assert (manifest.role, manifest.replaces, manifest.verdict) == ("champion", first, "in words")
+
+
+def test_a_challenger_is_published_and_the_champion_stays_live(tmp_path: Path) -> None:
+    first = published(tmp_path)
+    second = published(tmp_path, candidate("logistic_regression"), promoted=False)
+    assert Registry(tmp_path).versions() == sorted([first, second])
+    assert Registry(tmp_path).live_version() == first
+    assert read_bundle(tmp_path / second).manifest.role == "challenger"
+
+
+def test_a_model_published_by_force_has_a_name_of_its_own() -> None:
+    assert model_version(candidate(forced=True)) != model_version(candidate())
 
 
 def test_outside_git_there_is_no_revision(tmp_path: Path) -> None:
@@ -129,18 +143,18 @@ def test_the_feature_document_ranks_features_and_explains_them() -> None:
     assert "description" not in rows[1]  # an attribute: only the institution knows what it is
 
 
-def test_the_quality_document_is_json_whatever_the_columns_hold() -> None:
+def test_the_quality_profile_is_json_whatever_the_columns_hold() -> None:
     schema = canonical_schema(("band",))
     nothing = {name: pl.Series(name, [None, None], dtype=dtype) for name, dtype in schema.items()}
     text = {name: pl.Series(name, ["", "x"]) for name, dtype in schema.items() if dtype == pl.String}
     frame = pl.DataFrame(nothing | text)
     report = RejectReport(rows_read=3, rows_rejected=1, findings=(), path=None)
-    found = strictly(quality_document(Table(frame, report)))
+    found = strictly(json.dumps(quality_profile(Table(frame, report))).encode())
     assert found["rows"] == 2
     assert found["rejected"]["rows_rejected"] == 1
     assert found["columns"]["transaction_id"]["missing"] == 0.5
     assert found["columns"]["attribute.band"]["missing"] == 1
-    assert strictly(quality_document(Table(frame.clear(), report)))["rows"] == 0
+    assert quality_profile(Table(frame.clear(), report))["rows"] == 0
 
 
 def test_the_search_document_holds_every_trial() -> None:
