@@ -221,7 +221,11 @@ class RaySettings(_Section):
     """Where the search runs, and what else Ray is for."""
 
     address: str | None = None
-    """Address of a Ray cluster; unset starts Ray on this machine."""
+    """HOST:PORT of a Ray cluster's head, or auto for the one that this machine is a node of; unset starts Ray
+    on this machine."""
+    ship_code: bool = True
+    """Send the trainer's code to a cluster, so that all nodes run what this process does; the libraries must
+    be installed there."""
     object_store_bytes: PositiveInt = 1 << 30
     """Shared memory for arrays when Ray starts here."""
     replay: Literal["local", "sharded", "auto"] = "auto"

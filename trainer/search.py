@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from trainer.cluster import connected, require_cpus
+from trainer.cluster import concurrent_trials, connected, require_cpus
 from trainer.config import RaySettings, SearchSettings
 from trainer.models import SearchSpace
 from trainer.problem import Problem
@@ -28,6 +28,8 @@ from trainer.trials import Curve, SearchResult, Trial
 
 _FORMAT = 2  # of a search; raised where a change of the trainer makes a setting give another result
 Ranking = npt.NDArray[np.intp]
+# How often a trial that failed is run again: it may have gone down with its node, or for want of memory.
+_MORE_ATTEMPTS = 1
 
 
 class SearchFailedError(RuntimeError):
@@ -120,12 +122,20 @@ def _tune(
                 metric=METRIC,
                 mode="max",
                 num_samples=settings.trials,
+                # So Tune starts their processes together, not each when the one before has started.
+                max_concurrent_trials=concurrent_trials(settings.cpus_per_trial),
                 time_budget_s=settings.time_limit_s,
                 reuse_actors=True,  # a new process imports for seconds before its trial starts
                 search_alg=search_methods.searcher(settings, space, progress),
                 scheduler=search_methods.scheduler(settings, len(problem.folds)),
             ),
-            run_config=tune.RunConfig(name=name, storage_path=str(storage), verbose=0, callbacks=[watcher]),
+            run_config=tune.RunConfig(
+                name=name,
+                storage_path=str(storage),
+                verbose=0,
+                callbacks=[watcher],
+                failure_config=tune.FailureConfig(max_failures=_MORE_ATTEMPTS),
+            ),
         )
     return _gathered(tuner.fit(), len(problem.folds))
 

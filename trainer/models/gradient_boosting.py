@@ -148,6 +148,19 @@ class BoostedTrees(FittedModel):
         return trees
 
 
+def booster_settings(parameters: Parameters, threads: int, seed: int) -> dict[str, Any]:
+    """Gives what xgboost is told for a recipe, the number of rounds aside."""
+    return {k: parameters[k] for k in _OWN if k in parameters} | {
+        "objective": "binary:logistic",
+        "base_score": 0.5,
+        "tree_method": "hist",
+        "max_bin": int(parameters.get("max_bin") or _MAX_BIN),
+        "nthread": threads,
+        "seed": seed,
+        "verbosity": 0,
+    }
+
+
 def flat_margin(tree: onnx.NodeProto) -> MarginGraph:
     """Puts a tree operator between `features` and `margin`, flattening its [n, 1]."""
     tree.input[0], tree.output[0] = "features", "tree_sum"
@@ -198,14 +211,6 @@ class GradientBoosting(Family):
         callbacks = []
         if judge is not None and on_round is not None:
             callbacks.append(_Report(xgb.DMatrix(judge, nthread=threads), on_round))
-        settings = {k: parameters[k] for k in _OWN if k in parameters} | {
-            "objective": "binary:logistic",
-            "base_score": 0.5,
-            "tree_method": "hist",
-            "max_bin": bins,
-            "nthread": threads,
-            "seed": seed,
-            "verbosity": 0,
-        }
+        settings = booster_settings(parameters, threads, seed)
         booster = xgb.train(settings, matrix, int(parameters["rounds"] or 0), callbacks=callbacks)
         return BoostedTrees(booster)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from pathlib import Path
@@ -66,16 +67,30 @@ def searched(
         labels[0] = spoilt if np.isnan(spoilt) else labels[0]
     age_days = np.linspace(90, 0, rows, dtype=np.float32)
     training = TrainingRows(features, labels, np.ones(rows, dtype=np.float32), age_days)
-    ray = RaySettings(address=address, object_store_bytes=OBJECT_STORE_BYTES)
+    ray = RaySettings(address=address, ship_code=False, object_store_bytes=OBJECT_STORE_BYTES)
     groups = np.arange(len(judge_label), dtype=np.int64) // 4
     problem = Problem.of_window(training, judge_features, judge_label, groups)
     return search(problem, chosen, ray, work, progress or Heard())
 
 
-def long_settings(method: str = "tpe") -> SearchSettings:
+def long_settings(method: str = "tpe", cpus: int = 2) -> SearchSettings:
     """Gives settings of a search that takes long enough to be killed in its middle."""
-    return settings(algorithms=["xgboost"], max_rounds=240, method=method)
+    return settings(algorithms=["xgboost"], max_rounds=240, method=method, cpus_per_trial=cpus)
+
+
+def ended_trials(work: Path) -> dict[str, str]:
+    """Gives the results file of each trial that is over, by trial id, as the search wrote it down."""
+    states = sorted(work.glob("search-*/experiment_state-*.json"))
+    if not states:
+        return {}
+    try:
+        trials = [json.loads(trial) for trial, _ in json.loads(states[-1].read_text())["trial_data"]]
+    except ValueError:  # being written at this moment
+        return {}
+    ended = [trial["trial_id"] for trial in trials if trial["status"] == "TERMINATED"]
+    return {name: next(states[-1].parent.glob(f"*{name}*/result.json")).read_text() for name in ended}
 
 
 if __name__ == "__main__":
-    searched(Path(sys.argv[1]), long_settings(os.environ.get("METHOD", "tpe")), *sys.argv[2:], rows=30_000)
+    chosen = long_settings(os.environ.get("METHOD", "tpe"), int(os.environ.get("CPUS", "2")))
+    searched(Path(sys.argv[1]), chosen, *sys.argv[2:], rows=int(os.environ.get("ROWS", "30000")))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -14,22 +13,9 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.integration.trainer.searching import Heard, long_settings, searched
+from tests.integration.trainer.searching import Heard, ended_trials, long_settings, searched
 
-TERMINATED, PATIENCE_S = "TERMINATED", 120
-
-
-def ended_trials(work: Path) -> dict[str, str]:
-    """Gives the results file of each trial that is over, by trial id, as the search wrote it down."""
-    states = sorted(work.glob("search-*/experiment_state-*.json"))
-    if not states:
-        return {}
-    try:
-        trials = [json.loads(trial) for trial, _ in json.loads(states[-1].read_text())["trial_data"]]
-    except ValueError:  # being written at this moment
-        return {}
-    ended = [trial["trial_id"] for trial in trials if trial["status"] == TERMINATED]
-    return {name: next(states[-1].parent.glob(f"*{name}*/result.json")).read_text() for name in ended}
+PATIENCE_S = 120
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -1,0 +1,140 @@
+"""A Ray cluster of a head and two nodes: searches that lose a node or their driver, shards of a replay."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+
+from kuntur.features import FeatureEngine
+from tests.integration.cluster.nodes import WORKERS, add_worker, start, with_trials
+from tests.integration.trainer.searching import Heard, ended_trials, long_settings, searched, settings
+from tests.property.histories import bits, make_history
+from trainer.cluster import connected
+from trainer.config import RaySettings
+from trainer.search import SearchResult
+from trainer.shards import replay_of
+
+PATIENCE_S = 120
+ROWS = 12_000
+# Too few rounds for a trial to be cut for what others did by then: so the result is the same in any order.
+CHOSEN = settings(algorithms=["xgboost"], trials=4, max_rounds=160, cpus_per_trial=1)
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[Cluster]:
+    started = start()
+    yield started
+    started.shutdown()
+
+
+class Killing(Heard):
+    """Kills the first node that is seen to run a trial."""
+
+    def __init__(self, cluster: Cluster) -> None:
+        super().__init__()
+        self.cluster, self.killed = cluster, False
+
+    def step(self, name: str, done: int, total: int, detail: str = "") -> None:
+        """Keeps the step, and kills."""
+        super().step(name, done, total, detail)
+        running = with_trials(self.cluster)
+        if running and not self.killed:
+            self.killed = True
+            self.cluster.remove_node(running[0], allow_graceful=False)
+
+
+@pytest.fixture(scope="module")
+def undisturbed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> tuple[SearchResult, Path]:
+    """A search that nothing happened to, and where it lies."""
+    work = tmp_path_factory.mktemp("work")
+    return searched(work, CHOSEN, cluster.address, rows=ROWS), work
+
+
+def told(result: SearchResult) -> list[tuple[object, ...]]:
+    return [(t.parameters, t.average_precision, t.rounds, t.finished, t.failed) for t in result.trials]
+
+
+def test_a_search_uses_all_nodes(undisturbed: tuple[SearchResult, Path]) -> None:
+    found, work = undisturbed
+    assert len(found.trials) == 4
+    assert all(trial.finished for trial in found.trials)
+    last = [json.loads(path.read_text().splitlines()[-1]) for path in work.glob("search-*/*/result.json")]
+    assert len({report["pid"] for report in last}) == WORKERS  # each node has a core for one
+
+
+def test_a_node_killed_in_mid_search_costs_only_the_time_of_its_trials(
+    cluster: Cluster, tmp_path: Path, undisturbed: tuple[SearchResult, Path]
+) -> None:
+    killing = Killing(cluster)
+    try:
+        found = searched(tmp_path, CHOSEN, cluster.address, killing, rows=ROWS)
+    finally:
+        if killing.killed:
+            add_worker(cluster)
+    assert killing.killed
+    assert list(tmp_path.glob("search-*/*/error.txt")), "the killed node ran no trial"
+    assert told(found) == told(undisturbed[0])
+    assert found.failed == ()
+    assert killing.notes == []
+    assert killing.steps[-1][:2] == (4, 4)
+
+
+def test_a_search_goes_on_when_its_driver_was_killed(cluster: Cluster, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "tests.integration.trainer.searching", str(tmp_path), cluster.address]
+    # Ray writes a search down every ten seconds at the most; this one would be over by then.
+    environment = {"TUNE_GLOBAL_CHECKPOINT_S": "0", "CPUS": "1", "ROWS": str(ROWS)}
+    driver = subprocess.Popen(command, env=os.environ | environment)
+    try:
+        deadline = time.monotonic() + PATIENCE_S
+        while not (before := ended_trials(tmp_path)) and driver.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        driver.send_signal(signal.SIGKILL)
+    finally:
+        driver.kill()
+        assert driver.wait() == -signal.SIGKILL, "the search was over before it was killed"
+    heard = Heard()
+    found = searched(tmp_path, long_settings(cpus=1), cluster.address, heard, rows=ROWS)
+    (experiment,) = tmp_path.glob("search-*")
+    assert heard.notes == [f"Going on with the search in {experiment}"]
+    assert len(found.trials) == 4
+    after = ended_trials(tmp_path)
+    assert 1 <= len(before) < len(after) == 4
+    assert {name: after[name] for name in before} == before
+
+
+def test_shards_replayed_on_the_nodes_give_the_bits_of_one_process(cluster: Cluster) -> None:
+    batch, outcomes = make_history(20_000, 17, late_share=0.02)
+    settings, heard = RaySettings(address=cluster.address, ship_code=False, replay="sharded"), []
+    features = replay_of(settings, len(batch))(batch, outcomes, heard.append)
+    assert np.array_equal(bits(features), bits(FeatureEngine().replay(batch, outcomes)))
+    assert heard == sorted(heard)
+    assert heard[-1] == len(batch)
+    assert not ray.is_initialized()
+
+
+def test_the_nodes_run_the_code_of_the_driver(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def places() -> list[str]:
+        import kuntur
+        import trainer
+
+        return [kuntur.__path__[0], trainer.__path__[0]]
+
+    # Ray lets workers import from the driver's folder where they have one of that name, as here.
+    monkeypatch.chdir(tmp_path)
+    with connected(RaySettings(address=cluster.address)):
+        for place in ray.get(ray.remote(places).remote()):
+            assert "py_modules" in place
