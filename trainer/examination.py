@@ -19,6 +19,7 @@ from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdic
 from trainer.latency import microseconds_a_row
 from trainer.segments import SegmentFigures, segment_figures
 from trainer.split import Split
+from trainer.thresholds import costs_per_day
 from trainer.windows import Windows
 
 
@@ -57,6 +58,10 @@ def examine(
     inputs = model.inputs(test)
     probability = run(session(model.onnx), inputs)
     metrics = evaluate.figures(test.label, probability, test.amount, days, model.thresholds)
+    if settings.thresholds.method == "cost":
+        metrics |= costs_per_day(
+            test.label, probability, test.amount, days, model.thresholds, settings.thresholds
+        )
     window = JudgingWindow.of(dataset, window_rows, split.test_start_us, split.test_end_us, until_us)
     moved = drifts(rows.training.features[:, model.columns], inputs, model.feature_names)
     champion = gate.live_champion(Registry(settings.registry), window)

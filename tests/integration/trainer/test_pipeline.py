@@ -16,12 +16,14 @@ from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read, to_batch, to_outcomes
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
 from trainer.app import run
+from trainer.card import ValidationDocument
 from trainer.config import TrainerSettings
 from trainer.evaluate import figures
 from trainer.history import replay
 from trainer.pipeline import TrainingReport
 from trainer.replay import score
 from trainer.synthetic import SyntheticConfig, write
+from trainer.tracking import local_store
 
 SECRET = secret_from_hex(DEFAULT_HASH_KEY)
 HOUR_US, LABEL_DELAY_DAYS = 3_600_000_000, 5
@@ -49,6 +51,8 @@ def trained(data: Path) -> tuple[TrainingReport, Path, Heard]:
             "thresholds": {"review_alerts_per_day": REVIEWS, "decline_alerts_per_day": DECLINES},
             "search": {"trials": 2, "algorithms": ["xgboost"], "max_rounds": 40},
             "ray": {"object_store_bytes": OBJECT_STORE_BYTES},
+            "card": {"owner": "Riesgos"},
+            "tracking": {"enabled": True},
             "registry": str(registry),
             "work": str(data.parent / "work"),
         }
@@ -150,12 +154,48 @@ def test_transactions_through_the_engine_and_the_bundle_score_as_its_golden_rows
 
 
 def test_the_bundle_carries_the_documents_as_json(bundle: Bundle) -> None:
-    documents = {path.name: json.loads(path.read_text()) for path in (bundle.path / "documents").iterdir()}
-    assert {"search.json", "features.json", "quality.json", "settings.json"} <= set(documents)
+    folder = bundle.path / "documents"
+    documents = {path.name: json.loads(path.read_text()) for path in folder.glob("*.json")}
+    assert set(documents) == {
+        "checks.json", "drift.json", "features.json", "leakage.json", "quality.json", "search.json",
+        "settings.json", "validation.json", "verdict.json",
+    }  # fmt: skip
     assert len(documents["search.json"]) == 2
     assert [row["name"] for row in documents["features.json"]] != []
     assert documents["quality.json"]["rows"] == 20_000
     assert "hash_key" not in documents["settings.json"]
+    assert documents["checks.json"]["failures"] == 0
+    assert documents["leakage.json"]["causality"]["differing"] == {}
+    assert {row["name"] for row in documents["drift.json"]} == {*bundle.manifest.feature_names, "(score)"}
+
+
+def test_the_model_card_says_who_owns_it_and_why_it_is_live(bundle: Bundle) -> None:
+    page = (bundle.path / "documents" / "model_card.html").read_text()
+    for said in ("Riesgos", bundle.manifest.model_version, "the registry has no live model"):
+        assert said in page
+    assert (bundle.manifest.role, bundle.manifest.replaces) == ("champion", "")
+    assert bundle.manifest.verdict.startswith(f"{bundle.manifest.model_version} goes live")
+    ValidationDocument.model_validate_json((bundle.path / "documents" / "validation.json").read_bytes())
+
+
+def test_the_bundle_explains_its_scores(bundle: Bundle) -> None:
+    assert bundle.explanation is not None
+    assert bundle.explanation.contributions(bundle.golden_features).shape == bundle.golden_features.shape
+
+
+def test_the_run_is_recorded_and_names_its_bundle(
+    data: Path, trained: tuple[TrainingReport, Path, Heard]
+) -> None:
+    from mlflow import MlflowClient
+
+    client = MlflowClient(local_store(data.parent / "work"))
+    (run_,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    report, registry, heard = trained
+    assert not [note for note in heard.notes if "Not logged" in note]
+    assert run_.data.tags["model_version"] == report.model_version
+    assert run_.data.tags["bundle"] == str((registry / report.model_version).resolve())
+    assert run_.data.metrics["average_precision"] == report.metrics["average_precision"]
+    assert run_.data.params["algorithm"] == "xgboost"
 
 
 def test_what_was_fitted_is_a_trial_at_a_number_of_rounds_at_which_it_was_judged(bundle: Bundle) -> None:
@@ -175,5 +215,7 @@ def test_the_run_says_what_it_does(
         f"Read 20,000 transactions, {known} of them known to be fraud by 2024-03"
     )
     assert bundle.manifest.fraud_count == known < 400
-    assert heard.notes[1].startswith("Learning from")
+    assert [note.split()[0] for note in heard.notes[1:] if not note.startswith("Warning")][:2] == [
+        "Learning", "Looking",
+    ]  # fmt: skip
     assert (2, 2) in [step[:2] for step in heard.steps]
