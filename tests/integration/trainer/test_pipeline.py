@@ -112,7 +112,8 @@ def test_the_figures_are_of_the_test_window_and_the_thresholds_of_the_one_before
     assert {name: value for name, value in manifest.metrics.items() if name not in cost} == found
     for threshold, budget in ((manifest.thresholds.review, REVIEWS), (manifest.thresholds.decline, DECLINES)):
         alerts = int((scores[calibrate] >= np.float32(threshold)).sum())
-        assert alerts == budget * JUDGING_DAYS["calibrate_days"]
+        # Rows of one score stay below together, so that a few of the budget may be left.
+        assert 0 <= budget * JUDGING_DAYS["calibrate_days"] - alerts <= 3
 
 
 def test_the_windows_keep_the_label_delay(bundle: Bundle) -> None:
