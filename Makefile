@@ -18,7 +18,7 @@ demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, 
 	$(BIN)/python -m demo
 
 test: $(READY) ## All tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n logical --dist loadgroup --no-loadscope-reorder
 
 check: generated static test ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
 
