@@ -11,6 +11,7 @@ _TESTS = Path(__file__).parent
 _ONE_AFTER_THE_OTHER = ("e2e", "integration/trainer", "integration/cluster")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     def group(item: pytest.Item) -> str:
         path = item.path.relative_to(_TESTS).as_posix()

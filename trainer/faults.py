@@ -16,7 +16,8 @@ console = Console(stderr=True)
 
 def fault(message: str) -> typer.Exit:
     """Says what is wrong; gives the exit to raise."""
-    console.print(f"[red]error:[/red] {escape(message)}", highlight=False)
+    # Not wrapped here: a name that is cut in two can neither be read nor copied.
+    console.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
     return typer.Exit(NOT_CARRIED_OUT)
 
 
@@ -59,7 +60,9 @@ def training() -> Iterator[None]:
         with told(*of_the_trainer, ClusterError, PostgresError, TrackingError):
             yield
     except (SearchFailedError, ParityError) as error:
-        console.print(f"[red]nothing was published:[/red] {escape(str(error))}", highlight=False)
+        console.print(
+            f"[red]nothing was published:[/red] {escape(str(error))}", highlight=False, soft_wrap=True
+        )
         raise typer.Exit(NOTHING_PUBLISHED) from error
     except KeyboardInterrupt as error:
         console.print("interrupted; start again with the same --work to go on")
