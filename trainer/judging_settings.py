@@ -10,7 +10,8 @@ from trainer.section import Section
 
 
 class LeakageSettings(Section):
-    """When a column counts as giving the label away. Distances are those of Kolmogorov and Smirnov between
+    """When an attribute counts as giving the label away; a column of the catalogue does when it changes with
+    the future. Distances are those of Kolmogorov and Smirnov between
     the column's values on fraud and on the rest: 0 alike, 1 wholly apart.
     """
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.features import FEATURE_NAMES
 from kuntur.tables import Table
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from trainer.dataset import Dataset
@@ -74,11 +75,11 @@ def check(
 ) -> LeakageReport:
     """Looks at every column of the data set on the rows that are learnt from.
 
-    training: int64, their numbers. A column leaks when it alone parts fraud from the rest (own_limit), when
-    it does so for the fraud of a neighbouring row that was not reported yet (neighbour_limit), when, being
-    an attribute, it is set on frauds and never else or the other way round, or when it changes with the
-    future. A neighbour that came before has the own row's limit. Raises LeakageError with all of them,
-    unless `accept` names them.
+    training: int64, their numbers. A column of the catalogue leaks when it changes with the future. An
+    attribute, for which that cannot be looked at, leaks when it alone parts fraud from the rest (own_limit),
+    when it does so for the fraud of a neighbouring row that was not reported yet (neighbour_limit), or when
+    it is set on frauds and never else or the other way round. A neighbour that came before has the own row's
+    limit. Raises LeakageError with all of them, unless `accept` names them.
     """
     asked = questions(dataset, training, _SEED)
     causality = check_causality(table, dataset, secret)
@@ -100,6 +101,9 @@ def _column(
     settings: LeakageSettings,
 ) -> ColumnFinding:
     name = dataset.names[place]
+    # What the engine computed without the future to the same bits tells nothing of it, however well it parts
+    # fraud from the rest: a burst of frauds may do that honestly.
+    proved = causality.rows > 0 and name in FEATURE_NAMES and name not in causality.differing
     found = distances(dataset.features, place, asked)
     own, neighbour, neighbour_distance, reasons = None, "", None, []
     if name in causality.differing:
@@ -109,7 +113,7 @@ def _column(
         )
     if asked and asked[0].name == OWN:
         own = float(found[0])
-        if own > settings.own_limit:
+        if own > settings.own_limit and not proved:
             reasons.append(
                 f"alone it parts fraud from the rest (distance {own:.3f}, limit {settings.own_limit:g})"
             )
@@ -120,7 +124,7 @@ def _column(
     ]
     if beside:
         neighbour_distance, limit, neighbour = max(beside, key=lambda asked_of: asked_of[0] - asked_of[1])
-        if neighbour_distance > limit and neighbour_distance > (own or 0):
+        if neighbour_distance > limit and neighbour_distance > (own or 0) and not proved:
             reasons.append(
                 f"it tells the unreported fraud of {neighbour} (distance {neighbour_distance:.3f}, limit "
                 f"{limit:g})"
