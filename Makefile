@@ -8,6 +8,8 @@ BIN := .venv/bin
 READY := .venv/ready
 UV := uv==0.13.9
 GENERATED := kuntur/api kuntur/journal docs/features.md
+# Tests that start Ray, one after the other: two that start at once wait for each other until they give up.
+ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
 PROTOS := $(shell cd protos && find kuntur -name '*.proto' | sort)
 
 help: ## This menu
@@ -18,7 +20,8 @@ demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, 
 	$(BIN)/python -m demo
 
 test: $(READY) ## All tests
-	$(BIN)/python -m pytest -n logical --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n logical --dist loadfile $(addprefix --ignore=,$(ON_RAY))
+	$(BIN)/python -m pytest $(ON_RAY)
 
 check: generated static test ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
 
@@ -58,8 +61,8 @@ format: $(READY) ## Format code and protos
 
 lock: $(READY) ## Choose the newest versions of all dependencies and lock them
 	$(BIN)/uv pip compile --upgrade $(LOCKED) --extra dev pyproject.toml -o locks/dev.txt
-	for extra in server trainer client; do \
-	  $(BIN)/uv pip compile $(LOCKED) --constraint locks/dev.txt --extra $$extra pyproject.toml -o locks/$$extra.txt; \
+	for part in server client "trainer --extra postgres --extra tracking"; do \
+	  $(BIN)/uv pip compile $(LOCKED) --constraint locks/dev.txt --extra $$part pyproject.toml -o locks/$${part%% *}.txt; \
 	done
 
 LOCKED := --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url \

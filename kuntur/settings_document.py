@@ -43,7 +43,8 @@ def to_toml(settings: BaseModel, variable_prefix: str, hidden: dict[str, Any]) -
         holder: BaseModel = attrgetter(section)(settings) if section else settings
         if section != current:
             purpose = inspect.cleandoc(type(holder).__doc__ or "")
-            lines += ["", f"# {purpose}", f"[{section}]"]
+            told = textwrap.wrap(purpose, 100, initial_indent="# ", subsequent_indent="# ")
+            lines += ["", *told, f"[{section}]"]
             current = section
         key = f"{section}.{name}" if section else name
         variable = variable_prefix + key.upper().replace(".", "__")

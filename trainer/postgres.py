@@ -18,7 +18,7 @@ from kuntur.tables import Mapping, needed_columns, prefixed_attributes, require_
 from trainer.address import address_of, redacted
 from trainer.config import PostgresSettings
 
-INSTALL = "python -m pip install 'kuntur[postgres]'"
+INSTALL = "python -m pip install '.[postgres]'"
 
 # Types that arrive in Polars as they are. Every other is brought to text by the server, which writes each
 # value exactly: numeric keeps all its digits, where a float would round them.

@@ -20,7 +20,7 @@ from typing import Any
 from trainer.address import redacted
 from trainer.config import TrackingSettings
 
-INSTALL = "python -m pip install 'kuntur[tracking]'"
+INSTALL = "python -m pip install '.[tracking]'"
 _AT_ONCE = 100  # entries of one call; MLflow takes no more parameters and tags
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",

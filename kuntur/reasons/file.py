@@ -80,6 +80,8 @@ def _read(content: bytes) -> dict[str, npt.NDArray[Any]]:
         raise ExplanationError(f"is no archive: {error}") from error
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise ExplanationError("is compressed")  # a small file could unfold to fill the memory
+    if sum(entry.file_size for entry in entries) > len(content):
+        raise ExplanationError("holds more than its own size")  # entries that lie on one another, the same
     try:
         return {
             entry.filename.removesuffix(".npy"): np.lib.format.read_array(

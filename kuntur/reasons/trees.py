@@ -85,7 +85,14 @@ def _check(trees: Trees, columns: int) -> None:
     for name in ("column", "threshold", "unset_left", "cover", "value"):
         if getattr(trees, name).shape != (nodes,):
             raise ExplanationError(f"{name} is not one number a node")
-    if len(starts) < 1 or starts[0] != 0 or starts[-1] != nodes or (np.diff(starts) < 1).any():
+    within = (starts >= 0) & (starts <= nodes)  # first, so that no difference of two leaves 64 bits
+    if (
+        len(starts) < 1
+        or not within.all()
+        or starts[0] != 0
+        or starts[-1] != nodes
+        or (np.diff(starts) < 1).any()
+    ):
         raise ExplanationError("the starts of the trees are not ascending from 0 to the number of nodes")
     inner = np.flatnonzero(right)
     ends = np.repeat(starts[1:], np.diff(starts))  # of the tree that each node is in
@@ -95,9 +102,12 @@ def _check(trees: Trees, columns: int) -> None:
     children = np.sort(np.concatenate([inner + 1, right[inner], starts[:-1]]))
     if not np.array_equal(children, np.arange(nodes)):
         raise ExplanationError("a node is reached from two others, or from none")
-    if ((trees.column[inner] < 0) | (trees.column[inner] >= columns)).any():
+    if ((trees.column < 0) | (trees.column >= columns)).any():  # of leaves too: the loop looks at each node's
         raise ExplanationError(f"a split is on a column beyond the {columns} there are")
     if np.isnan(trees.threshold[inner]).any():
         raise ExplanationError("a threshold is no number")
     if not (np.isfinite(trees.cover).all() and (trees.cover >= 0).all() and np.isfinite(trees.value).all()):
         raise ExplanationError("covers are not finite and positive, or values not finite")
+    below = trees.cover[inner + 1] + trees.cover[right[inner]]
+    if ((trees.cover[inner] > 0) & ~(below > 0)).any():
+        raise ExplanationError("a node has rows and its branches have none")

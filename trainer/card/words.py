@@ -42,7 +42,6 @@ ALGORITHMS = {
     "xgboost": "XGBoost",
     "random_forest": "Random forest",
     "logistic_regression": "Logistic regression",
-    "neural_network": "Neural network",
 }
 IMPORTANCES = {
     "xgboost": "share of the gain of all splits",

@@ -139,7 +139,6 @@ def live_champion(registry: Registry, window: JudgingWindow) -> Champion | NoCha
             version, f"the live model {version} needs {error.args[0]}, which these data do not have"
         )
     except Exception as error:  # whatever a damaged model makes the runtime raise, it is no champion
-        return NoChampion(
-            version, f"the live model {version} cannot be run ({str(error).splitlines()[0][:200]})"
-        )
+        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        return NoChampion(version, f"the live model {version} cannot be run ({said})")
     return Champion(bundle.manifest, bundle.model)

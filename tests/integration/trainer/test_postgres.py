@@ -291,7 +291,7 @@ def test_a_lacking_driver_is_told_with_the_command_that_installs_it(
     monkeypatch.setitem(sys.modules, "adbc_driver_postgresql", None)
     monkeypatch.setenv("KUNTUR_TRAINER_DATA__POSTGRES__URI", "postgresql://h/d")
     message = refused(invoke("train", "--postgres-table", "cards", "--work", tmp_path))
-    assert "python -m pip install 'kuntur[postgres]'" in message
+    assert "python -m pip install '.[postgres]'" in message
 
 
 def test_a_table_without_an_address_says_which_variable_to_set() -> None:

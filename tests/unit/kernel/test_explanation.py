@@ -109,6 +109,9 @@ def _set(name: str, place: int, value: float) -> Callable[[dict[str, Any]], obje
         (_set("right", 5, 1), "right branch"),
         (_set("column", 2, 2), "column beyond the 2"),
         (_set("column", 0, -1), "column beyond the 2"),
+        (_set("column", 1, 2**31 - 1), "column beyond the 2"),
+        (lambda a: a.update(starts=np.array([0, 2**63 - 1, -(2**63) + 4, 6], dtype=np.int64)), "starts"),
+        (lambda a: a.update(cover=np.array([2.0, 0, 0, 2, 2, 2])), "its branches have none"),
         (_set("threshold", 0, np.nan), "threshold is no number"),
         (_set("cover", 1, -1.0), "covers are not finite and positive"),
         (_set("value", 1, np.inf), "values not finite"),
@@ -149,6 +152,14 @@ def test_bytes_that_are_no_such_file_are_refused() -> None:
     ):
         with pytest.raises(ExplanationError):
             read_explanation(wrong, 2)
+
+
+def test_entries_that_lie_on_one_another_are_refused_before_they_are_read() -> None:
+    content = bytearray(write_explanation(EXPLANATION))
+    entry = content.index(b"PK\x01\x02")  # the first of the directory, which states its size at 24
+    content[entry + 20 : entry + 28] = (len(content) + 1).to_bytes(4, "little") * 2
+    with pytest.raises(ExplanationError, match="more than its own size"):
+        read_explanation(bytes(content), 2)
 
 
 def test_every_flipped_byte_is_refused_or_changes_nothing_beyond_numbers() -> None:

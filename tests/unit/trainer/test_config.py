@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from trainer.config import TrainerSettings, load
+from kuntur.identity import DEFAULT_HASH_KEY
+from kuntur.settings_document import to_toml
+from trainer.config import ENVIRONMENT_PREFIX, TrainerSettings, load
 
 
 def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:
@@ -80,3 +82,9 @@ def test_every_setting_is_documented() -> None:
     for section in sections(TrainerSettings):
         for name, field in section.model_fields.items():
             assert field.description, f"{section.__name__}.{name}"
+
+
+def test_what_config_prints_is_toml_that_gives_the_same_settings(tmp_path: Path) -> None:
+    path = tmp_path / "trainer.toml"
+    path.write_text(to_toml(load(None, {}), ENVIRONMENT_PREFIX, {"hash_key": DEFAULT_HASH_KEY}))
+    assert load(path, {}).model_dump() == load(None, {}).model_dump()
