@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trainer.faults import console, fault, told
-from trainer.options import TIMES, given, settings_of
+from trainer.options import TIMES, ZONE, given, settings_of
 
 _CONFIG = typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
 _ADDRESS = typer.Option(help="HOST:PORT of a Ray cluster's head; Ray on this machine by default.")
@@ -22,6 +22,10 @@ def features(
     mapping: Annotated[
         str | None, typer.Option(help="kuntur, handbook, or the path of a mapping file.")
     ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=TIMES, help=f"Later transactions and labels are unknown. {ZONE}"),
+    ] = None,
     block_rows: Annotated[int, typer.Option(min=1, help="Transactions a part.")] = 250_000,
     ray_address: Annotated[str | None, _ADDRESS] = None,
 ) -> None:
@@ -30,16 +34,20 @@ def features(
     Example: kuntur-trainer features data.parquet --output /shared/features --ray-address head:6379
     """
     from kuntur.identity import secret_from_hex
+    from kuntur.journal_file import JournalError
     from kuntur.tables import to_batch
     from trainer.cluster import ClusterError, connected
     from trainer.distributed import DistributedError, write_parts
     from trainer.labels import known_outcomes
+    from trainer.postgres import PostgresError
     from trainer.progress import Terminal
     from trainer.source import read_source
+    from trainer.split import TooLittleHistoryError
 
-    data = {"paths": tuple(files), "mapping": mapping}
+    data = {"paths": tuple(files), "mapping": mapping, "until": until}
     settings = settings_of(config, given({"data": data, "ray": {"address": ray_address}}))
-    with told(ClusterError, DistributedError), Terminal(console) as progress:
+    faults = (ClusterError, DistributedError, TooLittleHistoryError, JournalError, PostgresError)
+    with told(*faults), Terminal(console) as progress:
         table = read_source(settings, progress).table
         if table.served_by_source_row:
             raise fault("the parts are in event order; this source was served in another")

@@ -68,7 +68,7 @@ def drift(name: str, training: Float32, test: Float32) -> Drift:
         # Values that occur, not means of two: an edge must part the rows in float32 as it does here.
         inner = np.linspace(0, 1, _BINS + 1)[1:-1]
         edges = np.unique(np.quantile(known, inner, method="inverted_cdf")).astype(np.float32)
-        if len(edges) == 1 and edges[0] == known.max():
+        if len(edges) == 1 and (known.min() < edges[0] or edges[0] == known.max()):
             edges = np.unique(np.append(np.nextafter(edges, np.float32(-np.inf)), edges))
     before, after = _shares(training, edges), _shares(test, edges)
     return Drift(name, stability_index(training, test, edges), edges, before, after)

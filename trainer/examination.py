@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -95,5 +96,8 @@ def _champion_metrics(
 ) -> dict[str, float] | None:
     if isinstance(champion, NoChampion):
         return None
+    learnt_until = datetime.fromisoformat(champion.manifest.window.train_end_time)
+    if len(window.since(round(learnt_until.timestamp() * 1_000_000))) < len(window):
+        return None  # on what it learnt from, its figures say nothing
     scores = window.score(champion.model, champion.manifest.feature_names)
     return evaluate.figures(window.label, scores, window.amount, days, champion.manifest.thresholds)

@@ -93,7 +93,7 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
         metrics={},
         thresholds=model.thresholds,
         parity=model.parity,
-        forced=settings.gate.force,
+        gate=settings.gate.model_dump(mode="json"),
     )
     version = model_version(candidate)
     progress.note("Judging it on the test window, beside the live model where there is one")

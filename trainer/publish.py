@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -28,8 +29,8 @@ _LIBRARIES = (
 class Candidate:
     """A model that passed the export gate, with what its manifest says of it.
 
-    forced: whether it is to be live whatever is found; it then has a name of its own, since what its bundle
-    says of that never changes.
+    gate: settings by which it is judged; the same model by others has another name, since what its bundle
+    says of the verdict never changes.
     """
 
     onnx: bytes
@@ -43,7 +44,7 @@ class Candidate:
     metrics: dict[str, float]
     thresholds: Thresholds
     parity: dict[str, float]
-    forced: bool = False
+    gate: Mapping[str, Any] = field(default_factory=dict)
 
 
 def library_versions() -> dict[str, str]:
@@ -79,8 +80,7 @@ def model_version(candidate: Candidate) -> str:
     """Names a model by the end of its training and the hash of what it is: the same model, the same name."""
     digest = hashlib.sha256(candidate.onnx)
     digest.update(json.dumps([candidate.thresholds.model_dump(), candidate.data_hash]).encode())
-    if candidate.forced:
-        digest.update(b"forced")
+    digest.update(json.dumps(dict(candidate.gate), sort_keys=True).encode())
     day = candidate.window.validation_end_time[:10].replace("-", "")
     return f"{day}-{candidate.algorithm}-{digest.hexdigest()[:10]}"
 

@@ -147,7 +147,9 @@ def _gathered(results: Iterable[Any], folds: int) -> SearchResult:
             trials.append(_as_trial(result, folds))
         elif result.error is not None:
             failed.append(flat(result.config))
-    return SearchResult(tuple(sorted(trials, key=lambda trial: -trial.average_precision)), tuple(failed))
+    # A trial that was ended after some of the folds has the mean of these: no match for that of all.
+    trials.sort(key=lambda trial: (-len(trial.folds), -trial.average_precision))
+    return SearchResult(tuple(trials), tuple(failed))
 
 
 def _as_trial(result: Any, folds: int) -> Trial:

@@ -70,7 +70,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """All trials, the best first; failed: the parameters of those that an error ended before any result."""
+    """All trials, those judged on most folds and of them the best first.
+
+    failed: the parameters of those that an error ended before any result.
+    """
 
     trials: tuple[Trial, ...]
     failed: tuple[dict[str, Any], ...] = ()
@@ -90,6 +93,8 @@ class SearchResult:
         best = _best(self.best)
         candidates = [best]
         for trial in self.trials:
+            if len(trial.folds) < len(self.best.folds):
+                continue  # judged on easier folds, or harder ones
             for place, rounds in enumerate(trial.curve.rounds):
                 score = trial.curve.average_precision[place]
                 error = _standard_error(best, trial.curve.replicates[place])

@@ -108,8 +108,11 @@ def unknown_rows(
 def _newest(history: History, settings: BacktestSettings, delay: int) -> tuple[date, ...]:
     """Gives the starts of the newest folds whose test is whole and whose labels had time to arrive."""
     calendar = history.calendar
-    last = min(int(history.event_time_us[-1]), history.known_until_us - delay * _DAY_US)
-    end = calendar.day_of(last) + timedelta(days=1)
+    times, known_us = history.event_time_us, history.known_until_us - delay * _DAY_US
+    # The first transaction without its label in time begins a day that cannot be tested.
+    unknown = int(np.searchsorted(times, known_us, side="right"))
+    last_day = calendar.day_of(int(times[-1]))
+    end = calendar.day_of(int(times[unknown])) if unknown < len(times) else last_day + timedelta(days=1)
     whole = timedelta(days=settings.train_days + delay)
     tests = (end - timedelta(days=settings.test_days * (back + 1)) for back in range(settings.folds))
     return tuple(sorted(start - whole for start in tests))

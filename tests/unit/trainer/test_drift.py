@@ -76,3 +76,12 @@ def test_more_rows_than_are_looked_at_give_the_same_shift() -> None:
     training, test = normal(450_000)[:, None], normal(450_000, 0.5, seed=3)[:, None]
     few, whole = drifts(training, test, ("a",))[0], drift("a", training[:, 0], test[:, 0])
     assert few.psi == pytest.approx(whole.psi, rel=0.03)
+
+
+def test_a_feature_that_nearly_always_has_one_value_shows_a_move_to_either_side() -> None:
+    training = np.zeros(10_000, dtype=np.float32)
+    training[:900], training[-10:] = -1, 3
+    for moved_to in (-1.0, 3.0):
+        later = np.zeros(1_000, dtype=np.float32)
+        later[:600] = moved_to
+        assert drift("x", training, later).psi > 1

@@ -114,8 +114,8 @@ def test_a_challenger_is_published_and_the_champion_stays_live(tmp_path: Path) -
     assert read_bundle(tmp_path / second).manifest.role == "challenger"
 
 
-def test_a_model_published_by_force_has_a_name_of_its_own() -> None:
-    assert model_version(candidate(forced=True)) != model_version(candidate())
+def test_a_model_judged_by_other_settings_has_a_name_of_its_own() -> None:
+    assert model_version(candidate(gate={"force": True})) != model_version(candidate())
 
 
 def test_outside_git_there_is_no_revision(tmp_path: Path) -> None:

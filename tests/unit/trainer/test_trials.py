@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -68,3 +69,18 @@ def test_a_family_without_rounds_competes_with_its_own_cost() -> None:
     assert choice.trial is forest
     assert choice.cost == 400
     assert "rounds" not in choice.parameters
+
+
+def test_a_trial_that_saw_fewer_folds_is_no_match_for_one_that_saw_all() -> None:
+    curve = Curve((20,), (0.6,), ((0.6, 0.6),))
+    whole = Trial(
+        {"algorithm": "xgboost", "rounds": 20, "max_depth": 3}, 0.6, 20, 1.0, True, False, (0.8, 0.4), curve
+    )
+    cut = replace(
+        whole,
+        average_precision=0.7,
+        folds=(0.7,),
+        finished=False,
+        curve=replace(curve, average_precision=(0.7,)),
+    )
+    assert SearchResult((whole, cut)).choice(1.0).trial is whole

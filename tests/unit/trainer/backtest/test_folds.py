@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -141,6 +142,13 @@ def test_newest_folds_are_taken_whose_labels_had_time_to_arrive() -> None:
     starts = [fold.train_start for fold in folds_of(told, train_start=[], folds=2)]
     # Known until day 29: the frauds of day 27 are the newest that are complete, days 26 and 27 the last test.
     assert starts == [FIRST + timedelta(days=day) for day in (19, 21)]
+
+
+def test_a_day_whose_labels_are_not_there_yet_is_not_tested() -> None:
+    told = every_day(30)
+    at_midnight = replace(told, known_until_us=told.calendar.midnight_us(FIRST + timedelta(days=29)))
+    # Two days of delay: of day 27 nothing is known yet.
+    assert folds_of(at_midnight, train_start=[], folds=1)[0].test[-1] == 27 * 4 - 1
 
 
 def test_with_labels_of_later_the_last_day_is_tested_too() -> None:
