@@ -8,7 +8,7 @@ BIN := .venv/bin
 READY := .venv/ready
 UV := uv==0.13.9
 GENERATED := kuntur/api kuntur/journal docs/features.md
-# Tests that start Ray, one after the other: two that start at once wait for each other until they give up.
+# Tests that start Ray: mostly waiting for it, so beside the others, but one after the other themselves.
 ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
 PROTOS := $(shell cd protos && find kuntur -name '*.proto' | sort)
 
@@ -20,8 +20,10 @@ demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, 
 	$(BIN)/python -m demo
 
 test: $(READY) ## All tests
-	$(BIN)/python -m pytest -n logical --dist loadfile $(addprefix --ignore=,$(ON_RAY))
-	$(BIN)/python -m pytest $(ON_RAY)
+	@mkdir -p build; echo 'Tests on Ray run beside the others and are shown behind them.'; \
+	$(BIN)/python -m pytest $(ON_RAY) > build/tests-on-ray.log 2>&1 & on_ray=$$!; status=0; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(ON_RAY)) || status=$$?; \
+	wait $$on_ray || status=$$?; cat build/tests-on-ray.log; exit $$status
 
 check: generated static test ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
 

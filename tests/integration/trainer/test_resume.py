@@ -51,7 +51,7 @@ class Killed(NamedTuple):
     processes: list[psutil.Process]
 
 
-@pytest.fixture(scope="module", params=["tpe", "random"])
+@pytest.fixture(scope="module", params=["tpe"])
 def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Killed:
     """A search that was killed when its first trial was over."""
     work = tmp_path_factory.mktemp("work")
