@@ -154,7 +154,7 @@ def test_tracking_without_mlflow_says_how_to_install_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
-    with pytest.raises(TrackingError, match=r"pip install 'kuntur\[tracking\]'"), tracked(tmp_path, "run"):
+    with pytest.raises(TrackingError, match=r"pip install '\.\[tracking\]'"), tracked(tmp_path, "run"):
         raise AssertionError
 
 
