@@ -113,6 +113,15 @@ class Impatient(Heard):
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Takes Ctrl-C as a terminal's process does: what a shell starts in the background ignores it."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interrupted_search_gives_no_result_and_leaves_what_was_tried(
     address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
