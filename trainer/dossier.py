@@ -85,6 +85,7 @@ def dossier(
         drift=[moved.document() for moved in found.drifts],
         segments=[segment.document() for segment in found.segments],
         verdict=found.verdict.document(),
+        live_version=found.live_version,
         champion=found.champion.manifest if isinstance(found.champion, Champion) else None,
         champion_metrics=found.champion_metrics,
         traces=_traces(found, leakage),
@@ -126,9 +127,10 @@ def _traces(found: Examination, leakage: LeakageReport) -> list[str]:
         for column in leakage.columns
         if column.leaks and column.accepted
     ]
-    if found.verdict.forced:
-        failed = ", ".join(finding.name for finding in found.verdict.findings if not finding.passed)
-        traces.append(f"published live by force, against: {failed}")
+    failed = ", ".join(finding.name for finding in found.verdict.findings if not finding.passed)
+    if failed and found.verdict.promoted:
+        how = "by force" if found.verdict.forced else "for want of a model to compare with"
+        traces.append(f"published live {how}, against: {failed}")
     return traces
 
 

@@ -41,6 +41,13 @@ class Examination:
     champion_metrics: dict[str, float] | None
     verdict: Verdict
 
+    @property
+    def live_version(self) -> str:
+        """The model that was live when this one was judged; empty where none was."""
+        if isinstance(self.champion, NoChampion):
+            return self.champion.model_version
+        return self.champion.manifest.model_version
+
 
 def examine(
     model: ServedModel,

@@ -32,12 +32,12 @@ class GateSettings(Section):
     margin lets a model pass that is shown to be no worse than by so much: for renewal on a schedule."""
     confidence: float = Field(default=0.9, gt=0.5, lt=1)
     """Share of the bootstrap's draws in which that must hold."""
-    value_margin: float = Field(default=-0.01, ge=-1, le=1)
-    """The difference in the share of stolen money caught, at the alert budget, must be at least this. Without
-    a confidence: a few large frauds make most of it."""
+    value_margin: float = Field(default=-0.03, ge=-1, le=1)
+    """The difference in the share of stolen money caught, at the alert budget, must be at least this, with
+    `confidence`. Below 0, since a few large frauds make most of it and the interval is wide."""
     segment_tolerance: float = Field(default=0.05, ge=0, le=1)
     """By how much average precision may fall on a large channel, type or institution. A fall that may be
-    chance, by `confidence`, does not count."""
+    chance, by `confidence`, does not count: of a dozen segments one falls by chance in most comparisons."""
     max_psi: float = Field(default=0.25, gt=0)
     """Stability index above which a feature has drifted."""
     max_drifted_importance: float = Field(default=0.25, ge=0, le=1)

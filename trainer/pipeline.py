@@ -22,7 +22,7 @@ from trainer.gate import Verdict
 from trainer.imbalance import thinned
 from trainer.problem import Problem
 from trainer.progress import Progress
-from trainer.publish import Candidate, git_revision, model_version, publish
+from trainer.publish import Candidate, beside_live, git_revision, model_version, publish
 from trainer.rows import TrainingRows
 from trainer.search import search
 from trainer.shards import replay_of
@@ -95,6 +95,8 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
         parity=model.parity,
         gate=settings.gate.model_dump(mode="json"),
     )
+    registry = Registry(settings.registry)
+    candidate = beside_live(candidate, registry)
     version = model_version(candidate)
     progress.note("Judging it on the test window, beside the live model where there is one")
     judged = examine(model, version, rows, dataset, split, until_us, settings)
@@ -103,7 +105,6 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
         version, candidate, model, judged, found, choice, source, dataset, rows, checks, leakage_report,
         settings,
     )  # fmt: skip
-    registry = Registry(settings.registry)
     publish(
         registry, candidate, model.calibrate_features, model.calibrate_probability, documents,
         judged.verdict, model.explanation,

@@ -6,7 +6,7 @@ import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import Manifest, Registry, Thresholds, TrainingWindow, feature_uses, write_bundle
+from kuntur.bundle import (
+    BundleRefusedError,
+    Manifest,
+    Registry,
+    Thresholds,
+    TrainingWindow,
+    feature_uses,
+    read_manifest,
+    write_bundle,
+)
 from kuntur.features import CATALOGUE, catalogue_fingerprint
 from trainer.gate import Verdict
 
@@ -29,8 +38,9 @@ _LIBRARIES = (
 class Candidate:
     """A model that passed the export gate, with what its manifest says of it.
 
-    gate: settings by which it is judged; the same model by others has another name, since what its bundle
-    says of the verdict never changes.
+    gate: settings by which it is judged; replaces: the model that it is judged against, empty without one.
+    The same model by other settings or against another has another name, since what its bundle says of the
+    verdict never changes.
     """
 
     onnx: bytes
@@ -45,6 +55,7 @@ class Candidate:
     thresholds: Thresholds
     parity: dict[str, float]
     gate: Mapping[str, Any] = field(default_factory=dict)
+    replaces: str = ""
 
 
 def library_versions() -> dict[str, str]:
@@ -80,9 +91,24 @@ def model_version(candidate: Candidate) -> str:
     """Names a model by the end of its training and the hash of what it is: the same model, the same name."""
     digest = hashlib.sha256(candidate.onnx)
     digest.update(json.dumps([candidate.thresholds.model_dump(), candidate.data_hash]).encode())
-    digest.update(json.dumps(dict(candidate.gate), sort_keys=True).encode())
+    digest.update(json.dumps([dict(candidate.gate), candidate.replaces], sort_keys=True).encode())
     day = candidate.window.validation_end_time[:10].replace("-", "")
     return f"{day}-{candidate.algorithm}-{digest.hexdigest()[:10]}"
+
+
+def beside_live(candidate: Candidate, registry: Registry) -> Candidate:
+    """Gives a candidate as it is judged now: against the live model.
+
+    The very model that is live, trained again, keeps its name and what it once replaced.
+    """
+    live = registry.live_version()
+    if live is None:
+        return replace(candidate, replaces="")
+    try:
+        again = replace(candidate, replaces=read_manifest(registry.bundle_path(live)).replaces)
+    except BundleRefusedError:
+        return replace(candidate, replaces=live)
+    return again if model_version(again) == live else replace(candidate, replaces=live)
 
 
 def golden_rows(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
@@ -123,7 +149,7 @@ def publish(
         library_versions=library_versions(),
         git_revision=git_revision(),
         role="champion" if verdict.promoted else "challenger",
-        replaces=registry.live_version() or "",
+        replaces=candidate.replaces,
         verdict=verdict.text,
     )
     chosen = golden_rows(probability)

@@ -24,7 +24,7 @@ from trainer.problem import Problem
 from trainer.progress import Progress
 from trainer.selection import ranked
 from trainer.trial import METRIC, flat, run_trial
-from trainer.trials import Curve, SearchResult, Trial
+from trainer.trials import Curve, FailedTrial, SearchResult, Trial
 
 _FORMAT = 2  # of a search; raised where a change of the trainer makes a setting give another result
 Ranking = npt.NDArray[np.intp]
@@ -142,17 +142,17 @@ def _tune(
 
 def _gathered(results: Iterable[Any], folds: int) -> SearchResult:
     trials, failed = [], []
-    for result in results:
+    for number, result in enumerate(results, start=1):  # Tune gives them in the order of starting
         if result.metrics and METRIC in result.metrics:
-            trials.append(_as_trial(result, folds))
+            trials.append(_as_trial(result, folds, number))
         elif result.error is not None:
-            failed.append(flat(result.config))
+            failed.append(FailedTrial(flat(result.config), number))
     # A trial that was ended after some of the folds has the mean of these: no match for that of all.
     trials.sort(key=lambda trial: (-len(trial.folds), -trial.average_precision))
     return SearchResult(tuple(trials), tuple(failed))
 
 
-def _as_trial(result: Any, folds: int) -> Trial:
+def _as_trial(result: Any, folds: int, number: int) -> Trial:
     from trainer.search_methods import reports
 
     parameters, metrics = flat(result.config), result.metrics
@@ -171,4 +171,5 @@ def _as_trial(result: Any, folds: int) -> Trial:
             tuple(curve[METRIC]),
             tuple(tuple(drawn) for drawn in curve["replicates"]),
         ),
+        number=number,
     )

@@ -30,7 +30,7 @@ class Trial:
 
     finished: whether it ran to its end, rather than being cut short as hopeless or for want of time, or
     failing; failed: whether an error ended it, after the result that it has; folds: the average precision of
-    each fold at `rounds`.
+    each fold at `rounds`; number: its place in the order of starting, from 1.
     """
 
     parameters: dict[str, Any]
@@ -41,10 +41,19 @@ class Trial:
     failed: bool = False
     folds: tuple[float, ...] = ()
     curve: Curve = Curve()
+    number: int = 0
 
     def at(self, rounds: int) -> dict[str, Any]:
         """Gives the parameters with another number of rounds; the same for a family without rounds."""
         return self.parameters | {"rounds": rounds} if "rounds" in self.parameters else self.parameters
+
+
+@dataclass(frozen=True, slots=True)
+class FailedTrial:
+    """One setting that an error ended before any result. number: as that of `Trial`."""
+
+    parameters: dict[str, Any]
+    number: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,13 +79,10 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class SearchResult:
-    """All trials, those judged on most folds and of them the best first.
-
-    failed: the parameters of those that an error ended before any result.
-    """
+    """All trials, those judged on most folds and of them the best first; apart, those without a result."""
 
     trials: tuple[Trial, ...]
-    failed: tuple[dict[str, Any], ...] = ()
+    failed: tuple[FailedTrial, ...] = ()
 
     @property
     def best(self) -> Trial:
@@ -137,5 +143,5 @@ def trials_as_json(result: SearchResult) -> bytes:
         row = asdict(trial)
         del row["curve"]["replicates"]  # thousands of numbers that only the choice needs
         trials.append(row)
-    trials += [{"parameters": parameters, "failed": True} for parameters in result.failed]
+    trials += [asdict(trial) | {"failed": True} for trial in result.failed]
     return (json.dumps(trials, indent=1) + "\n").encode()

@@ -71,7 +71,7 @@ def _model(evidence: Evidence) -> Model:
         parameters={name: scalar(value) for name, value in evidence.parameters.items()},
         features=len(evidence.feature_names),
         **evidence.card.model_dump(),
-        rollback_target=None if evidence.champion is None else evidence.champion.model_version,
+        rollback_target=evidence.live_version or None,
         latency_us_per_row=number(evidence.latency_us_per_row),
         git_revision=evidence.git_revision,
         library_versions=None if versions is None else {name: versions[name] for name in sorted(versions)},

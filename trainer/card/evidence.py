@@ -94,8 +94,10 @@ class Evidence:
     verdict: Mapping[str, Any] | None = None
     """Champion against challenger: `promoted`, `forced`, `text`, `findings` (`name`, `passed`, `text`,
     `figures`)."""
+    live_version: str = ""
+    """The model that was live, which is also the one to go back to; "" where none was."""
     champion: Manifest | None = None
-    """Manifest of the model that was live, which is also the one to go back to."""
+    """Its manifest, where the two could be compared."""
     champion_metrics: Mapping[str, float] | None = None
     """Its figures on this model's test window, where they were made."""
     traces: Sequence[str] = ()

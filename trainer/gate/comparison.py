@@ -118,11 +118,12 @@ def _value_recall(gain: Gain, alerts_per_day: float, settings: GateSettings) -> 
         return Finding("value recall", True, text, {})
     text = (
         f"value recall: of the stolen money {gain.challenger:.1%} against {gain.champion:.1%} in the "
-        f"{alerts_per_day:g} highest scores a day, a difference of {gain.value:+.4f} (with "
-        f"{settings.confidence:.0%} confidence at least {sure:+.4f}); {settings.value_margin:+g} is asked for"
+        f"{alerts_per_day:g} highest scores a day, a difference of "
+        f"{gain.value:+.4f}; with {settings.confidence:.0%} confidence at least {sure:+.4f}, and "
+        f"{settings.value_margin:+g} is asked for"
     )
     return Finding(
-        "value recall", gain.value >= settings.value_margin, text, _figures(gain, settings.value_margin, sure)
+        "value recall", sure >= settings.value_margin, text, _figures(gain, settings.value_margin, sure)
     )
 
 

@@ -31,10 +31,10 @@ def judge(
     probability = window.score(challenger.model, challenger.feature_names)
     own = own_findings(challenger, probability, window, settings)
     if isinstance(champion, NoChampion):
-        return unopposed(challenger.model_version, champion.reason, own)
+        return unopposed(challenger.model_version, champion.reason, champion.model_version, own, force=force)
     version = champion.manifest.model_version
     if version == challenger.model_version:
-        return unopposed(version, "it is the model that is live", own)
+        return unopposed(version, "it is the model that is live", "", own)
     unseen = window.since(_microseconds(champion.manifest.window.train_end_time))
     fair = _fairness(champion, window, unseen, settings)
     compared = own if not fair.passed else comparison_findings(

@@ -51,13 +51,28 @@ def pronounced(challenger: str, champion: str, findings: tuple[Finding, ...], *,
     return Verdict(promoted, force and bool(failed), champion, findings, _told(opening, findings))
 
 
-def unopposed(challenger: str, why: str, findings: tuple[Finding, ...]) -> Verdict:
-    """Gives the verdict where there is nothing to compare with: live, whatever its own tests say."""
+def unopposed(
+    challenger: str, why: str, live: str, findings: tuple[Finding, ...], *, force: bool = False
+) -> Verdict:
+    """Gives the verdict where there is nothing to compare with.
+
+    live: version that is live although it cannot be compared; it stays where the new one fails tests of its
+    own. Empty where none is: then the new one goes live whatever these say, since without it nothing would.
+    """
     failed = ", ".join(finding.name for finding in findings if not finding.passed)
+    if failed and live and not force:
+        opening = (
+            f"{challenger} stays a challenger and {live} stays live, because of: {failed}. "
+            f"They could not be compared: {why}."
+        )
+        return Verdict(False, False, "", findings, _told(opening, findings))
     opening = f"{challenger} goes live without a comparison: {why}."
-    if failed:
+    forced = bool(failed and live)
+    if forced:
+        opening += f" It does so by force, against these findings: {failed}."
+    elif failed:
         opening += f" It did not pass these tests of its own, which nothing live could do better: {failed}."
-    return Verdict(True, False, "", findings, _told(opening, findings))
+    return Verdict(True, forced, "", findings, _told(opening, findings))
 
 
 def _told(opening: str, findings: tuple[Finding, ...]) -> str:

@@ -97,7 +97,7 @@ def test_one_trial_that_fails_leaves_the_others(address: str, tmp_path: Path) ->
     chosen = settings(algorithms=["logistic_regression", "random_forest"], trials=2)
     found = searched(tmp_path, chosen, address, heard, spoilt=float("inf"))
     assert [trial.parameters["algorithm"] for trial in found.trials] == ["logistic_regression"]
-    assert [parameters["algorithm"] for parameters in found.failed] == ["random_forest"]
+    assert [trial.parameters["algorithm"] for trial in found.failed] == ["random_forest"]
     (experiment,) = tmp_path.glob("search-*")
     assert heard.notes == [f"1 of 2 trials failed; the errors are in {experiment}"]
     assert heard.steps[-1][:2] == (2, 2)

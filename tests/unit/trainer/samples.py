@@ -17,7 +17,7 @@ from trainer.export.parity import run, session
 from trainer.gate import Verdict
 from trainer.models import FAMILIES, FittedModel
 from trainer.progress import Silent
-from trainer.publish import Candidate, publish
+from trainer.publish import Candidate, beside_live, publish
 from trainer.rows import TrainingRows
 
 CALIBRATION = PlattCalibration(0.8, -0.3)
@@ -109,7 +109,7 @@ def published(
     promoted: bool = True,
 ) -> str:
     """Publishes a model and gives its version."""
-    given = candidate() if chosen is None else chosen
+    given = beside_live(candidate() if chosen is None else chosen, Registry(registry))
     rows = features(400, seed=9)
     probability = run(session(given.onnx), rows)
     verdict = Verdict(promoted, False, "", (), "in words")

@@ -211,6 +211,21 @@ def test_a_damaged_a_missing_and_a_foreign_champion_do_not_block(registry: Regis
         assert part in verdict.text
 
 
+def test_one_that_fails_its_own_tests_does_not_replace_a_live_model_that_cannot_be_compared(
+    registry: Registry,
+) -> None:
+    live(registry, TRUE)
+    (registry.bundle_path("old") / "model.onnx").write_bytes(b"nothing")
+    found, unchecked = live_champion(registry, WINDOW), replace(challenger(), parity={})
+    verdict = judge(unchecked, found, WINDOW, 50, SETTINGS)
+    assert (verdict.promoted, verdict.forced) == (False, False)
+    assert verdict.text.startswith("new stays a challenger and old stays live, because of: parity.")
+    assert "SIZE_MISMATCH" in verdict.text
+    forced = judge(unchecked, found, WINDOW, 50, SETTINGS, force=True)
+    assert (forced.promoted, forced.forced) == (True, True)
+    assert "by force, against these findings: parity" in forced.text
+
+
 def test_a_champion_that_learnt_from_part_of_the_window_is_compared_on_the_rest(registry: Registry) -> None:
     # The bundle's training ends on the first of March, its validation on the first of April.
     rows = window("2024-02-27T00:00:00Z")

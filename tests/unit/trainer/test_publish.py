@@ -16,7 +16,7 @@ from kuntur.tables import RejectReport, Table, canonical_schema
 from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, features, fitted, published
 from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES
-from trainer.publish import feature_document, git_revision, golden_rows, model_version
+from trainer.publish import beside_live, feature_document, git_revision, golden_rows, model_version
 from trainer.quality import quality_profile
 from trainer.trials import SearchResult, Trial, trials_as_json
 
@@ -116,6 +116,23 @@ def test_a_challenger_is_published_and_the_champion_stays_live(tmp_path: Path) -
 
 def test_a_model_judged_by_other_settings_has_a_name_of_its_own() -> None:
     assert model_version(candidate(gate={"force": True})) != model_version(candidate())
+
+
+def test_a_model_judged_against_another_has_a_name_of_its_own(tmp_path: Path) -> None:
+    first = published(tmp_path)
+    other = published(tmp_path, candidate("logistic_regression"))
+    again = published(tmp_path, promoted=False)  # the first one's model, beside the other
+    assert len({first, other, again}) == 3
+    verdicts = {name: read_bundle(tmp_path / name).manifest for name in (first, again)}
+    assert (verdicts[first].role, verdicts[first].replaces) == ("champion", "")
+    assert (verdicts[again].role, verdicts[again].replaces) == ("challenger", other)
+
+
+def test_beside_a_live_model_that_cannot_be_read_it_still_has_a_name(tmp_path: Path) -> None:
+    first = published(tmp_path)
+    (tmp_path / first / "manifest.json").write_text("{")
+    given = beside_live(candidate("logistic_regression"), Registry(tmp_path))
+    assert given.replaces == first
 
 
 def test_outside_git_there_is_no_revision(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from trainer.progress import Progress, Silent, Terminal
 from trainer.search import _experiment_name, _gathered
 from trainer.search_methods import scheduler
 from trainer.search_progress import TrialProgress
-from trainer.trials import Curve, SearchResult, Trial, trials_as_json
+from trainer.trials import Curve, FailedTrial, SearchResult, Trial, trials_as_json
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(6, 2)
 ONES = np.ones(6, dtype=np.float32)
@@ -172,6 +172,7 @@ def test_trials_that_failed_are_kept_apart_from_those_that_were_stopped_in_time(
                 failed=True,
                 folds=(0.3,),
                 curve=curve(0.3),
+                number=3,
             ),
             Trial(
                 {"algorithm": "xgboost", "rounds": 20},
@@ -181,14 +182,16 @@ def test_trials_that_failed_are_kept_apart_from_those_that_were_stopped_in_time(
                 finished=True,
                 folds=(0.1,),
                 curve=curve(0.1),
+                number=1,
             ),
         ),
-        ({"algorithm": "xgboost", "rounds": 60},),
+        (FailedTrial({"algorithm": "xgboost", "rounds": 60}, 2),),
     )
     document = json.loads(trials_as_json(found))
     assert [trial["failed"] for trial in document] == [True, False, True]
     assert document[0]["curve"] == {"rounds": [20], "average_precision": [0.3]}
-    assert document[-1] == {"parameters": {"algorithm": "xgboost", "rounds": 60}, "failed": True}
+    assert [trial["number"] for trial in document] == [3, 1, 2]
+    assert document[-1]["parameters"] == {"algorithm": "xgboost", "rounds": 60}
 
 
 def test_progress_tells_trials_done_and_the_best_so_far() -> None:
