@@ -161,7 +161,8 @@ def test_the_bundle_carries_the_documents_as_json(bundle: Bundle) -> None:
         "checks.json", "drift.json", "features.json", "leakage.json", "quality.json", "search.json",
         "settings.json", "validation.json", "verdict.json",
     }  # fmt: skip
-    assert len(documents["search.json"]) == 2
+    assert sorted(trial["number"] for trial in documents["search.json"]) == [1, 2]
+    assert documents["validation.json"]["search"]["in_order"] is True
     assert [row["name"] for row in documents["features.json"]] != []
     assert documents["quality.json"]["rows"] == 20_000
     assert "hash_key" not in documents["settings.json"]
