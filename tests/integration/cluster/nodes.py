@@ -1,4 +1,4 @@
-"""A Ray cluster of several nodes on this machine, and which of its nodes run trials."""
+"""A Ray cluster of several nodes on this machine, and which of its nodes are at work."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from ray.cluster_utils import Cluster
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES
 
 WORKERS = 2
+TRIAL, FIT = "ImplicitFunc", "carried_out"  # what Ray calls a process that runs a trial, or a fit
 
 
 def add_worker(cluster: Cluster) -> None:
@@ -26,9 +27,11 @@ def start() -> Cluster:
     return cluster
 
 
-def with_trials(cluster: Cluster) -> list:
-    """Gives the nodes on which a process of a trial is alive."""
-    return [node for node in cluster.worker_nodes if any(map(_is_trial, _processes(node)))]
+def at_work(cluster: Cluster, what: str = TRIAL) -> list:
+    """Gives the nodes on which a process is alive whose title holds `what`, by default that of a trial."""
+    return [
+        node for node in cluster.worker_nodes if any(what in title for title in map(_title, _processes(node)))
+    ]
 
 
 def _processes(node: object) -> list[psutil.Process]:
@@ -36,8 +39,8 @@ def _processes(node: object) -> list[psutil.Process]:
     return psutil.Process(raylet.process.pid).children(recursive=True)
 
 
-def _is_trial(process: psutil.Process) -> bool:
+def _title(process: psutil.Process) -> str:
     try:
-        return "ImplicitFunc" in " ".join(process.cmdline())
+        return " ".join(process.cmdline())
     except psutil.NoSuchProcess:
-        return False
+        return ""

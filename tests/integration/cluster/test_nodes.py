@@ -16,11 +16,22 @@ import ray
 from ray.cluster_utils import Cluster
 
 from kuntur.features import FeatureEngine
-from tests.integration.cluster.nodes import WORKERS, add_worker, start, with_trials
-from tests.integration.trainer.searching import Heard, ended_trials, long_settings, searched, settings
+from tests.integration.cluster.nodes import FIT, TRIAL, WORKERS, add_worker, at_work, start
+from tests.integration.trainer.searching import (
+    Heard,
+    ended_trials,
+    long_settings,
+    searched,
+    settings,
+    some_rows,
+)
 from tests.property.histories import bits, make_history
+from tests.unit.trainer.backtest.small import here
+from trainer.backtest.contenders import RECIPE
+from trainer.backtest.fits import Fit, margins
 from trainer.cluster import connected
-from trainer.config import RaySettings
+from trainer.config import BacktestSettings, RaySettings
+from trainer.recipe import Recipe
 from trainer.search import SearchResult
 from trainer.shards import replay_of
 
@@ -49,21 +60,21 @@ class Gathering(Heard):
         super().step(name, done, total, detail)
         deadline = time.monotonic() + 15
         while self.busy < WORKERS and time.monotonic() < deadline:
-            self.busy = max(self.busy, len(with_trials(self.cluster)))
+            self.busy = max(self.busy, len(at_work(self.cluster)))
             time.sleep(0.05)
 
 
 class Killing(Heard):
-    """Kills the first node that is seen to run a trial."""
+    """Kills the first node that is seen to run a trial, or a fit."""
 
-    def __init__(self, cluster: Cluster) -> None:
+    def __init__(self, cluster: Cluster, what: str = TRIAL) -> None:
         super().__init__()
-        self.cluster, self.killed = cluster, False
+        self.cluster, self.what, self.killed = cluster, what, False
 
     def step(self, name: str, done: int, total: int, detail: str = "") -> None:
         """Keeps the step, and kills."""
         super().step(name, done, total, detail)
-        running = with_trials(self.cluster)
+        running = at_work(self.cluster, self.what)
         if running and not self.killed:
             self.killed = True
             self.cluster.remove_node(running[0], allow_graceful=False)
@@ -128,6 +139,24 @@ def test_a_search_goes_on_when_its_driver_was_killed(cluster: Cluster, tmp_path:
     after = ended_trials(tmp_path)
     assert 1 <= len(before) < len(after) == 4
     assert {name: after[name] for name in before} == before
+
+
+def test_a_node_killed_in_mid_backtest_costs_only_the_time_of_its_fits(cluster: Cluster) -> None:
+    features, label = some_rows(ROWS, 3)
+    rows = {"features": features, "event_time_us": np.arange(ROWS, dtype=np.int64)}
+    judged, recipe = np.arange(500, dtype=np.int64), Recipe.shipped().parameters | {"rounds": 60}
+    fits = [Fit(RECIPE, 0, end, end, label[:end], judged) for end in range(ROWS // 2, ROWS, 1_000)]
+    chosen, killing = BacktestSettings(cpus_per_fit=1), Killing(cluster, FIT)
+    try:
+        found = margins(
+            fits, rows, recipe, chosen, RaySettings(address=cluster.address, ship_code=False), killing
+        )
+    finally:
+        if killing.killed:
+            add_worker(cluster)
+    assert killing.killed
+    for margin, expected in zip(found, here(fits, rows, recipe, chosen), strict=True):
+        assert np.array_equal(bits(margin), bits(expected))
 
 
 def test_shards_replayed_on_the_nodes_give_the_bits_of_one_process(cluster: Cluster) -> None:
