@@ -74,25 +74,6 @@ def auc_roc(label: Flags, score: npt.NDArray[np.floating]) -> Weighted:
     return figure
 
 
-def value_recall(amount: Float64) -> Statistic:
-    """Gives the statistic of the share of stolen money in rows that raise an alert.
-
-    amount: float64 [n], of one currency. The statistic's score is the alert itself: above 0 raises one.
-    """
-
-    def statistic(label: Flags, score: npt.NDArray[np.floating]) -> Weighted:
-        stolen = np.where(label, amount, 0.0)
-        caught = np.where(score > 0, stolen, 0.0)
-
-        def figure(weight: Float64) -> float:
-            total = float(np.dot(weight, stolen))
-            return float(np.dot(weight, caught)) / total if total > 0 else float("nan")
-
-        return figure
-
-    return statistic
-
-
 def value_recall_at(amount: Float64, alerts: float) -> Statistic:
     """Gives the statistic of the share of stolen money in the `alerts` rows that score highest.
 

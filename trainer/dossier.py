@@ -13,7 +13,7 @@ from trainer.card import Evidence, TestWindow, documents
 from trainer.checks import CheckReport
 from trainer.config import DataSettings, TrainerSettings
 from trainer.dataset import Dataset
-from trainer.evaluate import REPLICATES
+from trainer.evaluate import INTERVAL_NOTE
 from trainer.examination import Examination
 from trainer.gate import Champion
 from trainer.leakage import LeakageReport
@@ -24,7 +24,6 @@ from trainer.source import Source
 from trainer.trials import Choice, SearchResult, trials_as_json
 from trainer.windows import Windows
 
-_INTERVALS = f"95 % of {REPLICATES} bootstrap replicates that draw accounts with replacement"
 _REASONS = {
     "xgboost": "Exact path-dependent TreeSHAP over all trees (Lundberg and others, 2020); contributions and "
     "base add up to the model's margin.",
@@ -74,7 +73,7 @@ def dossier(
         sources=_sources(settings.data),
         importance=model.importance,
         intervals={name: (i.value, i.low, i.high) for name, i in found.intervals.items()},
-        interval_note=_INTERVALS,
+        interval_note=INTERVAL_NOTE,
         quality=quality,
         checks=checks.document(),
         trials=_trials(searched, choice),

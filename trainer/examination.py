@@ -20,7 +20,6 @@ from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdic
 from trainer.latency import microseconds_a_row
 from trainer.segments import SegmentFigures, segment_figures
 from trainer.split import Split
-from trainer.thresholds import costs_per_day
 from trainer.windows import Windows
 
 
@@ -65,11 +64,8 @@ def examine(
     test, days, window_rows = rows.test, settings.split.test_days, split.test
     inputs = model.inputs(test)
     probability = run(session(model.onnx), inputs)
-    metrics = evaluate.figures(test.label, probability, test.amount, days, model.thresholds)
-    if settings.thresholds.method == "cost":
-        metrics |= costs_per_day(
-            test.label, probability, test.amount, days, model.thresholds, settings.thresholds
-        )
+    costs = settings.thresholds if settings.thresholds.method == "cost" else None
+    metrics = evaluate.figures(test.label, probability, test.amount, days, model.thresholds, costs)
     window = JudgingWindow.of(dataset, window_rows, split.test_start_us, split.test_end_us, until_us)
     moved = drifts(rows.training.features[:, model.columns], inputs, model.feature_names)
     champion = gate.live_champion(Registry(settings.registry), window)
@@ -86,7 +82,13 @@ def examine(
         probability=probability,
         metrics=metrics | microseconds_a_row(model.onnx, inputs),
         intervals=evaluate.intervals(
-            test.label, probability, test.amount, model.thresholds, dataset.account[window_rows]
+            test.label,
+            probability,
+            test.amount,
+            days,
+            model.thresholds,
+            dataset.account[window_rows],
+            costs,
         ),
         # The score's own drift is between two windows that taught nothing: on what it learnt from, a model
         # is surer than it ever is again.

@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.bundle import Thresholds
+from trainer.bootstrap import Weighted
+from trainer.figures import per_day
 from trainer.judging_settings import ThresholdSettings
 
 Float32 = npt.NDArray[np.float32]
@@ -39,9 +41,13 @@ class RowCosts:
         wrong = settings.wrong_decline_cost + settings.wrong_decline_share * amount
         return cls(lost, settings.investigation_cost + left, (1.0 - fraud) * wrong)
 
+    def by_row(self, reviewed: Flags, declined: Flags) -> Float64:
+        """Gives the costs, float64 [n], when these rows are looked at, of which those are stopped at once."""
+        return np.where(declined, self.decline, np.where(reviewed, self.review, self.approve))
+
     def total(self, reviewed: Flags, declined: Flags) -> float:
-        """Adds up the costs when these rows are looked at, of which those are stopped at once."""
-        return float(np.where(declined, self.decline, np.where(reviewed, self.review, self.approve)).sum())
+        """Adds these costs up."""
+        return float(self.by_row(reviewed, declined).sum())
 
 
 def choose(
@@ -69,13 +75,16 @@ def costs_per_day(
     days: float,
     chosen: Thresholds,
     settings: ThresholdSettings,
-) -> dict[str, float]:
-    """Gives what thresholds cost a day on a window, and what doing nothing would have; of any method."""
+) -> dict[str, Weighted]:
+    """Gives what thresholds cost a day on a window, and what doing nothing would have; of any method.
+
+    By name, each as a function of the rows' weights, float64 [n].
+    """
     costs = RowCosts.of(label, amount, settings)
     reviewed, declined = _decisions(probability, chosen.review, chosen.decline)
     return {
-        "cost_per_day": costs.total(reviewed, declined) / days,
-        "cost_per_day_of_doing_nothing": float(costs.approve.sum()) / days,
+        "cost_per_day": per_day(costs.by_row(reviewed, declined), days),
+        "cost_per_day_of_doing_nothing": per_day(costs.approve, days),
     }
 
 

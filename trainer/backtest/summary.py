@@ -12,10 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.backtest.contenders import RECIPE
-from trainer.backtest.metrics import WITHOUT_INTERVAL, figures
+from trainer.backtest.metrics import figures
 from trainer.backtest.run import Round
 from trainer.bootstrap import Float64, Interval, weights
 from trainer.config import BacktestSettings
+from trainer.figures import WITHOUT_INTERVAL
 
 
 @dataclass(frozen=True, slots=True)

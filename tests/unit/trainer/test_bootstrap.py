@@ -41,7 +41,6 @@ def test_a_row_that_weighs_twice_counts_as_two_rows() -> None:
     for statistic, again in (
         (bootstrap.average_precision, bootstrap.average_precision),
         (bootstrap.auc_roc, bootstrap.auc_roc),
-        (bootstrap.value_recall(amount), bootstrap.value_recall(amount[copies])),
         (bootstrap.value_recall_at(amount, 20), bootstrap.value_recall_at(amount[copies], 20)),
     ):
         copied = again(label[copies], score[copies])(np.ones(len(copies)))
@@ -58,7 +57,11 @@ def test_value_recall_at_counts_the_money_in_the_highest_scores() -> None:
 def test_figures_that_need_a_fraud_are_nan_without_one() -> None:
     label, score, _ = rows(20, 0)
     none = np.zeros_like(label)
-    for statistic in (bootstrap.average_precision, bootstrap.auc_roc, bootstrap.value_recall(np.ones(20))):
+    for statistic in (
+        bootstrap.average_precision,
+        bootstrap.auc_roc,
+        bootstrap.value_recall_at(np.ones(20), 5),
+    ):
         assert math.isnan(statistic(none, score)(np.ones(20)))
 
 

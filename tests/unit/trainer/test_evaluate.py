@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import time
+
 import numpy as np
 import pytest
 
 from kuntur.bundle import Thresholds
-from trainer.evaluate import average_precision, calibration_error, figures, intervals
+from trainer.evaluate import INTERVAL_NOTE, average_precision, calibration_error, figures, intervals
+from trainer.judging_settings import ThresholdSettings
 
 
 def floats(*values: float) -> np.ndarray:
@@ -58,15 +61,53 @@ def test_average_precision_without_fraud_is_0() -> None:
     assert average_precision(np.array([False, False]), floats(0.1, 0.2)) == 0
 
 
-def test_intervals_are_around_the_figures_of_the_same_names() -> None:
+Window = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+CHOSEN = Thresholds(review=0.5, decline=0.65, rationale="")
+
+
+def window(n: int = 3_000, accounts: int = 400) -> Window:
+    """Gives label, probability, amount, account."""
     chance = np.random.default_rng(6)
-    label = chance.random(3_000) < 0.05
-    probability = np.clip(0.3 * label + chance.normal(0.3, 0.15, 3_000), 0, 1).astype(np.float32)
-    amount, account = chance.lognormal(3, 1, 3_000), chance.integers(0, 400, 3_000)
-    chosen = Thresholds(review=0.5, decline=0.8, rationale="")
-    found = intervals(label, probability, amount, chosen, account, replicates=100)
-    whole = figures(label, probability, amount, 7.0, chosen)
-    assert set(found) == {"average_precision", "auc_roc", "recall", "recall_by_value"}
+    label = chance.random(n) < 0.05
+    probability = np.clip(0.3 * label + chance.normal(0.3, 0.15, n), 0, 1).astype(np.float32)
+    return label, probability, chance.lognormal(3, 1, n), chance.integers(0, accounts, n)
+
+
+def test_every_figure_that_is_an_estimate_lies_within_its_interval() -> None:
+    label, probability, amount, account = window()
+    costs = ThresholdSettings(method="cost")
+    whole = figures(label, probability, amount, 7.0, CHOSEN, costs)
+    found = intervals(label, probability, amount, 7.0, CHOSEN, account, costs, replicates=100)
+    assert set(whole) - set(found) == {"rows", "frauds", "expected_calibration_error"}
+    assert {"decline_f1", "declines_per_day", "cost_per_day"} <= set(found)
+    assert "calibration error has none" in INTERVAL_NOTE
     for name, interval in found.items():
-        assert interval.value == pytest.approx(whole[name], rel=1e-9)
-        assert interval.low < interval.value < interval.high
+        assert interval.value == whole[name], name
+        assert interval.low < interval.value < interval.high, name
+
+
+def test_the_replicates_of_alerts_a_day_are_those_of_accounts_drawn_again() -> None:
+    # All alerts are of one account of two: it is drawn 0, 1 or 2 times, twice in a quarter of the draws.
+    label, probability = np.array([True, False, False]), floats(0.9, 0.8, 0.1)
+    account = np.array([4, 4, 7])
+    chosen = Thresholds(review=0.5, decline=1, rationale="")
+    found = intervals(label, probability, np.ones(3), 2.0, chosen, account, replicates=200)
+    alerts = found["alerts_per_day"]
+    assert (alerts.value, alerts.low, alerts.high) == (1.0, 0.0, 2.0)
+
+
+def test_a_share_of_nothing_is_0_without_an_interval() -> None:
+    label, probability, amount, account = window(300)
+    chosen = Thresholds(review=0.5, decline=1, rationale="")
+    probability = np.minimum(probability, np.float32(0.9))
+    found = intervals(label, probability, amount, 7.0, chosen, account, replicates=20)
+    assert found["decline_precision"].value == 0
+    assert np.isnan([found["decline_precision"].low, found["decline_precision"].high]).all()
+    assert (found["decline_recall"].low, found["decline_recall"].high) == (0, 0)
+
+
+def test_two_hundred_replicates_of_sixty_thousand_rows_take_two_seconds_at_the_most() -> None:
+    label, probability, amount, account = window(60_000, accounts=5_000)
+    start = time.process_time()
+    intervals(label, probability, amount, 7.0, CHOSEN, account, replicates=200)
+    assert time.process_time() - start < 2

@@ -119,7 +119,8 @@ def test_no_other_pair_of_thresholds_is_cheaper(
         for decline in candidates
         if decline >= review
     )
-    found = costs_per_day(label, probability, amount, 1.0, chosen, settings)["cost_per_day"]
+    figures = costs_per_day(label, probability, amount, 1.0, chosen, settings)
+    found = figures["cost_per_day"](np.ones(len(label)))
     assert found <= cheapest + 1e-6 or (probability == 1).any()
 
 
@@ -162,5 +163,6 @@ def test_the_rationale_of_costs_tells_the_matrix_the_alerts_and_both_costs() -> 
 def test_costs_a_day_are_given_for_thresholds_of_any_method() -> None:
     label, probability = np.array([True, False]), floats(0.9, 0.1)
     chosen = Thresholds(review=0.5, decline=0.95, rationale="")
-    found = costs_per_day(label, probability, np.array([100.0, 1.0]), 2.0, chosen, ThresholdSettings())
+    figures = costs_per_day(label, probability, np.array([100.0, 1.0]), 2.0, chosen, ThresholdSettings())
+    found = {name: figure(np.ones(2)) for name, figure in figures.items()}
     assert found == {"cost_per_day": (15 + 10) / 2, "cost_per_day_of_doing_nothing": 50.0}

@@ -12,9 +12,10 @@ from sklearn import metrics as reference
 
 from kuntur.bundle import Thresholds
 from trainer.backtest.card_precision import CardDays
-from trainer.backtest.metrics import BINS, figures, reliability
+from trainer.backtest.metrics import figures, reliability
 from trainer.backtest.scored import Scored, ranked_probability
 from trainer.evaluate import calibration_error
+from trainer.evaluate import figures as figures_of_the_manifest
 
 THRESHOLDS = Thresholds(review=0.5, decline=0.8, rationale="")
 
@@ -89,7 +90,7 @@ def test_figures_are_those_of_scikit_learn() -> None:
         "average_precision": reference.average_precision_score(rows.label, rows.score),
         "brier": reference.brier_score_loss(rows.label, rows.score),
         "log_loss": reference.log_loss(rows.label, np.clip(rows.score, 1e-12, 1 - 1e-12)),
-        "expected_calibration_error": calibration_error(rows.label, rows.score.astype(np.float32), BINS),
+        "expected_calibration_error": calibration_error(rows.label, rows.score.astype(np.float32)),
     }
     for name, threshold in (("review", 0.5), ("decline", 0.8)):
         alert = rows.score >= threshold
@@ -103,6 +104,20 @@ def test_figures_are_those_of_scikit_learn() -> None:
         }
     assert found.pop("card_precision@10") == pytest.approx(slow_card_precision(rows, 10))
     assert found == pytest.approx(wanted, abs=1e-7)
+
+
+def test_figures_are_those_of_the_manifest_under_other_names() -> None:
+    rows = scored()
+    found = {name: figure(np.ones(len(rows))) for name, figure in figures(rows, THRESHOLDS, 10).items()}
+    manifest = figures_of_the_manifest(
+        rows.label, rows.score.astype(np.float32), rows.amount, rows.days, THRESHOLDS
+    )
+    renamed = {"declines_per_day": "decline_alerts_per_day"} | {
+        name: f"review_{name}"
+        for name in ("alerts_per_day", "precision", "recall", "recall_by_value", "f1", "accuracy")
+    }
+    for name in set(manifest) - {"rows", "frauds"}:
+        assert manifest[name] == found[renamed.get(name, name)], name
 
 
 def test_a_row_that_weighs_as_two_counts_as_two_in_every_figure() -> None:
