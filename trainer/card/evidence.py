@@ -67,9 +67,10 @@ class Evidence:
     importance: npt.NDArray[np.float64] | None = None
     """Weight of each of `feature_names`, float64 [features], adding up to 1."""
     intervals: Mapping[str, tuple[float, float, float]] | None = None
-    """(value, low, high) of the figures that have an interval, by the names of `metrics`."""
+    """(value, low, high) of the figures that have an interval, by the names of `metrics`; low and
+    high are NaN where the window has nothing of which a figure is a share."""
     interval_note: str = ""
-    """How the intervals were made: level, replicates, what was drawn together."""
+    """How the intervals were made: level, replicates, what was drawn together, what has none and why."""
     quality: Mapping[str, Any] | None = None
     """`quality_profile` of the table."""
     checks: Mapping[str, Any] | None = None

@@ -230,7 +230,7 @@ class Evaluation(_Part):
     intervals: dict[str, Interval] | None
     """Bootstrap intervals by name of the figure."""
     interval_note: str
-    """How they were made."""
+    """How they were made, and which figures have none and why."""
     thresholds: Threshold
     """Where the advice changes."""
     curves: Curves | None

@@ -8,8 +8,9 @@ import pytest
 
 from trainer.card import documents
 from trainer.card.page import SECTIONS, timeline
+from trainer.card.words import figure, label
 
-from .card_evidence import HOSTILE, bare, champion, full
+from .card_evidence import HOSTILE, bare, champion, full, window_intervals
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "wbr"}
 
@@ -106,6 +107,38 @@ def test_what_was_not_made_is_said(bare_page: Page) -> None:
         assert part in text
     assert text.count("not made in this run") >= 10
     assert "No model was live before" in text
+
+
+def row_of(source: str, title: str) -> list[str]:
+    """Gives the cells of a figure of the performance table: value, interval."""
+    section = source[source.index('<section id="performance"') :]
+    cell = '<td class="n">([^<]*)</td>'
+    row = re.search(f'<th scope="row">{re.escape(title)}</th>{cell}{cell}', section)
+    assert row is not None, title
+    return list(row.groups())
+
+
+def test_every_figure_stands_beside_its_interval(source: str) -> None:
+    without = {"rows", "frauds", "expected_calibration_error"}
+    for name, value in bare().metrics.items():
+        shown, between = row_of(source, label(name))
+        assert shown == figure(value, name)
+        if name in without:
+            assert between == "–", name
+        else:
+            _, low, high = window_intervals()[name]
+            assert between == f"{figure(low, name)} to {figure(high, name)}", name
+    assert "calibration error has none, since" in source
+    headline = re.search(r"<dt>alerts a day</dt><dd>[^<]*<small>([^<]*)</small>", source)
+    assert headline is not None
+    assert headline[1] == row_of(source, "alerts a day")[1]
+
+
+def test_an_interval_that_no_replicate_has_is_a_dash() -> None:
+    nothing = full(intervals={"precision": (0.0, float("nan"), float("nan"))})
+    source = documents(nothing)["model_card.html"].decode()
+    assert row_of(source, "precision")[1] == "–"
+    assert "<small>–</small>" in source
 
 
 def test_verdict_rollback_and_exceptions_stand_on_the_page(page: Page) -> None:
