@@ -32,8 +32,6 @@ from trainer.tracking import Recorder, recorder
 from trainer.trials import Choice, SearchResult
 from trainer.windows import Window, Windows, windows
 
-DEFAULT_LABEL_DELAY_DAYS = 14.0
-
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
@@ -68,7 +66,7 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     compute = replay_of(settings.ray, len(table))
     dataset = build(table, secret, _counter(progress, len(table)), compute)
     until_us = round(source.until.timestamp() * 1_000_000)
-    split = cut(dataset.event_time_us, until_us, settings.split, _label_delay_days(source, settings))
+    split = cut(dataset.event_time_us, until_us, settings.split, source.delay_days(settings.split))
     rows, names = _rows(dataset, split, until_us, progress)
     progress.note("Looking for columns that give the label away")
     leakage_report = leakage.check(table, secret, dataset, split.train, settings.leakage)
@@ -161,12 +159,6 @@ def _record(
         record.artefact(f"{DOCUMENTS}/{name}", content)
     record.artefact(MANIFEST, (registry.bundle_path(version) / MANIFEST).read_bytes())
     record.model_version(version, registry.bundle_path(version))
-
-
-def _label_delay_days(source: Source, settings: TrainerSettings) -> float:
-    if settings.split.label_delay_days is not None:
-        return settings.split.label_delay_days
-    return DEFAULT_LABEL_DELAY_DAYS if source.label_delay_days is None else source.label_delay_days
 
 
 def _counter(progress: Progress, total: int) -> Any:

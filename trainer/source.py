@@ -10,12 +10,14 @@ from typing import Any
 import polars as pl
 
 from kuntur.tables import Mapping, Table, read, read_frame
-from trainer.config import TrainerSettings
+from trainer.config import SplitSettings, TrainerSettings
 from trainer.journal import read_journal
 from trainer.labels import known_at
 from trainer.postgres import fetch, source_name
 from trainer.progress import Progress
 from trainer.split import TooLittleHistoryError
+
+DEFAULT_LABEL_DELAY_DAYS = 14.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,12 @@ class Source:
     table: Table
     until: datetime
     label_delay_days: float | None
+
+    def delay_days(self, split: SplitSettings) -> float:
+        """Gives the days that labels need to arrive: as set, else as the source says, else 14."""
+        if split.label_delay_days is not None:
+            return split.label_delay_days
+        return DEFAULT_LABEL_DELAY_DAYS if self.label_delay_days is None else self.label_delay_days
 
 
 def read_source(settings: TrainerSettings, progress: Progress, *, in_hindsight: bool = False) -> Source:

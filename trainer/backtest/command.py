@@ -67,6 +67,9 @@ def backtest(
     Each fold learns from what was known at the start of its test. Nothing is published.
 
     Example: kuntur-trainer backtest data.parquet --folds 4 --output scored.parquet --json figures.json
+
+    Exit codes: 0 judged, 2 not carried out, such as for data that fail a check or a column that gives the
+    label away, 130 interrupted.
     """
     options: dict[str, Any] = {
         "data": {

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pytest
 
 from kuntur.tables import Mapping
 from tests.unit.trainer.samples import Heard
-from trainer.config import load
+from trainer.config import SplitSettings, load
 from trainer.source import Source, read_source
 from trainer.split import TooLittleHistoryError
 
@@ -40,6 +41,13 @@ def test_a_bound_with_a_zone_keeps_it(tmp_path: Path) -> None:
     found = source(tmp_path, until=MIDNIGHT.replace(tzinfo=UTC))
     assert found.table.frame["transaction_id"].to_list() == ["1", "2"]
     assert found.until == datetime(2018, 8, 1, tzinfo=UTC)
+
+
+def test_labels_need_the_days_that_are_set_or_that_the_mapping_says_or_else_two_weeks(tmp_path: Path) -> None:
+    found = source(tmp_path)
+    assert found.delay_days(SplitSettings(label_delay_days=0)) == 0
+    assert found.delay_days(SplitSettings()) == 7
+    assert replace(found, label_delay_days=None).delay_days(SplitSettings()) == 14
 
 
 def test_no_bound_stays_none() -> None:

@@ -75,7 +75,7 @@ def test_an_interrupt_is_told_with_an_exit_code_of_its_own(
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(app, "read_source", interrupted)
+    monkeypatch.setattr(app, "prepared", interrupted)
     result = invoke("backtest", transactions, "--work", tmp_path)
     assert result.exit_code == 130
     assert "interrupted; nothing was written" in result.output
