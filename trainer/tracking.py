@@ -41,10 +41,10 @@ class Recorder:
         """Takes parameters; those of nested mappings are named by their path, such as search.trials."""
 
     def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
-        """Takes figures; step: number of the fold or trial that they are of. None is passed over."""
+        """Takes figures; step: of what they belong to, 0 when unset. None is passed over."""
 
     def series(self, values: Mapping[str, Sequence[float | None]]) -> None:
-        """Takes figures of steps 0, 1, 2, ..., such as those of all trials, at once."""
+        """Takes figures of steps 0, 1, 2, ..., such as those of all folds or trials, at once."""
 
     def tags(self, values: Mapping[str, str]) -> None:
         """Takes what the run can be found by."""

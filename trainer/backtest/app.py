@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from trainer.backtest.contenders import RECIPE
 from trainer.backtest.document import as_json, document
 from trainer.backtest.fits import Fitting, margins
 from trainer.backtest.plots import write_plots
@@ -16,17 +17,32 @@ from trainer.backtest.run import Round, backtest, scored_rows
 from trainer.backtest.summary import Summary, summarise
 from trainer.config import TrainerSettings
 from trainer.progress import Progress
+from trainer.publish import git_revision
 from trainer.recipe import Recipe
+from trainer.tracking import Recorder, recorder
 
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
     """What a backtest came to; scored: the recipe's test rows; document: all figures, ready for JSON."""
 
+    recipe: Recipe
     rounds: list[Round]
     summary: Summary
     scored: pl.DataFrame
     document: dict[str, Any]
+
+    def tell(self, record: Recorder) -> None:
+        """Tells a recorder the recipe, its mean figures, and as steps those of each fold."""
+        figures = self.summary.figures[RECIPE]
+        record.parameters(self.recipe.parameters)
+        record.metrics({name: figure.mean.value for name, figure in figures.items()})
+        record.series(
+            {f"fold_{name}": [fold.value for fold in figure.folds] for name, figure in figures.items()}
+        )
+        record.tags({"data_hash": self.document["data"]["sha256"], "git_revision": git_revision()})
+        record.artefact("figures.json", as_json(self.document))
+        record.artefact("recipe.toml", self.recipe.document().encode())
 
 
 def run(
@@ -35,9 +51,16 @@ def run(
     """Reads the source with every label that became known, and judges a recipe on its folds.
 
     recipe_path: the shipped recipe when None; fitting: carries the fits out, on Ray unless told otherwise.
-    Raises what `Recipe.read`, `prepared` and `backtest` raise.
+    Raises what `Recipe.read`, `prepared` and `backtest` raise, TrackingError.
     """
     recipe = Recipe.shipped() if recipe_path is None else Recipe.read(recipe_path)
+    with recorder(settings.tracking, "backtest", work=settings.work, note=progress.note) as record:
+        found = _judged(recipe, settings, progress, fitting)
+        found.tell(record)
+    return found
+
+
+def _judged(recipe: Recipe, settings: TrainerSettings, progress: Progress, fitting: Fitting) -> Backtest:
     data = prepared(settings, progress)
     rounds = backtest(
         data.table, data.dataset, data.history, data.folds, recipe.parameters, data.delay_days,
@@ -47,6 +70,7 @@ def run(
         rounds, settings.backtest, lambda done, total: progress.step("Resampling accounts", done, total)
     )
     return Backtest(
+        recipe,
         rounds,
         summary,
         scored_rows(data.table, rounds),

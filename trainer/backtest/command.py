@@ -68,8 +68,8 @@ def backtest(
 
     Example: kuntur-trainer backtest data.parquet --folds 4 --output scored.parquet --json figures.json
 
-    Exit codes: 0 judged, 2 not carried out, such as for data that fail a check or a column that gives the
-    label away, 130 interrupted.
+    Exit codes: 0 judged, 2 not carried out (a fold outside the data, data that
+    fail a check, a column that gives the label away), 130 interrupted.
     """
     options: dict[str, Any] = {
         "data": {

@@ -63,8 +63,8 @@ def tune(
     Example: kuntur-trainer tune data.parquet --train-start 2024-03-01 --train-start 2024-03-08
     --trials 40 --output recipe.toml --history search.json
 
-    Exit codes: 0 written, 1 no trial gave a result, 2 not carried out, such as for data that fail a check or
-    a column that gives the label away, 130 interrupted.
+    Exit codes: 0 written, 1 no trial gave a result, 2 not carried out (data that
+    fail a check, a column that gives the label away), 130 interrupted.
     """
     options: dict[str, Any] = {
         "data": {

@@ -12,8 +12,10 @@ from trainer.backtest.prepared import prepared
 from trainer.config import TrainerSettings
 from trainer.problem import Problem
 from trainer.progress import Progress
+from trainer.publish import git_revision
 from trainer.recipe import Recipe, checked
 from trainer.search import search
+from trainer.tracking import Recorder, recorder
 from trainer.trials import Choice, SearchResult, trials_as_json
 from trainer.tuning.rows import problem_of
 
@@ -68,21 +70,49 @@ class Tuning:
             "trials": json.loads(trials_as_json(self.found)),
         }
 
+    def history(self) -> bytes:
+        """Gives the document as text."""
+        return (json.dumps(self.document(), indent=1) + "\n").encode()
+
     def write(self, recipe: Path, history: Path | None) -> list[Path]:
         """Writes the recipe with its figures as comments, and the history; gives the paths."""
         self.recipe.write(recipe, self.notes())
         if history is None:
             return [recipe]
-        history.write_text(json.dumps(self.document(), indent=1) + "\n", encoding="utf-8")
+        history.write_bytes(self.history())
         return [recipe, history]
+
+    def tell(self, record: Recorder) -> None:
+        """Tells a recorder the recipe and its figure, and as steps those of its trial's folds and all trials.
+
+        The folds' are of the trial at its best, which may have more rounds than the recipe.
+        """
+        record.parameters(self.recipe.parameters)
+        record.metrics({"average_precision": self.choice.average_precision})
+        record.series(
+            {
+                "fold_average_precision": self.choice.trial.folds,
+                "trial_average_precision": [trial.average_precision for trial in self.found.trials],
+            }
+        )
+        record.tags({"data_hash": self.data["sha256"], "git_revision": git_revision()})
+        record.artefact("recipe.toml", self.recipe.document(self.notes()).encode())
+        record.artefact("search.json", self.history())
 
 
 def tune(settings: TrainerSettings, progress: Progress) -> Tuning:
     """Searches a recipe on the folds that the settings of the backtest name.
 
     A trial's score is its mean average precision over the folds, with the same number of rounds on each.
-    Raises what `prepared` and `search` raise.
+    Raises what `prepared` and `search` raise, TrackingError.
     """
+    with recorder(settings.tracking, "tune", work=settings.work, note=progress.note) as record:
+        found = _tuned(settings, progress)
+        found.tell(record)
+    return found
+
+
+def _tuned(settings: TrainerSettings, progress: Progress) -> Tuning:
     problem, folds, data = _problem(settings, progress)
     judged = sum(len(fold.test) for fold in folds)
     progress.note(

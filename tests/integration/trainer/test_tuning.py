@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
+from tests.unit.trainer.test_tracking import client, runs
 from trainer.config import TrainerSettings
 from trainer.recipe import Recipe
 from trainer.synthetic import SyntheticConfig, write
@@ -31,6 +32,7 @@ def test_a_tuning_writes_a_recipe_with_its_figures_and_everything_that_was_tried
                 "columns": [0, 20],
             },
             "ray": {"object_store_bytes": OBJECT_STORE_BYTES, "replay": "local"},
+            "tracking": {"enabled": True},
             "work": str(tmp_path / "work"),
         }
     )
@@ -53,3 +55,10 @@ def test_a_tuning_writes_a_recipe_with_its_figures_and_everything_that_was_tried
         len(fold.training) for fold in found.folds
     ]
     assert heard.steps[-1][:2] == (2, 2)
+
+    (run,) = runs(settings.work, "tune")
+    assert run.info.status == "FINISHED"
+    assert run.data.metrics["average_precision"] == found.choice.average_precision
+    assert run.data.tags["data_hash"] == history["data"]["sha256"]
+    folds = client(settings.work).get_metric_history(run.info.run_id, "fold_average_precision")
+    assert [(entry.step, entry.value) for entry in folds] == list(enumerate(found.choice.trial.folds))
