@@ -16,8 +16,8 @@ _ADDRESS = typer.Option(help="HOST:PORT of a Ray cluster's head; Ray on this mac
 
 
 def features(
-    files: Annotated[list[str], typer.Argument(help="CSV, Parquet or JSON lines; globs too.")],
     output: Annotated[Path, typer.Option(help="New directory for the parts, which all nodes share.")],
+    files: Annotated[list[str] | None, typer.Argument(help="CSV, Parquet or JSON lines; globs too.")] = None,
     config: Annotated[Path | None, _CONFIG] = None,
     mapping: Annotated[
         str | None, typer.Option(help="kuntur, handbook, or the path of a mapping file.")
@@ -30,6 +30,8 @@ def features(
     ray_address: Annotated[str | None, _ADDRESS] = None,
 ) -> None:
     """Computes the features of a history on all nodes and writes them as Parquet, for data above one memory.
+
+    The history is in files, or in the PostgreSQL source that --config names.
 
     Example: kuntur-trainer features data.parquet --output /shared/features --ray-address head:6379
     """
@@ -44,8 +46,10 @@ def features(
     from trainer.source import read_source
     from trainer.split import TooLittleHistoryError
 
-    data = {"paths": tuple(files), "mapping": mapping, "until": until}
+    data = {"paths": tuple(files) if files else None, "mapping": mapping, "until": until}
     settings = settings_of(config, given({"data": data, "ray": {"address": ray_address}}))
+    if not settings.data.chosen:
+        raise fault("nothing to compute from: give files, or name a source in --config")
     faults = (ClusterError, DistributedError, TooLittleHistoryError, JournalError, PostgresError)
     with told(*faults), Terminal(console) as progress:
         table = read_source(settings, progress).table
