@@ -123,6 +123,12 @@ class CheckSettings(_Section):
     max_account_share: float = Field(default=0.1, ge=0, le=1)
     """Share of all transactions that one account may have."""
 
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.min_fraud_share > self.max_fraud_share:
+            raise ValueError("min_fraud_share must not be above max_fraud_share")
+        return self
+
 
 class SplitSettings(_Section):
     """How time is cut. Never at random."""

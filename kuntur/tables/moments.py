@@ -27,7 +27,7 @@ def time(column: pl.Expr, dtype: pl.DataType, written: TimeFormat, *, day_ends: 
     day_ends: whether a date without a time of day is the end of that local day, not its start.
     """
     if isinstance(dtype, pl.Datetime):
-        moment = column.dt.cast_time_unit("us")
+        moment = within_reach(column, dtype).dt.cast_time_unit("us")
         return moment.dt.convert_time_zone("UTC") if dtype.time_zone else _in_zone(moment, written.zone)
     if dtype == pl.Date:
         return _of_day(column, written.zone, ends=day_ends)
@@ -41,6 +41,13 @@ def time(column: pl.Expr, dtype: pl.DataType, written: TimeFormat, *, day_ends: 
     if _GIVES_HOUR.isdisjoint(_DIRECTIVE.findall(written.format)):
         return _of_day(value.str.to_date(written.format, strict=False), written.zone, ends=day_ends)
     return _in_zone(value.str.to_datetime(written.format, time_unit="us", strict=False), written.zone)
+
+
+def within_reach(column: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
+    """Gives times with null for those beyond the year 9999 either way, at which Polars itself would stop."""
+    furthest = _LAST_SECOND * {"ns": 1_000_000_000, "us": 1_000_000, "ms": 1_000}[dtype.time_unit]
+    ticks = min(furthest, 2**63 - 1)
+    return pl.when(column.to_physical().is_between(-ticks, ticks)).then(column)
 
 
 def _epoch(column: pl.Expr, dtype: pl.DataType, factor: int) -> pl.Expr:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import polars as pl
 
 from kuntur.tables import rejects
+from kuntur.tables.moments import within_reach
 from kuntur.tables.rules import Reason
 from kuntur.tables.scan import SourceFile
 
@@ -55,5 +56,14 @@ def _value(file: SourceFile, fault: Fault, columns: dict[str, str], where: pl.Se
         ).to_series()
         return pl.col(_ROW).replace_strict(ragged["row"], said, return_dtype=pl.String)
     if field in columns:
-        return pl.col(columns[field]).cast(pl.String, strict=False).fill_null("")
+        return _text(columns[field], file.schema[columns[field]])
     return pl.lit("")
+
+
+def _text(name: str, dtype: pl.DataType) -> pl.Expr:
+    column = pl.col(name)
+    if isinstance(dtype, pl.Datetime):  # a time that no calendar holds, as the number that it is
+        return pl.coalesce(
+            within_reach(column, dtype).cast(pl.String), column.to_physical().cast(pl.String), pl.lit("")
+        )
+    return column.cast(pl.String, strict=False).fill_null("")

@@ -125,6 +125,24 @@ def test_a_value_that_cannot_be_read_is_rejected_and_never_taken_for_unset(
     assert (written["reason"], written["field"], written["value"]) == ("unparseable", field, value)
 
 
+@pytest.mark.parametrize("ticks", [2**63 - 1, -(2**63) + 1])
+@pytest.mark.parametrize("zone", [None, "UTC", "America/Lima"])
+@pytest.mark.parametrize("unit", ["ms", "us"])
+@pytest.mark.parametrize("field", ["event_time", "reported_time"])
+def test_a_time_that_no_calendar_holds_is_rejected_as_the_number_that_it_is(
+    tmp_path: Path, field: str, unit: Any, zone: str | None, ticks: int
+) -> None:
+    path, report = tmp_path / "far.parquet", tmp_path / "rejects.csv"
+    frame = rows({}, {}, {})
+    times = [*frame[field].cast(pl.Datetime(unit)).to_physical().to_list()[:2], ticks]
+    far = pl.Series(field, times, dtype=pl.Int64).cast(pl.Datetime(unit, zone))
+    frame.with_columns(far).write_parquet(path)
+    table = read([str(path)], KUNTUR, max_reject_share=1, reject_path=report)
+    assert len(table) == 2
+    written = pl.read_csv(report, infer_schema=False).row(0, named=True)
+    assert (written["reason"], written["field"], written["value"]) == ("unparseable", field, str(ticks))
+
+
 @pytest.mark.parametrize(
     "change",
     [

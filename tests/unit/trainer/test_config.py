@@ -68,6 +68,7 @@ def test_a_file_of_one_call_is_forgotten_in_the_next(tmp_path: Path) -> None:
         ("[data]\nmax_reject_share = 2", "data.max_reject_share"),
         ('[data]\npaths = ["a.csv"]\njournal = "journal"', "data"),
         ("[split]\ntest_days = 0", "split.test_days"),
+        ("[checks]\nmin_fraud_share = 0.5", "checks"),
         ('hash_key = "short"', "hash_key"),
     ],
 )
