@@ -121,8 +121,9 @@ def train(
 ) -> None:
     """Trains on everything known before --until, checks the export and publishes.
 
-    The model goes live if there is none, or if it is better than the live one on the newest labelled
-    transactions; else it is published as a challenger, with the verdict in words.
+    The model goes live if there is none, if it is better than the live one on the newest labelled
+    transactions, or if it passes its own tests and the live one cannot be compared; else it is published as a
+    challenger, with the verdict in words.
 
     Examples:
       kuntur-trainer train data.parquet --registry registry

@@ -84,10 +84,10 @@ def dossier(
         drift=[moved.document() for moved in found.drifts],
         segments=[segment.document() for segment in found.segments],
         verdict=found.verdict.document(),
-        live_version=found.live_version,
+        live_version=candidate.replaces,
         champion=found.champion.manifest if isinstance(found.champion, Champion) else None,
         champion_metrics=found.champion_metrics,
-        traces=_traces(found, leakage),
+        traces=_traces(version, found, leakage),
         reasons=_REASONS.get(candidate.algorithm, "") if model.explanation is not None else "",
         latency_us_per_row=candidate.metrics["microseconds_a_row_single"],
         settings=plain_settings,
@@ -120,14 +120,14 @@ def _trials(searched: SearchResult, choice: Choice) -> list[dict[str, Any]]:
     return rows
 
 
-def _traces(found: Examination, leakage: LeakageReport) -> list[str]:
+def _traces(version: str, found: Examination, leakage: LeakageReport) -> list[str]:
     traces = [
         f"{column.name} was accepted against the leakage check: {column.leaks}"
         for column in leakage.columns
         if column.leaks and column.accepted
     ]
     failed = ", ".join(finding.name for finding in found.verdict.findings if not finding.passed)
-    if failed and found.verdict.promoted:
+    if failed and found.verdict.promoted and found.live_version != version:
         how = "by force" if found.verdict.forced else "for want of a model to compare with"
         traces.append(f"published live {how}, against: {failed}")
     return traces

@@ -32,7 +32,8 @@ _SEED = 23
 INTERVAL_NOTE = (
     f"{LEVEL * 100:g} % of {REPLICATES} bootstrap replicates that draw accounts with replacement. The "
     "calibration error has none, since a resample is always less calibrated than its rows; nor have counts "
-    "of the window and times of the machine, which estimate nothing"
+    "of the window and times of the machine, which estimate nothing. A share of nothing, such as precision "
+    "without an alert, is given as 0 and has none either"
 )
 
 

@@ -107,7 +107,7 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
         registry, candidate, model.calibrate_features, model.calibrate_probability, documents,
         judged.verdict, model.explanation,
     )  # fmt: skip
-    _record(record, candidate, version, judged, found, documents, registry)
+    _record(record, candidate, version, judged, found, registry)
     return TrainingReport(
         version,
         candidate.algorithm,
@@ -141,7 +141,6 @@ def _record(
     version: str,
     judged: Examination,
     found: SearchResult,
-    documents: dict[str, bytes],
     registry: Registry,
 ) -> None:
     record.parameters(candidate.parameters)
@@ -155,10 +154,10 @@ def _record(
             "role": "champion" if judged.verdict.promoted else "challenger",
         }
     )
-    for name, content in documents.items():
-        record.artefact(f"{DOCUMENTS}/{name}", content)
-    record.artefact(MANIFEST, (registry.bundle_path(version) / MANIFEST).read_bytes())
-    record.model_version(version, registry.bundle_path(version))
+    bundle = registry.bundle_path(version)  # as it is there: one that was there before was not written again
+    for path in (*sorted((bundle / DOCUMENTS).iterdir()), bundle / MANIFEST):
+        record.artefact(str(path.relative_to(bundle)), path.read_bytes())
+    record.model_version(version, bundle)
 
 
 def _counter(progress: Progress, total: int) -> Any:

@@ -21,7 +21,7 @@ from kuntur.bundle import (
     Thresholds,
     TrainingWindow,
     feature_uses,
-    read_manifest,
+    read_bundle,
     write_bundle,
 )
 from kuntur.features import CATALOGUE, catalogue_fingerprint
@@ -88,7 +88,7 @@ def git_revision(root: Path = Path(__file__).parent) -> str:
 
 
 def model_version(candidate: Candidate) -> str:
-    """Names a model by the end of its training and the hash of what it is: the same model, the same name."""
+    """Names a model by the end of its test window and the hash of what it is."""
     digest = hashlib.sha256(candidate.onnx)
     digest.update(json.dumps([candidate.thresholds.model_dump(), candidate.data_hash]).encode())
     digest.update(json.dumps([dict(candidate.gate), candidate.replaces], sort_keys=True).encode())
@@ -99,13 +99,14 @@ def model_version(candidate: Candidate) -> str:
 def beside_live(candidate: Candidate, registry: Registry) -> Candidate:
     """Gives a candidate as it is judged now: against the live model.
 
-    The very model that is live, trained again, keeps its name and what it once replaced.
+    The very model that is live, trained again, keeps its name and what it once replaced, if its bundle is
+    whole.
     """
     live = registry.live_version()
     if live is None:
         return replace(candidate, replaces="")
     try:
-        again = replace(candidate, replaces=read_manifest(registry.bundle_path(live)).replaces)
+        again = replace(candidate, replaces=read_bundle(registry.bundle_path(live)).manifest.replaces)
     except BundleRefusedError:
         return replace(candidate, replaces=live)
     return again if model_version(again) == live else replace(candidate, replaces=live)

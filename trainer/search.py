@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -30,6 +31,7 @@ _FORMAT = 2  # of a search; raised where a change of the trainer makes a setting
 Ranking = npt.NDArray[np.intp]
 # How often a trial that failed is run again: it may have gone down with its node, or for want of memory.
 _MORE_ATTEMPTS = 1
+_NUMBERED = re.compile(r"/run_trial_[0-9a-z]+_(\d+)_[^/]*$")
 
 
 class SearchFailedError(RuntimeError):
@@ -142,7 +144,7 @@ def _tune(
 
 def _gathered(results: Iterable[Any], folds: int) -> SearchResult:
     trials, failed = [], []
-    for number, result in enumerate(results, start=1):  # Tune gives them in the order of starting
+    for number, result in enumerate(sorted(results, key=_place), start=1):
         if result.metrics and METRIC in result.metrics:
             trials.append(_as_trial(result, folds, number))
         elif result.error is not None:
@@ -150,6 +152,16 @@ def _gathered(results: Iterable[Any], folds: int) -> SearchResult:
     # A trial that was ended after some of the folds has the mean of these: no match for that of all.
     trials.sort(key=lambda trial: (-len(trial.folds), -trial.average_precision))
     return SearchResult(tuple(trials), tuple(failed))
+
+
+def _place(result: Any) -> tuple[int, str]:
+    """Gives a trial's place in the order of starting, which stands in the name of its directory.
+
+    A search that goes on gives its trials in another order.
+    """
+    path = str(result.path)
+    number = _NUMBERED.search(path)
+    return int(number[1]) if number else 0, path
 
 
 def _as_trial(result: Any, folds: int, number: int) -> Trial:

@@ -45,16 +45,17 @@ class TrialProgress(Callback):  # type: ignore[misc]  # ray has no types
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Takes the end of a trial."""
-        del iteration, trials, info
-        self._end(trial)
+        del iteration, info
+        self._end(trial, trials)
 
     def on_trial_error(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
         """Takes the failure of a trial."""
-        del iteration, trials, info
-        self._end(trial)
+        del iteration, info
+        self._end(trial, trials)
 
-    def _end(self, trial: Any) -> None:
-        self._ended.add(str(trial.trial_id))
+    def _end(self, trial: Any, trials: list[Any]) -> None:
+        # Those too that were over before this run: what it was told of them may have gone with a killed one.
+        self._ended |= {str(one.trial_id) for one in trials if one.is_finished()} | {str(trial.trial_id)}
         self._show()
 
     def _show(self) -> None:

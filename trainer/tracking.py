@@ -38,7 +38,7 @@ class Recorder:
     """Takes what a run has to tell; this one, for runs that are not tracked, keeps nothing."""
 
     def parameters(self, values: Mapping[str, Any]) -> None:
-        """Takes parameters; those of nested mappings are named by their path, such as search.trials."""
+        """Takes parameters; those of nested mappings are named by their path, such as model.depth."""
 
     def metrics(self, values: Mapping[str, float | None], step: int | None = None) -> None:
         """Takes figures; step: of what they belong to, 0 when unset. None is passed over."""

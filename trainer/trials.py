@@ -30,7 +30,8 @@ class Trial:
 
     finished: whether it ran to its end, rather than being cut short as hopeless or for want of time, or
     failing; failed: whether an error ended it, after the result that it has; folds: the average precision of
-    each fold at `rounds`; number: its place in the order of starting, from 1.
+    each fold at `rounds`; number: its place in the order of starting, from 1; 0
+    where that is not known.
     """
 
     parameters: dict[str, Any]

@@ -7,7 +7,7 @@ from datetime import datetime
 from trainer.gate.comparison import comparison_findings
 from trainer.gate.contenders import Challenger, Champion, JudgingWindow, NoChampion
 from trainer.gate.own import own_findings
-from trainer.gate.verdict import Finding, Verdict, pronounced, unopposed
+from trainer.gate.verdict import Finding, Verdict, pronounced, standing, unopposed
 from trainer.judging_settings import GateSettings
 from trainer.split import iso
 
@@ -34,7 +34,7 @@ def judge(
         return unopposed(challenger.model_version, champion.reason, champion.model_version, own, force=force)
     version = champion.manifest.model_version
     if version == challenger.model_version:
-        return unopposed(version, "it is the model that is live", "", own)
+        return standing(version, own)
     unseen = window.since(_microseconds(champion.manifest.window.train_end_time))
     fair = _fairness(champion, window, unseen, settings)
     compared = own if not fair.passed else comparison_findings(

@@ -75,6 +75,15 @@ def unopposed(
     return Verdict(True, forced, "", findings, _told(opening, findings))
 
 
+def standing(live: str, findings: tuple[Finding, ...]) -> Verdict:
+    """Gives the verdict on the very model that is live: it stays, whatever its own tests say by now."""
+    failed = ", ".join(finding.name for finding in findings if not finding.passed)
+    opening = f"{live} stays live: it is the model that is live, trained again."
+    if failed:
+        opening += f" By now it fails these tests of its own: {failed}."
+    return Verdict(True, False, "", findings, _told(opening, findings))
+
+
 def _told(opening: str, findings: tuple[Finding, ...]) -> str:
     order = sorted(findings, key=lambda finding: finding.passed)
     return "\n".join([opening, *(f"{'passed' if f.passed else 'FAILED'}: {f.text}" for f in order)])

@@ -16,7 +16,7 @@ from kuntur.tables import RejectReport, Table, canonical_schema
 from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, features, fitted, published
 from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES
-from trainer.publish import beside_live, feature_document, git_revision, golden_rows, model_version
+from trainer.publish import feature_document, git_revision, golden_rows, model_version
 from trainer.quality import quality_profile
 from trainer.trials import SearchResult, Trial, trials_as_json
 
@@ -128,11 +128,16 @@ def test_a_model_judged_against_another_has_a_name_of_its_own(tmp_path: Path) ->
     assert (verdicts[again].role, verdicts[again].replaces) == ("challenger", other)
 
 
-def test_beside_a_live_model_that_cannot_be_read_it_still_has_a_name(tmp_path: Path) -> None:
+@pytest.mark.parametrize("damaged", ["manifest.json", MODEL])
+def test_a_damaged_live_bundle_is_replaced_by_the_same_model_under_another_name(
+    tmp_path: Path, damaged: str
+) -> None:
     first = published(tmp_path)
-    (tmp_path / first / "manifest.json").write_text("{")
-    given = beside_live(candidate("logistic_regression"), Registry(tmp_path))
-    assert given.replaces == first
+    (tmp_path / first / damaged).write_text("{")
+    second = published(tmp_path)
+    assert second != first
+    assert Registry(tmp_path).live_version() == second
+    assert read_bundle(tmp_path / second).manifest.replaces == first
 
 
 def test_outside_git_there_is_no_revision(tmp_path: Path) -> None:

@@ -138,12 +138,15 @@ def test_trials_of_few_rounds_run_to_their_end() -> None:
     assert rounds_of([0.5, 0.1, 0.6, 0.4], 160) == [160] * 4
 
 
-def result(score: float | None, error: Exception | None, rounds: int = 40) -> SimpleNamespace:
+def result(score: float | None, error: Exception | None, rounds: int = 40, place: int = 9) -> SimpleNamespace:
     curve = {"rounds": [20], "average_precision": [score], "replicates": [[0.1, 0.2]]}
     reported = {"average_precision": score, "rounds": 20, "training_iteration": 1, "time_total_s": 2.0}
     reported |= {"folds": [score], "curve": curve}
     parameters = {"algorithm": "xgboost", "rounds": rounds}
-    return SimpleNamespace(config=parameters, metrics={} if score is None else reported, error=error)
+    path = f"/work/search-1/run_trial_0c0{place}ff_{place}_algorithm=xgboost_2026-11-23_21-53-05"
+    return SimpleNamespace(
+        config=parameters, metrics={} if score is None else reported, error=error, path=path
+    )
 
 
 def curve(score: float) -> Curve:
@@ -154,10 +157,10 @@ def test_trials_that_failed_are_kept_apart_from_those_that_were_stopped_in_time(
     out_of_memory = RuntimeError("out of memory")
     found = _gathered(
         [
-            result(0.1, None, 20),
-            result(None, out_of_memory, 60),
-            result(0.3, out_of_memory),
-            result(None, None),
+            result(0.3, out_of_memory, place=11),
+            result(None, None, place=12),
+            result(0.1, None, 20, place=3),
+            result(None, out_of_memory, 60, place=10),
         ],
         1,
     )
@@ -231,3 +234,13 @@ def test_a_later_run_goes_on_counting() -> None:
     after.set_state(pickle.loads(pickle.dumps(before.get_state())))  # noqa: S301  # its own bytes
     after.on_trial_complete(0, [], trial(2))
     assert heard.steps == [(2, 3, "best AP 0.5000 (xgboost)")]
+
+
+def test_trials_that_an_earlier_run_could_not_tell_of_are_counted() -> None:
+    heard = Heard()
+    over, running = trial(1), trial(3)
+    over.is_finished, running.is_finished = lambda: True, lambda: False
+    ends = trial(2)
+    ends.is_finished = lambda: False
+    watcher(heard).on_trial_complete(0, [over, ends, running], ends)
+    assert heard.steps == [(2, 3, "")]
