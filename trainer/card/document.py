@@ -155,7 +155,7 @@ def _search(evidence: Evidence) -> Search | None:
     if evidence.trials is None:
         return None
     trials = list(evidence.trials)
-    in_order = all(trial.get("number") for trial in trials)
+    in_order = all(trial.get("number") is not None for trial in trials)
     if in_order:
         trials.sort(key=lambda trial: int(trial["number"]))
     chosen = _chosen(trials)
