@@ -17,6 +17,7 @@ _ISO_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")
 _OFFSET = r"(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _PER_SECOND = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
 _LAST_SECOND = 253_402_300_799
+_FURTHEST_SECOND = 8_000_000_000_000
 _DIRECTIVE = re.compile(r"%[-_0]?(.)")
 _GIVES_HOUR = frozenset("HkIlTRXrcs+")
 
@@ -44,8 +45,8 @@ def time(column: pl.Expr, dtype: pl.DataType, written: TimeFormat, *, day_ends: 
 
 
 def within_reach(column: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
-    """Gives times with null for those beyond the year 9999 either way, at which Polars itself would stop."""
-    furthest = _LAST_SECOND * {"ns": 1_000_000_000, "us": 1_000_000, "ms": 1_000}[dtype.time_unit]
+    """Gives times with null for those a quarter of a million years from 1970, at which Polars stops."""
+    furthest = _FURTHEST_SECOND * {"ns": 1_000_000_000, "us": 1_000_000, "ms": 1_000}[dtype.time_unit]
     ticks = min(furthest, 2**63 - 1)
     return pl.when(column.to_physical().is_between(-ticks, ticks)).then(column)
 

@@ -208,7 +208,7 @@ def test_event_times_beyond_all_calendars_are_refused_as_rows(
     )
     found = table(server, tmp_path, table="eterno", mapping=str(pagos), max_reject_share=1)
     assert found.frame["transaction_id"].to_list() == ["3"]
-    assert {finding.reason for finding in found.rejects.findings} == {Reason.UNPARSEABLE}
+    assert {finding.reason for finding in found.rejects.findings} == {Reason.OUT_OF_RANGE}
 
 
 def test_a_report_that_never_came_is_none(server: Database, pagos: Path, tmp_path: Path) -> None:
