@@ -8,7 +8,6 @@ from ray.cluster_utils import Cluster
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES
 
 WORKERS = 2
-TRIAL, FIT = "ImplicitFunc", "carried_out"  # what Ray calls a process that runs a trial, or a fit
 
 
 def add_worker(cluster: Cluster) -> None:
@@ -27,10 +26,12 @@ def start() -> Cluster:
     return cluster
 
 
-def at_work(cluster: Cluster, what: str = TRIAL) -> list:
-    """Gives the nodes on which a process is alive whose title holds `what`, by default that of a trial."""
+def at_work(cluster: Cluster) -> list:
+    """Gives the nodes on which a process of a trial is alive."""
     return [
-        node for node in cluster.worker_nodes if any(what in title for title in map(_title, _processes(node)))
+        node
+        for node in cluster.worker_nodes
+        if any("ImplicitFunc" in title for title in map(_title, _processes(node)))
     ]
 
 

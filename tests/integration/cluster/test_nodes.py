@@ -16,7 +16,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from kuntur.features import FeatureEngine
-from tests.integration.cluster.nodes import FIT, TRIAL, WORKERS, add_worker, at_work, start
+from tests.integration.cluster.nodes import WORKERS, add_worker, at_work, start
 from tests.integration.trainer.searching import (
     Heard,
     ended_trials,
@@ -65,19 +65,32 @@ class Gathering(Heard):
 
 
 class Killing(Heard):
-    """Kills the first node that is seen to run a trial, or a fit."""
+    """Kills the first node that is seen to run a trial."""
 
-    def __init__(self, cluster: Cluster, what: str = TRIAL) -> None:
+    def __init__(self, cluster: Cluster) -> None:
         super().__init__()
-        self.cluster, self.what, self.killed = cluster, what, False
+        self.cluster, self.killed = cluster, False
 
     def step(self, name: str, done: int, total: int, detail: str = "") -> None:
         """Keeps the step, and kills."""
         super().step(name, done, total, detail)
-        running = at_work(self.cluster, self.what)
+        running = self.victims(done)
         if running and not self.killed:
             self.killed = True
             self.cluster.remove_node(running[0], allow_graceful=False)
+
+    def victims(self, done: int) -> list:
+        """Gives the nodes of which one may be killed now."""
+        del done
+        return at_work(self.cluster)
+
+
+class KillingAfterAFit(Killing):
+    """Kills a node when the first fit is done: with more of them waiting than there are nodes, all are busy."""
+
+    def victims(self, done: int) -> list:
+        """Gives the nodes of which one may be killed now."""
+        return list(self.cluster.worker_nodes) if done else []
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +159,7 @@ def test_a_node_killed_in_mid_backtest_costs_only_the_time_of_its_fits(cluster: 
     rows = {"features": features, "event_time_us": np.arange(ROWS, dtype=np.int64)}
     judged, recipe = np.arange(500, dtype=np.int64), Recipe.shipped().parameters | {"rounds": 60}
     fits = [Fit(RECIPE, 0, end, end, label[:end], judged) for end in range(ROWS // 2, ROWS, 1_000)]
-    chosen, killing = BacktestSettings(cpus_per_fit=1), Killing(cluster, FIT)
+    chosen, killing = BacktestSettings(cpus_per_fit=1), KillingAfterAFit(cluster)
     try:
         found = margins(
             fits, rows, recipe, chosen, RaySettings(address=cluster.address, ship_code=False), killing
