@@ -86,7 +86,7 @@ class Killing(Heard):
 
 
 class KillingAfterAFit(Killing):
-    """Kills a node when the first fit is done: with more of them waiting than there are nodes, all are busy."""
+    """Kills a node when the first fit is done, while others wait for one."""
 
     def victims(self, done: int) -> list:
         """Gives the nodes of which one may be killed now."""
