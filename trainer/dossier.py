@@ -15,7 +15,7 @@ from trainer.config import DataSettings, TrainerSettings
 from trainer.dataset import Dataset
 from trainer.evaluate import INTERVAL_NOTE
 from trainer.examination import Examination
-from trainer.gate import Champion
+from trainer.gate import Champion, failed_tests
 from trainer.leakage import LeakageReport
 from trainer.postgres import source_name
 from trainer.publish import Candidate, feature_document, git_revision, library_versions
@@ -126,7 +126,7 @@ def _traces(version: str, found: Examination, leakage: LeakageReport) -> list[st
         for column in leakage.columns
         if column.leaks and column.accepted
     ]
-    failed = ", ".join(finding.name for finding in found.verdict.findings if not finding.passed)
+    failed = failed_tests(found.verdict.findings)
     if failed and found.verdict.promoted and found.live_version != version:
         how = "by force" if found.verdict.forced else "for want of a model to compare with"
         traces.append(f"published live {how}, against: {failed}")

@@ -2,7 +2,7 @@
 
 from trainer.gate.contenders import Challenger, Champion, JudgingWindow, NoChampion, live_champion
 from trainer.gate.judge import judge
-from trainer.gate.verdict import Finding, Verdict
+from trainer.gate.verdict import Finding, Verdict, failed_tests
 
 __all__ = [
     "Challenger",
@@ -11,6 +11,7 @@ __all__ = [
     "JudgingWindow",
     "NoChampion",
     "Verdict",
+    "failed_tests",
     "judge",
     "live_champion",
 ]

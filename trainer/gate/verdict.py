@@ -36,17 +36,20 @@ class Verdict:
         return asdict(self)
 
 
+def failed_tests(findings: tuple[Finding, ...]) -> str:
+    """Gives the names of the findings that were not passed, for a sentence; empty without one."""
+    return ", ".join(finding.name for finding in findings if not finding.passed)
+
+
 def pronounced(challenger: str, champion: str, findings: tuple[Finding, ...], *, force: bool) -> Verdict:
     """Gives the verdict of a comparison: every finding must be passed, or force overrides the others."""
-    failed = [finding for finding in findings if not finding.passed]
+    failed = failed_tests(findings)
     if not failed:
         opening = f"{challenger} takes the place of {champion}: it passed every test."
     elif force:
-        names = ", ".join(finding.name for finding in failed)
-        opening = f"{challenger} takes the place of {champion} by force, against these findings: {names}."
+        opening = f"{challenger} takes the place of {champion} by force, against these findings: {failed}."
     else:
-        names = ", ".join(finding.name for finding in failed)
-        opening = f"{challenger} stays a challenger and {champion} stays live, because of: {names}."
+        opening = f"{challenger} stays a challenger and {champion} stays live, because of: {failed}."
     promoted = force or not failed
     return Verdict(promoted, force and bool(failed), champion, findings, _told(opening, findings))
 
@@ -59,7 +62,7 @@ def unopposed(
     live: version that is live although it cannot be compared; it stays where the new one fails tests of its
     own. Empty where none is: then the new one goes live whatever these say, since without it nothing would.
     """
-    failed = ", ".join(finding.name for finding in findings if not finding.passed)
+    failed = failed_tests(findings)
     if failed and live and not force:
         opening = (
             f"{challenger} stays a challenger and {live} stays live, because of: {failed}. "
@@ -77,7 +80,7 @@ def unopposed(
 
 def standing(live: str, findings: tuple[Finding, ...]) -> Verdict:
     """Gives the verdict on the very model that is live: it stays, whatever its own tests say by now."""
-    failed = ", ".join(finding.name for finding in findings if not finding.passed)
+    failed = failed_tests(findings)
     opening = f"{live} stays live: it is the model that is live, trained again."
     if failed:
         opening += f" By now it fails these tests of its own: {failed}."
