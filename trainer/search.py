@@ -1,7 +1,7 @@
 """The search for settings: Ray Tune runs the trials; what proposes and what ends them are options.
 
-With `cluster`, `trial`, `search_methods` and `search_progress` all that the search knows of Ray. Rows go to
-the trials through the object store, once for all of them; a trial uses as many threads as it has cores and no
+With `cluster`, `trial` and the other modules named after it all that the search knows of Ray. Rows go to the
+trials through the object store, once for all of them; a trial uses as many threads as it has cores and no
 more.
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import shutil
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -98,6 +99,7 @@ def _tune(
 
     from trainer import search_methods
     from trainer.search_progress import TrialProgress
+    from trainer.search_snapshot import SearchSnapshot
 
     space = space_of(problem, settings)
     trainable = tune.with_resources(
@@ -111,13 +113,15 @@ def _tune(
         {"cpu": settings.cpus_per_trial},
     )
     storage = work.resolve()
-    watcher = TrialProgress(progress, settings.trials)
     path = storage / name
-    if tune.Tuner.can_restore(path):
+    snapshot = SearchSnapshot(path)
+    callbacks = [TrialProgress(progress, settings.trials), snapshot]
+    if snapshot.restore():
         progress.note(f"Going on with the search in {path}")
         tuner = tune.Tuner.restore(str(path), trainable=trainable, resume_errored=True, restart_errored=False)
-        tuner._local_tuner.get_run_config().callbacks = [watcher]  # restore takes no callbacks
+        tuner._local_tuner.get_run_config().callbacks = callbacks  # restore takes none
     else:
+        shutil.rmtree(path, ignore_errors=True)  # of a search that was killed before anything was noted
         tuner = tune.Tuner(
             trainable,
             tune_config=tune.TuneConfig(
@@ -135,7 +139,7 @@ def _tune(
                 name=name,
                 storage_path=str(storage),
                 verbose=0,
-                callbacks=[watcher],
+                callbacks=callbacks,
                 failure_config=tune.FailureConfig(max_failures=_MORE_ATTEMPTS),
             ),
         )

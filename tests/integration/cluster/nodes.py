@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import psutil
 from ray.cluster_utils import Cluster
 
@@ -26,13 +30,37 @@ def start() -> Cluster:
     return cluster
 
 
-def at_work(cluster: Cluster) -> list:
-    """Gives the nodes on which a process of a trial is alive."""
+def at_work(cluster: Cluster, doing: str = "ImplicitFunc") -> list:
+    """Gives the nodes on which a process of a trial is alive; doing: what its title has to tell."""
     return [
         node
         for node in cluster.worker_nodes
-        if any("ImplicitFunc" in title for title in map(_title, _processes(node)))
+        if any(doing in title for title in map(_title, _processes(node)))
     ]
+
+
+@contextmanager
+def losing_a_node(cluster: Cluster) -> Iterator[list]:
+    """Kills the first node that is seen in the middle of a trial and gives it; adds another in the end."""
+    killed: list = []
+    over = threading.Event()
+
+    def watch() -> None:
+        while not killed and not over.wait(0.02):
+            # So a process is named while its trial runs, and not while it starts or waits for one.
+            for node in at_work(cluster, "ImplicitFunc.train")[:1]:
+                killed.append(node)
+                cluster.remove_node(node, allow_graceful=False)
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        yield killed
+    finally:
+        over.set()
+        watcher.join()
+        if killed:
+            add_worker(cluster)
 
 
 def _processes(node: object) -> list[psutil.Process]:

@@ -16,7 +16,7 @@ import ray
 from ray.cluster_utils import Cluster
 
 from kuntur.features import FeatureEngine
-from tests.integration.cluster.nodes import WORKERS, add_worker, at_work, start
+from tests.integration.cluster.nodes import WORKERS, add_worker, at_work, losing_a_node, start
 from tests.integration.trainer.searching import (
     Heard,
     ended_trials,
@@ -65,7 +65,7 @@ class Gathering(Heard):
 
 
 class Killing(Heard):
-    """Kills the first node that is seen to run a trial."""
+    """Kills a node when the first fit is done, while others wait for one."""
 
     def __init__(self, cluster: Cluster) -> None:
         super().__init__()
@@ -74,23 +74,9 @@ class Killing(Heard):
     def step(self, name: str, done: int, total: int, detail: str = "") -> None:
         """Keeps the step, and kills."""
         super().step(name, done, total, detail)
-        running = self.victims(done)
-        if running and not self.killed:
+        if done and not self.killed:
             self.killed = True
-            self.cluster.remove_node(running[0], allow_graceful=False)
-
-    def victims(self, done: int) -> list:
-        """Gives the nodes of which one may be killed now."""
-        del done
-        return at_work(self.cluster)
-
-
-class KillingAfterAFit(Killing):
-    """Kills a node when the first fit is done, while others wait for one."""
-
-    def victims(self, done: int) -> list:
-        """Gives the nodes of which one may be killed now."""
-        return list(self.cluster.worker_nodes) if done else []
+            self.cluster.remove_node(next(iter(self.cluster.worker_nodes)), allow_graceful=False)
 
 
 @pytest.fixture(scope="module")
@@ -116,18 +102,15 @@ def test_a_search_uses_all_nodes(undisturbed: tuple[SearchResult, Gathering]) ->
 def test_a_node_killed_in_mid_search_costs_only_the_time_of_its_trials(
     cluster: Cluster, tmp_path: Path, undisturbed: tuple[SearchResult, Gathering]
 ) -> None:
-    killing = Killing(cluster)
-    try:
-        found = searched(tmp_path, CHOSEN, cluster.address, killing, rows=ROWS)
-    finally:
-        if killing.killed:
-            add_worker(cluster)
-    assert killing.killed
+    heard = Heard()
+    with losing_a_node(cluster) as killed:
+        found = searched(tmp_path, CHOSEN, cluster.address, heard, rows=ROWS)
+    assert killed
     assert list(tmp_path.glob("search-*/*/error.txt")), "the killed node ran no trial"
     assert told(found) == told(undisturbed[0])
     assert found.failed == ()
-    assert killing.notes == []
-    assert killing.steps[-1][:2] == (TRIALS, TRIALS)
+    assert heard.notes == []
+    assert heard.steps[-1][:2] == (TRIALS, TRIALS)
 
 
 def test_a_search_goes_on_when_its_driver_was_killed(cluster: Cluster, tmp_path: Path) -> None:
@@ -159,7 +142,7 @@ def test_a_node_killed_in_mid_backtest_costs_only_the_time_of_its_fits(cluster: 
     rows = {"features": features, "event_time_us": np.arange(ROWS, dtype=np.int64)}
     judged, recipe = np.arange(500, dtype=np.int64), Recipe.shipped().parameters | {"rounds": 60}
     fits = [Fit(RECIPE, 0, end, end, label[:end], judged) for end in range(ROWS // 2, ROWS, 1_000)]
-    chosen, killing = BacktestSettings(cpus_per_fit=1), KillingAfterAFit(cluster)
+    chosen, killing = BacktestSettings(cpus_per_fit=1), Killing(cluster)
     try:
         found = margins(
             fits, rows, recipe, chosen, RaySettings(address=cluster.address, ship_code=False), killing

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from trainer.problem import Problem
 from trainer.progress import Progress
 from trainer.rows import TrainingRows
 from trainer.search import search
+from trainer.search_snapshot import NAME
 from trainer.trials import SearchResult
 
 OBJECT_STORE_BYTES = 100 << 20
@@ -78,17 +80,27 @@ def long_settings(method: str = "tpe", cpus: int = 2) -> SearchSettings:
     return settings(algorithms=["xgboost"], max_rounds=240, method=method, cpus_per_trial=cpus)
 
 
-def ended_trials(work: Path) -> dict[str, str]:
-    """Gives the results file of each trial that is over, by trial id, as the search wrote it down."""
-    states = sorted(work.glob("search-*/experiment_state-*.json"))
-    if not states:
-        return {}
-    try:
-        trials = [json.loads(trial) for trial, _ in json.loads(states[-1].read_text())["trial_data"]]
-    except ValueError:  # being written at this moment
-        return {}
-    ended = [trial["trial_id"] for trial in trials if trial["status"] == "TERMINATED"]
-    return {name: next(states[-1].parent.glob(f"*{name}*/result.json")).read_text() for name in ended}
+def ended_trials(work: Path) -> dict[str, float]:
+    """Gives the average precision of each trial that is over, by trial id, as the search wrote it down."""
+    for snapshot in work.glob(f"search-*/{NAME}"):
+        with zipfile.ZipFile(snapshot) as notes:
+            state = max(name for name in notes.namelist() if name.startswith("experiment_state-"))
+            data = json.loads(notes.read(state))["trial_data"]
+        trials = [(json.loads(trial), json.loads(told)) for trial, told in data]
+        return {
+            trial["trial_id"]: told["last_result"]["average_precision"]
+            for trial, told in trials
+            if trial["status"] == "TERMINATED"
+        }
+    return {}
+
+
+def cut_off(work: Path) -> None:
+    """Leaves the notes that Ray copies as a kill in the middle of it leaves them."""
+    notes = [note for kind in ("*.json", "*.pkl") for note in work.glob(f"search-*/{kind}")]
+    for note in notes:
+        if note.name != "tuner.pkl":  # written once, before any trial
+            note.write_bytes(b"")
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.integration.trainer.searching import Heard, ended_trials, long_settings, searched
+from tests.integration.trainer.searching import Heard, cut_off, ended_trials, long_settings, searched
 
 PATIENCE_S = 120
 
@@ -47,7 +47,7 @@ class Killed(NamedTuple):
 
     method: str
     work: Path
-    ended: dict[str, str]
+    ended: dict[str, float]
     processes: list[psutil.Process]
 
 
@@ -61,7 +61,7 @@ def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
         [sys.executable, "-m", "tests.integration.trainer.searching", str(work)], env=environment
     )
     deadline = time.monotonic() + PATIENCE_S
-    while not (ended := ended_trials(work)) and process.poll() is None and time.monotonic() < deadline:
+    while not ended_trials(work) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     # Ray's agents ask their killed server for a minute before they end; they hold neither rows nor cores.
     children = [
@@ -71,7 +71,8 @@ def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     ]
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the search was over before it was killed"
-    return Killed(request.param, work, ended, children)
+    cut_off(work)
+    return Killed(request.param, work, ended_trials(work), children)
 
 
 def test_a_killed_search_goes_on_with_the_trials_that_are_left(

@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import json
 import pickle
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -15,6 +16,7 @@ from trainer.progress import Progress, Silent, Terminal
 from trainer.search import _experiment_name, _gathered
 from trainer.search_methods import scheduler
 from trainer.search_progress import TrialProgress
+from trainer.search_snapshot import NAME, SearchSnapshot
 from trainer.trials import Curve, FailedTrial, SearchResult, Trial, trials_as_json
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -48,9 +50,16 @@ class Ended(SimpleNamespace):
 
     __hash__ = object.__hash__  # type: ignore[assignment]
 
+    def is_finished(self) -> bool:
+        """Tells whether the trial is over."""
+        return bool(self.over)
 
-def trial(number: int, algorithm: str = "xgboost") -> Ended:
-    return Ended(trial_id=str(number), config={"algorithm": algorithm})
+
+def trial(
+    number: int, algorithm: str = "xgboost", score: float | None = None, *, over: bool = False
+) -> Ended:
+    result = None if score is None else {"average_precision": score}
+    return Ended(trial_id=str(number), config={"algorithm": algorithm}, last_result=result, over=over)
 
 
 def watcher(progress: Progress) -> TrialProgress:
@@ -198,12 +207,14 @@ def test_trials_that_failed_are_kept_apart_from_those_that_were_stopped_in_time(
 
 
 def test_progress_tells_trials_done_and_the_best_so_far() -> None:
-    heard = Heard()
+    heard, trials = Heard(), [trial(1), trial(2, "random_forest")]
     seen = watcher(heard)
-    seen.on_trial_result(0, [], trial(1), {"average_precision": 0.25})
-    seen.on_trial_result(0, [], trial(2, "random_forest"), {"average_precision": 0.125})  # no better
-    seen.on_trial_complete(0, [], trial(1))
-    seen.on_trial_error(0, [], trial(2, "random_forest"))
+    for one, score in zip(trials, (0.25, 0.125), strict=True):  # the second is no better: nothing to tell
+        seen.on_trial_result(0, trials, one, {"average_precision": score})
+        one.last_result = {"average_precision": score}
+    seen.on_trial_complete(0, trials, trials[0])
+    trials[0].over = True
+    seen.on_trial_error(0, trials, trials[1])
     best = "best AP 0.2500 (xgboost)"
     assert heard.steps == [(0, 3, best), (1, 3, best), (2, 3, best)]
 
@@ -219,28 +230,39 @@ def test_the_bar_tells_the_time_left_between_trials_of_minutes() -> None:
 
 
 def test_a_trial_that_ends_twice_is_counted_once() -> None:
-    heard = Heard()
+    heard, one = Heard(), trial(1)
     seen = watcher(heard)
-    seen.on_trial_error(0, [], trial(1))
-    seen.on_trial_complete(0, [], trial(1))
-    assert heard.steps[-1] == (1, 3, "")
+    seen.on_trial_error(0, [one], one)
+    one.over = True
+    seen.on_trial_complete(0, [one], one)
+    assert heard.steps == [(1, 3, "")] * 2
 
 
-def test_a_later_run_goes_on_counting() -> None:
-    before, heard = watcher(Silent()), Heard()
-    before.on_trial_result(0, [], trial(1), {"average_precision": 0.5})
-    before.on_trial_complete(0, [], trial(1))
-    after = watcher(heard)
-    after.set_state(pickle.loads(pickle.dumps(before.get_state())))  # noqa: S301  # its own bytes
-    after.on_trial_complete(0, [], trial(2))
-    assert heard.steps == [(2, 3, "best AP 0.5000 (xgboost)")]
-
-
-def test_trials_that_an_earlier_run_could_not_tell_of_are_counted() -> None:
+def test_a_later_run_tells_of_what_an_earlier_one_found() -> None:
     heard = Heard()
-    over, running = trial(1), trial(3)
-    over.is_finished, running.is_finished = lambda: True, lambda: False
     ends = trial(2)
-    ends.is_finished = lambda: False
-    watcher(heard).on_trial_complete(0, [over, ends, running], ends)
-    assert heard.steps == [(2, 3, "")]
+    found = [trial(1, score=0.5, over=True), trial(4, over=True), ends, trial(3, score=0.25)]
+    seen = pickle.loads(pickle.dumps(watcher(Silent())))  # noqa: S301  # its own bytes
+    seen._progress = heard
+    seen.on_trial_complete(0, found, ends)
+    assert heard.steps == [(3, 3, "best AP 0.5000 (xgboost)")]
+
+
+def test_notes_that_a_kill_cut_off_are_whole_again(tmp_path: Path) -> None:
+    noted, search = tmp_path / "noted", tmp_path / "search"
+    noted.mkdir()
+    search.mkdir()
+    assert not SearchSnapshot(search).restore()
+    snapshot = SearchSnapshot(search)
+    snapshot.get_state()  # before any trial: there is nothing to go on with
+    assert list(search.iterdir()) == []
+    snapshot.on_trial_start(0, [], Ended(storage=Ended(experiment_driver_staging_path=str(noted))))
+    for version in ("older", "newer"):
+        for name in ("experiment_state-1.json", "searcher-state-1.pkl"):
+            (noted / name).write_text(version)
+        (search / "experiment_state-1.json").write_text("")
+        snapshot.get_state()
+    (search / f".{NAME}").write_text("cut off in the middle")
+    assert SearchSnapshot(search).restore()
+    assert (search / "experiment_state-1.json").read_text() == "newer"
+    assert (search / "searcher-state-1.pkl").read_text() == "newer"
