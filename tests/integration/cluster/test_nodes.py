@@ -18,6 +18,7 @@ from ray.cluster_utils import Cluster
 from kuntur.features import FeatureEngine
 from tests.integration.cluster.nodes import WORKERS, add_worker, at_work, losing_a_node, start
 from tests.integration.trainer.searching import (
+    LONG_ROWS,
     Heard,
     ended_trials,
     long_settings,
@@ -36,7 +37,7 @@ from trainer.search import SearchResult
 from trainer.shards import replay_of
 
 PATIENCE_S = 120
-ROWS, TRIALS = 12_000, 3
+ROWS, TRIALS = LONG_ROWS, 3
 # Too few rounds for a trial to be cut for what others did by then: so the result is the same in any order.
 CHOSEN = settings(algorithms=["xgboost"], trials=TRIALS, max_rounds=100, cpus_per_trial=1)
 
@@ -116,7 +117,7 @@ def test_a_node_killed_in_mid_search_costs_only_the_time_of_its_trials(
 def test_a_search_goes_on_when_its_driver_was_killed(cluster: Cluster, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "tests.integration.trainer.searching", str(tmp_path), cluster.address]
     # Ray writes a search down every ten seconds at the most; this one would be over by then.
-    environment = {"TUNE_GLOBAL_CHECKPOINT_S": "0", "CPUS": "1", "ROWS": str(ROWS)}
+    environment = {"TUNE_GLOBAL_CHECKPOINT_S": "0", "CPUS": "1"}
     driver = subprocess.Popen(command, env=os.environ | environment)
     try:
         deadline = time.monotonic() + PATIENCE_S

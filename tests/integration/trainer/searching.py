@@ -19,6 +19,7 @@ from trainer.search_snapshot import NAME
 from trainer.trials import SearchResult
 
 OBJECT_STORE_BYTES = 100 << 20
+LONG_ROWS = 12_000
 
 
 class Heard(Progress):
@@ -75,9 +76,9 @@ def searched(
     return search(problem, chosen, ray, work, progress or Heard())
 
 
-def long_settings(method: str = "tpe", cpus: int = 2) -> SearchSettings:
-    """Gives settings of a search that takes long enough to be killed in its middle."""
-    return settings(algorithms=["xgboost"], max_rounds=240, method=method, cpus_per_trial=cpus)
+def long_settings(cpus: int = 2) -> SearchSettings:
+    """Gives settings of a search that takes long enough to be killed in its middle, on LONG_ROWS rows."""
+    return settings(algorithms=["xgboost"], max_rounds=240, cpus_per_trial=cpus)
 
 
 def ended_trials(work: Path) -> dict[str, float]:
@@ -104,5 +105,5 @@ def cut_off(work: Path) -> None:
 
 
 if __name__ == "__main__":
-    chosen = long_settings(os.environ.get("METHOD", "tpe"), int(os.environ.get("CPUS", "2")))
-    searched(Path(sys.argv[1]), chosen, *sys.argv[2:], rows=int(os.environ.get("ROWS", "30000")))
+    chosen = long_settings(int(os.environ.get("CPUS", "2")))
+    searched(Path(sys.argv[1]), chosen, *sys.argv[2:], rows=LONG_ROWS)

@@ -13,7 +13,14 @@ from typing import NamedTuple
 import psutil
 import pytest
 
-from tests.integration.trainer.searching import Heard, cut_off, ended_trials, long_settings, searched
+from tests.integration.trainer.searching import (
+    LONG_ROWS,
+    Heard,
+    cut_off,
+    ended_trials,
+    long_settings,
+    searched,
+)
 
 PATIENCE_S = 120
 
@@ -45,18 +52,17 @@ def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
 class Killed(NamedTuple):
     """A search that was cut off: where it lies, the trials that were over, the processes it had."""
 
-    method: str
     work: Path
     ended: dict[str, float]
     processes: list[psutil.Process]
 
 
-@pytest.fixture(scope="module", params=["tpe"])
-def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Killed:
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory: pytest.TempPathFactory) -> Killed:
     """A search that was killed when its first trial was over."""
     work = tmp_path_factory.mktemp("work")
     # Ray writes a search down every ten seconds at the most; this one would be over by then.
-    environment = os.environ | {"TUNE_GLOBAL_CHECKPOINT_S": "0", "METHOD": request.param}
+    environment = os.environ | {"TUNE_GLOBAL_CHECKPOINT_S": "0"}
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.integration.trainer.searching", str(work)], env=environment
     )
@@ -72,16 +78,16 @@ def killed(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL, "the search was over before it was killed"
     cut_off(work)
-    return Killed(request.param, work, ended_trials(work), children)
+    return Killed(work, ended_trials(work), children)
 
 
 def test_a_killed_search_goes_on_with_the_trials_that_are_left(
     killed: Killed, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    method, work, before, _ = killed
+    work, before, _ = killed
     assert 1 <= len(before) < 4
     heard = Heard()
-    found = searched(work, long_settings(method), progress=heard, rows=30_000)
+    found = searched(work, long_settings(), progress=heard, rows=LONG_ROWS)
     (experiment,) = work.glob("search-*")
     assert heard.notes == [f"Going on with the search in {experiment}"]
     assert len(found.trials) == 4
