@@ -30,8 +30,9 @@ from trainer.trials import Curve, FailedTrial, SearchResult, Trial
 
 _FORMAT = 2  # of a search; raised where a change of the trainer makes a setting give another result
 Ranking = npt.NDArray[np.intp]
-# How often a trial that failed is run again: it may have gone down with its node, or for want of memory.
-_MORE_ATTEMPTS = 1
+# How often a trial that failed is run again: it may have gone down with its node, or for want of memory; more
+# than once, as Ray may tell of a lost node twice: that its actor cannot be reached, then that it is gone.
+_MORE_ATTEMPTS = 3
 _NUMBERED = re.compile(r"/run_trial_[0-9a-z]+_(\d+)_[^/]*$")
 
 
