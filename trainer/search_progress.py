@@ -30,7 +30,7 @@ class TrialProgress(Callback):  # type: ignore[misc]  # ray has no types
         """Takes a report of a running trial, which the trial itself does not know of yet."""
         del iteration, info
         found = _scored(result, trial)
-        if found > _best(trials):
+        if found[0] > _best(trials)[0]:
             self._show([one for one in trials if one.is_finished()], found)
 
     def on_trial_complete(self, iteration: int, trials: list[Any], trial: Any, **info: Any) -> None:
