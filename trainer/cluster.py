@@ -17,6 +17,7 @@ _REACHABLE_S = 10.0
 # Ray asks a server that does not answer as Ray's does so many times, about 40 seconds each; its own 20 would
 # be a quarter of an hour.
 _ATTEMPTS = {"RAY_gcs_server_port_wait_time_s": "1"}
+_STARTS = 3  # Ray gives its own start 30 seconds, which a busy machine can exceed
 
 
 class ClusterError(RuntimeError):
@@ -60,7 +61,7 @@ def _start(settings: RaySettings) -> None:
     try:
         if settings.address is None:
             options |= {"include_dashboard": False, "object_store_memory": settings.object_store_bytes}
-            ray.init(address="local", **options)
+            _start_here(options)
             return
         if settings.ship_code:
             options["runtime_env"] = {"py_modules": _packages()}
@@ -71,6 +72,25 @@ def _start(settings: RaySettings) -> None:
         raise
     except (ValueError, RuntimeError, OSError, ray.exceptions.RayError) as error:
         raise ClusterError(f"Ray at {settings.address or 'this machine'}: {error}") from error
+
+
+def _start_here(options: dict[str, Any]) -> None:
+    import ray
+
+    for left in reversed(range(_STARTS)):
+        try:
+            ray.init(address="local", **options)
+        except Exception as error:
+            # Ray has no type of its own for it; what it started by then ends with this process.
+            if "timed out during startup" not in str(error):
+                raise
+            if not left:
+                raise ClusterError(
+                    f"Ray did not start on this machine in {_STARTS} attempts of half a minute each: "
+                    "try again when the machine is less busy, or give the address of a cluster"
+                ) from error
+        else:
+            return
 
 
 def _packages() -> list[str]:

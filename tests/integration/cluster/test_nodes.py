@@ -36,7 +36,7 @@ from trainer.recipe import Recipe
 from trainer.search import SearchResult
 from trainer.shards import replay_of
 
-PATIENCE_S = 120
+PATIENCE_S = 240
 ROWS, TRIALS = LONG_ROWS, 3
 # Too few rounds for a trial to be cut for what others did by then: so the result is the same in any order.
 CHOSEN = settings(algorithms=["xgboost"], trials=TRIALS, max_rounds=100, cpus_per_trial=1)

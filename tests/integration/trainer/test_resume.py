@@ -22,7 +22,7 @@ from tests.integration.trainer.searching import (
     searched,
 )
 
-PATIENCE_S = 120
+PATIENCE_S = 240
 
 
 def is_alive(process: psutil.Process) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 
 import pytest
+import ray
 
 from trainer.cluster import ClusterError, connected
 from trainer.config import RaySettings
@@ -27,3 +28,34 @@ def test_addresses_of_no_cluster_are_refused() -> None:
     assert "start the trainer on a node of the cluster" in refusal("ray://head:10001")
     assert "give HOST:PORT" in refusal("local")
     assert "nonsense" in refusal("nonsense")
+
+
+class TimedOutError(Exception):
+    """As Ray's: of no type that one could name."""
+
+
+def starts(monkeypatch: pytest.MonkeyPatch, failing: int) -> list[str]:
+    """Lets Ray's start fail so often, and gives the addresses it was asked for."""
+    seen: list[str] = []
+
+    def init(address: str, **_: object) -> None:
+        seen.append(address)
+        if len(seen) <= failing:
+            raise TimedOutError("The current node timed out during startup.")
+
+    monkeypatch.setattr(ray, "init", init)
+    return seen
+
+
+def test_a_start_that_took_too_long_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = starts(monkeypatch, failing=2)
+    with connected(RaySettings()):
+        pass
+    assert seen == ["local"] * 3
+
+
+def test_a_machine_on_which_ray_never_starts_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = starts(monkeypatch, failing=9)
+    with pytest.raises(ClusterError, match="did not start on this machine in 3 attempts"):
+        connected(RaySettings()).__enter__()
+    assert len(seen) == 3
