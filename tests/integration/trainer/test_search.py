@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
+import trainer.search
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard, searched, settings
 from trainer.cluster import ClusterError
 from trainer.models import FAMILIES
@@ -91,6 +92,13 @@ def test_each_family_can_be_searched_alone_and_by_each_method(
     assert {trial.rounds for trial in found.trials} == {7 if name == "xgboost" else 1}
 
 
+@pytest.fixture
+def once_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives a trial that fails one more attempt, each of which starts a process."""
+    monkeypatch.setattr(trainer.search, "_MORE_ATTEMPTS", 1)
+
+
+@pytest.mark.usefixtures("once_more")
 def test_one_trial_that_fails_leaves_the_others(address: str, tmp_path: Path) -> None:
     # Infinite features: scikit-learn's forest refuses them, logistic regression counts them as unset.
     heard = Heard()
@@ -141,6 +149,7 @@ def test_a_trial_wider_than_every_node_is_refused_before_it_would_wait(address: 
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("once_more")
 def test_when_all_trials_fail_the_error_says_where_theirs_are(address: str, tmp_path: Path) -> None:
     with pytest.raises(SearchFailedError) as caught:
         searched(tmp_path, settings(trials=1), address, spoilt=float("nan"))
