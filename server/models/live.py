@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +13,8 @@ from kuntur.bundle import Manifest
 from kuntur.features import FeatureMatrix, FeatureSelection
 from kuntur.reasons import Explanation, Reasoner
 from kuntur.wire import Scores
+from server.models.inference import Inference
 
-INPUT, OUTPUT, MARGIN = "features", "probability", "margin"
 _APPROVE, _REVIEW, _DECLINE = 1, 2, 3  # as in the protobuf enum Decision
 
 
@@ -36,21 +35,21 @@ def _decide(probability, review, decline):  # type: ignore[no-untyped-def]  # nu
 class LiveModel:
     """A loaded model with its features and thresholds. Safe for threads."""
 
-    def __init__(self, manifest: Manifest, session: Any, explanation: Explanation | None = None) -> None:
-        """Takes the manifest, a session that keeps the contract of models, and what explains its scores."""
+    def __init__(
+        self, manifest: Manifest, inference: Inference, explanation: Explanation | None = None
+    ) -> None:
+        """Takes the manifest, the inference, and what explains its scores.
+
+        infer: `inference`, float32 [n, features of the model] to probabilities, float32 [n].
+        """
         self.manifest = manifest
         self.reasoner = None if explanation is None else Reasoner(explanation, manifest.feature_names)
         self.version = manifest.model_version
-        self._run = session.run
+        self.infer = inference
         self._selection = FeatureSelection(manifest.feature_names)
         # Compared as float32, as the trainer does: 0.7 and float32(0.7) differ in the last places.
         self._review = np.float32(manifest.thresholds.review)
         self._decline = np.float32(manifest.thresholds.decline)
-
-    def infer(self, features: FeatureMatrix) -> npt.NDArray[np.float32]:
-        """Gives the probabilities, float32 [n], of inputs, float32 [n, features of the model]."""
-        probability: npt.NDArray[np.float32] = self._run((OUTPUT,), {INPUT: features})[0]
-        return probability
 
     def inputs(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> FeatureMatrix:
         """Gives the model's inputs, float32 [n, features of the model]; it takes what `score` takes."""

@@ -10,7 +10,10 @@ import onnxruntime
 
 from kuntur.bundle import EXPLANATION, Bundle, BundleRefusedError, Manifest, RefusalReason, read_bundle
 from kuntur.reasons import Explanation, largest_gap
-from server.models.live import INPUT, MARGIN, OUTPUT, LiveModel
+from server.models.inference import INPUT, OUTPUT, BindingInference, Inference, open_inference
+from server.models.live import LiveModel
+
+MARGIN = "margin"
 
 GOLDEN_TOLERANCE = 1e-6
 EXPLANATION_TOLERANCE = 1e-4
@@ -25,8 +28,10 @@ def load_model(path: Path) -> LiveModel:
         bundle = read_bundle(path)
         session = _open_session(bundle.model)
         _check_contract(session, bundle.manifest)
-        model = LiveModel(bundle.manifest, session, bundle.explanation)
-        _replay_golden(model, bundle)
+        _replay_golden(BindingInference(session), bundle)
+        width = len(bundle.manifest.features)
+        model = LiveModel(bundle.manifest, open_inference(bundle.model, session, width), bundle.explanation)
+        _replay_golden(model.infer, bundle)  # what serves is another session of the same model
         if bundle.explanation is not None:
             _check_explanation(session, bundle.explanation, bundle)
         for rows in _WARM_UP_ROWS:
@@ -75,14 +80,14 @@ def _check_contract(session: Any, manifest: Manifest) -> None:
         raise _broken_contract(f"{INPUT} has the shape {shape}, not [n, {width}]")
 
 
-def _replay_golden(model: LiveModel, bundle: Bundle) -> None:
+def _replay_golden(infer: Inference, bundle: Bundle) -> None:
     expected = bundle.golden_scores
     if len(expected) == 0:
         raise BundleRefusedError(RefusalReason.GOLDEN_MISMATCH, "there are no golden vectors")
     parts = []
     for start in range(0, len(expected), _CHUNK_ROWS):
         features = np.ascontiguousarray(bundle.golden_features[start : start + _CHUNK_ROWS])
-        scores = model.infer(features)
+        scores = infer(features)
         if scores.dtype != np.float32 or scores.shape != (len(features),):
             message = f"{OUTPUT} is {scores.dtype} {list(scores.shape)}, not float32 [{len(features)}]"
             raise _broken_contract(message)

@@ -1,0 +1,47 @@
+"""A model's inference: through ONNX Runtime's C API where there is one, else through its Python binding."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from server.models.onnx_c import CInference
+
+_LOG = structlog.get_logger(__name__)
+
+INPUT, OUTPUT = "features", "probability"
+# Up to so many rows are run under the interpreter's lock.
+ROWS_UNDER_LOCK = 64
+
+Inference = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
+"""Takes float32 [n, features of the model], n ≥ 1; gives probabilities, float32 [n]. Safe for threads."""
+
+
+class BindingInference:
+    """Inference through the Python binding, which lets go of the interpreter's lock for every run."""
+
+    def __init__(self, session: Any) -> None:
+        """Takes an `onnxruntime.InferenceSession`."""
+        self._run = session.run
+
+    def __call__(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Gives the probabilities."""
+        probability: npt.NDArray[np.float32] = self._run((OUTPUT,), {INPUT: features})[0]
+        return probability
+
+
+def open_inference(model: bytes, session: Any, width: int) -> Inference:
+    """Opens the inference of a checked model.
+
+    model: its ONNX file; session: an open session of it, kept only where there is no C API; width:
+    features that it takes. Raises `onnx_c.InferenceError`.
+    """
+    try:
+        return CInference(model, given=INPUT, found=OUTPUT, width=width, rows_under_lock=ROWS_UNDER_LOCK)
+    except (OSError, AttributeError) as error:
+        _LOG.warning("ONNX Runtime's C API is not there: inference costs more", cause=str(error))
+        return BindingInference(session)
