@@ -1,10 +1,10 @@
 """ONNX Runtime through its C API: a model's inference without letting go of the interpreter's lock.
 
 The Python binding lets go of the lock for every run. For a lone transaction the hand-over between threads
-costs many times the inference itself (docs/performance.md), so few rows are run under the lock, in one compiled
-call that calls the runtime by the address of its function; many rows are run without it. The C API only ever
-grows: functions keep their places in the table (`OrtApi` in onnxruntime_c_api.h). Checking what a model
-takes and gives is left to the loader.
+costs more than the inference itself (docs/performance.md), so few rows are run under the lock, in one
+compiled call that reaches the runtime by the address of its function; many rows are run without it. The C
+API only ever grows: functions keep their places in its table (`OrtApi` in onnxruntime_c_api.h). Checking
+what a model takes and gives is left to the loader.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class InferenceError(Exception):
 
 
 class _Api:
-    """The functions that are used, bound once for the process, and the one environment that sessions share."""
+    """The functions that are used, bound once for the process, and the environment that sessions share."""
 
     def __init__(self) -> None:
         """Raises OSError or AttributeError where the runtime ships no library with a C API."""
@@ -182,7 +182,7 @@ class CInference:
     def __call__(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """Gives float32 [n] for features, float32 [n, width]. Raises InferenceError, ValueError."""
         rows = len(features)
-        if features.shape != (rows, self._width) or not rows:
+        if features.shape != (rows, self._width) or rows == 0:
             raise ValueError(f"features are {features.shape}, not [n, {self._width}]")
         features = np.ascontiguousarray(features, dtype=np.float32)
         probability = np.empty(rows, dtype=np.float32)
