@@ -15,6 +15,7 @@ from kuntur.features import kernel, table
 from kuntur.features.catalogue import CATALOGUE, feature_index
 from kuntur.features.label_changes import LabelChanges, label_changes
 from kuntur.features.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PROFILE_RECORD_WORDS
+from kuntur.features.undo import NO_UNDO
 from kuntur.transaction import ATTRIBUTE_PREFIX, IntColumn, OutcomeBatch, TransactionBatch
 
 FeatureMatrix = npt.NDArray[np.float32]
@@ -68,7 +69,7 @@ class FeatureEngine:
         out = np.empty((n, len(CATALOGUE)), dtype=np.float32)
         if n <= _CHUNK:
             self._reserve(n)
-            kernel.process(batch.keys, batch.ints, batch.floats, *self._tables, self._counters, out)
+            kernel.process(batch.keys, batch.ints, batch.floats, *self._tables, self._counters, NO_UNDO, out)
             return out
         for start in range(0, n, _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -79,6 +80,7 @@ class FeatureEngine:
                 batch.floats[part],
                 *self._tables,
                 self._counters,
+                NO_UNDO,
                 out[part],
             )
         return out
@@ -102,6 +104,7 @@ class FeatureEngine:
                 changes.outcomes[part],
                 *self._tables,
                 self._counters,
+                NO_UNDO,
             )
 
     def replay(

@@ -18,7 +18,16 @@ from kuntur.features.label_windows import add_outcome, start_labels, write_label
 from kuntur.features.layout import LOG_QUANTUM, UNSET_DEGREES
 from kuntur.features.novelty import is_known, remember
 from kuntur.features.prefetch import prefetch_place, prefetch_record
-from kuntur.features.table import borrow_blank, find, find_or_add, is_closed, return_blank
+from kuntur.features.table import (
+    P_BASE,
+    P_RECORD_WORDS,
+    borrow_blank,
+    find,
+    find_or_add,
+    is_closed,
+    return_blank,
+)
+from kuntur.features.undo import keep
 from kuntur.features.windows import (
     DAILY_HOP,
     DAILY_HOPS,
@@ -266,10 +275,16 @@ _PROFILE_COLUMNS = 4 * 3 + 3 + 2 * len(at.LABEL_WINDOWS_DAYS) + 6
 
 
 @njit(cache=True, nogil=False)
-def _record_of(table, key, counted):
-    """Gives where the record of a key starts, and whether it is new; a blank one if it must not be added."""
+def _record_of(table, key, counted, undo):
+    """Gives where the record of a key starts, and whether it is new; a blank one if it must not be added.
+
+    A record that is about to change is kept in `undo`.
+    """
     if counted:
-        return find_or_add(table, key)
+        start, fresh = find_or_add(table, key, undo)
+        if not fresh:
+            keep(undo, table, table[P_BASE], start, table[P_RECORD_WORDS])
+        return start, fresh
     start = find(table, key)
     if start >= 0:
         return start, False
@@ -277,7 +292,7 @@ def _record_of(table, key, counted):
 
 
 @njit(cache=True, nogil=False)
-def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, j, counters):
+def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, j, counters, undo):
     """Writes the features of the merchant, device or category of a transaction and lets it enter."""
     width = _PROFILE_COLUMNS + (1 if with_accounts else 0)
     key = keys[i, column]
@@ -285,7 +300,7 @@ def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, 
     if key == np.uint64(0) or is_closed(table):
         out[i, j : j + width] = np.nan
         return j + width
-    start, fresh = _record_of(table, key, counted)
+    start, fresh = _record_of(table, key, counted, undo)
     blank = fresh and not counted
     w, h = start, 2 * (start + at.PROFILE_WORDS)
     if fresh:
@@ -321,13 +336,13 @@ _ACCOUNT_COLUMNS = 4 * 4 + 26
 
 
 @njit(cache=True, nogil=False)
-def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, counters):
+def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, counters, undo):
     key = keys[i, ACCOUNT]
     counted = ints[i, COUNTED] != 0
     if key == np.uint64(0) or is_closed(table):
         out[i, j : j + _ACCOUNT_COLUMNS] = np.nan
         return j + _ACCOUNT_COLUMNS
-    start, fresh = _record_of(table, key, counted)
+    start, fresh = _record_of(table, key, counted, undo)
     w, h = start, 2 * (start + at.ACCOUNT_WORDS)
     if fresh:
         _start_account(halves, h)
@@ -342,45 +357,62 @@ def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, 
 
 
 @njit(cache=True, nogil=False)
-def process(keys, ints, floats, accounts, merchants, devices, categories, counters, out):
+def prefetch(keys, i, accounts, merchants, devices, categories):
+    """Fetches ahead what transactions soon after row i need."""
+    ahead = i + 2 * _AHEAD
+    if ahead < len(keys):
+        prefetch_place(accounts, keys[ahead, ACCOUNT])
+        prefetch_place(merchants, keys[ahead, MERCHANT])
+        prefetch_place(devices, keys[ahead, DEVICE])
+        prefetch_place(categories, keys[ahead, CATEGORY])
+    ahead = i + _AHEAD
+    if ahead < len(keys):
+        prefetch_record(accounts, keys[ahead, ACCOUNT])
+        prefetch_record(merchants, keys[ahead, MERCHANT])
+        prefetch_record(devices, keys[ahead, DEVICE])
+        prefetch_record(categories, keys[ahead, CATEGORY])
+
+
+@njit(cache=True, nogil=False)
+def process_one(keys, ints, floats, i, accounts, merchants, devices, categories, counters, undo, out):
+    """Writes the features of transaction i and lets it enter the history; gives the columns written.
+
+    The arguments are those of `process`; undo: where what is overwritten is kept, or an empty array.
+    """
+    time_s = ints[i, EVENT_TIME] // _SECOND_US
+    hops = (hop_of(time_s, FINE_HOP), hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP))
+    j, log_amount = _row(ints, i, out, 0)
+    halves = accounts.view(np.int32)
+    j = _account_of(accounts, halves, hops, keys, ints, floats, log_amount, i, out, j, counters, undo)
+    halves = merchants.view(np.int32)
+    j = _profile_of(merchants, halves, keys, MERCHANT, hops, ints, i, False, out, j, counters, undo)
+    halves = devices.view(np.int32)
+    j = _profile_of(devices, halves, keys, DEVICE, hops, ints, i, True, out, j, counters, undo)
+    halves = categories.view(np.int32)
+    return _profile_of(categories, halves, keys, CATEGORY, hops, ints, i, False, out, j, counters, undo)
+
+
+@njit(cache=True, nogil=False)
+def process(keys, ints, floats, accounts, merchants, devices, categories, counters, undo, out):
     """Computes the features of transactions in order, each entering the history after it was looked at.
 
     keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]; floats: float64 [n, FloatColumn];
     accounts, merchants, devices, categories: tables with room for n new records each; counters: int64
-    [COUNTERS], raised; out: float32 [n, ≥ catalogue], the catalogue's columns are written. Returns the
-    number of columns written.
+    [COUNTERS], raised; undo: `kuntur.features.undo`, for one transaction after the other; out: float32
+    [n, ≥ catalogue], the catalogue's columns are written. Returns the number of columns written.
     """
-    account_halves, merchant_halves = accounts.view(np.int32), merchants.view(np.int32)
-    device_halves, category_halves = devices.view(np.int32), categories.view(np.int32)
     j = 0
     for i in range(len(ints)):
-        ahead = i + 2 * _AHEAD
-        if ahead < len(ints):
-            prefetch_place(accounts, keys[ahead, ACCOUNT])
-            prefetch_place(merchants, keys[ahead, MERCHANT])
-            prefetch_place(devices, keys[ahead, DEVICE])
-            prefetch_place(categories, keys[ahead, CATEGORY])
-        ahead = i + _AHEAD
-        if ahead < len(ints):
-            prefetch_record(accounts, keys[ahead, ACCOUNT])
-            prefetch_record(merchants, keys[ahead, MERCHANT])
-            prefetch_record(devices, keys[ahead, DEVICE])
-            prefetch_record(categories, keys[ahead, CATEGORY])
-        time_s = ints[i, EVENT_TIME] // _SECOND_US
-        hops = (hop_of(time_s, FINE_HOP), hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP))
-        j, log_amount = _row(ints, i, out, 0)
-        j = _account_of(accounts, account_halves, hops, keys, ints, floats, log_amount, i, out, j, counters)
-        j = _profile_of(merchants, merchant_halves, keys, MERCHANT, hops, ints, i, False, out, j, counters)
-        j = _profile_of(devices, device_halves, keys, DEVICE, hops, ints, i, True, out, j, counters)
-        j = _profile_of(categories, category_halves, keys, CATEGORY, hops, ints, i, False, out, j, counters)
+        prefetch(keys, i, accounts, merchants, devices, categories)
+        j = process_one(keys, ints, floats, i, accounts, merchants, devices, categories, counters, undo, out)
     return j
 
 
 @njit(cache=True, nogil=False)
-def _report_profile(table, key, hour, day, frauds, outcomes):
+def _report_profile(table, key, hour, day, frauds, outcomes, undo):
     if key == np.uint64(0) or is_closed(table):
         return 0
-    start, fresh = find_or_add(table, key)
+    start, fresh = _record_of(table, key, True, undo)
     halves, h = table.view(np.int32), 2 * (start + at.PROFILE_WORDS)
     if fresh:
         start_rings(halves, h)
@@ -389,10 +421,10 @@ def _report_profile(table, key, hour, day, frauds, outcomes):
 
 
 @njit(cache=True, nogil=False)
-def _report_account(table, key, hour, frauds):
+def _report_account(table, key, hour, frauds, undo):
     if key == np.uint64(0) or frauds == 0 or is_closed(table):
         return
-    start, fresh = find_or_add(table, key)
+    start, fresh = _record_of(table, key, True, undo)
     halves, h = table.view(np.int32), 2 * (start + at.ACCOUNT_WORDS)
     if fresh:
         _start_account(halves, h)
@@ -416,19 +448,28 @@ def _report_account(table, key, hour, frauds):
 
 
 @njit(cache=True, nogil=False)
-def report(keys, times_us, frauds, outcomes, accounts, merchants, devices, categories, counters):
+def report_one(keys, times_us, frauds, outcomes, i, accounts, merchants, devices, categories, counters, undo):
+    """Lets change i enter the history; the arguments are those of `report`."""
+    time_s = times_us[i] // _SECOND_US
+    hour, day = hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP)
+    fraud, outcome = np.int64(frauds[i]), np.int64(outcomes[i])
+    _report_account(accounts, keys[i, ACCOUNT], hour, fraud, undo)
+    late = _report_profile(merchants, keys[i, MERCHANT], hour, day, fraud, outcome, undo)
+    late += _report_profile(devices, keys[i, DEVICE], hour, day, fraud, outcome, undo)
+    late += _report_profile(categories, keys[i, CATEGORY], hour, day, fraud, outcome, undo)
+    if late > 0:
+        counters[C_OUTCOMES_LATE] += 1
+
+
+@njit(cache=True, nogil=False)
+def report(keys, times_us, frauds, outcomes, accounts, merchants, devices, categories, counters, undo):
     """Lets outcomes enter the history in the hour in which they were reported.
 
     keys: uint64 [n, KeyColumn] of the transactions; times_us: int64 [n], report times; frauds, outcomes:
-    int8 [n], what is added: (1, 1) for a fraud, (0, 1) for a legitimate one, negative to take back.
+    int8 [n], what is added: (1, 1) for a fraud, (0, 1) for a legitimate one, negative to take back; undo:
+    as for `process`.
     """
     for i in range(len(times_us)):
-        time_s = times_us[i] // _SECOND_US
-        hour, day = hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP)
-        fraud, outcome = np.int64(frauds[i]), np.int64(outcomes[i])
-        _report_account(accounts, keys[i, ACCOUNT], hour, fraud)
-        late = _report_profile(merchants, keys[i, MERCHANT], hour, day, fraud, outcome)
-        late += _report_profile(devices, keys[i, DEVICE], hour, day, fraud, outcome)
-        late += _report_profile(categories, keys[i, CATEGORY], hour, day, fraud, outcome)
-        if late > 0:
-            counters[C_OUTCOMES_LATE] += 1
+        report_one(
+            keys, times_us, frauds, outcomes, i, accounts, merchants, devices, categories, counters, undo
+        )

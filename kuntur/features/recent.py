@@ -1,6 +1,7 @@
 """The latest transactions by id: whether one was counted before, and whom an outcome concerns.
 
-A circle of fixed size with an index on it; the oldest make room. Ids are there as keyed hashes only.
+A circle of fixed size with an index on it; the oldest make room. Ids are there as keyed hashes only. The
+memory is a header, the index and the records, all int64.
 """
 
 from __future__ import annotations
@@ -12,14 +13,20 @@ import numpy.typing as npt
 from numba import njit
 
 from kuntur.features.label_changes import LabelChanges
+from kuntur.features.undo import NO_UNDO, keep
 from kuntur.transaction import IntColumn, KeyColumn
 
 R_TRANSACTION, R_ACCOUNT, R_MERCHANT, R_DEVICE, R_CATEGORY, R_TIME, R_LABEL, R_REPORTED = range(8)
 _WORDS = 8
+HEADER_WORDS = 4
+P_PLACES, P_CAPACITY, P_BASE, P_ADMITTED = range(HEADER_WORDS)  # the last: how many were ever admitted
 TIME, COUNTED = int(IntColumn.EVENT_TIME_US), int(IntColumn.COUNTED)
 TRANSACTION, ACCOUNT, MERCHANT = int(KeyColumn.TRANSACTION), int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT)
 DEVICE, CATEGORY = int(KeyColumn.DEVICE), int(KeyColumn.CATEGORY)
 _NO_LABEL, _LEGITIMATE, _FRAUD = 0, 1, 2
+CHANGES = 2  # that an outcome causes at most
+
+Memory = npt.NDArray[np.int64]
 
 
 class OutcomeStatus(IntEnum):
@@ -32,111 +39,167 @@ class OutcomeStatus(IntEnum):
     BEFORE_EVENT = 4  # reported before the transaction took place
 
 
+def words_needed(capacity: int) -> int:
+    """Gives the length of a table of so many transactions, in words: 64 bytes each, 16 to 32 of index."""
+    return HEADER_WORDS + _places(capacity) + capacity * _WORDS
+
+
+def lay_out(memory: Memory, capacity: int, base: int) -> None:
+    """Makes zeroed memory of `words_needed` an empty table; base: where it stands in the whole memory."""
+    memory[P_PLACES] = _places(capacity)
+    memory[P_CAPACITY] = capacity
+    memory[P_BASE] = base
+
+
+def known(memory: Memory) -> int:
+    """Gives how many transactions are remembered."""
+    return min(int(memory[P_ADMITTED]), int(memory[P_CAPACITY]))
+
+
+def _places(capacity: int) -> int:
+    return 1 << max(4, (2 * capacity - 1).bit_length())
+
+
 @njit(cache=True, nogil=False)
-def _place_of(index, records, key):
-    mask = len(index) - 1
+def _start(memory, slot):
+    return HEADER_WORDS + memory[P_PLACES] + slot * _WORDS
+
+
+@njit(cache=True, nogil=False)
+def _place_of(memory, key):
+    """Gives where the index has the slot of a key, or the empty place where it would have it."""
+    mask = memory[P_PLACES] - 1
     place = np.int64(key) & mask
-    while index[place] != 0 and records[index[place] - 1, R_TRANSACTION] != np.int64(key):
+    while True:
+        entry = memory[HEADER_WORDS + place]
+        if entry == 0 or memory[_start(memory, entry - 1) + R_TRANSACTION] == np.int64(key):
+            return HEADER_WORDS + place
         place = (place + 1) & mask
-    return place
 
 
 @njit(cache=True, nogil=False)
-def _forget(index, records, key):
+def _put(memory, undo, at, value):
+    keep(undo, memory, memory[P_BASE], at, 1)
+    memory[at] = value
+
+
+@njit(cache=True, nogil=False)
+def _forget(memory, undo, key):
     """Empties the place of a key and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
-    mask = len(index) - 1
-    gap = _place_of(index, records, key)
-    index[gap] = 0
+    mask = memory[P_PLACES] - 1
+    gap = _place_of(memory, key) - HEADER_WORDS
     place = (gap + 1) & mask
-    while index[place] != 0:
-        home = records[index[place] - 1, R_TRANSACTION] & mask
+    entry = memory[HEADER_WORDS + place]
+    while entry != 0:
+        home = memory[_start(memory, entry - 1) + R_TRANSACTION] & mask
         if (place - home) & mask >= (place - gap) & mask:
-            index[gap] = index[place]
-            index[place] = 0
+            _put(memory, undo, HEADER_WORDS + gap, entry)
             gap = place
         place = (place + 1) & mask
+        entry = memory[HEADER_WORDS + place]
+    _put(memory, undo, HEADER_WORDS + gap, 0)
 
 
 @njit(cache=True, nogil=False)
-def _admit(index, records, state, keys, ints):
-    """Remembers new transactions; COUNTED of the others becomes 0. Gives how many those are."""
+def admit(memory, undo, keys, ints, i):
+    """Remembers transaction i if it is new, else sets its COUNTED to 0. Gives whether it was known.
+
+    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn].
+    """
+    key = keys[i, TRANSACTION]
+    place = _place_of(memory, key)
+    if memory[place] != 0:
+        ints[i, COUNTED] = 0
+        return True
+    admitted, capacity = memory[P_ADMITTED], memory[P_CAPACITY]
+    slot = admitted % capacity
+    start = _start(memory, slot)
+    keep(undo, memory, memory[P_BASE], start, _WORDS)
+    if admitted >= capacity:
+        _forget(memory, undo, np.uint64(memory[start + R_TRANSACTION]))
+        place = _place_of(memory, key)
+    _put(memory, undo, P_ADMITTED, admitted + 1)
+    _put(memory, undo, place, slot + 1)
+    memory[start + R_TRANSACTION] = np.int64(key)
+    memory[start + R_ACCOUNT] = np.int64(keys[i, ACCOUNT])
+    memory[start + R_MERCHANT] = np.int64(keys[i, MERCHANT])
+    memory[start + R_DEVICE] = np.int64(keys[i, DEVICE])
+    memory[start + R_CATEGORY] = np.int64(keys[i, CATEGORY])
+    memory[start + R_TIME] = ints[i, TIME]
+    memory[start + R_LABEL] = _NO_LABEL
+    memory[start + R_REPORTED] = 0
+    return False
+
+
+@njit(cache=True, nogil=False)
+def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counted_us, frauds, outcomes):
+    """Finds the transaction of an outcome and writes the changes it causes, at most CHANGES rows.
+
+    transaction: uint64; time_us: int64, of the report; the arrays are written from row 0 on, as
+    `LabelChanges` has them. Gives the number of an `OutcomeStatus` and how many changes there are.
+    """
+    place = _place_of(memory, transaction)
+    if memory[place] == 0:
+        return 3, 0
+    start = _start(memory, memory[place] - 1)
+    label = _FRAUD if is_fraud else _LEGITIMATE
+    before, reported = memory[start + R_LABEL], memory[start + R_REPORTED]
+    if time_us < memory[start + R_TIME]:
+        return 4, 0
+    if before == label or (before != _NO_LABEL and time_us < reported):
+        return 1, 0
+    changes = 0
+    for taken_back in (True, False):
+        if taken_back and before == _NO_LABEL:
+            continue
+        keys[changes, TRANSACTION] = transaction
+        keys[changes, ACCOUNT] = np.uint64(memory[start + R_ACCOUNT])
+        keys[changes, MERCHANT] = np.uint64(memory[start + R_MERCHANT])
+        keys[changes, DEVICE] = np.uint64(memory[start + R_DEVICE])
+        keys[changes, CATEGORY] = np.uint64(memory[start + R_CATEGORY])
+        known_us[changes] = time_us
+        counted_us[changes] = reported if taken_back else time_us
+        fraud = (before if taken_back else label) == _FRAUD
+        frauds[changes] = (-1 if taken_back else 1) if fraud else 0
+        outcomes[changes] = -1 if taken_back else 1
+        changes += 1
+    keep(undo, memory, memory[P_BASE], start, _WORDS)
+    memory[start + R_LABEL] = label
+    memory[start + R_REPORTED] = time_us
+    return 0 if before == _NO_LABEL else 2, changes
+
+
+@njit(cache=True, nogil=False)
+def _admit_all(memory, undo, keys, ints):
     repeated = 0
     for i in range(len(ints)):
-        key = keys[i, TRANSACTION]
-        place = _place_of(index, records, key)
-        if index[place] != 0:
-            ints[i, COUNTED] = 0
-            repeated += 1
-            continue
-        slot = state[0] % len(records)
-        if state[0] >= len(records):
-            _forget(index, records, np.uint64(records[slot, R_TRANSACTION]))
-            place = _place_of(index, records, key)
-        state[0] += 1
-        index[place] = slot + 1
-        records[slot, R_TRANSACTION] = np.int64(key)
-        records[slot, R_ACCOUNT] = np.int64(keys[i, ACCOUNT])
-        records[slot, R_MERCHANT] = np.int64(keys[i, MERCHANT])
-        records[slot, R_DEVICE] = np.int64(keys[i, DEVICE])
-        records[slot, R_CATEGORY] = np.int64(keys[i, CATEGORY])
-        records[slot, R_TIME] = ints[i, TIME]
-        records[slot, R_LABEL] = _NO_LABEL
-        records[slot, R_REPORTED] = 0
+        repeated += admit(memory, undo, keys, ints, i)
     return repeated
 
 
 @njit(cache=True, nogil=False)
-def _resolve(index, records, transactions, times, is_fraud, statuses, keys, known, counted, frauds, outcomes):
-    """Finds the transactions of outcomes and writes the changes they cause; gives how many changes."""
+def _resolve_all(
+    memory, undo, transactions, times, is_fraud, statuses, keys, known, counted, frauds, outcomes
+):
     changes = 0
     for i in range(len(transactions)):
-        place = _place_of(index, records, transactions[i])
-        if index[place] == 0:
-            statuses[i] = 3
-            continue
-        record = records[index[place] - 1]
-        label = _FRAUD if is_fraud[i] else _LEGITIMATE
-        if times[i] < record[R_TIME]:
-            statuses[i] = 4
-            continue
-        if record[R_LABEL] == label or (record[R_LABEL] != _NO_LABEL and times[i] < record[R_REPORTED]):
-            statuses[i] = 1
-            continue
-        statuses[i] = 0
-        for taken_back in (True, False):
-            if taken_back and record[R_LABEL] == _NO_LABEL:
-                continue
-            keys[changes, TRANSACTION] = transactions[i]
-            keys[changes, ACCOUNT] = np.uint64(record[R_ACCOUNT])
-            keys[changes, MERCHANT] = np.uint64(record[R_MERCHANT])
-            keys[changes, DEVICE] = np.uint64(record[R_DEVICE])
-            keys[changes, CATEGORY] = np.uint64(record[R_CATEGORY])
-            known[changes] = times[i]
-            if taken_back:
-                statuses[i] = 2
-                counted[changes] = record[R_REPORTED]
-                frauds[changes] = -1 if record[R_LABEL] == _FRAUD else 0
-                outcomes[changes] = -1
-            else:
-                counted[changes] = times[i]
-                frauds[changes] = 1 if label == _FRAUD else 0
-                outcomes[changes] = 1
-            changes += 1
-        record[R_LABEL] = label
-        record[R_REPORTED] = times[i]
+        statuses[i], more = resolve(
+            memory, undo, transactions[i], times[i], is_fraud[i],
+            keys[changes:], known[changes:], counted[changes:], frauds[changes:], outcomes[changes:],
+        )  # fmt: skip
+        changes += more
     return changes
 
 
 class RecentTransactions:
-    """The latest `capacity` transactions, 64 bytes each and 16 of index. Not safe for threads."""
+    """The latest `capacity` transactions in memory of its own. Not safe for threads."""
 
     def __init__(self, capacity: int) -> None:
-        self._records = np.zeros((capacity, _WORDS), dtype=np.int64)
-        self._index = np.zeros(1 << max(4, (2 * capacity - 1).bit_length()), dtype=np.int64)
-        self._state = np.zeros(1, dtype=np.int64)
+        self._memory = np.zeros(words_needed(capacity), dtype=np.int64)
+        lay_out(self._memory, capacity, 0)
 
     def __len__(self) -> int:
-        return min(int(self._state[0]), len(self._records))
+        return known(self._memory)
 
     def admit(self, keys: npt.NDArray[np.uint64], ints: npt.NDArray[np.int64]) -> int:
         """Remembers the transactions of a batch and sets COUNTED of those known before to 0.
@@ -144,7 +207,7 @@ class RecentTransactions:
         keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn], changed in place. Gives how many were
         known before, twins within the batch included.
         """
-        return int(_admit(self._index, self._records, self._state, keys, ints))
+        return int(_admit_all(self._memory, NO_UNDO, keys, ints))
 
     def resolve(
         self,
@@ -159,20 +222,21 @@ class RecentTransactions:
         """
         n = len(transactions)
         statuses = np.empty(n, dtype=np.int8)
-        keys = np.zeros((2 * n, len(KeyColumn)), dtype=np.uint64)
-        known, counted = np.empty(2 * n, dtype=np.int64), np.empty(2 * n, dtype=np.int64)
-        frauds, outcomes = np.empty(2 * n, dtype=np.int8), np.empty(2 * n, dtype=np.int8)
-        changes = _resolve(
-            self._index,
-            self._records,
-            transactions,
-            reported_time_us,
-            is_fraud,
-            statuses,
-            keys,
-            known,
-            counted,
-            frauds,
-            outcomes,
-        )
-        return statuses, LabelChanges(keys, known, counted, frauds, outcomes).rows(slice(changes))
+        changes = room_for_changes(n)
+        count = _resolve_all(
+            self._memory, NO_UNDO, transactions, reported_time_us, is_fraud, statuses,
+            changes.keys, changes.known_us, changes.counted_us, changes.frauds, changes.outcomes,
+        )  # fmt: skip
+        return statuses, changes.rows(slice(count))
+
+
+def room_for_changes(outcomes: int) -> LabelChanges:
+    """Gives arrays that hold the changes of so many outcomes."""
+    n = CHANGES * outcomes
+    return LabelChanges(
+        np.zeros((n, len(KeyColumn)), dtype=np.uint64),
+        np.empty(n, dtype=np.int64),
+        np.empty(n, dtype=np.int64),
+        np.empty(n, dtype=np.int8),
+        np.empty(n, dtype=np.int8),
+    )

@@ -1,7 +1,9 @@
 """Records of one kind of entity in one flat array, found by key.
 
 The memory is a header, an index (open addressing, linear probing) and the records, all int64, so that
-it can as well be a mapped file. The compiled functions here know nothing of what a record holds.
+it can as well be a mapped file. A table grows (`reserve`) or has a fixed size (`lay_out`): then a new record
+takes the place of the one idle for longest. Of what a record holds only the key and the time of the latest
+transaction are known here.
 """
 
 from __future__ import annotations
@@ -10,13 +12,20 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit
 
-from kuntur.features.layout import W_KEY
+from kuntur.features.layout import W_KEY, W_LAST_TIME_US
+from kuntur.features.undo import keep
 
 HEADER_WORDS = 8
 P_INDEX = 0  # places in the index, a power of two
 P_CAPACITY = 1  # records that fit
 P_USED = 2  # records in use
 P_RECORD_WORDS = 3
+P_BASE = 4  # where the table stands in the whole memory, for what is kept to be put back
+P_HAND = 5  # the record at which the search for the longest idle goes on
+P_EVICTED = 6  # records that made room for others
+P_FIXED = 7  # 1 if it never grows
+
+LOOKED_AT = 256  # records among which the longest idle makes room
 
 Memory = npt.NDArray[np.int64]
 
@@ -29,6 +38,29 @@ def allocate(record_words: int, capacity: int) -> Memory:
     memory[P_CAPACITY] = places // 2
     memory[P_RECORD_WORDS] = record_words
     return memory
+
+
+def words_needed(record_words: int, capacity: int) -> int:
+    """Gives the length of a table of fixed size, in words."""
+    # One record more than it holds, to be lent as a blank.
+    return HEADER_WORDS + _places(capacity) + (capacity + 1) * record_words
+
+
+def lay_out(memory: Memory, record_words: int, capacity: int, base: int) -> None:
+    """Makes zeroed memory of `words_needed` an empty table of fixed size.
+
+    base: where it stands in the whole memory.
+    """
+    memory[P_INDEX] = _places(capacity)
+    memory[P_CAPACITY] = capacity
+    memory[P_RECORD_WORDS] = record_words
+    memory[P_BASE] = base
+    memory[P_FIXED] = 1
+
+
+def _places(capacity: int) -> int:
+    # At most two thirds full: probes stay short, and an account's share of the index is 12 to 24 bytes.
+    return 1 << max(4, (3 * capacity // 2).bit_length())
 
 
 def closed(record_words: int) -> Memory:
@@ -75,10 +107,11 @@ def find(memory, key):
 
 
 @njit(cache=True, nogil=False)
-def find_or_add(memory, key):
+def find_or_add(memory, key, undo):
     """Gives where the record of a key starts, and whether it is new (all zero but for its key).
 
-    The caller sees to it that there is room (`reserve`).
+    The caller sees to it that a table that grows has room (`reserve`). What is overwritten is kept in
+    `undo`, of the record itself only if it is new.
     """
     mask = memory[P_INDEX] - 1
     place = np.int64(key & np.uint64(mask))
@@ -86,17 +119,70 @@ def find_or_add(memory, key):
     while True:
         entry = memory[HEADER_WORDS + place]
         if entry == 0:
-            number = memory[P_USED]
-            memory[P_USED] = number + 1
-            memory[HEADER_WORDS + place] = tag | (number + 1)
-            start = record_start(memory, number)
-            memory[start + W_KEY] = np.int64(key)
-            return start, True
+            break
         if (entry >> 32) << 32 == tag:
             start = record_start(memory, (entry & 0xFFFFFFFF) - 1)
             if memory[start + W_KEY] == np.int64(key):
                 return start, False
         place = (place + 1) & mask
+    base = memory[P_BASE]
+    keep(undo, memory, base, 0, HEADER_WORDS)
+    number = memory[P_USED]
+    if memory[P_FIXED] != 0 and number >= memory[P_CAPACITY]:
+        number = _make_room(memory, undo)
+        place = np.int64(key & np.uint64(mask))
+        while memory[HEADER_WORDS + place] != 0:
+            place = (place + 1) & mask
+    else:
+        memory[P_USED] = number + 1
+    start = record_start(memory, number)
+    keep(undo, memory, base, start, memory[P_RECORD_WORDS])
+    memory[start : start + memory[P_RECORD_WORDS]] = 0
+    memory[start + W_KEY] = np.int64(key)
+    keep(undo, memory, base, HEADER_WORDS + place, 1)
+    memory[HEADER_WORDS + place] = tag | (number + 1)
+    return start, True
+
+
+@njit(cache=True, nogil=False)
+def _make_room(memory, undo):
+    """Takes the longest idle of the next records out of the index and gives its number.
+
+    Up to LOOKED_AT records that is the longest idle of all; beyond, of so many in turn: an exact order
+    would cost every transaction more than it is worth.
+    """
+    used, hand = memory[P_USED], memory[P_HAND]
+    victim, idle_since = hand, memory[record_start(memory, hand) + W_LAST_TIME_US]
+    for _ in range(min(LOOKED_AT, used)):
+        last = memory[record_start(memory, hand) + W_LAST_TIME_US]
+        if last < idle_since:
+            victim, idle_since = hand, last
+        hand = hand + 1 if hand + 1 < used else 0
+    memory[P_HAND] = hand
+    memory[P_EVICTED] += 1
+    _take_out(memory, victim, undo)
+    return victim
+
+
+@njit(cache=True, nogil=False)
+def _take_out(memory, number, undo):
+    """Empties the place of a record and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
+    mask, base = memory[P_INDEX] - 1, memory[P_BASE]
+    gap = memory[record_start(memory, number) + W_KEY] & mask
+    while memory[HEADER_WORDS + gap] & 0xFFFFFFFF != number + 1:
+        gap = (gap + 1) & mask
+    place = (gap + 1) & mask
+    entry = memory[HEADER_WORDS + place]
+    while entry != 0:
+        home = memory[record_start(memory, (entry & 0xFFFFFFFF) - 1) + W_KEY] & mask
+        if (place - home) & mask >= (place - gap) & mask:
+            keep(undo, memory, base, HEADER_WORDS + gap, 1)
+            memory[HEADER_WORDS + gap] = entry
+            gap = place
+        place = (place + 1) & mask
+        entry = memory[HEADER_WORDS + place]
+    keep(undo, memory, base, HEADER_WORDS + gap, 1)
+    memory[HEADER_WORDS + gap] = 0
 
 
 @njit(cache=True, nogil=False)
