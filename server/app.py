@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Self
 
 import structlog
@@ -12,7 +13,7 @@ import structlog
 from kuntur.bundle import Registry
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.wire import TransactionReader
-from server.config import ServerSettings
+from server.config import History, ServerSettings
 from server.journal import FileJournal, Journal, NullJournal
 from server.metrics import ServerMetrics
 from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher
@@ -29,7 +30,7 @@ from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
 from server.scoring import Backfill, OutcomeReports, ReasonGiver, Scorer
 from server.signals import wait_for_stop_signal
-from server.state import HistoryStore, MemoryHistory
+from server.state import HistoryStore, Region, RegionHistory, RegionSizes
 
 _LOG = structlog.get_logger(__name__)
 
@@ -44,14 +45,12 @@ class ServerApp:
         """Builds everything and binds the port; nothing runs yet.
 
         Raises OSError when port or journal cannot be had, `kuntur.journal_file.JournalError` when the
-        journal is damaged.
+        journal is damaged, `server.state.RegionError` when the file of the history cannot be used.
         """
         self.settings = settings
         self.metrics = ServerMetrics()
-        self.history: HistoryStore = MemoryHistory(
-            recent_transactions=settings.history.recent_transactions,
-            entities=settings.history.initial_entities,
-        )
+        self._region = _open_region(settings.history)
+        self.history: HistoryStore = RegionHistory(self._region)
         self.slot = LiveSlot()
         self._health = Health()
         registry = Registry(settings.registry_path)
@@ -67,12 +66,12 @@ class ServerApp:
             max_streams=settings.limits.max_streams,
         )
         self._reader = TransactionReader(secret_from_hex(settings.history.hash_key))
-        self.journal = _open_journal(settings, self._health.going_down)
-        try:
+        with ExitStack() as undone:
+            undone.callback(self._region.close)
+            self.journal = _open_journal(settings, self._health.going_down)
+            undone.callback(self.journal.close)
             self._server = self._build_server(registry)
-        except BaseException:
-            self.journal.close()
-            raise
+            undone.pop_all()
         self.metrics.watch(
             self.history.counts, lambda: self.admission.streams.inside, lambda: self.journal.queued
         )
@@ -127,6 +126,7 @@ class ServerApp:
             self._watcher.stop()
             self.journal.close()
             self._close_metrics()
+            self._region.close()
             _LOG.info("server stopped")
 
     def serve_until_signalled(self) -> None:
@@ -171,6 +171,17 @@ class ServerApp:
             max_message_bytes=limits.max_message_bytes,
             keepalive_s=limits.keepalive_s,
         )
+
+
+def _open_region(history: History) -> Region:
+    sizes = RegionSizes(
+        accounts=history.max_accounts,
+        merchants=history.max_merchants,
+        devices=history.max_devices,
+        categories=history.max_categories,
+        recent_transactions=history.recent_transactions,
+    )
+    return Region.create(sizes) if history.path is None else Region.open(history.path, sizes)
 
 
 def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> Journal:

@@ -67,12 +67,13 @@ def serve(
     from kuntur.journal_file import JournalError
     from server.app import ServerApp
     from server.logs import configure_logs
+    from server.state import RegionError
 
     configure_logs(settings.log.level, settings.log.format)
     try:
         server = ServerApp(settings)
         server.start()
-    except (OSError, JournalError) as error:
+    except (OSError, JournalError, RegionError) as error:
         raise _failure(str(error)) from error
     server.serve_until_signalled()
 

@@ -76,8 +76,17 @@ class History(_Section):
     """Key of the ids' hashes, 32 hexadecimal digits; the default is public, set your own in production."""
     recent_transactions: int = Field(2**21, ge=1)
     """Transactions remembered by id, for repeats and outcomes; 80 bytes each."""
-    initial_entities: int = Field(1024, ge=1)
-    """Accounts, merchants, devices and categories there is room for at first; it grows by itself."""
+    path: Path | None = None
+    """File in which it is kept, best on a file system in memory; unset: it ends with the server."""
+    max_accounts: int = Field(1_000_000, ge=1, le=2**31)
+    """Most accounts kept, 1 KiB each and 12 to 24 bytes of index; then the longest idle make room. Memory is
+    taken as accounts come."""
+    max_merchants: int = Field(200_000, ge=1, le=2**31)
+    """Most merchants kept, 1.3 KiB each."""
+    max_devices: int = Field(1_000_000, ge=1, le=2**31)
+    """Most devices kept, 1.3 KiB each."""
+    max_categories: int = Field(4096, ge=1, le=2**31)
+    """Most merchant category codes kept, 1.3 KiB each."""
     future_tolerance_s: float = Field(300.0, ge=0)
     """How far an event or report may lie after the server's clock. Windows that many share go with the newest
     event: one from the far future would empty them."""

@@ -140,6 +140,12 @@ class _Readings(Collector):
         for kind, count in counts.entities.items():
             entities.add_metric([kind], count)
         yield entities
+        evicted = CounterMetricFamily(
+            "kuntur_entities_evicted", "Records that made room for others, the longest idle", labels=["kind"]
+        )
+        for kind, count in counts.evicted.items():
+            evicted.add_metric([kind], count)
+        yield evicted
         yield GaugeMetricFamily(
             "kuntur_recent_transactions", "Transactions known by id", counts.recent_transactions
         )

@@ -21,11 +21,11 @@ P_CAPACITY = 1  # records that fit
 P_USED = 2  # records in use
 P_RECORD_WORDS = 3
 P_BASE = 4  # where the table stands in the whole memory, for what is kept to be put back
-P_HAND = 5  # the record at which the search for the longest idle goes on
+P_HAND = 5  # the record at which the next search for the longest idle begins
 P_EVICTED = 6  # records that made room for others
 P_FIXED = 7  # 1 if it never grows
 
-LOOKED_AT = 256  # records among which the longest idle makes room
+LOOKED_AT = 128  # records among which the longest idle makes room
 
 Memory = npt.NDArray[np.int64]
 
@@ -146,19 +146,23 @@ def find_or_add(memory, key, undo):
 
 @njit(cache=True, nogil=False)
 def _make_room(memory, undo):
-    """Takes the longest idle of the next records out of the index and gives its number.
+    """Takes the longest idle of some records out of the index and gives its number.
 
-    Up to LOOKED_AT records that is the longest idle of all; beyond, of so many in turn: an exact order
-    would cost every transaction more than it is worth.
+    In a table of up to LOOKED_AT records that is the longest idle of all; in a larger one, of so many that
+    lie evenly apart, each time others: an exact order would cost every transaction more than it is worth.
+    Neighbours will not do, as records made at about the same time are idle for about as long.
     """
-    used, hand = memory[P_USED], memory[P_HAND]
-    victim, idle_since = hand, memory[record_start(memory, hand) + W_LAST_TIME_US]
-    for _ in range(min(LOOKED_AT, used)):
-        last = memory[record_start(memory, hand) + W_LAST_TIME_US]
+    used, number = memory[P_USED], memory[P_HAND]
+    apart = max(used // LOOKED_AT, 1)
+    victim, idle_since = number, memory[record_start(memory, number) + W_LAST_TIME_US]
+    for _ in range(min(LOOKED_AT, used) - 1):
+        number += apart
+        if number >= used:
+            number -= used
+        last = memory[record_start(memory, number) + W_LAST_TIME_US]
         if last < idle_since:
-            victim, idle_since = hand, last
-        hand = hand + 1 if hand + 1 < used else 0
-    memory[P_HAND] = hand
+            victim, idle_since = number, last
+    memory[P_HAND] = memory[P_HAND] + 1 if memory[P_HAND] + 1 < used else 0
     memory[P_EVICTED] += 1
     _take_out(memory, victim, undo)
     return victim

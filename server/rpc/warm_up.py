@@ -14,7 +14,7 @@ from kuntur.reasons import LinearExplanation, Reasoner, TreeExplanation, Trees
 from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import Scores, TransactionReader, write_frame
-from server.state import MemoryHistory
+from server.state import Region, RegionHistory, RegionSizes
 
 _FRAME = 256
 _TIME = datetime(2024, 1, 1, tzinfo=UTC)
@@ -39,7 +39,9 @@ def compile_hot_path(reader: TransactionReader) -> None:
     )
     message, refused = to_proto(transaction), to_proto(replace(transaction, account_id=""))
     latest_time_us = int(_TIME.timestamp() * 1e6)
-    history = MemoryHistory(recent_transactions=16, entities=16)
+    sizes = RegionSizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
+    region = Region.create(sizes)
+    history = RegionHistory(region)
     # Alone, in a frame with one that breaks a rule, and in a frame of a size that takes the compiled writer.
     for messages in ([message], [message, refused], [message] * _FRAME):
         request = scoring_service_pb2.ScoreStreamRequest(transactions=messages)
@@ -53,6 +55,7 @@ def compile_hot_path(reader: TransactionReader) -> None:
         transaction_id="warm-up", label=outcome_pb2.OUTCOME_LABEL_FRAUD, reported_time=message.event_time
     )
     history.report(reader.read_outcomes([outcome], latest_time_us)[0])
+    region.close()
     _compile_reasons()
 
 

@@ -1,6 +1,7 @@
 """The history behind the features, and where it is kept."""
 
 from server.state.history import HistoryCounts, HistoryStore
-from server.state.memory import MemoryHistory
+from server.state.region import Region, RegionError, RegionSizes
+from server.state.shared import RegionHistory
 
-__all__ = ["HistoryCounts", "HistoryStore", "MemoryHistory"]
+__all__ = ["HistoryCounts", "HistoryStore", "Region", "RegionError", "RegionHistory", "RegionSizes"]

@@ -16,11 +16,13 @@ from kuntur.transaction import OutcomeBatch, TransactionBatch
 class HistoryCounts:
     """What a store holds and what came to it.
 
-    entities: records by kind; recent_transactions: those that an outcome can still be about; repeated:
-    transactions that came again since the start; late, late_dropped, outcomes_late: as in `EngineCounts`.
+    entities: records by kind; evicted: records by kind that made room for others; recent_transactions:
+    those that an outcome can still be about; repeated: transactions that came again; late,
+    late_dropped, outcomes_late: as in `EngineCounts`.
     """
 
     entities: dict[str, int]
+    evicted: dict[str, int]
     recent_transactions: int
     repeated: int
     late: int

@@ -16,7 +16,7 @@ import pytest
 
 from kuntur.api.v1 import history_service_pb2
 from kuntur.journal_file import read_entries
-from server.state import MemoryHistory
+from server.state import RegionHistory
 from tests.support.bundles import publish
 from tests.support.serving import (
     RunningServer,
@@ -56,14 +56,14 @@ def passing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Lets lone transactions into the history while it is set, as it is at first; frames always pass."""
     open_ = threading.Event()
     open_.set()
-    score_features = MemoryHistory.score_features
+    score_features = RegionHistory.score_features
 
-    def wait(self: MemoryHistory, batch: Any) -> Any:
+    def wait(self: RegionHistory, batch: Any) -> Any:
         if len(batch) == 1:
             assert open_.wait(30)
         return score_features(self, batch)
 
-    monkeypatch.setattr(MemoryHistory, "score_features", wait)
+    monkeypatch.setattr(RegionHistory, "score_features", wait)
     yield open_
     open_.set()
 
@@ -159,7 +159,7 @@ def test_a_fault_of_the_server_is_internal_with_an_incident_and_no_details(
 
     with running_server(registry) as server:
         server.wait_until_live("m-1")
-        monkeypatch.setattr(MemoryHistory, "score_features", fail)
+        monkeypatch.setattr(RegionHistory, "score_features", fail)
         for call in (
             lambda: server.stubs.scoring.ScoreTransaction(unary(transaction("t-1"))),
             lambda: list(server.stubs.scoring.ScoreStream(iter([frame(transaction("t-1"))]))),

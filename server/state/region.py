@@ -1,0 +1,233 @@
+"""The memory of a history: one flat region that processes share, in memory alone or in a file.
+
+A header, the mutex, the undo log, the tables of entities, the recent transactions, the outcomes held back:
+all int64, each of a fixed size for the records it may hold at most. Nothing of it takes memory before it is
+used, so it grows without a pause. What the parts mean is left to `kuntur.features`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.features import held, layout, recent, table, undo
+from kuntur.features.engine import ENTITIES
+from kuntur.features.serving import C_BASE, COUNTER_WORDS
+from server.state.mutex import SharedMutex
+
+_MAGIC = int.from_bytes(b"KNTRSTAT", "little")
+_FORM = 1
+_PAGE_WORDS = 512
+# Words of the header.
+_H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_SIZES = 0, 1, 2, 3, 4, 8
+_H_MUTEX, _H_COUNTERS = 64, 128
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+Memory = npt.NDArray[np.int64]
+
+
+class RegionError(Exception):
+    """A region that cannot be used: why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionSizes:
+    """The most records of each kind that a region holds."""
+
+    accounts: int
+    merchants: int
+    devices: int
+    categories: int
+    recent_transactions: int
+    held_corrections: int = 4096
+
+
+class Region:
+    """A mapped region and its parts; `mutex` is held around each use of them.
+
+    tables: of `kuntur.features.engine.ENTITIES`, in that order; recent, held, counters, undo: as
+    `kuntur.features.serving` takes them; fd: the descriptor that another process attaches to.
+    """
+
+    def __init__(self, fd: int, sizes: RegionSizes, *, attached: bool = False) -> None:
+        """Maps what stands behind a descriptor, which the region owns from then on.
+
+        attached: whether another process made it and will close it in order.
+        """
+        self.fd, self.sizes, self._attached = fd, sizes, attached
+        self._mapped = mmap.mmap(fd, 8 * _words(sizes))
+        self.memory: Memory = np.frombuffer(self._mapped, dtype=np.int64)
+        parts = {name: self.memory[start : start + words] for name, start, words in _parts(sizes)}
+        self.undo = parts["undo"]
+        self.tables = tuple(parts[kind] for kind in ENTITIES)
+        self.recent, self.held = parts["recent"], parts["held"]
+        self.counters = self.memory[_H_COUNTERS : _H_COUNTERS + COUNTER_WORDS]
+        self.mutex = SharedMutex(self.memory.ctypes.data + 8 * _H_MUTEX)
+
+    @classmethod
+    def create(cls, sizes: RegionSizes) -> Self:
+        """Makes an empty region in memory, gone with the last process that has its descriptor."""
+        fd = os.memfd_create("kuntur-history")
+        try:
+            os.ftruncate(fd, 8 * _words(sizes))
+            region = cls(fd, sizes)
+        except BaseException:
+            os.close(fd)
+            raise
+        region._lay_out()
+        return region
+
+    @classmethod
+    def open(cls, path: Path, sizes: RegionSizes) -> Self:
+        """Opens the region in a file, or makes it: at once, whatever its size.
+
+        Raises RegionError when another server has it, when it has other sizes or another form, when the
+        machine went down with it open, or when there is no room for it; OSError when it cannot be had.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                # Held by the open file, so by every process that inherits the descriptor.
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RegionError(f"{path} is in use by another server") from error
+            size = os.fstat(fd).st_size
+            fresh = size == 0
+            _check_room(path, fd, 8 * _words(sizes))
+            if fresh:
+                os.ftruncate(fd, 8 * _words(sizes))
+            else:
+                _check_header(path, fd, sizes)
+            region = cls(fd, sizes)
+        except BaseException:
+            os.close(fd)
+            raise
+        if fresh:
+            region._lay_out()
+        else:
+            region._take_over()
+        return region
+
+    @classmethod
+    def attach(cls, fd: int) -> Self:
+        """Maps the region behind an inherited descriptor, which another process made and holds."""
+        header = np.frombuffer(os.pread(fd, 8 * _PAGE_WORDS, 0), dtype=np.int64)
+        count = len(fields(RegionSizes))
+        return cls(fd, RegionSizes(*header[_H_SIZES : _H_SIZES + count].tolist()), attached=True)
+
+    def close(self) -> None:
+        """Lets go of the region, marked as closed in order by whoever made or opened it."""
+        if not self._attached:
+            self.memory[_H_CLOSED] = 1
+            self._mapped.flush()
+            fcntl.flock(
+                self.fd, fcntl.LOCK_UN
+            )  # the mapping lives, with its own descriptor, as long as parts of it
+        os.close(self.fd)
+
+    def recover(self) -> None:
+        """Puts back what a process that died had begun. The mutex is held."""
+        undo.roll_back(self.undo, self.memory)
+        for memory in self.tables:
+            table.return_blank(memory)
+
+    def _lay_out(self) -> None:
+        header = self.memory
+        header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, _layout(), _boot()
+        header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))] = astuple(self.sizes)
+        starts = {name: start for name, start, _ in _parts(self.sizes)}
+        for (kind, words), memory, capacity in zip(
+            ENTITIES.items(), self.tables, astuple(self.sizes), strict=False
+        ):
+            table.lay_out(memory, words, capacity, starts[kind])
+        recent.lay_out(self.recent, self.sizes.recent_transactions, starts["recent"])
+        held.lay_out(self.held, self.sizes.held_corrections, starts["held"])
+        self.counters[C_BASE] = _H_COUNTERS
+        undo.start_undo(self.undo)
+        self.mutex.initialise()
+        header[_H_MAGIC] = _MAGIC  # last: a file without it was never finished
+
+    def _take_over(self) -> None:
+        """Makes a region of an earlier server this one's: nobody else has it."""
+        self.mutex.initialise()
+        self.recover()
+        self.memory[_H_BOOT], self.memory[_H_CLOSED] = _boot(), 0
+
+
+def _parts(sizes: RegionSizes) -> Iterator[tuple[str, int, int]]:
+    """Gives name, first word and words of each part behind the header, each from a page of its own."""
+    lengths = {"undo": undo.UNDO_WORDS}
+    lengths |= {
+        kind: table.words_needed(words, capacity)
+        for (kind, words), capacity in zip(ENTITIES.items(), astuple(sizes), strict=False)
+    }
+    lengths["recent"] = recent.words_needed(sizes.recent_transactions)
+    lengths["held"] = held.words_needed(sizes.held_corrections)
+    start = _PAGE_WORDS
+    for name, words in lengths.items():
+        yield name, start, words
+        start += -(-words // _PAGE_WORDS) * _PAGE_WORDS
+
+
+def _words(sizes: RegionSizes) -> int:
+    *_, (_, start, words) = _parts(sizes)
+    return start + -(-words // _PAGE_WORDS) * _PAGE_WORDS
+
+
+def _check_room(path: Path, fd: int, size_bytes: int) -> None:
+    """Raises RegionError when the file system could not hold the whole file: using it would kill us then."""
+    state = os.fstatvfs(fd)
+    free = state.f_bavail * state.f_frsize + os.fstat(fd).st_blocks * 512
+    if free < size_bytes:
+        raise RegionError(
+            f"{path} may take {size_bytes / 2**30:,.1f} GiB and there are {free / 2**30:,.1f} GiB: "
+            "set smaller history.max_accounts, max_merchants, max_devices or recent_transactions"
+        )
+
+
+def _check_header(path: Path, fd: int, sizes: RegionSizes) -> None:
+    raw = os.pread(fd, 8 * _PAGE_WORDS, 0)
+    header = np.frombuffer(raw.ljust(8 * _PAGE_WORDS, b"\0"), dtype=np.int64)
+    away = "move it away to begin anew, and send the past again by Backfill"
+    if header[_H_MAGIC] != _MAGIC:
+        raise RegionError(f"{path} is no finished history of this server; {away}")
+    if (header[_H_FORM], header[_H_LAYOUT]) != (_FORM, _layout()):
+        raise RegionError(f"{path} was written by a release that keeps other records; {away}")
+    kept = RegionSizes(*header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))].tolist())
+    if kept != sizes:
+        differing = ", ".join(
+            f"{f.name} {getattr(kept, f.name):,} there and {getattr(sizes, f.name):,} in the settings"
+            for f in fields(RegionSizes)
+            if getattr(kept, f.name) != getattr(sizes, f.name)
+        )
+        raise RegionError(f"{path} has other sizes ({differing}); set these, or {away}")
+    if os.fstat(fd).st_size != 8 * _words(sizes):
+        raise RegionError(f"{path} is cut short; {away}")
+    if header[_H_BOOT] != _boot() and not header[_H_CLOSED]:
+        raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
+
+
+def _layout() -> int:
+    """Gives a number that changes with the layout of records."""
+    numbers = sorted((name, value) for name, value in vars(layout).items() if isinstance(value, int | float))
+    digest = hashlib.sha256(repr((numbers, layout.RINGS, layout.WINDOWS)).encode()).digest()
+    return int.from_bytes(digest[:7], "little")
+
+
+def _boot() -> int:
+    """Gives a number of this start of the machine; 0 where the system has none."""
+    try:
+        text = _BOOT_ID.read_text().strip()
+    except OSError:
+        return 0
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")
