@@ -181,7 +181,7 @@ def _open_region(history: History) -> Region:
         categories=history.max_categories,
         recent_transactions=history.recent_transactions,
     )
-    return Region.create(sizes) if history.path is None else Region.open(history.path, sizes)
+    return Region.private(sizes) if history.path is None else Region.open(history.path, sizes)
 
 
 def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> Journal:

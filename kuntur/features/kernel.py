@@ -292,8 +292,9 @@ def _record_of(table, key, counted, undo):
 
 
 @njit(cache=True, nogil=False)
-def _profile_of(table, halves, keys, column, hops, ints, i, with_accounts, out, j, counters, undo):
+def _profile_of(memory, keys, column, hops, ints, i, with_accounts, out, j, counters, undo):
     """Writes the features of the merchant, device or category of a transaction and lets it enter."""
+    table, halves = memory
     width = _PROFILE_COLUMNS + (1 if with_accounts else 0)
     key = keys[i, column]
     counted = ints[i, COUNTED] != 0
@@ -336,7 +337,8 @@ _ACCOUNT_COLUMNS = 4 * 4 + 26
 
 
 @njit(cache=True, nogil=False)
-def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, counters, undo):
+def _account_of(memory, hops, keys, ints, floats, log_amount, i, out, j, counters, undo):
+    table, halves = memory
     key = keys[i, ACCOUNT]
     counted = ints[i, COUNTED] != 0
     if key == np.uint64(0) or is_closed(table):
@@ -357,39 +359,48 @@ def _account_of(table, halves, hops, keys, ints, floats, log_amount, i, out, j, 
 
 
 @njit(cache=True, nogil=False)
-def prefetch(keys, i, accounts, merchants, devices, categories):
-    """Fetches ahead what transactions soon after row i need."""
+def both_widths(accounts, merchants, devices, categories):
+    """Gives each table as int64 and, over the same memory, as int32: once a call, it is not free."""
+    return (
+        (accounts, accounts.view(np.int32)),
+        (merchants, merchants.view(np.int32)),
+        (devices, devices.view(np.int32)),
+        (categories, categories.view(np.int32)),
+    )
+
+
+@njit(cache=True, nogil=False, inline="always")
+def prefetch(keys, i, tables):
+    """Fetches ahead what transactions soon after row i need; tables: of `both_widths`."""
     ahead = i + 2 * _AHEAD
     if ahead < len(keys):
-        prefetch_place(accounts, keys[ahead, ACCOUNT])
-        prefetch_place(merchants, keys[ahead, MERCHANT])
-        prefetch_place(devices, keys[ahead, DEVICE])
-        prefetch_place(categories, keys[ahead, CATEGORY])
+        prefetch_place(tables[0][0], keys[ahead, ACCOUNT])
+        prefetch_place(tables[1][0], keys[ahead, MERCHANT])
+        prefetch_place(tables[2][0], keys[ahead, DEVICE])
+        prefetch_place(tables[3][0], keys[ahead, CATEGORY])
     ahead = i + _AHEAD
     if ahead < len(keys):
-        prefetch_record(accounts, keys[ahead, ACCOUNT])
-        prefetch_record(merchants, keys[ahead, MERCHANT])
-        prefetch_record(devices, keys[ahead, DEVICE])
-        prefetch_record(categories, keys[ahead, CATEGORY])
+        prefetch_record(tables[0][0], keys[ahead, ACCOUNT])
+        prefetch_record(tables[1][0], keys[ahead, MERCHANT])
+        prefetch_record(tables[2][0], keys[ahead, DEVICE])
+        prefetch_record(tables[3][0], keys[ahead, CATEGORY])
 
 
-@njit(cache=True, nogil=False)
-def process_one(keys, ints, floats, i, accounts, merchants, devices, categories, counters, undo, out):
+@njit(cache=True, nogil=False, inline="always")
+def process_one(keys, ints, floats, i, tables, counters, undo, out):
     """Writes the features of transaction i and lets it enter the history; gives the columns written.
 
-    The arguments are those of `process`; undo: where what is overwritten is kept, or an empty array.
+    tables: of `both_widths`; undo: where what is overwritten is kept, or an empty array; the rest as for
+    `process`.
     """
     time_s = ints[i, EVENT_TIME] // _SECOND_US
     hops = (hop_of(time_s, FINE_HOP), hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP))
+    accounts, merchants, devices, categories = tables
     j, log_amount = _row(ints, i, out, 0)
-    halves = accounts.view(np.int32)
-    j = _account_of(accounts, halves, hops, keys, ints, floats, log_amount, i, out, j, counters, undo)
-    halves = merchants.view(np.int32)
-    j = _profile_of(merchants, halves, keys, MERCHANT, hops, ints, i, False, out, j, counters, undo)
-    halves = devices.view(np.int32)
-    j = _profile_of(devices, halves, keys, DEVICE, hops, ints, i, True, out, j, counters, undo)
-    halves = categories.view(np.int32)
-    return _profile_of(categories, halves, keys, CATEGORY, hops, ints, i, False, out, j, counters, undo)
+    j = _account_of(accounts, hops, keys, ints, floats, log_amount, i, out, j, counters, undo)
+    j = _profile_of(merchants, keys, MERCHANT, hops, ints, i, False, out, j, counters, undo)
+    j = _profile_of(devices, keys, DEVICE, hops, ints, i, True, out, j, counters, undo)
+    return _profile_of(categories, keys, CATEGORY, hops, ints, i, False, out, j, counters, undo)
 
 
 @njit(cache=True, nogil=False)
@@ -401,10 +412,11 @@ def process(keys, ints, floats, accounts, merchants, devices, categories, counte
     [COUNTERS], raised; undo: `kuntur.features.undo`, for one transaction after the other; out: float32
     [n, ≥ catalogue], the catalogue's columns are written. Returns the number of columns written.
     """
+    tables = both_widths(accounts, merchants, devices, categories)
     j = 0
     for i in range(len(ints)):
-        prefetch(keys, i, accounts, merchants, devices, categories)
-        j = process_one(keys, ints, floats, i, accounts, merchants, devices, categories, counters, undo, out)
+        prefetch(keys, i, tables)
+        j = process_one(keys, ints, floats, i, tables, counters, undo, out)
     return j
 
 

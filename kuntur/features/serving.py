@@ -10,7 +10,7 @@ from __future__ import annotations
 from numba import njit
 
 from kuntur.features.held import hold, is_due, is_full, take_due
-from kuntur.features.kernel import EVENT_TIME, prefetch, process_one, report_one
+from kuntur.features.kernel import EVENT_TIME, both_widths, prefetch, process_one, report_one
 from kuntur.features.layout import HOUR_S, MICROSECONDS
 from kuntur.features.recent import admit, resolve
 from kuntur.features.undo import commit, keep
@@ -47,8 +47,9 @@ def take_transactions(
     `LabelChanges` has them; out: float32 [n, ≥ catalogue].
     """
     repeated = 0
+    tables = both_widths(accounts, merchants, devices, categories)
     for i in range(len(ints)):
-        prefetch(keys, i, accounts, merchants, devices, categories)
+        prefetch(keys, i, tables)
         hour = ints[i, EVENT_TIME] // _HOUR_US
         if is_due(held, hour):
             _release(held, hour, changes, accounts, merchants, devices, categories, counters, undo)
@@ -56,7 +57,7 @@ def take_transactions(
         if admit(recent, undo, keys, ints, i):
             counters[C_REPEATED] += 1
             repeated += 1
-        process_one(keys, ints, floats, i, accounts, merchants, devices, categories, counters, undo, out)
+        process_one(keys, ints, floats, i, tables, counters, undo, out)
         commit(undo)
     return repeated
 

@@ -113,35 +113,32 @@ def find_or_add(memory, key, undo):
     The caller sees to it that a table that grows has room (`reserve`). What is overwritten is kept in
     `undo`, of the record itself only if it is new.
     """
-    mask = memory[P_INDEX] - 1
-    place = np.int64(key & np.uint64(mask))
-    tag = _tag(key)
-    while True:
-        entry = memory[HEADER_WORDS + place]
-        if entry == 0:
-            break
-        if (entry >> 32) << 32 == tag:
-            start = record_start(memory, (entry & 0xFFFFFFFF) - 1)
-            if memory[start + W_KEY] == np.int64(key):
-                return start, False
-        place = (place + 1) & mask
+    start = find(memory, key)
+    if start >= 0:
+        return start, False
+    return _add(memory, key, undo), True
+
+
+@njit(cache=True, nogil=False)
+def _add(memory, key, undo):
     base = memory[P_BASE]
     keep(undo, memory, base, 0, HEADER_WORDS)
     number = memory[P_USED]
     if memory[P_FIXED] != 0 and number >= memory[P_CAPACITY]:
         number = _make_room(memory, undo)
-        place = np.int64(key & np.uint64(mask))
-        while memory[HEADER_WORDS + place] != 0:
-            place = (place + 1) & mask
     else:
         memory[P_USED] = number + 1
     start = record_start(memory, number)
     keep(undo, memory, base, start, memory[P_RECORD_WORDS])
     memory[start : start + memory[P_RECORD_WORDS]] = 0
     memory[start + W_KEY] = np.int64(key)
+    mask = memory[P_INDEX] - 1
+    place = np.int64(key & np.uint64(mask))
+    while memory[HEADER_WORDS + place] != 0:
+        place = (place + 1) & mask
     keep(undo, memory, base, HEADER_WORDS + place, 1)
-    memory[HEADER_WORDS + place] = tag | (number + 1)
-    return start, True
+    memory[HEADER_WORDS + place] = _tag(key) | (number + 1)
+    return start
 
 
 @njit(cache=True, nogil=False)

@@ -42,7 +42,8 @@ def keep(undo, memory, base, start, words):
     if len(undo) == 0:
         return
     at = undo[0]
-    undo[at : at + words] = memory[start : start + words]
+    for word in range(words):  # a slice would look for overlaps first
+        undo[at + word] = memory[start + word]
     undo[at + words] = base + start
     undo[at + words + 1] = words
     _in_order()
@@ -70,7 +71,8 @@ def roll_back(undo, memory):
     while at > _FIRST:
         words, start = undo[at - 1], undo[at - 2]
         at -= 2 + words
-        memory[start : start + words] = undo[at : at + words]
+        for word in range(words):
+            memory[start + word] = undo[at + word]
         entries += 1
     _in_order()
     undo[0] = _FIRST

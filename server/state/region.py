@@ -7,6 +7,7 @@ used, so it grows without a pause. What the parts mean is left to `kuntur.featur
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import mmap
@@ -22,6 +23,7 @@ import numpy.typing as npt
 from kuntur.features import held, layout, recent, table, undo
 from kuntur.features.engine import ENTITIES
 from kuntur.features.serving import C_BASE, COUNTER_WORDS
+from kuntur.features.undo import NO_UNDO
 from server.state.mutex import SharedMutex
 
 _MAGIC = int.from_bytes(b"KNTRSTAT", "little")
@@ -30,6 +32,7 @@ _PAGE_WORDS = 512
 # Words of the header.
 _H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_SIZES = 0, 1, 2, 3, 4, 8
 _H_MUTEX, _H_COUNTERS = 64, 128
+_NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 Memory = npt.NDArray[np.int64]
@@ -55,23 +58,35 @@ class Region:
     """A mapped region and its parts; `mutex` is held around each use of them.
 
     tables: of `kuntur.features.engine.ENTITIES`, in that order; recent, held, counters, undo: as
-    `kuntur.features.serving` takes them; fd: the descriptor that another process attaches to.
+    `kuntur.features.serving` takes them; fd: the descriptor that another process attaches to, if it can.
     """
 
-    def __init__(self, fd: int, sizes: RegionSizes, *, attached: bool = False) -> None:
-        """Maps what stands behind a descriptor, which the region owns from then on.
+    def __init__(self, fd: int | None, sizes: RegionSizes, *, attached: bool = False) -> None:
+        """Maps what stands behind a descriptor, which the region owns from then on; None: private memory.
 
         attached: whether another process made it and will close it in order.
         """
         self.fd, self.sizes, self._attached = fd, sizes, attached
-        self._mapped = mmap.mmap(fd, 8 * _words(sizes))
+        flags = mmap.MAP_SHARED if fd is not None else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+        self._mapped = mmap.mmap(-1 if fd is None else fd, 8 * _words(sizes), flags)
+        # Records lie anywhere: with small pages most of them cost a walk through the page tables.
+        with contextlib.suppress(OSError, AttributeError):  # a kernel without them
+            self._mapped.madvise(mmap.MADV_HUGEPAGE)
         self.memory: Memory = np.frombuffer(self._mapped, dtype=np.int64)
         parts = {name: self.memory[start : start + words] for name, start, words in _parts(sizes)}
-        self.undo = parts["undo"]
+        # What dies with its process needs no undoing.
+        self.undo = NO_UNDO if fd is None else parts["undo"]
         self.tables = tuple(parts[kind] for kind in ENTITIES)
         self.recent, self.held = parts["recent"], parts["held"]
         self.counters = self.memory[_H_COUNTERS : _H_COUNTERS + COUNTER_WORDS]
         self.mutex = SharedMutex(self.memory.ctypes.data + 8 * _H_MUTEX)
+
+    @classmethod
+    def private(cls, sizes: RegionSizes) -> Self:
+        """Makes an empty region for this process alone, gone with it."""
+        region = cls(None, sizes)
+        region._lay_out()
+        return region
 
     @classmethod
     def create(cls, sizes: RegionSizes) -> Self:
@@ -127,17 +142,19 @@ class Region:
 
     def close(self) -> None:
         """Lets go of the region, marked as closed in order by whoever made or opened it."""
+        if self.fd is None:
+            return
         if not self._attached:
             self.memory[_H_CLOSED] = 1
             self._mapped.flush()
-            fcntl.flock(
-                self.fd, fcntl.LOCK_UN
-            )  # the mapping lives, with its own descriptor, as long as parts of it
+            # The mapping has a descriptor of its own, which would keep the file locked.
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
         os.close(self.fd)
 
     def recover(self) -> None:
         """Puts back what a process that died had begun. The mutex is held."""
-        undo.roll_back(self.undo, self.memory)
+        if self.fd is not None:
+            undo.roll_back(self.undo, self.memory)
         for memory in self.tables:
             table.return_blank(memory)
 
@@ -153,7 +170,8 @@ class Region:
         recent.lay_out(self.recent, self.sizes.recent_transactions, starts["recent"])
         held.lay_out(self.held, self.sizes.held_corrections, starts["held"])
         self.counters[C_BASE] = _H_COUNTERS
-        undo.start_undo(self.undo)
+        if self.fd is not None:
+            undo.start_undo(self.undo)
         self.mutex.initialise()
         header[_H_MAGIC] = _MAGIC  # last: a file without it was never finished
 

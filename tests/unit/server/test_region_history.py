@@ -38,6 +38,12 @@ def memory() -> Iterator[Region]:
     region.close()
 
 
+class TestRegionOfOneProcess(HistoryStoreContract):
+    @pytest.fixture
+    def store(self) -> HistoryStore:
+        return RegionHistory(Region.private(sizes()))
+
+
 class TestRegionInMemory(HistoryStoreContract):
     @pytest.fixture
     def store(self, memory: Region) -> HistoryStore:

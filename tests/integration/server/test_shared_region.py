@@ -1,0 +1,98 @@
+"""Processes that share a region and are killed at any moment: what is there is whole, and exact."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from kuntur.features import FEATURE_NAMES, FeatureEngine, kernel, recent, undo
+from kuntur.features.engine import ENTITIES
+from kuntur.features.table import P_RECORD_WORDS, P_USED, record_start
+from kuntur.transaction import KeyColumn
+from server.state import Region, RegionHistory, RegionSizes
+from tests.contract.history_store import transactions
+from tests.integration.server.counting import numbered
+
+KILLS = 40
+SIZES = RegionSizes(accounts=64, merchants=8, devices=8, categories=8, recent_transactions=1 << 20)
+
+
+@pytest.fixture
+def region() -> Iterator[Region]:
+    made = Region.create(SIZES)
+    yield made
+    made.close()
+
+
+def many_killed(region: Region, seed: int) -> None:
+    """Lets processes count in the region and kills all of them."""
+    assert region.fd is not None
+    command = [sys.executable, "-m", "tests.integration.server.counting"]
+    subprocess.run([*command, *map(str, (region.fd, KILLS, seed))], pass_fds=[region.fd], check=True)
+
+
+def admitted(region: Region) -> list[int]:
+    """Gives the numbers of the transactions that were counted, in their order."""
+    count = int(region.recent[recent.P_ADMITTED])
+    start = recent.HEADER_WORDS + int(region.recent[recent.P_PLACES])
+    return region.recent[start : start + 8 * count].reshape(count, 8)[:, 0].tolist()
+
+
+def records(region: Region) -> dict[str, dict[int, bytes]]:
+    """Gives the records of each kind by key."""
+    found = {}
+    for kind, memory in zip(ENTITIES, region.tables, strict=True):
+        words = int(memory[P_RECORD_WORDS])
+        starts = [int(record_start(memory, number)) for number in range(int(memory[P_USED]))]
+        found[kind] = {int(memory[start]): memory[start : start + words].tobytes() for start in starts}
+    return found
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_whoever_is_killed_the_region_holds_what_a_serial_replay_gives(region: Region, seed: int) -> None:
+    many_killed(region, seed)
+    RegionHistory(region).counts()  # takes the lock of a holder that died, and puts back what it had begun
+    numbers = admitted(region)
+    assert len(numbers) == len(set(numbers))
+    assert len({number // 10_000_000 for number in numbers}) > KILLS // 6  # many of the killed took part
+    undisturbed = Region.create(SIZES)
+    RegionHistory(undisturbed).score_features(numbered(numbers))
+    assert records(region) == records(undisturbed)
+    assert region.undo[0] == 1
+
+
+def test_a_step_cut_off_at_any_write_leaves_no_trace(region: Region) -> None:
+    """The log is filled by one step that is never committed, and rolled back."""
+    store = RegionHistory(region)
+    for number in range(1, 40):
+        store.score_features(numbered([number]))
+    before = region.memory.copy()
+    batch = transactions([1_000], account=999)
+    batch.keys[:, KeyColumn.DEVICE] = 77
+    out = np.empty((1, len(FEATURE_NAMES)), dtype=np.float32)
+    tables = kernel.both_widths(*region.tables)
+    recent.admit(region.recent, region.undo, batch.keys, batch.ints, 0)
+    kernel.process_one(batch.keys, batch.ints, batch.floats, 0, tables, region.counters, region.undo, out)
+    assert not np.array_equal(region.memory, before)
+    kept = region.undo[0]
+    assert undo.roll_back(region.undo, region.memory) > 5
+    logged = slice(512, 512 + undo.UNDO_WORDS)
+    after = region.memory.copy()
+    assert kept > 1
+    before[logged] = after[logged] = 0
+    assert np.array_equal(after, before)
+
+
+def test_two_processes_give_each_transaction_the_features_of_their_common_order(region: Region) -> None:
+    other = RegionHistory(Region.attach(os.dup(region.fd or -1)))
+    stores = [RegionHistory(region), other]
+    numbers = np.random.default_rng(1).permutation(200) + 1
+    rows = [stores[i % 2].score_features(numbered([int(n)]))[0] for i, n in enumerate(numbers)]
+    engine = FeatureEngine()
+    expected = [engine.process(numbered([int(n)]))[0] for n in numbers]
+    assert np.array(rows).tobytes() == np.array(expected).tobytes()

@@ -1,0 +1,112 @@
+"""Opening a region: what is refused, with what to do about it, and what a killed or closed one leaves."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from kuntur.features import undo
+from server.state import Region, RegionError, RegionHistory, RegionSizes, region
+from tests.contract.history_store import counted, transactions
+
+SIZES = RegionSizes(accounts=16, merchants=8, devices=8, categories=8, recent_transactions=32)
+MAGIC, FORM, LAYOUT, BOOT, CLOSED = 0, 1, 2, 3, 4  # words of the header
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A file with a region in which three transactions of an account were counted, closed in order."""
+    file = tmp_path / "state" / "history"
+    made = Region.open(file, SIZES)
+    RegionHistory(made).score_features(transactions([1, 2, 3]))
+    made.close()
+    return file
+
+
+def write_word(path: Path, word: int, value: int) -> None:
+    words = np.memmap(path, dtype=np.int64, mode="r+")
+    words[word] = value
+    words.flush()
+
+
+def test_a_second_server_on_the_file_is_refused(path: Path) -> None:
+    first = Region.open(path, SIZES)
+    with pytest.raises(RegionError, match="in use by another server"):
+        Region.open(path, SIZES)
+    first.close()
+    Region.open(path, SIZES).close()
+
+
+def test_other_sizes_are_named(path: Path) -> None:
+    with pytest.raises(RegionError, match=r"accounts 16 there and 17 in the settings"):
+        Region.open(path, replace(SIZES, accounts=17))
+
+
+@pytest.mark.parametrize(
+    ("word", "value", "message"),
+    [(MAGIC, 7, "no finished history"), (FORM, 99, "other records"), (LAYOUT, 5, "other records")],
+)
+def test_a_file_of_another_form_is_refused(path: Path, word: int, value: int, message: str) -> None:
+    write_word(path, word, value)
+    with pytest.raises(RegionError, match=message):
+        Region.open(path, SIZES)
+
+
+def test_a_file_that_is_no_region_or_cut_short_is_refused(path: Path, tmp_path: Path) -> None:
+    other = tmp_path / "notes"
+    other.write_text("not a region")
+    with pytest.raises(RegionError, match="no finished history"):
+        Region.open(other, SIZES)
+    assert other.read_text() == "not a region"
+    with path.open("r+b") as file:
+        file.truncate(8192)
+    with pytest.raises(RegionError, match="cut short"):
+        Region.open(path, SIZES)
+
+
+def test_after_a_kill_the_file_goes_on_and_after_a_fall_of_the_machine_it_is_refused(path: Path) -> None:
+    write_word(path, CLOSED, 0)  # as a killed server leaves it
+    opened = Region.open(path, SIZES)
+    assert counted(RegionHistory(opened).score_features(transactions([4]))) == [3]
+    opened.close()
+    write_word(path, BOOT, 1)  # closed in order before the machine was started again
+    Region.open(path, SIZES).close()
+    write_word(path, BOOT, 1)
+    write_word(path, CLOSED, 0)
+    with pytest.raises(RegionError, match="open when the machine went down"):
+        Region.open(path, SIZES)
+
+
+def test_what_a_killed_server_had_begun_is_put_back_at_the_start(path: Path) -> None:
+    opened = Region.open(path, SIZES)
+    expected = opened.memory[opened.tables[0].nbytes :].copy()
+    undo.keep(opened.undo, opened.memory, 0, 70_000, 3)
+    opened.memory[70_000:70_003] = 99
+    opened.close()
+    again = Region.open(path, SIZES)
+    assert again.memory[70_000:70_003].tolist() != [99, 99, 99]
+    assert np.array_equal(again.memory[again.tables[0].nbytes :], expected)
+    again.close()
+
+
+def test_a_file_system_without_room_is_told_before_it_fills(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Full:
+        f_bavail, f_frsize = 10, 4096
+
+    monkeypatch.setattr(region.os, "fstatvfs", lambda _: Full)
+    with pytest.raises(RegionError, match=r"may take .* GiB and there are 0.0 GiB: set smaller"):
+        Region.open(tmp_path / "history", SIZES)
+
+
+def test_a_large_region_takes_memory_only_for_what_is_in_it(tmp_path: Path) -> None:
+    large = RegionSizes(1_000_000, 8, 8, 8, 32)
+    opened = Region.open(tmp_path / "history", large)
+    RegionHistory(opened).score_features(transactions([1, 2, 3]))
+    assert opened.memory.nbytes > 1_000 * 1_000_000
+    assert (tmp_path / "history").stat().st_blocks * 512 < 64 << 20
+    opened.close()
