@@ -36,6 +36,9 @@ train: $(READY) ## Train and publish (options: ARGS="data.parquet --mapping kunt
 bench: $(READY) ## Measure the server against a bare echo and against ONNX Runtime alone
 	$(BIN)/python -m bench $(ARGS)
 
+bench-all: $(READY) ## All measurements, the plot and the tables of docs/performance.md (below 25 min)
+	$(BIN)/python -m bench.all
+
 setup: $(READY) ## Only set up .venv
 
 static: $(READY) build/googleapis/google/rpc/status.proto ## Style, types, boundaries, protos
@@ -89,4 +92,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test check serve train bench setup static generate generated format lock clean
+.PHONY: help demo test check serve train bench bench-all setup static generate generated format lock clean

@@ -4,36 +4,25 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from statistics import median
 from typing import Annotated
 
-import onnxruntime
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, LoadError, require_h2load, run
-from bench.programs import LOAD_CORE, SERVER_CORE, STREAM, UNARY, pinned, server
+from bench.programs import LOAD_CORE, SERVER_CORE, STREAM, UNARY, echo, server
+from bench.report import machine
 from bench.workload import Workload, grpc_frames, prepare
 
 _WORK = Path("bench/work")
 _IN_FLIGHT = (1, 32)
-_BYTES_A_SCORE = 72
 _STREAMED = {1: 20_000, 64: 120_000, 512: 120_000}  # transactions of one stream by frame size
 _console = Console()
-
-
-@contextmanager
-def _echo() -> Iterator[str]:
-    with pinned(SERVER_CORE, sys.executable, "-m", "bench.echo", str(_BYTES_A_SCORE)) as process:
-        assert process.stdout is not None
-        yield f"127.0.0.1:{int(process.stdout.readline())}"
 
 
 def _measure_singles(
@@ -123,24 +112,6 @@ def _results(parts: dict[str, float], loads: dict[str, list[Load]]) -> dict[str,
     return figures
 
 
-def _machine() -> dict[str, str]:
-    model = next(
-        (
-            line.split(":")[1].strip()
-            for line in Path("/proc/cpuinfo").read_text().splitlines()
-            if "model name" in line
-        ),
-        platform.processor(),
-    )
-    return {
-        "processor": model,
-        "cores": str(os.cpu_count()),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-        "onnxruntime": onnxruntime.__version__,
-    }
-
-
 _PER_S, _TX_PER_S, _US, _US_A_ROW = "{:,.0f}/s", "{:,.0f} tx/s", "{:.2f} µs", "{:.2f} µs a row"
 _ECHO, _ECHO_STREAM, _ONNX = "of a bare echo", "of an echo stream", "of ONNX Runtime alone"
 # What is shown: text, figure, its form, its ratio, to what.
@@ -189,8 +160,8 @@ def main(
         with _console.status("Preparing the load"):
             workload = prepare(_WORK / "served", transactions, accounts)
             bodies = _bodies(workload)
-        with _echo() as echo, server(workload) as kuntur:
-            addresses = {"echo": echo, "kuntur": kuntur}
+        with echo() as bare, server(workload) as kuntur:
+            addresses = {"echo": bare, "kuntur": kuntur}
             with _console.status("Single calls, in turn at a bare echo and at Kuntur"):
                 loads = _measure_singles(addresses, bodies["single"], seconds, rounds)
             with _console.status("Streams"):
@@ -199,7 +170,7 @@ def main(
         sys.exit(f"bench stopped: {error}")
     figures = _results(parts, loads)
     _show(figures)
-    document = {"machine": _machine(), "figures": {name: round(value, 4) for name, value in figures.items()}}
+    document = {"machine": machine(), "figures": {name: round(value, 4) for name, value in figures.items()}}
     output.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     _console.print(f"Written to {output}")
 

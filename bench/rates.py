@@ -1,0 +1,125 @@
+"""`python -m bench.rates`: latency of single calls at fixed offered rates, Kuntur and the bare echo in turn.
+
+The rates are shares of the most that the server was found to do with 32 calls in flight in this run. Each
+call is a transaction of its own and counts from when it was due, so that waiting anywhere counts. Calls
+come evenly, or at random with the same mean, as from many independent customers.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+
+from bench.load import LoadError, require_h2load, run
+from bench.load_bodies import fresh, write_singles
+from bench.openloop import Arrivals, OpenLoad, offer
+from bench.programs import LOAD_CORE, UNARY, echo, server
+from bench.report import Sheet, write
+from bench.workload import prepare
+
+_WORK = Path("bench/work")
+_SHARES = (25, 50, 75, 90)  # percent of the maximum
+_ARRIVALS: tuple[Arrivals, ...] = ("even", "poisson")
+_PERCENTILES = (50, 90, 99, 99.9)
+_CONNECTIONS = 4
+_PREPARED = 60_000  # transactions; the load takes them again under new ids
+_Case = tuple[str, str, int]
+
+
+def maximum(address: str, body: Path, seconds: float) -> float:
+    """Gives the calls a second with 32 in flight: the median of three measurements."""
+    log = _WORK / "h2load.log"
+
+    def once(requests: int) -> float:
+        return run(address, UNARY, body, requests=requests, in_flight=32, core=LOAD_CORE, log=log).per_second
+
+    count = max(1_000, int(once(2_000) * seconds / 3))
+    return median(once(count) for _ in range(3))
+
+
+def _figures(loads: dict[_Case, list[OpenLoad]], most: float) -> dict[str, float]:
+    figures = {"maximum_per_s": most}
+    for (name, arrivals, share), rounds in loads.items():
+        case = f"{name}_{arrivals}_{share}"
+        figures[f"{case}_per_s"] = median(load.per_second for load in rounds)
+        figures[f"{case}_refused"] = sum(load.refused for load in rounds)
+        for q in _PERCENTILES:
+            figures[f"{case}_p{q:g}_ms"] = median(load.percentile_ms(q) for load in rounds)
+        figures[f"{case}_p99_to_p50"] = median(
+            load.percentile_ms(99) / load.percentile_ms(50) for load in rounds
+        )
+    return figures
+
+
+def _sheet(figures: dict[str, float]) -> Sheet:
+    headings = (
+        "offered",
+        *(f"p{q:g}, ms" for q in _PERCENTILES),
+        "p99 / p50",
+        "echo: p50 / p99, ms",
+        "refused",
+    )
+    rows = []
+    for arrivals in _ARRIVALS:
+        for share in _SHARES:
+            ours, bare = f"kuntur_{arrivals}_{share}", f"echo_{arrivals}_{share}"
+            rate = figures["maximum_per_s"] * share / 100
+            rows.append(
+                (
+                    f"{share} %, {rate:,.0f}/s, {'evenly' if arrivals == 'even' else 'at random'}",
+                    *(f"{figures[f'{ours}_p{q:g}_ms']:.2f}" for q in _PERCENTILES),
+                    f"{figures[f'{ours}_p99_to_p50']:.1f}",
+                    f"{figures[f'{bare}_p50_ms']:.2f} / {figures[f'{bare}_p99_ms']:.2f}",
+                    f"{figures[f'{ours}_refused']:.0f}",
+                )
+            )
+    title = f"Single calls at fixed rates; the most with 32 in flight is {figures['maximum_per_s']:,.0f}/s"
+    return Sheet(title, headings, rows)
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="Length of each measurement.")] = 3.0,
+    rounds: Annotated[int, typer.Option(help="How often each; figures are medians.")] = 2,
+    accounts: Annotated[int, typer.Option(help="Accounts among the transactions.")] = 10_000,
+) -> None:
+    """Measures, shows and writes."""
+    try:
+        require_h2load()
+        workload = prepare(_WORK / "rates", _PREPARED, accounts)
+        loads: dict[_Case, list[OpenLoad]] = {}
+        taken = 0
+        with echo() as bare, server(workload) as kuntur:
+            body = write_singles(_WORK / "rates.one.bin", fresh(workload, taken, 1))
+            most, taken = maximum(kuntur, body, 2 * seconds), 1
+            for _ in range(rounds):
+                for arrivals in _ARRIVALS:
+                    for share in _SHARES:
+                        rate = most * share / 100
+                        count = int(rate * seconds) + 1
+                        bodies = write_singles(_WORK / "rates.bin", fresh(workload, taken, count))
+                        taken += count
+                        for name, address in (("echo", bare), ("kuntur", kuntur)):
+                            load = offer(
+                                address,
+                                UNARY,
+                                bodies,
+                                first=0,
+                                rate=rate,
+                                seconds=seconds,
+                                core=LOAD_CORE,
+                                connections=_CONNECTIONS,
+                                arrivals=arrivals,
+                            )
+                            loads.setdefault((name, arrivals, share), []).append(load)
+    except LoadError as error:
+        sys.exit(f"bench stopped: {error}")
+    figures = _figures(loads, most)
+    write("rates", figures, _sheet(figures))
+
+
+if __name__ == "__main__":
+    typer.run(main)
