@@ -103,6 +103,14 @@ class ShuttingDown(Unavailable):
     """The server is going down; another, or the same one later, will answer."""
 
 
+class HistoryUnavailable(Unavailable):
+    """The history that several servers share cannot be used now; asked again, nothing is counted twice."""
+
+
+class StreamExpired(Unavailable):
+    """The stream lasted for as long as the server lets streams last; open another and go on."""
+
+
 class NotFound(KunturError):
     """What was asked for is not there."""
 
@@ -152,6 +160,9 @@ BY_REASON: Mapping[str, type[KunturError]] = {
     "MODEL_NOT_FOUND": ModelNotFound,
     "OVERLOADED": Overloaded,
     "SHUTTING_DOWN": ShuttingDown,
+    "HISTORY_UNAVAILABLE": HistoryUnavailable,
+    "STREAM_EXPIRED": StreamExpired,
+    "DEADLINE_PASSED": DeadlineExceeded,
     "INTERNAL": ServerFault,
     "OUTCOME_CONFLICT": OutcomeConflict,
 }

@@ -13,7 +13,8 @@ import structlog
 from kuntur.bundle import Registry
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.wire import TransactionReader
-from server.config import History, ServerSettings
+from server.config import ServerSettings
+from server.histories import OpenHistory, open_history
 from server.journal import FileJournal, Journal, NullJournal
 from server.metrics import ServerMetrics
 from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher
@@ -24,13 +25,13 @@ from server.rpc.errors import ErrorTable
 from server.rpc.health import Health
 from server.rpc.history import HistoryEndpoint
 from server.rpc.intake import Intake, LatestTime
+from server.rpc.lifetime import Lifetimes
 from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
 from server.scoring import Backfill, OutcomeReports, ReasonGiver, Scorer
 from server.signals import wait_for_stop_signal
-from server.state import HistoryStore, Region, RegionHistory, RegionSizes
 
 _LOG = structlog.get_logger(__name__)
 
@@ -41,16 +42,21 @@ class ServerApp:
     settings, metrics, history, journal, slot (the live model) and admission are there to be looked at.
     """
 
-    def __init__(self, settings: ServerSettings) -> None:
+    def __init__(
+        self, settings: ServerSettings, *, history: OpenHistory | None = None, reuse_port: bool = False
+    ) -> None:
         """Builds everything and binds the port; nothing runs yet.
 
+        history: that of the settings, unless given, and closed with the server; reuse_port: whether other
+        processes of this server listen on the port.
+
         Raises OSError when port or journal cannot be had, `kuntur.journal_file.JournalError` when the
-        journal is damaged, `server.state.RegionError` when the file of the history cannot be used.
+        journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
+        cannot be used.
         """
         self.settings = settings
         self.metrics = ServerMetrics()
-        self._region = _open_region(settings.history)
-        self.history: HistoryStore = RegionHistory(self._region)
+        self.history, self._close_history = history or open_history(settings)
         self.slot = LiveSlot()
         self._health = Health()
         registry = Registry(settings.registry_path)
@@ -61,19 +67,19 @@ class ServerApp:
             poll_interval_s=settings.models.poll_interval_s,
             on_live=self._went_live,
         )
-        self.admission = Admission(
-            max_unary_in_flight=settings.limits.max_unary_in_flight,
-            max_streams=settings.limits.max_streams,
-        )
+        self.admission = Admission(settings.limits)
         self._reader = TransactionReader(secret_from_hex(settings.history.hash_key))
         with ExitStack() as undone:
-            undone.callback(self._region.close)
+            undone.callback(self._close_history)
             self.journal = _open_journal(settings, self._health.going_down)
             undone.callback(self.journal.close)
-            self._server = self._build_server(registry)
+            self._server = self._build_server(registry, reuse_port=reuse_port)
             undone.pop_all()
         self.metrics.watch(
-            self.history.counts, lambda: self.admission.streams.inside, lambda: self.journal.queued
+            self.history.counts,
+            lambda: self.admission.unary.inside,
+            lambda: self.admission.streams.inside,
+            lambda: self.journal.queued,
         )
         self._close_metrics: Callable[[], None] = lambda: None
         self._stopping = threading.Lock()
@@ -126,7 +132,7 @@ class ServerApp:
             self._watcher.stop()
             self.journal.close()
             self._close_metrics()
-            self._region.close()
+            self._close_history()
             _LOG.info("server stopped")
 
     def serve_until_signalled(self) -> None:
@@ -149,9 +155,10 @@ class ServerApp:
     def _went_live(self, _: LiveModel) -> None:
         self._health.serving()
 
-    def _build_server(self, registry: Registry) -> RpcServer:
+    def _build_server(self, registry: Registry, *, reuse_port: bool) -> RpcServer:
         settings, limits, journal = self.settings, self.settings.limits, self.journal
-        edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics)
+        lifetimes = Lifetimes(limits.max_stream_lifetime_s)
+        edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics, lifetimes)
         latest = LatestTime(settings.history.future_tolerance_s)
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
         reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)
@@ -167,21 +174,12 @@ class ServerApp:
             edge,
             self._health,
             listen_address=settings.listen_address,
-            thread_count=limits.max_unary_in_flight + limits.max_streams + limits.control_threads,
+            reuse_port=reuse_port,
+            control_threads=limits.control_threads,
+            caller_metadata_key=limits.caller_metadata_key,
             max_message_bytes=limits.max_message_bytes,
             keepalive_s=limits.keepalive_s,
         )
-
-
-def _open_region(history: History) -> Region:
-    sizes = RegionSizes(
-        accounts=history.max_accounts,
-        merchants=history.max_merchants,
-        devices=history.max_devices,
-        categories=history.max_categories,
-        recent_transactions=history.recent_transactions,
-    )
-    return Region.private(sizes) if history.path is None else Region.open(history.path, sizes)
 
 
 def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> Journal:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -41,6 +43,10 @@ _JournalPath = Annotated[
     Path | None,
     typer.Option("--journal", metavar="DIR", help="Directory of the journal; none is kept without it."),
 ]
+_Workers = Annotated[
+    int | None,
+    typer.Option("--workers", metavar="N", help="Processes behind the port; 0: one for each core."),
+]
 _MetricsPort = Annotated[
     int | None, typer.Option("--metrics-port", metavar="PORT", help="Offers Prometheus metrics at /metrics.")
 ]
@@ -52,30 +58,52 @@ def serve(
     listen: _Listen = None,
     registry: _RegistryPath = None,
     journal: _JournalPath = None,
+    workers: _Workers = None,
     metrics_port: _MetricsPort = None,
 ) -> None:
     """Serves until SIGTERM or SIGINT, then drains and ends with 0.
 
     Example: kuntur-server serve --registry registry --listen 0.0.0.0:50051 --journal journal
     """
-    from server.scheduling import prefer_finishing
+    from server.scheduling import cores, prefer_finishing
     from server.signals import hold_stop_signals
 
     hold_stop_signals()  # these two before any thread is started, and importing NumPy starts one
     prefer_finishing()
-    settings = _settings(config, listen, registry, journal, metrics_port)
-    from kuntur.journal_file import JournalError
-    from server.app import ServerApp
+    settings = _settings(config, listen, registry, journal, workers, metrics_port)
     from server.logs import configure_logs
-    from server.state import RegionError
 
     configure_logs(settings.log.level, settings.log.format)
-    try:
-        server = ServerApp(settings)
-        server.start()
-    except (OSError, JournalError, RegionError) as error:
-        raise _failure(str(error)) from error
-    server.serve_until_signalled()
+    count = settings.workers or cores()
+    with _failures_told():
+        if count == 1:
+            from server.app import ServerApp
+
+            server = ServerApp(settings)
+            server.start()
+            server.serve_until_signalled()
+            return
+        from server.supervisor import Supervisor
+
+        supervisor = Supervisor(settings, count)
+        supervisor.start()
+        supervisor.serve_until_signalled()
+    if supervisor.failed:
+        raise typer.Exit(_EXIT_USAGE)
+
+
+@app.command(hidden=True)
+def worker() -> None:
+    """Serves as one of several processes; only `serve` starts it."""
+    from server.scheduling import prefer_finishing
+    from server.signals import hold_stop_signals
+
+    hold_stop_signals()
+    prefer_finishing()
+    from server.worker import serve_worker
+
+    with _failures_told():
+        serve_worker()
 
 
 @app.command("config")
@@ -84,13 +112,14 @@ def show_config(
     listen: _Listen = None,
     registry: _RegistryPath = None,
     journal: _JournalPath = None,
+    workers: _Workers = None,
     metrics_port: _MetricsPort = None,
 ) -> None:
     """Prints the settings in force as a TOML file, each with what it means.
 
     Example: kuntur-server config > server.toml
     """
-    settings = _settings(config, listen, registry, journal, metrics_port)
+    settings = _settings(config, listen, registry, journal, workers, metrics_port)
     from kuntur.identity import DEFAULT_HASH_KEY
     from kuntur.settings_document import to_toml
     from server.config import ENVIRONMENT_PREFIX
@@ -108,11 +137,12 @@ def _settings(
     listen: str | None,
     registry: Path | None,
     journal: Path | None,
+    workers: int | None,
     metrics_port: int | None,
 ) -> ServerSettings:
     from server.config import ConfigError, load_settings
 
-    overrides: dict[str, Any] = {"listen_address": listen, "registry_path": registry}
+    overrides: dict[str, Any] = {"listen_address": listen, "registry_path": registry, "workers": workers}
     overrides = {key: value for key, value in overrides.items() if value is not None}
     if journal is not None:
         overrides["journal"] = {"path": journal}
@@ -121,6 +151,18 @@ def _settings(
     try:
         return load_settings(config, overrides)
     except ConfigError as error:
+        raise _failure(str(error)) from error
+
+
+@contextmanager
+def _failures_told() -> Iterator[None]:
+    """Turns what keeps a server from starting into a sentence and an exit code."""
+    from kuntur.journal_file import JournalError
+    from server.state import RegionError
+
+    try:
+        yield
+    except (OSError, JournalError, RegionError) as error:
         raise _failure(str(error)) from error
 
 

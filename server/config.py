@@ -12,8 +12,9 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
@@ -38,10 +39,22 @@ class Limits(_Section):
 
     max_unary_in_flight: int = Field(64, ge=1, le=1024)
     """Unary calls in flight, each on a thread of its own."""
-    max_streams: int = Field(64, ge=1, le=4096)
-    """Streams open, each on a thread of its own."""
+    unary_at_overload: int = Field(8, ge=1, le=1024)
+    """Unary calls in flight while many are refused: each waits for all others, so this is what keeps an
+    overloaded server quick. Not below what keeps it busy, about 4."""
+    max_unary_per_caller: int | None = Field(None, ge=1, le=1024)
+    """Unary calls of one caller in flight; unset: as many as the server takes."""
+    max_streams: int = Field(512, ge=1, le=4096)
+    """Streams open, each on a thread of its own, which is started when it is needed."""
+    max_streams_per_caller: int | None = Field(None, ge=1, le=4096)
+    """Streams of one caller; unset: as many as the server takes."""
+    max_stream_lifetime_s: float = Field(3600.0, gt=0, le=30 * 86_400)
+    """Longest time that a stream is open, up to a tenth less; then its caller opens another."""
+    caller_metadata_key: str = Field("", pattern="^[a-z0-9_.-]*$")
+    """Key of the metadata by which a proxy in front names callers that TLS does not name; unset or not
+    sent: callers go by their address. Whoever can reach the server can name itself anything."""
     control_threads: int = Field(8, ge=2, le=64)
-    """Threads beyond those two, so that health, models and refusals are answered at full load."""
+    """Threads of health, models and reflection, which answer at full load."""
     max_frame_transactions: int = Field(4096, ge=1, le=65_536)
     """Transactions in a frame of a stream."""
     max_request_outcomes: int = Field(4096, ge=1, le=1_000_000)
@@ -76,6 +89,8 @@ class History(_Section):
     """Key of the ids' hashes, 32 hexadecimal digits; the default is public, set your own in production."""
     recent_transactions: int = Field(2**21, ge=1)
     """Transactions remembered by id, for repeats and outcomes; 80 bytes each."""
+    store: Literal["region", "redis"] = "region"
+    """Where it is kept: in memory or a file of this machine, or in a Redis that several share ([redis])."""
     path: Path | None = None
     """File in which it is kept, best on a file system in memory; unset: it ends with the server."""
     max_accounts: int = Field(1_000_000, ge=1, le=2**31)
@@ -95,6 +110,35 @@ class History(_Section):
     @classmethod
     def _is_key(cls, value: str) -> str:
         secret_from_hex(value)
+        return value
+
+
+class RedisSettings(_Section):
+    """The Redis or Valkey in which servers share the history; used with history.store = "redis"."""
+
+    url: str = "redis://127.0.0.1:6379/0"
+    """Address, rediss:// for TLS: redis://USER@HOST:PORT/DATABASE, without a password."""
+    password: SecretStr | None = None
+    """Password, if it asks for one."""
+    key_prefix: str = Field("kuntur:", min_length=1, max_length=64)
+    """What the names of all keys start with; servers that share a history have the same."""
+    timeout_s: float = Field(0.5, gt=0, le=60)
+    """Time to connect, and time for each answer."""
+    patience_s: float = Field(2.0, gt=0, le=60)
+    """Time after which a request is refused that waits for its turn, or whose records others change."""
+    max_tries: int = Field(64, ge=1, le=1000)
+    """Tries after which it is refused, too."""
+    retention_days: float = Field(400.0, gt=0.001, le=10_000)
+    """Time without a change after which a record expires, by Redis's own clock. Above the longest window."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("should start with redis://, rediss:// or unix://")
+        if parts.password is not None or "password" in parse_qs(parts.query):
+            raise ValueError("holds a password: set redis.password, which is never shown")
         return value
 
 
@@ -153,6 +197,9 @@ class ServerSettings(BaseSettings):
     """Host and port of the gRPC server; port 0 takes a free one."""
     registry_path: Path = Path("registry")
     """Directory of model bundles; need not exist yet."""
+    workers: int = Field(0, ge=0, le=256)
+    """Processes behind the port, which share the history; 0: one for each core that the server may use. A
+    connection stays with one of them: a caller that wants all opens several."""
     limits: Limits = Limits()
     """How much the server takes at a time."""
     models: Models = Models()
@@ -161,6 +208,8 @@ class ServerSettings(BaseSettings):
     """The reasons that scores carry."""
     history: History = History()
     """The history behind the features."""
+    redis: RedisSettings = RedisSettings()
+    """The Redis or Valkey in which servers share the history."""
     journal: JournalSettings = JournalSettings()
     """The journal of what was asked and answered."""
     shutdown: Shutdown = Shutdown()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Literal
 
 from kuntur.rules import Violation
 
@@ -64,12 +65,35 @@ class ModelNotFoundError(ServerError):
 
 
 class OverloadedError(ServerError):
-    """As many calls or streams are open as the server takes."""
+    """As many calls or streams are open as the server takes, in all or of one caller."""
 
-    def __init__(self, resource: str, limit: int) -> None:
-        super().__init__(f"the server takes at most {limit:,} {resource} at a time")
+    def __init__(self, resource: str, limit: int, scope: Literal["server", "caller"] = "server") -> None:
+        where = "" if scope == "server" else " of one caller"
+        super().__init__(f"the server takes at most {limit:,} {resource}{where} at a time")
         self.resource = resource
         self.limit = limit
+        self.scope = scope
+
+
+class DeadlinePassedError(ServerError):
+    """The deadline of a call passed before work on it began."""
+
+    def __init__(self) -> None:
+        super().__init__("the deadline passed before work began")
+
+
+class StreamExpiredError(ServerError):
+    """A stream has lasted for as long as streams may."""
+
+    def __init__(self) -> None:
+        super().__init__("the stream has lasted for as long as streams may; open another")
+
+
+class HistoryUnavailableError(ServerError):
+    """The history that several servers share cannot be used now; nothing is counted in part."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the history that the servers share {why}; try again")
 
 
 class ShuttingDownError(ServerError):

@@ -7,13 +7,21 @@ import sys
 from typing import Literal
 
 import structlog
-from structlog.typing import Processor
+from structlog.typing import EventDict, Processor
 
 
-def configure_logs(level: str, form: Literal["json", "console"]) -> None:
-    """Sends the server's events and those of the libraries it uses to standard error, in one form."""
+def configure_logs(level: str, form: Literal["json", "console"], worker: int | None = None) -> None:
+    """Sends the server's events and those of the libraries it uses to standard error, in one form.
+
+    worker: number of this process among its server's, if it is one of several; each event bears it.
+    """
+
+    def name_worker(_: object, __: str, event: EventDict) -> EventDict:
+        return event if worker is None else {**event, "worker": worker}
+
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        name_worker,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),

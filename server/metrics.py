@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable
 import numpy as np
 import numpy.typing as npt
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from kuntur.bundle import RefusalReason
+from server.history_metrics import history_families
 from server.state import HistoryCounts
 
 DECISIONS = ("unspecified", "approve", "review", "decline")  # by number of the protobuf enum
@@ -55,6 +56,12 @@ class ServerMetrics:
             "kuntur_errors", "Calls and streams that ended with an error", ["reason"], registry=self.registry
         )
         self._errors = errors.labels
+        self._refused_calls = Counter(
+            "kuntur_calls_refused",
+            "Calls and streams that ended before work on them began",
+            ["resource", "reason"],
+            registry=self.registry,
+        )
         self._refusals = Counter(
             "kuntur_bundles_refused", "Bundles refused", ["reason"], registry=self.registry
         )
@@ -92,6 +99,11 @@ class ServerMetrics:
         """Counts a call or stream that ended with an error."""
         self._errors(reason).inc()
 
+    def refused(self, resource: str, reason: str) -> None:
+        """Counts a call or stream that ended with an error before work on it began."""
+        self._refused_calls.labels(resource, reason).inc()
+        self._errors(reason).inc()
+
     def bundle_refused(self, reason: RefusalReason) -> None:
         """Counts a refused bundle."""
         self._refusals.labels(reason).inc()
@@ -105,11 +117,12 @@ class ServerMetrics:
     def watch(
         self,
         history: Callable[[], HistoryCounts],
+        calls_in_flight: Callable[[], int],
         streams_open: Callable[[], int],
         journal_queued: Callable[[], int],
     ) -> None:
         """Reads these whenever someone asks for the metrics."""
-        self.registry.register(_Readings(history, streams_open, journal_queued))
+        self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
 
     def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
         """Offers the metrics over HTTP at `/metrics`; gives the port and what ends it."""
@@ -127,40 +140,18 @@ class _Readings(Collector):
     def __init__(
         self,
         history: Callable[[], HistoryCounts],
+        calls_in_flight: Callable[[], int],
         streams_open: Callable[[], int],
         journal_queued: Callable[[], int],
     ) -> None:
         self._history = history
+        self._calls_in_flight = calls_in_flight
         self._streams_open = streams_open
         self._journal_queued = journal_queued
 
     def collect(self) -> Iterable[Metric]:
-        counts = self._history()
-        entities = GaugeMetricFamily("kuntur_entities", "Records of the history", labels=["kind"])
-        for kind, count in counts.entities.items():
-            entities.add_metric([kind], count)
-        yield entities
-        evicted = CounterMetricFamily(
-            "kuntur_entities_evicted", "Records that made room for others, the longest idle", labels=["kind"]
-        )
-        for kind, count in counts.evicted.items():
-            evicted.add_metric([kind], count)
-        yield evicted
-        yield GaugeMetricFamily(
-            "kuntur_recent_transactions", "Transactions known by id", counts.recent_transactions
-        )
-        yield CounterMetricFamily(
-            "kuntur_transactions_repeated", "Transactions that came again", counts.repeated
-        )
-        yield CounterMetricFamily(
-            "kuntur_transactions_late", "Transactions older than their account's latest", counts.late
-        )
-        yield CounterMetricFamily(
-            "kuntur_late_dropped", "Window entries too late for their window", counts.late_dropped
-        )
-        yield CounterMetricFamily(
-            "kuntur_outcomes_late", "Outcomes too late for a label window", counts.outcomes_late
-        )
+        yield from history_families(self._history())
+        yield GaugeMetricFamily("kuntur_calls_in_flight", "Unary calls in flight", self._calls_in_flight())
         yield GaugeMetricFamily("kuntur_streams_open", "Streams open", self._streams_open())
         yield GaugeMetricFamily(
             "kuntur_journal_queued", "Entries that wait for the journal", self._journal_queued()

@@ -6,6 +6,11 @@ import contextlib
 import os
 
 
+def cores() -> int:
+    """Gives how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def prefer_finishing() -> None:
     """Asks for SCHED_BATCH, under which a thread that wakes up does not push the running one aside.
 

@@ -17,7 +17,7 @@ from kuntur.api.v1 import (
     transaction_pb2,
 )
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import read_entries
+from kuntur.journal_workers import read_server_journal
 from kuntur.tables import RejectReport, Table, canonical_schema
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from trainer.labels import NAME
@@ -99,7 +99,7 @@ def read_journal(directory: Path, *, since: datetime | None = None, until: datet
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
     reports: list[tuple[str, str, bool, int]] = []
-    for entry in read_entries(directory, allow_torn_tail=True):
+    for entry in read_server_journal(directory, allow_torn_tail=True):
         if entry.WhichOneof("exchange") == "report_outcomes":
             reports += _taken_outcomes(entry.report_outcomes)
             continue

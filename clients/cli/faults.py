@@ -12,11 +12,13 @@ from clients.errors import (
     AccessDenied,
     DeadlineExceeded,
     FrameSizeRefused,
+    HistoryUnavailable,
     KunturError,
     NoLiveModel,
     Overloaded,
     ServerFault,
     ShuttingDown,
+    StreamExpired,
     Unavailable,
 )
 
@@ -57,6 +59,12 @@ def sentence(error: KunturError, server: str) -> str:
             return f"The server at {server} has no live model: publish one to its registry, then {again}."
         case ShuttingDown():
             return f"The server at {server} is going down: name another with --server, or {again}."
+        case HistoryUnavailable():
+            return f"The server at {server} has lost the history that servers share: {again}."
+        case StreamExpired():
+            return (
+                f"The server at {server} ended the stream, as it had lasted its time: run the command again."
+            )
         case Unavailable():
             return (
                 f"No server answers at {server}: start one, or name another with --server or "

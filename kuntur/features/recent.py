@@ -17,7 +17,7 @@ from kuntur.features.undo import NO_UNDO, keep
 from kuntur.transaction import IntColumn, KeyColumn
 
 R_TRANSACTION, R_ACCOUNT, R_MERCHANT, R_DEVICE, R_CATEGORY, R_TIME, R_LABEL, R_REPORTED = range(8)
-_WORDS = 8
+RECORD_WORDS = 8
 HEADER_WORDS = 4
 P_PLACES, P_CAPACITY, P_BASE, P_ADMITTED = range(HEADER_WORDS)  # the last: how many were ever admitted
 TIME, COUNTED = int(IntColumn.EVENT_TIME_US), int(IntColumn.COUNTED)
@@ -41,7 +41,7 @@ class OutcomeStatus(IntEnum):
 
 def words_needed(capacity: int) -> int:
     """Gives the length of a table of so many transactions, in words: 64 bytes each, 16 to 32 of index."""
-    return HEADER_WORDS + _places(capacity) + capacity * _WORDS
+    return HEADER_WORDS + _places(capacity) + capacity * RECORD_WORDS
 
 
 def lay_out(memory: Memory, capacity: int, base: int) -> None:
@@ -62,7 +62,7 @@ def _places(capacity: int) -> int:
 
 @njit(cache=True, nogil=False)
 def _start(memory, slot):
-    return HEADER_WORDS + memory[P_PLACES] + slot * _WORDS
+    return HEADER_WORDS + memory[P_PLACES] + slot * RECORD_WORDS
 
 
 @njit(cache=True, nogil=False)
@@ -114,7 +114,7 @@ def admit(memory, undo, keys, ints, i):
     admitted, capacity = memory[P_ADMITTED], memory[P_CAPACITY]
     slot = admitted % capacity
     start = _start(memory, slot)
-    keep(undo, memory, memory[P_BASE], start, _WORDS)
+    keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
     if admitted >= capacity:
         _forget(memory, undo, np.uint64(memory[start + R_TRANSACTION]))
         place = _place_of(memory, key)
@@ -163,10 +163,32 @@ def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counte
         frauds[changes] = (-1 if taken_back else 1) if fraud else 0
         outcomes[changes] = -1 if taken_back else 1
         changes += 1
-    keep(undo, memory, memory[P_BASE], start, _WORDS)
+    keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
     memory[start + R_LABEL] = label
     memory[start + R_REPORTED] = time_us
     return 0 if before == _NO_LABEL else 2, changes
+
+
+@njit(cache=True, nogil=False)
+def bring_in(memory, rows):
+    """Puts transactions into a table that has room for them and none of their keys.
+
+    rows: int64 [n, 1 + record words], each behind a word that is not looked at.
+    """
+    for row in range(len(rows)):
+        slot = memory[P_ADMITTED]
+        memory[P_ADMITTED] = slot + 1
+        start = _start(memory, slot)
+        memory[_place_of(memory, np.uint64(rows[row, 1 + R_TRANSACTION]))] = slot + 1
+        for word in range(RECORD_WORDS):
+            memory[start + word] = rows[row, 1 + word]
+
+
+@njit(cache=True, nogil=False)
+def clear(memory):
+    """Makes a table hold nothing."""
+    memory[HEADER_WORDS : HEADER_WORDS + memory[P_PLACES]] = 0
+    memory[P_ADMITTED] = 0
 
 
 @njit(cache=True, nogil=False)

@@ -227,3 +227,32 @@ def reserve(memory: Memory, additional: int) -> Memory:
     larger = allocate(int(memory[P_RECORD_WORDS]), max(needed, 2 * int(memory[P_CAPACITY])))
     _reinsert(memory, larger)
     return larger
+
+
+@njit(cache=True, nogil=False)
+def bring_in(memory, rows):
+    """Puts records into a table of fixed size that has room for them and none of their keys.
+
+    rows: int64 [n, 1 + record words], each behind a word that is not looked at.
+    """
+    mask, words = memory[P_INDEX] - 1, memory[P_RECORD_WORDS]
+    for row in range(len(rows)):
+        number = memory[P_USED]
+        memory[P_USED] = number + 1
+        start = record_start(memory, number)
+        for word in range(words):
+            memory[start + word] = rows[row, 1 + word]
+        key = np.uint64(memory[start + W_KEY])
+        place = np.int64(key & np.uint64(mask))
+        while memory[HEADER_WORDS + place] != 0:
+            place = (place + 1) & mask
+        memory[HEADER_WORDS + place] = _tag(key) | (number + 1)
+
+
+@njit(cache=True, nogil=False)
+def clear(memory):
+    """Makes a table hold nothing."""
+    start = record_start(memory, 0)
+    memory[start : start + memory[P_USED] * memory[P_RECORD_WORDS]] = 0
+    memory[HEADER_WORDS:start] = 0
+    memory[P_USED] = 0

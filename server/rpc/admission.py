@@ -1,64 +1,128 @@
-"""How much is let in: unary calls and streams, counted apart, refused at once beyond their limit."""
+"""How much is let in: unary calls, streams and control calls, counted apart, refused beyond their limits."""
 
 from __future__ import annotations
 
-import threading
 import time
+from collections import deque
 from types import TracebackType
 from typing import Self
 
-from server.errors import OverloadedError, ShuttingDownError
+from server.config import Limits
+from server.errors import OverloadedError, ServerError, ShuttingDownError
+from server.rpc.bound import Bound
+from server.rpc.callers import Callers
+
+_CONTROL_WAITING = 1024
 
 
 class Gate:
-    """Lets in so many at a time. A context manager; entering raises instead of waiting.
+    """Lets in so many at a time, in all and of each caller; never waits.
 
-    Raises OverloadedError beyond the limit, ShuttingDownError once it is closed.
+    Also a context manager, whose entering raises what `enter` gives. Anyone may leave on any thread; a gate
+    whose bound changes or that counts callers is entered on one only.
     """
 
-    def __init__(self, resource: str, limit: int) -> None:
-        self._resource = resource
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._inside = 0
+    def __init__(
+        self, resource: str, limit: int, *, at_overload: int | None = None, per_caller: int | None = None
+    ) -> None:
+        """Takes the limits; at_overload: the one while many are refused; per_caller: that of one caller."""
+        self.resource = resource
+        self.limit = limit
         self.closed = False
+        self.callers = None if per_caller is None or per_caller >= limit else Callers(per_caller)
+        self._bound = Bound(limit, limit if at_overload is None else at_overload)
+        # Places as tokens: a deque's own operations need no lock around them, and this runs for each call.
+        self._free = deque([None] * limit)
 
     @property
     def inside(self) -> int:
         """How many are in."""
-        return self._inside
+        return self.limit - len(self._free)
 
     def close(self) -> None:
         """Lets nobody in any more; whoever is in stays."""
         self.closed = True
 
-    def __enter__(self) -> Self:
+    def enter(self, caller: str = "") -> ServerError | None:
+        """Takes a place, or gives the reason why there is none: OverloadedError, ShuttingDownError.
+
+        caller: whose it is, for gates that have `callers`.
+        """
         if self.closed:
-            raise ShuttingDownError
-        with self._lock:
-            if self._inside >= self._limit:
-                raise OverloadedError(self._resource, self._limit)
-            self._inside += 1
+            return ShuttingDownError()
+        free, bound = self._free, self._bound
+        if len(free) <= self.limit - bound.now:
+            bound.refused()
+            return OverloadedError(self.resource, bound.now)
+        if self.callers is not None and not self.callers.enter(caller):
+            return OverloadedError(self.resource, self.callers.limit, "caller")
+        bound.admitted()
+        free.pop()
+        return None
+
+    def leave(self, caller: str = "") -> None:
+        """Gives a place back."""
+        self._free.append(None)
+        if self.callers is not None:
+            self.callers.leave(caller)
+
+    def __enter__(self) -> Self:
+        refusal = self.enter()
+        if refusal is not None:
+            raise refusal
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with self._lock:
-            self._inside -= 1
+        self.leave()
+
+
+class Frames:
+    """Counts the streams that work on a frame just now. A context manager, safe for threads."""
+
+    def __init__(self) -> None:
+        self.closed = False
+        self._inside: deque[None] = deque()
+
+    @property
+    def inside(self) -> int:
+        """How many are at work."""
+        return len(self._inside)
+
+    def close(self) -> None:
+        """Lets no frame begin any more."""
+        self.closed = True
+
+    def __enter__(self) -> Self:
+        """Raises ShuttingDownError once closed."""
+        if self.closed:
+            raise ShuttingDownError
+        self._inside.append(None)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._inside.pop()
 
 
 class Admission:
     """The gates of a server."""
 
-    def __init__(self, *, max_unary_in_flight: int, max_streams: int) -> None:
-        self.unary = Gate("calls", max_unary_in_flight)
-        self.streams = Gate("streams", max_streams)
-        self.frames = Gate("frames", max_streams)
-        """Streams that work on a frame just now; never full, as each stream has one at a time."""
+    def __init__(self, limits: Limits) -> None:
+        self.unary = Gate(
+            "calls",
+            limits.max_unary_in_flight,
+            at_overload=limits.unary_at_overload,
+            per_caller=limits.max_unary_per_caller,
+        )
+        self.streams = Gate("streams", limits.max_streams, per_caller=limits.max_streams_per_caller)
+        self.control = Gate("control calls", _CONTROL_WAITING)
+        self.frames = Frames()
 
     def close(self) -> None:
-        """Lets nothing new in."""
+        """Lets nothing new in, but control calls."""
         for gate in (self.unary, self.streams, self.frames):
             gate.close()
 

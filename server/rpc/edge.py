@@ -1,4 +1,8 @@
-"""What every call has around it: a gate, a clock, and the table of errors."""
+"""What every call has around it: a clock, the table of errors, and for streams a lifetime.
+
+Which gate a behaviour is behind is kept here; `server.rpc.calls` has the calls pass it before they get a
+thread.
+"""
 
 from __future__ import annotations
 
@@ -8,32 +12,42 @@ from typing import Any
 
 import grpc
 
+from server.errors import ServerError
 from server.metrics import ServerMetrics
-from server.rpc.admission import Admission, Gate
-from server.rpc.errors import ErrorTable, abort, reason_of
+from server.rpc.admission import Admission, Frames, Gate
+from server.rpc.calls import Behaviour
+from server.rpc.errors import CallStatus, ErrorTable, abort, reason_of
+from server.rpc.lifetime import Lifetimes
 
 UnaryHandler = Callable[[Any], Any]
 StreamHandler = Callable[[Iterator[Any]], Iterator[Any]]
-Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 
 
 class Edge:
-    """Makes gRPC behaviours of handlers that know neither codes nor contexts."""
+    """Makes gRPC behaviours of handlers that know neither codes nor contexts.
 
-    def __init__(self, admission: Admission, table: ErrorTable, metrics: ServerMetrics) -> None:
+    gates: the gate of each behaviour that is not of the control plane.
+    """
+
+    def __init__(
+        self, admission: Admission, table: ErrorTable, metrics: ServerMetrics, lifetimes: Lifetimes
+    ) -> None:
         self.admission = admission
         self.table = table
         self.metrics = metrics
+        self.lifetimes = lifetimes
+        self.gates: dict[Behaviour, Gate] = {}
+        # The same few refusals again and again, and most of them when there is no time for making them.
+        self._refusals: dict[tuple[str, str], tuple[CallStatus, str]] = {}
 
     def unary(self, handler: UnaryHandler, method: str) -> Behaviour:
         """Takes request to response: gated, timed under `method`, errors to statuses."""
-        gate, clock, answered = self.admission.unary, time.perf_counter, self.metrics.answered
+        clock, answered = time.perf_counter, self.metrics.answered
 
         def behave(request: Any, context: grpc.ServicerContext) -> Any:
             start = clock()
             try:
-                with gate:
-                    response = handler(request)
+                response = handler(request)
             except Exception as error:
                 failure = error
             else:
@@ -41,10 +55,11 @@ class Edge:
                 return response
             return self._end(failure, context)
 
+        self.gates[behave] = self.admission.unary
         return behave
 
     def control(self, handler: UnaryHandler) -> Behaviour:
-        """Takes request to response on the control plane, which is never full."""
+        """Takes request to response on the control plane, which has threads of its own."""
 
         def behave(request: Any, context: grpc.ServicerContext) -> Any:
             try:
@@ -56,13 +71,12 @@ class Edge:
         return behave
 
     def stream_to_stream(self, handler: StreamHandler) -> Behaviour:
-        """Takes requests to responses, gated as one stream."""
-        gate = self.admission.streams
+        """Takes requests to responses, gated as one stream, for as long as streams may last."""
 
         def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             try:
-                with gate:
-                    yield from handler(requests)
+                with self.lifetimes.limited(requests, context) as limited:
+                    yield from handler(limited)
             except grpc.RpcError:
                 raise  # the caller went away; gRPC wants this very exception back, or it leaks the call
             except Exception as error:
@@ -71,29 +85,40 @@ class Edge:
                 return
             self._end(failure, context)
 
+        self.gates[behave] = self.admission.streams
         return behave
 
     def stream_to_unary(self, handler: Callable[[Iterator[Any]], Any]) -> Behaviour:
-        """Takes requests to one response, gated as one stream."""
-        gate = self.admission.streams
+        """Takes requests to one response, gated as one stream, for as long as streams may last."""
 
         def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
             try:
-                with gate:
-                    return handler(requests)
+                with self.lifetimes.limited(requests, context) as limited:
+                    return handler(limited)
             except grpc.RpcError:
                 raise  # as above
             except Exception as error:
                 failure = error
             return self._end(failure, context)
 
+        self.gates[behave] = self.admission.streams
         return behave
 
-    def frame(self) -> Gate:
-        """Gives the gate that a stream passes with each frame. It raises once the server goes down."""
+    def frame(self) -> Frames:
+        """Gives what a stream passes with each frame. It raises once the server goes down."""
         return self.admission.frames
+
+    def refusal(self, gate: Gate, error: ServerError) -> CallStatus:
+        """Gives what to end a call at a gate with, and counts it."""
+        key = (gate.resource, str(error))
+        found = self._refusals.get(key)
+        if found is None:
+            status = self.table.status(error)
+            found = self._refusals[key] = (CallStatus(status), reason_of(status))
+        self.metrics.refused(gate.resource, found[1])
+        return found[0]
 
     def _end(self, error: Exception, context: grpc.ServicerContext) -> None:
         status = self.table.status(error)
         self.metrics.failed(reason_of(status))
-        abort(context, status)
+        abort(context, CallStatus(status))

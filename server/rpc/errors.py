@@ -71,8 +71,15 @@ _TABLE: dict[type[Exception], tuple[int, int, _Metadata]] = {
     errors.OverloadedError: (
         code_pb2.RESOURCE_EXHAUSTED,
         _R.ERROR_REASON_OVERLOADED,
-        lambda e: {"limit": str(e.limit), "resource": e.resource},
+        lambda e: {"limit": str(e.limit), "resource": e.resource, "scope": e.scope},
     ),
+    errors.HistoryUnavailableError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_HISTORY_UNAVAILABLE, _nothing),
+    errors.DeadlinePassedError: (
+        code_pb2.DEADLINE_EXCEEDED,
+        _R.ERROR_REASON_DEADLINE_PASSED,
+        _nothing,
+    ),
+    errors.StreamExpiredError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_STREAM_EXPIRED, _nothing),
     errors.ShuttingDownError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_SHUTTING_DOWN, _nothing),
     errors.OutcomeConflictError: (
         code_pb2.FAILED_PRECONDITION,
@@ -112,16 +119,19 @@ def reason_of(status: status_pb2.Status) -> str:
     return str(info.reason)
 
 
-class _CallStatus(grpc.Status):
+class CallStatus(grpc.Status):
+    """A status as gRPC ends calls with it, made ready once for any number of calls."""
+
     def __init__(self, status: status_pb2.Status) -> None:
         self.code = _CODES[status.code]
         self.details = status.message
-        self.trailing_metadata = ((DETAILS_KEY, status.SerializeToString()),)
+        self.raw_details = status.message.encode()
+        self.trailing_metadata = ((DETAILS_KEY, fitted(status, _MAX_TRAILER_BYTES).SerializeToString()),)
 
 
-def abort(context: grpc.ServicerContext, status: status_pb2.Status) -> NoReturn:
+def abort(context: grpc.ServicerContext, status: CallStatus) -> NoReturn:
     """Ends a call with a status and its details. Raises what gRPC ends calls with."""
-    context.abort_with_status(_CallStatus(fitted(status, _MAX_TRAILER_BYTES)))
+    context.abort_with_status(status)
     raise AssertionError  # abort_with_status never returns
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,15 +19,20 @@ from kuntur.api.v1 import (
     outcome_service_pb2,
     scoring_service_pb2,
 )
+from server.rpc.admission import Gate
+from server.rpc.callers import CallerNames
+from server.rpc.calls import CallThreads
 from server.rpc.edge import Edge
 from server.rpc.health import Health
 from server.rpc.history import HistoryEndpoint
 from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
+from server.rpc.polling import AdmittingServer
 from server.rpc.scoring import ScoringEndpoint
 
 _MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
 _SETTLE_S = 0.5
+_MAX_PENDING = 128  # calls that wait for the polling thread, which refuses one in about 50 µs
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +55,27 @@ class RpcServer:
         health: Health,
         *,
         listen_address: str,
-        thread_count: int,
+        reuse_port: bool,
+        control_threads: int,
+        caller_metadata_key: str,
         max_message_bytes: int,
         keepalive_s: float,
     ) -> None:
-        """Binds the port; raises OSError when that cannot be had."""
+        """Binds the port, alone or with others that reuse it; raises OSError when that cannot be had."""
         self._admission = edge.admission
         self._health = health
-        self._pool = ThreadPoolExecutor(thread_count, thread_name_prefix="grpc")
-        self._server = grpc.server(
-            self._pool,
+        self._lifetimes = edge.lifetimes
+        gates: dict[str, Gate] = {}
+        self._threads = CallThreads(
+            gates,
+            edge.admission.control,
+            control_threads=control_threads,
+            names=CallerNames(caller_metadata_key),
+            refusals=edge.refusal,
+        )
+        self._server = AdmittingServer(
+            self._threads,
+            self._threads.admit,
             options=(
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
@@ -69,15 +84,23 @@ class RpcServer:
                 ("grpc.keepalive_time_ms", round(keepalive_s * 1000)),
                 ("grpc.keepalive_timeout_ms", round(keepalive_s * 1000 / 3)),
                 ("grpc.http2.ping_timeout_ms", round(keepalive_s * 1000 / 3)),
-                ("grpc.so_reuseport", 0),  # a second server on the port is a mistake, not a second worker
+                # What is beyond even refusing: gRPC ends it by itself, at random between the two.
+                ("grpc.server.max_pending_requests", _MAX_PENDING),
+                ("grpc.server.max_pending_requests_hard_limit", 2 * _MAX_PENDING),
+                # A second server on the port is a mistake, unless it is a second worker.
+                ("grpc.so_reuseport", int(reuse_port)),
             ),
         )
         names = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
-        for name, methods in _methods(services, edge).items():
-            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, methods),))
-            names.append(name)
         health.add_to(self._server)
-        self._server.add_generic_rpc_handlers((_reflection(names, edge),))
+        methods = _methods(services, edge)
+        methods[reflection.SERVICE_NAME] = _reflection([*names, *methods], edge)
+        for name, handlers in methods.items():
+            self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
+            for method, handler in handlers.items():
+                gate = edge.gates.get(_behaviour(handler))
+                if gate is not None:
+                    gates[f"/{name}/{method}"] = gate
         try:
             self.port = self._server.add_insecure_port(listen_address)
         except RuntimeError as error:
@@ -85,6 +108,7 @@ class RpcServer:
 
     def start(self) -> None:
         """Begins to serve."""
+        self._lifetimes.start()
         self._server.start()
 
     def drain(self, *, balancer_wait_s: float, grace_s: float) -> None:
@@ -102,10 +126,11 @@ class RpcServer:
         # What was computed last is still on its way through gRPC; calls that are left after this wait.
         stopped.wait(min(_SETTLE_S, max(0.0, deadline - time.monotonic())))
         self._server.stop(None).wait()
-        self._pool.shutdown(wait=True)
+        self._lifetimes.stop()
+        self._threads.shutdown()
 
 
-def _methods(services: Services, edge: Edge) -> Mapping[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
+def _methods(services: Services, edge: Edge) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
     """Gives the handlers of each service by its full name."""
     return {
         # These three see bytes: the wire reads them in one pass and the journal keeps them as they came.
@@ -150,7 +175,12 @@ def _control(
     )
 
 
-def _reflection(names: list[str], edge: Edge) -> grpc.GenericRpcHandler:
+def _behaviour(handler: grpc.RpcMethodHandler[Any, Any]) -> Any:
+    """Gives the one that a handler has."""
+    return handler.unary_unary or handler.stream_unary or handler.stream_stream
+
+
+def _reflection(names: list[str], edge: Edge) -> dict[str, grpc.RpcMethodHandler[Any, Any]]:
     servicer: Any = reflection.ReflectionServicer(names)
     # Through the gate of streams: a caller that keeps reflection open must not take control's threads.
     behaviour = edge.stream_to_stream(lambda requests: servicer.ServerReflectionInfo(requests, None))
@@ -159,4 +189,4 @@ def _reflection(names: list[str], edge: Edge) -> grpc.GenericRpcHandler:
         request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=lambda message: message.SerializeToString(),
     )
-    return grpc.method_handlers_generic_handler(reflection.SERVICE_NAME, {"ServerReflectionInfo": handler})
+    return {"ServerReflectionInfo": handler}

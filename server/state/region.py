@@ -160,7 +160,7 @@ class Region:
 
     def _lay_out(self) -> None:
         header = self.memory
-        header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, _layout(), _boot()
+        header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, layout_number(), _boot()
         header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))] = astuple(self.sizes)
         starts = {name: start for name, start, _ in _parts(self.sizes)}
         for (kind, words), memory, capacity in zip(
@@ -219,7 +219,7 @@ def _check_header(path: Path, fd: int, sizes: RegionSizes) -> None:
     away = "move it away to begin anew, and send the past again by Backfill"
     if header[_H_MAGIC] != _MAGIC:
         raise RegionError(f"{path} is no finished history of this server; {away}")
-    if (header[_H_FORM], header[_H_LAYOUT]) != (_FORM, _layout()):
+    if (header[_H_FORM], header[_H_LAYOUT]) != (_FORM, layout_number()):
         raise RegionError(f"{path} was written by a release that keeps other records; {away}")
     kept = RegionSizes(*header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))].tolist())
     if kept != sizes:
@@ -235,7 +235,7 @@ def _check_header(path: Path, fd: int, sizes: RegionSizes) -> None:
         raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
 
 
-def _layout() -> int:
+def layout_number() -> int:
     """Gives a number that changes with the layout of records."""
     numbers = sorted((name, value) for name, value in vars(layout).items() if isinstance(value, int | float))
     digest = hashlib.sha256(repr((numbers, layout.RINGS, layout.WINDOWS)).encode()).digest()

@@ -79,7 +79,7 @@ def test_streams_beyond_the_limit_are_refused_at_once_and_the_open_ones_go_on(re
         opened = failure(caught.value)
         assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
         assert (opened.reason, opened.retried) == ("OVERLOADED", True)
-        assert opened.metadata == {"limit": "2", "resource": "streams"}
+        assert opened.metadata == {"limit": "2", "resource": "streams", "scope": "server"}
         assert server.stubs.health_of() == "SERVING"
         assert server.stubs.scoring.ScoreTransaction(unary(transaction("unary"))).score.model_version == "m-1"
         for i, stream in enumerate(streams):
@@ -101,7 +101,7 @@ def test_unary_calls_beyond_the_limit_are_refused_and_health_answers(
         wait_until(lambda: server.app.admission.unary.inside == 2)
         with pytest.raises(grpc.RpcError) as caught:
             server.stubs.scoring.ScoreTransaction(unary(transaction("beyond")))
-        assert failure(caught.value).metadata == {"limit": "2", "resource": "calls"}
+        assert failure(caught.value).metadata == {"limit": "2", "resource": "calls", "scope": "server"}
         assert server.stubs.health_of() == "SERVING"
         stream = OpenStream(server)
         assert len(stream.score("a", "b").results) == 2

@@ -18,10 +18,11 @@ from tests.support.serving import stubs_for, transaction, unary, wait_until
 
 
 class Process:
-    """`kuntur-server serve` as a process of its own."""
+    """`kuntur-server serve` as a process of its own, of one worker unless told otherwise."""
 
-    def __init__(self, *arguments: str) -> None:
-        command = [sys.executable, "-m", "server", "serve", "--listen", "127.0.0.1:0", *arguments]
+    def __init__(self, *arguments: str, workers: int = 1) -> None:
+        command = [sys.executable, "-m", "server", "serve", "--listen", "127.0.0.1:0"]
+        command += ["--workers", str(workers), *arguments]
         environment = os.environ | {
             "KUNTUR_SERVER_LOG__FORMAT": "json",
             "KUNTUR_SERVER_MODELS__POLL_INTERVAL_S": "0.05",

@@ -129,3 +129,17 @@ def test_the_printed_settings_explain_every_key() -> None:
 def test_a_hash_key_that_was_set_is_not_printed() -> None:
     key = "00112233445566778899aabbccddeeff"
     assert key not in printed(load_settings(None, {"history": {"hash_key": key}}))
+
+
+def test_the_password_of_redis_is_a_setting_of_its_own_and_never_shown() -> None:
+    settings = load_settings(None, {"redis": {"password": "hunter2"}})
+    assert settings.redis.password is not None
+    assert settings.redis.password.get_secret_value() == "hunter2"
+    assert "hunter2" not in printed(settings) + repr(settings)
+
+
+@pytest.mark.parametrize("url", ["redis://u:hunter2@h:6379/0", "redis://h?password=hunter2", "http://h"])
+def test_addresses_of_redis_with_a_password_or_another_scheme_are_refused(url: str) -> None:
+    with pytest.raises(ConfigError, match=r"redis\.url") as caught:
+        load_settings(None, {"redis": {"url": url}})
+    assert "hunter2" not in str(caught.value)

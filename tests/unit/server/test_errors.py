@@ -35,8 +35,11 @@ CASES = [
         errors.OverloadedError("streams", 64),
         code_pb2.RESOURCE_EXHAUSTED,
         "OVERLOADED",
-        {"limit": "64", "resource": "streams"},
+        {"limit": "64", "resource": "streams", "scope": "server"},
     ),
+    (errors.HistoryUnavailableError("is busy"), code_pb2.UNAVAILABLE, "HISTORY_UNAVAILABLE", {}),
+    (errors.DeadlinePassedError(), code_pb2.DEADLINE_EXCEEDED, "DEADLINE_PASSED", {}),
+    (errors.StreamExpiredError(), code_pb2.UNAVAILABLE, "STREAM_EXPIRED", {}),
     (errors.ShuttingDownError(), code_pb2.UNAVAILABLE, "SHUTTING_DOWN", {}),
     (
         errors.OutcomeConflictError("t-1"),

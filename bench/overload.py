@@ -1,0 +1,144 @@
+"""`python -m bench.overload`: three times the sustainable rate for a minute, normal load before and after.
+
+Calls are due at random and count from when they were due. Sustainable is a share of the most that the
+server does with 32 calls in flight. The load generator is slower than what it measures at such rates, so
+what a call waited in it before it was sent is shown apart and left out of the latencies.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+import urllib.request
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import numpy.typing as npt
+import typer
+
+from bench.load import LoadError, require_h2load
+from bench.load_bodies import fresh, write_singles
+from bench.openloop import OpenLoad
+from bench.phases import Phase, offer_phases
+from bench.processes import rss_bytes
+from bench.programs import LOAD_CORE, UNARY, running
+from bench.rates import maximum
+from bench.report import Sheet, write
+from bench.workload import prepare
+
+_WORK = Path("bench/work")
+_CONNECTIONS = 4
+_PREPARED = 60_000
+_NAMES = ("before", "overload", "first second after", "after")
+
+
+def _refused(port: int) -> float:
+    """Gives how many calls the server counted as refused for load."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
+        lines = answer.read().decode().splitlines()
+    start = "kuntur_calls_refused_total{"
+    return sum(float(line.split()[-1]) for line in lines if line.startswith(start) and "OVERLOADED" in line)
+
+
+def _ms(seconds: npt.NDArray[np.float64], q: float) -> float:
+    return float(np.percentile(seconds, q) * 1e3) if len(seconds) else float("nan")
+
+
+def _figures(loads: list[OpenLoad], phases: list[Phase]) -> dict[str, float]:
+    figures: dict[str, float] = {}
+    for name, load, phase in zip(_NAMES, loads, phases, strict=True):
+        took = load.ended - load.sent
+        case = name.replace(" ", "_")
+        figures[f"{case}_offered_per_s"] = phase.rate
+        figures[f"{case}_admitted_per_s"] = float(np.count_nonzero(load.ok)) / phase.seconds
+        figures[f"{case}_refused"] = float(load.refused)
+        for q in (50, 99):
+            figures[f"{case}_p{q}_ms"] = _ms(took[load.ok], q)
+            figures[f"{case}_refusal_p{q}_ms"] = _ms(took[~load.ok], q)
+        figures[f"{case}_generator_p99_ms"] = _ms(load.sent - load.due, 99)
+    figures["p99_to_normal"] = figures["overload_p99_ms"] / figures["before_p99_ms"]
+    return figures
+
+
+def _sheet(figures: dict[str, float]) -> Sheet:
+    headings = (
+        "",
+        "offered",
+        "admitted",
+        "refused",
+        "p50 / p99",
+        "refusal, p50 / p99",
+        "generator late, p99",
+    )
+    rows: list[tuple[str, ...]] = []
+    for name in _NAMES:
+        case = name.replace(" ", "_")
+        refused = figures[f"{case}_refused"]
+        rows.append(
+            (
+                name,
+                f"{figures[f'{case}_offered_per_s']:,.0f}/s",
+                f"{figures[f'{case}_admitted_per_s']:,.0f}/s",
+                f"{refused:,.0f}",
+                f"{figures[f'{case}_p50_ms']:.2f} / {figures[f'{case}_p99_ms']:.2f} ms",
+                f"{figures[f'{case}_refusal_p50_ms']:.2f} / {figures[f'{case}_refusal_p99_ms']:.2f} ms"
+                if refused
+                else "",
+                f"{figures[f'{case}_generator_p99_ms']:.2f} ms",
+            )
+        )
+    memory = f"memory {figures['rss_before_mib']:.0f} → {figures['rss_after_mib']:.0f} MiB"
+    title = f"Overload: p99 of admitted calls × {figures['p99_to_normal']:.2f} of normal; {memory}"
+    return Sheet(title, headings, rows)
+
+
+def main(
+    seconds: Annotated[float, typer.Option(help="Length of the overload.")] = 60.0,
+    times: Annotated[float, typer.Option(help="Offered at overload, in sustainable rates.")] = 3.0,
+    share: Annotated[float, typer.Option(help="Sustainable, as a share of the maximum.")] = 0.75,
+    normal_seconds: Annotated[float, typer.Option(help="Length of the normal load before and after.")] = 5.0,
+    setting: Annotated[list[str] | None, typer.Option(help="A setting of the server, key=value.")] = None,
+) -> None:
+    """Measures, shows and writes; fails when a call got neither an answer nor a refusal."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = {"metrics.port": str(port)} | dict(each.split("=", 1) for each in setting or [])
+    try:
+        require_h2load()
+        workload = prepare(_WORK / "overload", _PREPARED, 10_000)
+        with running(workload, settings=settings) as ran:
+            body = write_singles(_WORK / "overload.one.bin", fresh(workload, 0, 1))
+            sustainable = share * maximum(ran.address, body, 4.0)
+            phases = [
+                Phase(sustainable, normal_seconds),
+                Phase(times * sustainable, seconds),
+                Phase(sustainable, 1.0),
+                Phase(sustainable, normal_seconds),
+            ]
+            messages = fresh(workload, 1, sum(phase.calls for phase in phases))
+            bodies = write_singles(_WORK / "overload.bin", messages)
+            del messages
+            before = _refused(port)
+            memory: list[int] = []
+            with offer_phases(
+                ran.address, UNARY, bodies, phases, core=LOAD_CORE, connections=_CONNECTIONS
+            ) as offered:
+                while offered.going_on(1.0):
+                    memory.append(rss_bytes(ran.pid))
+                loads = offered.result()
+            counted = _refused(port) - before
+    except LoadError as error:
+        sys.exit(f"bench stopped: {error}")
+    figures = _figures(loads, phases)
+    figures["rss_before_mib"], figures["rss_after_mib"] = memory[3] / 2**20, memory[-1] / 2**20
+    figures["sustainable_per_s"] = sustainable
+    write("overload", figures, _sheet(figures))
+    refused = sum(load.refused for load in loads)
+    if counted != refused:
+        sys.exit(f"{refused:,} calls failed, of which {counted:,.0f} were refused for load")
+
+
+if __name__ == "__main__":
+    typer.run(main)

@@ -1,0 +1,30 @@
+"""The journal of a server of several processes: each writes its own, and a reader takes them as one."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from pathlib import Path
+
+from kuntur.journal.v1 import journal_pb2
+from kuntur.journal_file import journal_files, read_entries
+
+WORKER_PREFIX = "worker-"
+
+
+def journal_parts(directory: Path) -> list[Path]:
+    """Gives the directories of a server's journal that hold entries: its own first, then its workers'."""
+    workers = [path for path in directory.glob(WORKER_PREFIX + "*") if path.is_dir()]
+    workers.sort(key=lambda path: (len(path.name), path.name))
+    return [path for path in (directory, *workers) if journal_files(path)]
+
+
+def read_server_journal(directory: Path, *, allow_torn_tail: bool = False) -> Iterator[journal_pb2.Entry]:
+    """Gives the entries of all parts by the time at which they were written; each part keeps its order.
+
+    A worker takes down its exchange right after it changed the history: two of different workers within
+    some microseconds may stand the other way round. Sequences count within a part. Raises as
+    `read_entries` does, each after the entries that were written before.
+    """
+    parts = [read_entries(path, allow_torn_tail=allow_torn_tail) for path in journal_parts(directory)]
+    return heapq.merge(*parts, key=lambda entry: entry.written_time.ToNanoseconds())

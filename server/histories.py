@@ -1,0 +1,49 @@
+"""The history that a server has by its settings: a region of its own, one that workers share, or Redis."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from server.config import History, ServerSettings
+from server.state import HistoryStore, Region, RegionHistory, RegionSizes
+
+OpenHistory = tuple[HistoryStore, Callable[[], None]]
+"""A history and what lets go of it."""
+
+
+def open_history(settings: ServerSettings) -> OpenHistory:
+    """Opens the history of a server of one process. Raises RegionError, OSError."""
+    if settings.history.store == "redis":
+        from server.state.redis_open import open_shared_history
+
+        shared = open_shared_history(settings.redis, settings.history)
+        return shared, shared.close
+    path, sizes = settings.history.path, _sizes(settings.history)
+    region = Region.private(sizes) if path is None else Region.open(path, sizes)
+    return RegionHistory(region), region.close
+
+
+def open_region(settings: ServerSettings) -> Region | None:
+    """Opens the region that workers share; None where they share a Redis. Raises RegionError, OSError."""
+    if settings.history.store == "redis":
+        return None
+    path, sizes = settings.history.path, _sizes(settings.history)
+    return Region.create(sizes) if path is None else Region.open(path, sizes)
+
+
+def attach_history(settings: ServerSettings, region: int | None) -> OpenHistory:
+    """Opens the history of a worker; region: the descriptor that it inherited, if any."""
+    if region is None:
+        return open_history(settings)
+    attached = Region.attach(region)
+    return RegionHistory(attached), attached.close
+
+
+def _sizes(history: History) -> RegionSizes:
+    return RegionSizes(
+        accounts=history.max_accounts,
+        merchants=history.max_merchants,
+        devices=history.max_devices,
+        categories=history.max_categories,
+        recent_transactions=history.recent_transactions,
+    )

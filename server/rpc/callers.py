@@ -1,0 +1,62 @@
+"""Who calls, and how much each caller has in flight. Remembers nobody who has nothing in flight."""
+
+from __future__ import annotations
+
+import threading
+
+import grpc
+
+_MAX_NAME = 256
+
+
+class CallerNames:
+    """Gives calls the name of their caller."""
+
+    def __init__(self, metadata_key: str) -> None:
+        """Takes the key of the metadata that names callers; empty: there is none."""
+        self._key = metadata_key.lower()
+
+    def of(self, context: grpc.ServicerContext) -> str:
+        """Gives the name: what TLS proved, else what the metadata say, else the address without its port."""
+        identities = context.peer_identities()
+        if identities:
+            return "tls:" + bytes(next(iter(identities))).decode(errors="replace")[:_MAX_NAME]
+        if self._key:
+            for key, value in context.invocation_metadata() or ():
+                if key == self._key:
+                    text = value if isinstance(value, str) else value.decode(errors="replace")
+                    return "named:" + text[:_MAX_NAME]
+        peer = context.peer()
+        return peer.rpartition(":")[0] if peer.startswith("ipv") else peer
+
+
+class Callers:
+    """Counts what each caller has in. Safe for threads."""
+
+    def __init__(self, limit: int) -> None:
+        """Takes how much of it one caller may have."""
+        self.limit = limit
+        self._inside: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        """Gives how many callers have something in."""
+        return len(self._inside)
+
+    def enter(self, caller: str) -> bool:
+        """Counts one more of a caller unless that is beyond the limit; tells whether it was counted."""
+        with self._lock:
+            inside = self._inside.get(caller, 0)
+            if inside >= self.limit:
+                return False
+            self._inside[caller] = inside + 1
+        return True
+
+    def leave(self, caller: str) -> None:
+        """Counts one less of a caller, and forgets who has nothing left."""
+        with self._lock:
+            inside = self._inside[caller] - 1
+            if inside:
+                self._inside[caller] = inside
+            else:
+                del self._inside[caller]

@@ -1,0 +1,79 @@
+"""How long a stream may last, so that callers come again, perhaps to another server, and places get free."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+
+from server.errors import StreamExpiredError
+
+_JITTER = 0.1  # of the lifetime: streams that were opened together should not all come again together
+_GRACE_S = 1.0
+_LOOK_S = 1.0
+
+
+class Lifetimes:
+    """Ends streams that have lasted for long enough.
+
+    One that works ends with StreamExpiredError after the frame it is at; one that waits, for its caller's
+    next frame or for its caller to read, is cut off a second later. Safe for threads.
+    """
+
+    def __init__(self, max_s: float) -> None:
+        """Takes the longest lifetime; each stream's own is up to a tenth shorter."""
+        self._max_s = max_s
+        self._look_s = min(_LOOK_S, max_s)
+        self._open: dict[grpc.ServicerContext, float] = {}
+        self._lock = threading.Lock()
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="lifetimes", daemon=True)
+
+    def start(self) -> None:
+        """Begins to cut off."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Cuts off no more."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    @contextmanager
+    def limited(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Iterator[Any]]:
+        """Gives the requests of a stream until its end has come, while the block lasts."""
+        ends = time.monotonic() + self._max_s * (1 - _JITTER * random.random())  # noqa: S311  # no secret
+        with self._lock:
+            self._open[context] = ends
+        try:
+            yield _until(requests, ends)
+        finally:
+            with self._lock:
+                del self._open[context]
+
+    def _watch(self) -> None:
+        while not self._stopped.wait(self._look_s):
+            latest = time.monotonic() - _GRACE_S
+            with self._lock:
+                expired = [context for context, ends in self._open.items() if ends <= latest]
+            for context in expired:
+                _cut(context)
+
+
+def _until(requests: Iterator[Any], ends: float) -> Iterator[Any]:
+    clock = time.monotonic
+    for request in requests:
+        yield request
+        if clock() >= ends:
+            raise StreamExpiredError
+
+
+def _cut(context: grpc.ServicerContext) -> None:
+    """Ends a call from outside its thread. `context.cancel` would tell the caller CANCELLED."""
+    call: Any = context._rpc_event.call  # type: ignore[attr-defined]
+    call.cancel(grpc.StatusCode.UNAVAILABLE.value[0], str(StreamExpiredError()))

@@ -1,0 +1,139 @@
+"""What Redis does in one step: give the records that a frame may touch, and take back all of them or none.
+
+Both are Lua scripts, which nothing else comes between. Records go to and fro as one string a kind, not as
+one item each: the client library takes microseconds for every item. Which records, and what becomes of them,
+is left to others.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from redis import Redis
+from redis.exceptions import NoScriptError
+
+# Names behind the prefix; a record's is its kind and the 8 bytes of its key.
+ACCOUNT, MERCHANT, DEVICE, CATEGORY, TRANSACTION = KINDS = b"amdct"
+HELD, COUNTERS, LATEST, TURN, FORM = b"held", b"counters", b"latest", b"turn", b"form"
+VERSION_BYTES = 8  # a value starts with the number of the commit that wrote it; 0 stands for no record
+
+# Arguments: prefix, bytes of the held corrections wanted (-1: all), then kind, bytes of a value and keys.
+# Gives the held corrections, then of each kind a mark for each key (1: there is a record) and the values.
+_GATHER = """
+local prefix, given = ARGV[1], {redis.call('GETRANGE', ARGV[1] .. 'held', 0, tonumber(ARGV[2]))}
+for a = 3, #ARGV, 3 do
+  local kind, size, keys = prefix .. ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2]
+  local marks, values = {}, {}
+  for i = 1, #keys, 8 do
+    local value = redis.call('GET', kind .. string.sub(keys, i, i + 7))
+    if value then
+      if #value ~= size then
+        return redis.error_reply('KUNTUR a record has ' .. #value .. ' bytes instead of ' .. size)
+      end
+      marks[#marks + 1] = '\\1'
+      values[#values + 1] = value
+    else
+      marks[#marks + 1] = '\\0'
+    end
+  end
+  given[#given + 1] = table.concat(marks)
+  given[#given + 1] = table.concat(values)
+end
+return given
+"""
+
+# Arguments: prefix, version of what is written, name of the asker's turn, milliseconds of a turn to take if
+# it comes to nothing (0: none), seconds that an entity is kept, most transactions kept, version of the held
+# corrections, these ('': as they are), number of counters, names and additions; then of each kind its
+# letter, bytes of a value, checked records (key and version each), values of the first of these, and which
+# of those that are written are new transactions, from and to. Gives the number of the commit, 0 for none.
+# All that may fail for its type stands before the first write, as Redis takes nothing back.
+_COMMIT = """
+local prefix, version, me, patience = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
+local seconds, most, held, additions = ARGV[5], tonumber(ARGV[6]), ARGV[8], tonumber(ARGV[9])
+local absent, first = string.rep('\\0', 8), 10 + 2 * additions
+local turn = redis.call('GET', prefix .. 'turn')
+if turn and turn ~= me then return 0 end
+local function changed(name, expected)
+  if expected == absent then expected = '' end
+  return redis.call('GETRANGE', name, 0, 7) ~= expected
+end
+local conflict = changed(prefix .. 'held', ARGV[7])
+for a = first, #ARGV, 6 do
+  local kind, checked = prefix .. ARGV[a], ARGV[a + 2]
+  for i = 1, #checked, 16 do
+    if conflict then break end
+    conflict = changed(kind .. string.sub(checked, i, i + 7), string.sub(checked, i + 8, i + 15))
+  end
+end
+if conflict then
+  if patience > 0 and not turn then redis.call('SET', prefix .. 'turn', me, 'PX', patience) end
+  return 0
+end
+redis.call('HLEN', prefix .. 'counters')
+redis.call('LLEN', prefix .. 'latest')
+for a = first, #ARGV, 6 do
+  local kind, size, checked, values = prefix .. ARGV[a], tonumber(ARGV[a + 1]), ARGV[a + 2], ARGV[a + 3]
+  for i = 0, #values / size - 1 do
+    local name = kind .. string.sub(checked, 16 * i + 1, 16 * i + 8)
+    local value = version .. string.sub(values, i * size + 1, (i + 1) * size)
+    if ARGV[a] == 't' then
+      redis.call('SET', name, value)
+    else
+      redis.call('SET', name, value, 'EX', seconds)
+    end
+  end
+  local from, to = tonumber(ARGV[a + 4]), tonumber(ARGV[a + 5])
+  if ARGV[a] == 't' and to > from then
+    for i = from, to - 1 do
+      redis.call('RPUSH', prefix .. 'latest', string.sub(checked, 16 * i + 1, 16 * i + 8))
+    end
+    local beyond = math.min(redis.call('LLEN', prefix .. 'latest') - most, to - from + 1000)
+    if beyond > 0 then
+      for _, key in ipairs(redis.call('LPOP', prefix .. 'latest', beyond)) do
+        redis.call('DEL', kind .. key)
+      end
+    end
+  end
+end
+if #held > 0 then redis.call('SET', prefix .. 'held', version .. held) end
+for i = 1, additions do
+  redis.call('HINCRBY', prefix .. 'counters', ARGV[8 + 2 * i], ARGV[9 + 2 * i])
+end
+if turn then redis.call('DEL', prefix .. 'turn') end
+return redis.call('HINCRBY', prefix .. 'counters', 'commits', 1)
+"""
+
+
+class Scripts:
+    """The two scripts, loaded into a Redis. Safe for threads."""
+
+    def __init__(self, client: Redis) -> None:
+        """Loads them. Raises redis.RedisError."""
+        self._client: Any = client
+        self._gather, self._commit = self._load(_GATHER), self._load(_COMMIT)
+
+    def gather(self, *arguments: bytes | int) -> list[bytes]:
+        """Gives records. Raises redis.RedisError."""
+        given: list[bytes] = self._run(self._gather, _GATHER, arguments)
+        return given
+
+    def commit(self, *arguments: bytes | int) -> int:
+        """Takes records back; gives the number of the commit, 0 if one of them was changed meanwhile.
+
+        Raises redis.RedisError.
+        """
+        number: int = self._run(self._commit, _COMMIT, arguments)
+        return number
+
+    def _load(self, text: str) -> str:
+        digest = self._client.script_load(text)
+        return digest.decode() if isinstance(digest, bytes) else str(digest)
+
+    def _run(self, digest: str, text: str, arguments: Sequence[bytes | int]) -> Any:
+        try:
+            return self._client.evalsha(digest, 0, *arguments)
+        except NoScriptError:  # started anew, or told to forget: nothing has been run
+            self._load(text)
+            return self._client.evalsha(digest, 0, *arguments)

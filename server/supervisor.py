@@ -1,0 +1,150 @@
+"""Keeps the workers of a server: starts them, starts those again that die, ends them in order.
+
+It serves nothing itself and never imports gRPC: whatever a call can bring down is a worker.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import structlog
+
+from server.config import ServerSettings
+from server.histories import open_region
+from server.signals import wait_for_stop_signal
+from server.worker_metrics import serve_worker_metrics
+from server.worker_process import WorkerProcess
+from server.workers import SharedPort, WorkerOrder, worker_journal
+
+_LOG = structlog.get_logger(__name__)
+_STEADY_S = 10.0  # a worker that lived so long had started well
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_MOST_EARLY_DEATHS = 5
+_KILL_AFTER_S = 5.0  # beyond the grace that workers give their calls
+REFUSED_TO_START = 2
+"""Exit code of a worker that said why it cannot start: another try would fail the same way."""
+
+
+class Supervisor:
+    """The workers of one server."""
+
+    def __init__(self, settings: ServerSettings, count: int) -> None:
+        """Takes port and history; nothing runs yet. Raises OSError and RegionError if they cannot be had."""
+        self._settings = settings
+        with ExitStack() as undone:
+            self._port = SharedPort(settings.listen_address)
+            undone.callback(self._port.close)
+            self._region = open_region(settings)
+            undone.pop_all()
+        self._running: dict[int, WorkerProcess] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._ready = [threading.Event() for _ in range(count)]
+        self._close_metrics: Callable[[], None] = lambda: None
+        self.failed = False
+        """Whether the server ends because a worker cannot be kept running."""
+        self._threads = [
+            threading.Thread(target=self._keep, args=(number,), name=f"worker-{number}")
+            for number in range(count)
+        ]
+
+    @property
+    def port(self) -> int:
+        """The port of all workers."""
+        return self._port.port
+
+    def start(self) -> None:
+        """Starts the workers and waits until all of them serve or one cannot (`failed`).
+
+        Raises OSError when the port of the metrics cannot be had; nothing runs then.
+        """
+        metrics = self._settings.metrics
+        if metrics.port:
+            try:
+                self._close_metrics = serve_worker_metrics(metrics.host, metrics.port, self._metrics)
+            except OSError:
+                self.stop()
+                raise
+        # The first alone: what it compiles for this machine the others find ready.
+        for wave in (slice(0, 1), slice(1, None)):
+            for thread in self._threads[wave]:
+                thread.start()
+            for ready in self._ready[wave]:
+                while not ready.wait(0.1):
+                    if self.failed:
+                        return
+        _LOG.info("server started", port=self.port, workers=len(self._threads))
+
+    def serve_until_signalled(self) -> None:
+        """Goes on until SIGTERM or SIGINT, or `failed`, and stops. Needs `hold_stop_signals`."""
+        try:
+            wait_for_stop_signal()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Lets the workers drain and waits for them; those that take too long are killed."""
+        _LOG.info("server stops", grace_s=self._settings.shutdown.grace_s)
+        with self._lock:
+            self._stopping.set()
+            running = list(self._running.values())
+        for process in running:
+            process.terminate()
+        shutdown = self._settings.shutdown
+        deadline = time.monotonic() + shutdown.balancer_wait_s + shutdown.grace_s + _KILL_AFTER_S
+        for process in running:
+            process.end_by(max(0.0, deadline - time.monotonic()))
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join()
+        self._close_metrics()
+        self._port.close()
+        if self._region is not None:
+            self._region.close()
+        _LOG.info("server stopped")
+
+    def _keep(self, number: int) -> None:
+        """Runs one worker until the end, and again whenever it dies."""
+        early = 0
+        while (process := self._start_one(number)) is not None:
+            began = time.monotonic()
+            served = process.wait_until_ready()
+            if served:
+                self._ready[number].set()
+            code = process.wait()
+            with self._lock:
+                del self._running[number]
+            if self._stopping.is_set():
+                return
+            early = early + 1 if time.monotonic() - began < _STEADY_S else 0
+            _LOG.error("worker died", worker=number, exit_code=code)
+            if early >= _MOST_EARLY_DEATHS or (not served and code == REFUSED_TO_START):
+                _LOG.error("worker cannot be kept running: the server ends", worker=number)
+                self.failed = True
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            if early > 1:
+                self._stopping.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**early))
+
+    def _start_one(self, number: int) -> WorkerProcess | None:
+        settings = self._settings.model_dump()
+        settings["journal"]["path"] = worker_journal(self._settings.journal.path, number)
+        settings["listen_address"] = self._port.listen_address
+        settings["metrics"]["port"] = 0  # the supervisor answers for all
+        order = WorkerOrder(number, settings, None if self._region is None else self._region.fd)
+        with self._lock:  # whoever stops sees this process, or this process is not started
+            if self._stopping.is_set():
+                return None
+            self._running[number] = WorkerProcess(order)
+            return self._running[number]
+
+    def _metrics(self) -> dict[int, str]:
+        with self._lock:
+            running = sorted(self._running.items())
+        answers = {number: process.metrics() for number, process in running if self._ready[number].is_set()}
+        return {number: text for number, text in answers.items() if text is not None}

@@ -1,0 +1,49 @@
+"""A worker: a whole server on a port and a history that it shares, under a supervisor's orders.
+
+The first line on standard input is its `WorkerOrder`. It says READY on standard output once it serves, and
+answers each further line with its metrics, in one line of JSON. The end of standard input is the
+supervisor's: nobody would restart the worker any more, so it drains.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+
+from prometheus_client import CollectorRegistry, generate_latest
+
+from server.app import ServerApp
+from server.config import ServerSettings
+from server.histories import attach_history
+from server.logs import configure_logs
+from server.workers import READY, WorkerOrder
+
+
+def serve_worker() -> None:
+    """Serves as ordered, until SIGTERM. Needs `hold_stop_signals`. Raises what `ServerApp` raises."""
+    order = WorkerOrder.from_line(sys.stdin.readline())
+    settings = ServerSettings(**order.settings)
+    configure_logs(settings.log.level, settings.log.format, worker=order.number)
+    app = ServerApp(settings, history=attach_history(settings, order.region), reuse_port=True)
+    app.start()
+    _say(READY)
+    threading.Thread(target=_answer, args=(app.metrics.registry,), name="supervisor", daemon=True).start()
+    app.serve_until_signalled()
+
+
+def _answer(registry: CollectorRegistry) -> None:
+    for _ in sys.stdin:
+        try:
+            _say(json.dumps(generate_latest(registry).decode()))
+        except OSError:
+            break
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _say(line: str) -> None:
+    left = memoryview((line + "\n").encode())
+    while left:
+        left = left[os.write(1, left) :]

@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2
+
+from kuntur.api.v1 import model_service_pb2
+from server.state import RegionHistory
+from tests.support.bundles import publish
+from tests.support.serving import (
+    RunningServer,
+    failure,
+    frame,
+    running_server,
+    stubs_for,
+    transaction,
+    unary,
+    wait_until,
+)
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("admission") / "registry"
+    publish(directory, "m-1")
+    return directory
+
+
+@pytest.fixture
+def passing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Lets transactions into the history while it is set, as it is at first."""
+    open_ = threading.Event()
+    open_.set()
+    score_features = RegionHistory.score_features
+
+    def wait(self: RegionHistory, batch: Any) -> Any:
+        assert open_.wait(30)
+        return score_features(self, batch)
+
+    monkeypatch.setattr(RegionHistory, "score_features", wait)
+    yield open_
+    open_.set()
+
+
+class Stream:
+    """A stream that stays open until it is closed."""
+
+    def __init__(self, server: RunningServer, metadata: Any = None) -> None:
+        self._frames: queue.Queue[Any] = queue.Queue()
+        self.answers = server.stubs.scoring.ScoreStream(iter(self._frames.get, None), metadata=metadata)
+
+    def score(self, *ids: str) -> Any:
+        self._frames.put(frame(*map(transaction, ids)))
+        return next(self.answers)
+
+    def close(self) -> None:
+        self._frames.put(None)
+
+
+def named(caller: str) -> tuple[tuple[str, str], ...]:
+    return (("x-kuntur-caller", caller),)
+
+
+def refusal(call: Any) -> Any:
+    """Gives the opened status that a call ended with."""
+    with pytest.raises(grpc.RpcError) as caught:
+        call()
+    return failure(caught.value)
+
+
+def occurred(server: RunningServer, name: str, **labels: str) -> float:
+    return server.app.metrics.registry.get_sample_value(name, labels) or 0.0
+
+
+def test_a_caller_at_its_limit_is_refused_and_others_are_not(
+    registry: Path, passing: threading.Event
+) -> None:
+    limits = {
+        "max_unary_per_caller": 1,
+        "max_streams_per_caller": 1,
+        "caller_metadata_key": "x-kuntur-caller",
+    }
+    with running_server(registry, limits=limits) as server:
+        server.wait_until_live("m-1")
+        score = server.stubs.scoring.ScoreTransaction
+        passing.clear()
+        held = score.future(unary(transaction("a-1")), metadata=named("a"))
+        wait_until(lambda: server.app.admission.unary.inside == 1)
+        refused = refusal(lambda: score(unary(transaction("a-2")), metadata=named("a")))
+        assert refused.metadata == {"limit": "1", "resource": "calls", "scope": "caller"}
+        assert refused.retried
+        other = score.future(unary(transaction("b-1")), metadata=named("b"))
+        wait_until(lambda: server.app.admission.unary.inside == 2)
+        passing.set()
+        assert held.result().score.transaction_id == "a-1"
+        assert other.result().score.transaction_id == "b-1"
+        stream = Stream(server, named("a"))
+        stream.score("s-1")
+        refused = refusal(lambda: Stream(server, named("a")).score("s-2"))
+        assert refused.metadata == {"limit": "1", "resource": "streams", "scope": "caller"}
+        another = Stream(server, named("b"))
+        assert len(another.score("s-3").results) == 1
+        stream.close()
+        assert list(stream.answers) == []
+        wait_until(lambda: server.app.admission.streams.inside == 1)
+        another.close()
+        assert len(Stream(server, named("a")).score("s-4").results) == 1
+
+
+def test_callers_without_a_name_go_by_their_address(registry: Path) -> None:
+    with running_server(registry, limits={"max_streams_per_caller": 1}) as server:
+        server.wait_until_live("m-1")
+        stream = Stream(server)
+        stream.score("s-1")
+        with stubs_for(server.address) as stubs:  # another port of the same address
+            answers = stubs.scoring.ScoreStream(iter([frame(transaction("s-2"))]))
+            assert refusal(lambda: next(answers)).metadata["scope"] == "caller"
+        stream.close()
+
+
+def test_callers_are_forgotten_once_nothing_of_theirs_is_in_flight(registry: Path) -> None:
+    limits = {"max_unary_per_caller": 1, "caller_metadata_key": "x-kuntur-caller"}
+    with running_server(registry, limits=limits) as server:
+        server.wait_until_live("m-1")
+        for number in range(300):
+            request = unary(transaction(f"t-{number}"))
+            server.stubs.scoring.ScoreTransaction(request, metadata=named(f"stranger-{number}"))
+        callers = server.app.admission.unary.callers
+        assert callers is not None
+        wait_until(lambda: len(callers) == 0)
+
+
+def test_control_calls_are_answered_while_every_place_is_taken(
+    registry: Path, passing: threading.Event
+) -> None:
+    limits = {"max_unary_in_flight": 2, "unary_at_overload": 2, "max_streams": 2, "control_threads": 2}
+    with running_server(registry, limits=limits) as server:
+        server.wait_until_live("m-1")
+        streams = [Stream(server) for _ in range(2)]
+        for number, stream in enumerate(streams):
+            stream.score(f"s-{number}")
+        passing.clear()
+        score = server.stubs.scoring.ScoreTransaction
+        held = [score.future(unary(transaction(f"t-{number}"))) for number in range(2)]
+        wait_until(lambda: server.app.admission.unary.inside == 2)
+        for _ in range(50):
+            assert server.stubs.health_of() == "SERVING"
+            live = server.stubs.models.GetLiveModel(model_service_pb2.GetLiveModelRequest())
+            assert live.model.model_version == "m-1"
+            assert refusal(lambda: score(unary(transaction("beyond")))).reason == "OVERLOADED"
+            assert refusal(lambda: Stream(server).score("beyond")).reason == "OVERLOADED"
+        refused = {"reason": "OVERLOADED"}
+        assert occurred(server, "kuntur_calls_refused_total", resource="calls", **refused) == 50
+        assert occurred(server, "kuntur_calls_refused_total", resource="streams", **refused) == 50
+        assert server.app.history.counts().recent_transactions == 2
+        passing.set()
+        assert {call.result().score.transaction_id for call in held} == {"t-0", "t-1"}
+
+
+def test_watchers_of_health_hold_no_thread(registry: Path) -> None:
+    with running_server(registry, limits={"control_threads": 2}) as server:
+        server.wait_until_live("m-1")
+        watches = [server.stubs.health.Watch(health_pb2.HealthCheckRequest()) for _ in range(20)]
+        assert {next(watch).status for watch in watches} == {health_pb2.HealthCheckResponse.SERVING}
+        assert server.stubs.health_of() == "SERVING"
+        for watch in watches:
+            watch.cancel()
+
+
+def test_hundreds_of_cancelled_streams_and_calls_leave_no_place_taken(registry: Path) -> None:
+    with running_server(registry, limits={"max_streams": 8, "max_unary_in_flight": 8}) as server:
+        server.wait_until_live("m-1")
+        admission = server.app.admission
+        for number in range(400):
+            wait_until(lambda: admission.streams.inside < 8 and admission.unary.inside < 8)
+            stream = Stream(server)
+            if number % 2:
+                stream.score(f"s-{number}")
+            stream.answers.cancel()
+            stream.close()
+            server.stubs.scoring.ScoreTransaction.future(unary(transaction(f"t-{number}"))).cancel()
+        wait_until(lambda: admission.streams.inside == 0 and admission.unary.inside == 0)
+        assert len(Stream(server).score("after").results) == 1
+
+
+def test_a_stream_ends_after_the_frame_that_it_is_at_when_its_lifetime_is_over(
+    registry: Path, passing: threading.Event
+) -> None:
+    with running_server(registry, limits={"max_stream_lifetime_s": 0.05}) as server:
+        server.wait_until_live("m-1")
+        passing.clear()
+        threading.Timer(0.1, passing.set).start()
+        stream = Stream(server)
+        assert len(stream.score("s-1").results) == 1
+        ended = refusal(lambda: stream.score("s-2"))
+        assert (ended.code, ended.reason, ended.retried) == (14, "STREAM_EXPIRED", True)
+        assert server.app.history.counts().recent_transactions == 1
+        wait_until(lambda: server.app.admission.streams.inside == 0)
+
+
+def test_a_stream_that_waits_for_its_caller_is_cut_off_as_unavailable(registry: Path) -> None:
+    with running_server(registry, limits={"max_stream_lifetime_s": 0.05}) as server:
+        server.wait_until_live("m-1")
+        stream = Stream(server)
+        with pytest.raises(grpc.RpcError) as caught:
+            next(stream.answers)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert "open another" in str(caught.value.details())
+        wait_until(lambda: server.app.admission.streams.inside == 0)

@@ -1,0 +1,113 @@
+"""A Redis server of its own for tests: on loopback, in a folder that goes with it."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from server.config import load_settings
+from server.state.redis_history import RedisHistory
+from server.state.redis_open import open_shared_history
+
+_STARTS_WITHIN_S = 20.0
+
+
+class RedisServer:
+    """A server that can be killed and started anew; what it answered to is then still there."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        with socket.socket() as listener:
+            listener.bind(("127.0.0.1", 0))
+            self.port = int(listener.getsockname()[1])
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def client(self) -> Any:
+        """Connects, for bytes."""
+        return redis.Redis(port=self.port)
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        options = {"bind": "127.0.0.1", "port": self.port, "dir": self._folder, "save": ""}
+        options |= {"appendonly": "yes", "appendfsync": "no", "enable-debug-command": "yes"}
+        command = [
+            _program(),
+            *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
+        ]
+        with (self._folder / "log").open("ab") as log:
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
+        deadline = time.monotonic() + _STARTS_WITHIN_S
+        while self._process.poll() is None and time.monotonic() < deadline:
+            try:
+                self.client().ping()
+            except redis.RedisError:
+                time.sleep(0.01)
+            else:
+                return
+        raise AssertionError(f"Redis did not start:\n{(self._folder / 'log').read_text()}")
+
+    def kill(self) -> None:
+        """Ends it in the middle of whatever it does."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    """Starts a server and ends it. Installs Redis by apt where it is lacking."""
+    folder = Path(tempfile.mkdtemp(prefix="kuntur-redis-"))
+    server = RedisServer(folder)
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(folder)
+
+
+def shared_history(server: RedisServer, **changes: Any) -> RedisHistory:
+    """Opens a history there, as `connected` does."""
+    return connected(server.url, **changes)
+
+
+def connected(url: str, **changes: Any) -> RedisHistory:
+    """Opens a history; changes: to the settings, by section and key as in `history__hash_key`."""
+    overrides: dict[str, dict[str, Any]] = {"redis": {"url": url}, "history": {}}
+    for name, value in changes.items():
+        section, key = name.split("__")
+        overrides[section][key] = value
+    settings = load_settings(None, overrides)
+    return open_shared_history(settings.redis, settings.history)
+
+
+def _program() -> str:
+    found = shutil.which("redis-server") or shutil.which("valkey-server")
+    if found is None:
+        subprocess.run(["apt-get", "update"], check=False, capture_output=True)
+        subprocess.run(
+            ["apt-get", "install", "-y", "--no-install-recommends", "redis-server"],
+            check=False,
+            capture_output=True,
+            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
+        )
+        found = shutil.which("redis-server")
+    assert found is not None, (
+        "there is no redis-server here: install it (on Debian: apt-get install redis-server)"
+    )
+    return found

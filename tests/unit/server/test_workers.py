@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+import json
+import socket
+from pathlib import Path
+
+import pytest
+
+from server.config import ServerSettings
+from server.workers import SharedPort, WorkerOrder, worker_journal
+
+
+def test_an_order_carries_all_settings_and_their_secrets() -> None:
+    settings = ServerSettings.model_validate({"redis": {"password": "hush"}, "workers": 2})
+    line = WorkerOrder(1, settings.model_dump(), 7).to_line()
+    order = WorkerOrder.from_line(line)
+    assert (order.number, order.region) == (1, 7)
+    assert ServerSettings(**order.settings) == settings
+    assert line.endswith("\n")
+    assert json.loads(line)["settings"]["redis"].items() >= {"password": "hush"}.items()
+
+
+def test_each_worker_writes_a_journal_of_its_own() -> None:
+    assert worker_journal(None, 0) is None
+    assert worker_journal(Path("journal"), 3) == Path("journal/worker-3")
+
+
+def test_a_shared_port_is_for_those_alone_who_reuse_it() -> None:
+    port = SharedPort("127.0.0.1:0")
+    try:
+        where = ("127.0.0.1", port.port)
+        assert port.listen_address == f"127.0.0.1:{port.port}"
+        with socket.socket() as worker, socket.socket() as stranger:
+            worker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+            worker.bind(where)
+            stranger.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with pytest.raises(OSError, match="in use"):
+                stranger.bind(where)
+        with pytest.raises(OSError, match=f"cannot listen on 127.0.0.1:{port.port}: Address already in use"):
+            SharedPort(port.listen_address)
+    finally:
+        port.close()
+
+
+def test_a_port_where_another_server_listens_is_not_shared_with_it() -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(OSError, match="cannot listen on"):
+            SharedPort(f"127.0.0.1:{other.getsockname()[1]}")
