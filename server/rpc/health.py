@@ -1,13 +1,34 @@
-"""Health as balancers ask for it: serving while a model is live and the server is not going down."""
+"""Health as balancers ask for it: serving while a model is live and the server is not going down.
+
+A servicer of our own, as the one of grpcio-health-checking sends to its watchers while it holds the lock
+that it takes, on gRPC's polling thread, for a watcher that goes: a change of state in that moment stood
+still for ever, with the whole server. Here nothing is sent under a lock.
+"""
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import grpc
-from grpc_health.v1 import health, health_pb2, health_pb2_grpc
+import structlog
+from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+_LOG = structlog.get_logger(__name__)
 SERVICES = ("", "kuntur.api.v1.ScoringService")
+MOST_WATCHERS = 1024
+_Response = health_pb2.HealthCheckResponse
+
+
+@dataclass(eq=False, slots=True)
+class _Watcher:
+    """A caller that is told of changes: of which service, how, and what it was told last."""
+
+    service: str
+    send: Callable[[Any], None]
+    told: int | None = None
 
 
 class Health:
@@ -15,25 +36,114 @@ class Health:
 
     def __init__(self) -> None:
         """Starts as NOT_SERVING."""
-        self._servicer: Any = health.HealthServicer()
-        self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._status: int = _Response.NOT_SERVING
+        self._final = False
+        self._watchers: set[_Watcher] = set()
+        self._changed = threading.Condition()
+        self._thread: threading.Thread | None = None
+        self._closed = False
 
     def add_to(self, server: grpc.Server) -> None:
         """Registers the service."""
-        health_pb2_grpc.add_HealthServicer_to_server(self._servicer, server)
+        health_pb2_grpc.add_HealthServicer_to_server(_Servicer(self), server)
 
     def serving(self) -> None:
         """Reports SERVING, unless the server is going down."""
-        self._set(health_pb2.HealthCheckResponse.SERVING)
+        self._set(_Response.SERVING)
 
     def not_serving(self) -> None:
         """Reports NOT_SERVING."""
-        self._set(health_pb2.HealthCheckResponse.NOT_SERVING)
+        self._set(_Response.NOT_SERVING)
 
     def going_down(self) -> None:
         """Reports NOT_SERVING for good."""
-        self._servicer.enter_graceful_shutdown()
+        self._set(_Response.NOT_SERVING, final=True)
 
-    def _set(self, status: Any) -> None:
-        for service in SERVICES:
-            self._servicer.set(service, status)
+    def close(self) -> None:
+        """Tells nobody anything any more."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+
+    def of(self, service: str) -> int | None:
+        """Gives the state of a service as the protocol numbers it, None for one that is not known."""
+        return self._status if service in SERVICES else None
+
+    def watch(self, service: str, send: Callable[[Any], None]) -> Callable[[], None] | None:
+        """Has a caller told the state, now and at each change.
+
+        Gives what forgets the caller, or None where there are too many.
+        """
+        watcher = _Watcher(service, send)
+        with self._changed:
+            if len(self._watchers) >= MOST_WATCHERS:
+                return None
+            self._watchers.add(watcher)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._tell, name="health", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+        def forget() -> None:
+            with self._changed:
+                self._watchers.discard(watcher)
+
+        return forget
+
+    def _set(self, status: int, *, final: bool = False) -> None:
+        with self._changed:
+            if not self._final:
+                self._status, self._final = status, final
+                self._changed.notify()
+
+    def _tell(self) -> None:
+        """Sends what is new, one watcher after the other: gRPC holds the sender until a message is out."""
+        while True:
+            with self._changed:
+                while not (behind := self._behind()) and not self._closed:
+                    self._changed.wait()
+                if self._closed:
+                    return
+            for watcher, status in behind:
+                watcher.told = status
+                try:
+                    watcher.send(_Response(status=status))
+                except Exception:
+                    _LOG.exception("a watcher of the health could not be told")
+
+    def _behind(self) -> list[tuple[_Watcher, int]]:
+        """Gives whoever was told something else than what is, and what is."""
+        states = {watcher: self.of(watcher.service) for watcher in self._watchers}
+        known = {
+            watcher: _Response.SERVICE_UNKNOWN if state is None else state
+            for watcher, state in states.items()
+        }
+        return [(watcher, state) for watcher, state in known.items() if watcher.told != state]
+
+
+class _Servicer:
+    def __init__(self, health: Health) -> None:
+        self._health = health
+
+    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+        status = self._health.of(request.service)
+        if status is None:
+            context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+        return _Response(status=status)
+
+    def List(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802
+        return health_pb2.HealthListResponse(
+            statuses={service: _Response(status=self._health.of(service)) for service in SERVICES}
+        )
+
+    def Watch(  # noqa: N802
+        self, request: Any, context: grpc.ServicerContext, send_response_callback: Callable[[Any], None]
+    ) -> None:
+        forget = self._health.watch(request.service, send_response_callback)
+        if forget is None:
+            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watch the health of this server")
+        elif not context.add_callback(forget):
+            forget()
+
+    # grpcio calls such a method with a function to send with, and keeps no thread for the stream.
+    Watch.experimental_non_blocking = True  # type: ignore[attr-defined]

@@ -126,6 +126,7 @@ class RpcServer:
         # What was computed last is still on its way through gRPC; calls that are left after this wait.
         stopped.wait(min(_SETTLE_S, max(0.0, deadline - time.monotonic())))
         self._server.stop(None).wait()
+        self._health.close()
         self._lifetimes.stop()
         self._threads.shutdown()
 

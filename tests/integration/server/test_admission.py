@@ -173,6 +173,22 @@ def test_watchers_of_health_hold_no_thread(registry: Path) -> None:
             watch.cancel()
 
 
+def test_a_stop_beside_watchers_that_go_stands_still_for_nobody(registry: Path) -> None:
+    for _ in range(20):
+        with running_server(registry) as server:
+            server.wait_until_live("m-1")
+            watches = [server.stubs.health.Watch(health_pb2.HealthCheckRequest()) for _ in range(50)]
+            assert {next(watch).status for watch in watches} == {health_pb2.HealthCheckResponse.SERVING}
+            for watch in watches[::2]:
+                watch.cancel()
+            threading.Thread(target=_cancel, args=(watches,)).start()
+
+
+def _cancel(watches: list[Any]) -> None:
+    for watch in watches:
+        watch.cancel()
+
+
 def test_hundreds_of_cancelled_streams_and_calls_leave_no_place_taken(registry: Path) -> None:
     with running_server(registry, limits={"max_streams": 8, "max_unary_in_flight": 8}) as server:
         server.wait_until_live("m-1")
