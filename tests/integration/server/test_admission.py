@@ -11,6 +11,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 
 from kuntur.api.v1 import model_service_pb2
+from server.models import ModelListing
 from server.state import RegionHistory
 from tests.support.bundles import publish
 from tests.support.serving import (
@@ -187,6 +188,35 @@ def test_a_stop_beside_watchers_that_go_stands_still_for_nobody(registry: Path) 
 def _cancel(watches: list[Any]) -> None:
     for watch in watches:
         watch.cancel()
+
+
+def test_a_call_whose_deadline_passed_while_it_waited_for_a_thread_is_not_worked_on(
+    registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passing = threading.Event()
+    asked: list[str] = []
+    get = ModelListing.get
+
+    def wait(self: ModelListing, version: str) -> Any:
+        asked.append(version)
+        assert passing.wait(60)
+        return get(self, version)
+
+    monkeypatch.setattr(ModelListing, "get", wait)
+    with running_server(registry, limits={"control_threads": 2}) as server:
+        server.wait_until_live("m-1")
+        call = server.stubs.models.GetModel
+        held = [call.future(model_service_pb2.GetModelRequest(model_version="m-1")) for _ in range(2)]
+        wait_until(lambda: asked == ["m-1"] * 2)
+        late = call.future(model_service_pb2.GetModelRequest(model_version="late"), timeout=0.2)
+        wait_until(lambda: server.app.admission.control.inside == 3)
+        assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        passing.set()
+        assert {one.result().model.model_version for one in held} == {"m-1"}
+        wait_until(lambda: server.app.admission.control.inside == 0)
+        assert asked == ["m-1"] * 2
+        refused = {"resource": "control calls", "reason": "DEADLINE_PASSED"}
+        assert occurred(server, "kuntur_calls_refused_total", **refused) == 1
 
 
 def test_hundreds_of_cancelled_streams_and_calls_leave_no_place_taken(registry: Path) -> None:
