@@ -20,8 +20,8 @@ from kuntur.journal_workers import journal_parts, read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
 from server.state import Region, RegionHistory, RegionSizes
-from tests.integration.server.test_process import Process
 from tests.support.bundles import publish
+from tests.support.server_process import ServerProcess
 from tests.support.serving import EVENT_TIME, Stubs, stubs_for, transaction, unary, wait_until
 
 _SIZES = RegionSizes(accounts=256, merchants=256, devices=256, categories=256, recent_transactions=4096)
@@ -29,8 +29,8 @@ _CALLERS, _EACH = 3, 120
 _KILLS_AFTER = (40, 110, 180, 250)
 
 
-def _children(process: Process) -> list[int]:
-    tasks = Path(f"/proc/{process.process.pid}/task").iterdir()
+def _children(process: ServerProcess) -> list[int]:
+    tasks = Path(f"/proc/{process.pid}/task").iterdir()
     return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
@@ -42,22 +42,19 @@ def metrics_port() -> int:
 
 
 @pytest.fixture
-def process(tmp_path: Path, metrics_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[Process]:
+def process(tmp_path: Path, metrics_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerProcess]:
     publish(tmp_path / "registry", "m-1")
     monkeypatch.setenv("KUNTUR_SERVER_HISTORY__PATH", str(tmp_path / "history"))
     monkeypatch.setenv("KUNTUR_SERVER_HISTORY__RECENT_TRANSACTIONS", str(_SIZES.recent_transactions))
     for kind in ("accounts", "merchants", "devices", "categories"):
         monkeypatch.setenv(f"KUNTUR_SERVER_HISTORY__MAX_{kind.upper()}", "256")
-    started = Process(
+    with ServerProcess(
         "--registry", str(tmp_path / "registry"),
         "--journal", str(tmp_path / "journal"),
         "--metrics-port", str(metrics_port),
         workers=2,
-    )  # fmt: skip
-    yield started
-    if started.process.poll() is None:
-        started.process.kill()
-        started.process.wait()
+    ) as started:  # fmt: skip
+        yield started
 
 
 def _transaction(caller: int, number: int) -> transaction_pb2.Transaction:
@@ -99,7 +96,7 @@ def _batch(messages: list[transaction_pb2.Transaction]) -> TransactionBatch:
     return reading.batch
 
 
-def test_two_workers_killed_at_random_keep_the_history_of_one(process: Process, tmp_path: Path) -> None:
+def test_two_workers_killed_at_random_keep_the_history_of_one(process: ServerProcess, tmp_path: Path) -> None:
     answered = threading.Semaphore(0)
     rng = random.Random(20)
     failures: list[BaseException] = []
@@ -115,7 +112,7 @@ def test_two_workers_killed_at_random_keep_the_history_of_one(process: Process, 
 
     with ExitStack() as open_channels:
         stubs = [open_channels.enter_context(stubs_for(process.address)) for _ in range(6)]
-        wait_until(lambda: any("server started" in line and '"workers"' in line for line in process.lines))
+        wait_until(lambda: process.wrote("server started", '"workers"'))
         for one in stubs:
             wait_until(lambda one=one: one.health_of() == "SERVING")
         callers = [threading.Thread(target=call, args=(caller, stubs)) for caller in range(_CALLERS)]
@@ -151,11 +148,11 @@ def test_two_workers_killed_at_random_keep_the_history_of_one(process: Process, 
 
 
 def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(
-    process: Process, tmp_path: Path, metrics_port: int
+    process: ServerProcess, tmp_path: Path, metrics_port: int
 ) -> None:
     with ExitStack() as open_channels:
         stubs = [open_channels.enter_context(stubs_for(process.address)) for _ in range(8)]
-        wait_until(lambda: any("server started" in line and '"workers"' in line for line in process.lines))
+        wait_until(lambda: process.wrote("server started", '"workers"'))
         for one in stubs:
             wait_until(lambda one=one: one.health_of() == "SERVING")
         names = [f"t-{number}" for number in range(40)]
@@ -177,29 +174,25 @@ def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(
     assert "kuntur_recent_transactions 40.0" in metrics
 
 
-def test_workers_end_when_their_supervisor_is_killed(process: Process) -> None:
+def test_workers_end_when_their_supervisor_is_killed(process: ServerProcess) -> None:
     with stubs_for(process.address) as stubs:
         wait_until(lambda: stubs.health_of() == "SERVING")
         wait_until(lambda: len(_children(process)) == 2)
         workers = _children(process)
-        process.process.kill()
-        process.process.wait()
+        process.end(signal.SIGKILL)
         wait_until(lambda: not any(Path(f"/proc/{worker}/exe").exists() for worker in workers))
 
 
 def test_a_worker_that_says_why_it_cannot_start_ends_the_server(
-    process: Process, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    process: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    second = Process(
-        "--registry", str(tmp_path / "registry"), "--journal", str(tmp_path / "journal"), workers=2
-    )  # the same history
-    assert second.process.wait(60) == 2
-    assert any("history is in use by another server" in line for line in second.lines)
+    wait_until(lambda: process.wrote("server started", '"workers"'))
+    same = ("--registry", str(tmp_path / "registry"), "--journal", str(tmp_path / "journal"))
+    with ServerProcess(*same, workers=2) as of_its_history:
+        assert of_its_history.wait() == 2
+    assert of_its_history.wrote("history is in use by another server")
     monkeypatch.delenv("KUNTUR_SERVER_HISTORY__PATH")
-    wait_until(lambda: any("server started" in line for line in process.lines))
-    third = Process(
-        "--registry", str(tmp_path / "registry"), "--journal", str(tmp_path / "journal"), workers=2
-    )  # the same journal
-    assert third.process.wait(60) == 2
-    assert any("another server writes this journal" in line for line in third.lines)
+    with ServerProcess(*same, workers=2) as of_its_journal:
+        assert of_its_journal.wait() == 2
+    assert of_its_journal.wrote("another server writes this journal")
     assert process.end() == 0
