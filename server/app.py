@@ -173,6 +173,7 @@ class ServerApp:
             services,
             edge,
             self._health,
+            waits=lambda: self.history.remote or journal.behind,
             listen_address=settings.listen_address,
             reuse_port=reuse_port,
             control_threads=limits.control_threads,

@@ -81,6 +81,11 @@ class FileJournal(Journal):
         """Entries taken and not yet written."""
         return self._queue.qsize()
 
+    @property
+    def behind(self) -> bool:
+        """Whether the queue is half full."""
+        return 2 * self._queue.qsize() >= self._queue.maxsize
+
     def _write(self) -> None:
         try:
             self._write_until_closed()

@@ -38,6 +38,11 @@ class Journal(ABC):
     def queued(self) -> int:
         """Entries taken and not yet written."""
 
+    @property
+    @abstractmethod
+    def behind(self) -> bool:
+        """Whether the next entry may have to wait."""
+
 
 class NullJournal(Journal):
     """Keeps nothing: for servers whose decisions nobody has to answer for."""
@@ -52,3 +57,8 @@ class NullJournal(Journal):
     def queued(self) -> int:
         """Always 0."""
         return 0
+
+    @property
+    def behind(self) -> bool:
+        """Never."""
+        return False

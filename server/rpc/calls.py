@@ -18,29 +18,29 @@ import grpc
 import structlog
 from grpc._server import _Context
 
-from server.errors import DeadlinePassedError, ServerError
+from server.errors import DeadlinePassedError
 from server.rpc.admission import Gate
 from server.rpc.callers import CallerNames
 from server.rpc.errors import CallStatus, abort
+from server.rpc.unary import Refusals
 
 _LOG = structlog.get_logger(__name__)
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
-Refusals = Callable[[Gate, ServerError], CallStatus]
-"""Gives what to end a call at a gate with, and counts it."""
-_Task = tuple[Callable[..., Any], tuple[Any, ...], str]
+Task = Callable[[], None]
+"""Something to be done, which gives back its place in the gate by itself and never raises."""
 
 
-class _Lane:
+class Lane:
     """The threads of one gate, started as they are needed, and what waits for them."""
 
-    def __init__(self, gate: Gate, most_threads: int, late: Behaviour) -> None:
+    def __init__(self, gate: Gate, most_threads: int) -> None:
+        """Takes how many threads there may be."""
         self.gate = gate
         self._most_threads = most_threads
-        self._late = late
-        self._tasks: SimpleQueue[_Task | None] = SimpleQueue()
+        self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
-    def put(self, task: _Task) -> None:
+    def put(self, task: Task) -> None:
         """Has a task done, which has its place in the gate already."""
         if len(self._threads) < min(self.gate.inside, self._most_threads):
             thread = threading.Thread(
@@ -58,18 +58,10 @@ class _Lane:
             thread.join()
 
     def _work(self) -> None:
-        take, leave, now = self._tasks.get, self.gate.leave, time.time
+        take = self._tasks.get
         while (task := take()) is not None:
-            run, arguments, caller = task
-            try:
-                if arguments[1].call_details.deadline <= now():
-                    arguments = _with(arguments, self._late)
-                run(*arguments)
-            except Exception:
-                _LOG.exception("a call failed outside of its behaviour")
-            finally:
-                leave(caller)
-            del task, run, arguments  # or this thread would keep the call until its next one
+            task()
+            del task  # or this thread would keep the call until its next one
 
 
 class CallThreads(Executor):
@@ -88,9 +80,9 @@ class CallThreads(Executor):
         self._gates = gates
         self._names = names
         self._refusals = refusals
-        self._control = _Lane(control, control_threads, self._late(control))
-        self._lanes: dict[Gate, _Lane] = {control: self._control}
-        self._next: tuple[_Lane, str] | None = None
+        self._control = Lane(control, control_threads)
+        self._lanes: dict[Gate, Lane] = {control: self._control}
+        self._next: tuple[Lane, str] | None = None
         self._done: Future[None] = Future()
         self._done.set_result(None)
 
@@ -101,9 +93,9 @@ class CallThreads(Executor):
             lane.gate.leave(caller)
             self._next = None
         gate = self._gates.get(method)
-        lane = self._control if gate is None else self._lanes.get(gate) or self._lane(gate)
+        lane = self._control if gate is None else self.lane(gate)
         gate = lane.gate
-        caller = self._name(event) if gate.callers is not None else ""
+        caller = self.caller(gate, event)
         refusal = gate.enter(caller)
         if refusal is not None:
             return self._refusals(gate, refusal)
@@ -116,7 +108,7 @@ class CallThreads(Executor):
             raise RuntimeError("only gRPC submits, and only what was let in")
         lane, caller = self._next
         self._next = None
-        lane.put((run, arguments, caller))
+        lane.put(lambda: self._run(lane.gate, run, arguments, caller))
         return self._done  # gRPC only counts with it, and only where it is given a limit itself
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
@@ -124,13 +116,27 @@ class CallThreads(Executor):
         for lane in self._lanes.values():
             lane.end()
 
-    def _name(self, event: Any) -> str:
+    def caller(self, gate: Gate, event: Any) -> str:
+        """Gives the name of who calls, where a gate wants to know."""
         state: Any = None  # which is for a call that was taken up
-        return self._names.of(_Context(event, state, None))
+        return "" if gate.callers is None else self._names.of(_Context(event, state, None))
 
-    def _lane(self, gate: Gate) -> _Lane:
-        lane = self._lanes[gate] = _Lane(gate, gate.limit, self._late(gate))
-        return lane
+    def lane(self, gate: Gate) -> Lane:
+        """Gives the threads of a gate."""
+        found = self._lanes.get(gate)
+        if found is None:
+            found = self._lanes[gate] = Lane(gate, gate.limit)
+        return found
+
+    def _run(self, gate: Gate, run: Callable[..., Any], arguments: tuple[Any, ...], caller: str) -> None:
+        try:
+            if arguments[1].call_details.deadline <= time.time():
+                arguments = _with(arguments, self._late(gate))
+            run(*arguments)
+        except Exception:
+            _LOG.exception("a call failed outside of its behaviour")
+        finally:
+            gate.leave(caller)
 
     def _late(self, gate: Gate) -> Behaviour:
         def behave(_: Any, context: grpc.ServicerContext) -> None:

@@ -18,8 +18,10 @@ from server.rpc.admission import Admission, Frames, Gate
 from server.rpc.calls import Behaviour
 from server.rpc.errors import CallStatus, ErrorTable, abort, reason_of
 from server.rpc.lifetime import Lifetimes
+from server.rpc.unary import Answer
 
-UnaryHandler = Callable[[Any], Any]
+UnaryHandler = Callable[[bytes], bytes]
+ControlHandler = Callable[[Any], Any]
 StreamHandler = Callable[[Iterator[Any]], Iterator[Any]]
 
 
@@ -40,25 +42,22 @@ class Edge:
         # The same few refusals again and again, and most of them when there is no time for making them.
         self._refusals: dict[tuple[str, str], tuple[CallStatus, str]] = {}
 
-    def unary(self, handler: UnaryHandler, method: str) -> Behaviour:
-        """Takes request to response: gated, timed under `method`, errors to statuses."""
+    def unary(self, handler: UnaryHandler, method: str) -> Answer:
+        """Takes request to response, timed under `method`, errors to statuses."""
         clock, answered = time.perf_counter, self.metrics.answered
 
-        def behave(request: Any, context: grpc.ServicerContext) -> Any:
+        def answer(request: bytes) -> bytes | CallStatus:
             start = clock()
             try:
                 response = handler(request)
             except Exception as error:
-                failure = error
-            else:
-                answered(method, clock() - start)
-                return response
-            return self._end(failure, context)
+                return self._status(error)
+            answered(method, clock() - start)
+            return response
 
-        self.gates[behave] = self.admission.unary
-        return behave
+        return answer
 
-    def control(self, handler: UnaryHandler) -> Behaviour:
+    def control(self, handler: ControlHandler) -> Behaviour:
         """Takes request to response on the control plane, which has threads of its own."""
 
         def behave(request: Any, context: grpc.ServicerContext) -> Any:
@@ -119,6 +118,10 @@ class Edge:
         return found[0]
 
     def _end(self, error: Exception, context: grpc.ServicerContext) -> None:
+        abort(context, self._status(error))
+
+    def _status(self, error: Exception) -> CallStatus:
+        """Gives what to end a call with, and counts it."""
         status = self.table.status(error)
         self.metrics.failed(reason_of(status))
-        abort(context, CallStatus(status))
+        return CallStatus(status)

@@ -29,6 +29,7 @@ from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.polling import AdmittingServer
 from server.rpc.scoring import ScoringEndpoint
+from server.rpc.unary import UnaryCalls
 
 _MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
 _SETTLE_S = 0.5
@@ -54,6 +55,7 @@ class RpcServer:
         edge: Edge,
         health: Health,
         *,
+        waits: Callable[[], bool],
         listen_address: str,
         reuse_port: bool,
         control_threads: int,
@@ -61,7 +63,11 @@ class RpcServer:
         max_message_bytes: int,
         keepalive_s: float,
     ) -> None:
-        """Binds the port, alone or with others that reuse it; raises OSError when that cannot be had."""
+        """Binds the port, alone or with others that reuse it; raises OSError when that cannot be had.
+
+        waits: whether a score may have to wait for something just now. If so a thread waits for it; else
+        scores are worked out between the events of gRPC, which saves a call two changes of threads.
+        """
         self._admission = edge.admission
         self._health = health
         self._lifetimes = edge.lifetimes
@@ -73,9 +79,17 @@ class RpcServer:
             names=CallerNames(caller_metadata_key),
             refusals=edge.refusal,
         )
+        self._unary = UnaryCalls(
+            edge.admission.unary,
+            edge.refusal,
+            caller=self._threads.caller,
+            on_thread=self._threads.lane(edge.admission.unary).put,
+            waits=waits,
+        )
         self._server = AdmittingServer(
             self._threads,
             self._threads.admit,
+            self._unary,
             options=(
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
@@ -91,9 +105,18 @@ class RpcServer:
                 ("grpc.so_reuseport", int(reuse_port)),
             ),
         )
-        names = [health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME]
         health.add_to(self._server)
+        scoring, outcomes = _name(scoring_service_pb2.DESCRIPTOR), _name(outcome_service_pb2.DESCRIPTOR)
+        score = edge.unary(services.scoring.score_transaction, "ScoreTransaction")
+        self._unary.add(f"/{scoring}/ScoreTransaction", score, short=True)
+        report = edge.unary(services.outcomes.report_outcomes, "ReportOutcomes")
+        self._unary.add(f"/{outcomes}/ReportOutcomes", report, short=False)
         methods = _methods(services, edge)
+        names = [
+            health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+            reflection.SERVICE_NAME,
+            outcomes,
+        ]
         methods[reflection.SERVICE_NAME] = _reflection([*names, *methods], edge)
         for name, handlers in methods.items():
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
@@ -132,24 +155,16 @@ class RpcServer:
 
 
 def _methods(services: Services, edge: Edge) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
-    """Gives the handlers of each service by its full name."""
+    """Gives the handlers that grpcio calls, of each service by its full name."""
     return {
-        # These three see bytes: the wire reads them in one pass and the journal keeps them as they came.
+        # Streams see bytes: the wire reads them in one pass and the journal keeps them as they came.
         _name(scoring_service_pb2.DESCRIPTOR): {
-            "ScoreTransaction": grpc.unary_unary_rpc_method_handler(
-                edge.unary(services.scoring.score_transaction, "ScoreTransaction")
-            ),
             "ScoreStream": grpc.stream_stream_rpc_method_handler(
                 edge.stream_to_stream(services.scoring.score_stream)
             ),
         },
         _name(history_service_pb2.DESCRIPTOR): {
             "Backfill": grpc.stream_unary_rpc_method_handler(edge.stream_to_unary(services.history.backfill))
-        },
-        _name(outcome_service_pb2.DESCRIPTOR): {
-            "ReportOutcomes": grpc.unary_unary_rpc_method_handler(
-                edge.unary(services.outcomes.report_outcomes, "ReportOutcomes")
-            )
         },
         _name(model_service_pb2.DESCRIPTOR): {
             "ListModels": _control(edge, services.models.list_models, model_service_pb2.ListModelsRequest),

@@ -37,6 +37,9 @@ class HistoryStore(ABC):
     never seen in part. The order of calls is the order in which transactions are counted.
     """
 
+    remote = False
+    """Whether calls wait for another machine."""
+
     @abstractmethod
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
         """Counts transactions and gives their features, float32 [n, len(CATALOGUE)].

@@ -59,6 +59,8 @@ class RedisHistory(HistoryStore):
     that the latest request made, for whoever compares with a serial replay.
     """
 
+    remote = True
+
     def __init__(self, client: Redis, terms: Terms, patience: Patience) -> None:
         """Takes a client for bytes without retries of its own. Raises redis.RedisError."""
         self._client, self._terms, self._patience = client, terms, patience

@@ -20,6 +20,8 @@ from tests.property.histories import HOUR_US, make_history
 from tests.support.redis import connected
 
 _ROWS = 1_500
+PATIENT = {"redis__patience_s": 60, "redis__max_tries": 1000, "redis__timeout_s": 30}
+"""Settings with which nobody is refused who only was given no processor time."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,7 @@ def replayed(made: list[Call], counted: list[Counted]) -> list[bytes]:
 
 if __name__ == "__main__":
     url, seed, place, places = sys.argv[1], *map(int, sys.argv[2:])
-    store, made = connected(url), calls(seed)
+    store, made = connected(url, **PATIENT), calls(seed)
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     sys.stdin.readline()

@@ -64,6 +64,7 @@ def passing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         return score_features(self, batch)
 
     monkeypatch.setattr(RegionHistory, "score_features", wait)
+    monkeypatch.setattr(RegionHistory, "remote", True)  # as it keeps its callers waiting
     yield open_
     open_.set()
 

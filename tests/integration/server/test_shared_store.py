@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.integration.server.sharing import Counted, calls, replayed, share
+from tests.integration.server.sharing import PATIENT, Counted, calls, replayed, share
 from tests.support.redis import RedisServer, redis_server, shared_history
 
 
@@ -38,7 +38,7 @@ def assert_serial(seed: int, counted: list[Counted]) -> None:
 
 def test_one_server_over_redis_gives_what_one_over_a_region_gives(redis: RedisServer) -> None:
     made = calls(1)
-    assert_serial(1, list(share(shared_history(redis), made, range(len(made)))))
+    assert_serial(1, list(share(shared_history(redis, **PATIENT), made, range(len(made)))))
 
 
 def test_processes_that_count_the_same_accounts_give_the_features_of_their_common_order(
@@ -69,7 +69,7 @@ def test_processes_that_count_the_same_accounts_give_the_features_of_their_commo
 
 def test_stores_on_threads_of_their_own_give_the_features_of_their_common_order(redis: RedisServer) -> None:
     made, counted = calls(3), []
-    stores = [shared_history(redis) for _ in range(3)]
+    stores = [shared_history(redis, **PATIENT) for _ in range(3)]
 
     def work(place: int) -> None:
         counted.extend(share(stores[place], made, range(place, len(made), 3)))

@@ -1,0 +1,164 @@
+"""Unary calls whose handler takes bytes to bytes, without what grpcio makes for each call.
+
+grpcio gives a call a state, a condition, a context and a thread that waits for the request: more time than
+a score takes. Here a call is one object and two batches of operations: one that receives the request, and
+one that sends the answer. Both end on gRPC's polling thread, and work is done there too (see
+`server.rpc.polling`), unless it would wait for something: then threads of its own do it.
+
+Once the request has come a call is worked on even if its caller cancels it: the answer may be on its way
+by then anyway.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import grpc
+import structlog
+from google.rpc import status_pb2
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
+
+from server.errors import DeadlinePassedError, ServerError
+from server.rpc.admission import Gate
+from server.rpc.errors import CallStatus
+
+_LOG = structlog.get_logger(__name__)
+_NO_FLAGS = 0
+_OK = grpc.StatusCode.OK.value[0]
+Answer = Callable[[bytes], bytes | CallStatus]
+"""Takes a serialised request to a serialised response, or to what to end the call with. Never raises."""
+Refusals = Callable[[Gate, ServerError], CallStatus]
+"""Gives what to end a call at a gate with, and counts it."""
+_NO_REQUEST = CallStatus(
+    status_pb2.Status(code=grpc.StatusCode.UNIMPLEMENTED.value[0], message="one request is required")
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Method:
+    answer: Answer
+    gate: Gate
+    refusals: Refusals
+    ready: Callable[[UnaryCall], None]
+    """Takes each call whose request has come, on the polling thread, and has `work` called soon."""
+
+
+class UnaryCall:
+    """One call that was let in. It gives its place back by itself."""
+
+    __slots__ = ("_call", "_caller", "_deadline", "_method", "_request")
+
+    def __init__(self, method: _Method, event: Any, caller: str) -> None:
+        """Takes grpcio's event of a call that arrived."""
+        self._method = method
+        self._call = event.call
+        self._deadline: float = event.call_details.deadline
+        self._caller = caller
+        self._request = b""
+
+    def receive(self) -> None:
+        """Asks for the request. For the polling thread, while it holds the server's lock."""
+        self._call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
+
+    def work(self) -> None:
+        """Answers and gives the place back."""
+        method = self._method
+        try:
+            if self._deadline <= time.time():
+                self._end(method.refusals(method.gate, DeadlinePassedError()))
+            else:
+                self._end(method.answer(self._request))
+        except Exception:
+            _LOG.exception("a call failed outside of its handler")
+        finally:
+            method.gate.leave(self._caller)
+
+    def _received(self, event: Any) -> tuple[None, tuple[()]]:
+        request = event.batch_operations[0].message()
+        if request is None:  # cancelled, or its caller had nothing to send
+            self._method.gate.leave(self._caller)
+            self._end(_NO_REQUEST)
+        else:
+            self._request = request
+            self._method.ready(self)
+        return None, ()
+
+    def _end(self, answer: bytes | CallStatus) -> None:
+        operations: tuple[Any, ...]
+        if isinstance(answer, bytes):
+            operations = (
+                cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS),
+                cygrpc.SendMessageOperation(answer, _NO_FLAGS),
+                cygrpc.SendStatusFromServerOperation(None, _OK, b"", _NO_FLAGS),
+                cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),
+            )
+        else:
+            operations = refusal_operations(answer)
+        self._call.start_server_batch(operations, self._ended)
+
+    def _ended(self, _: Any) -> tuple[UnaryCall, tuple[()]]:
+        return self, ()  # grpcio takes the call off its list
+
+
+class UnaryCalls:
+    """The unary methods of a server behind one gate.
+
+    ready: calls that wait for the polling thread to work on them. All is for that thread alone.
+    """
+
+    def __init__(
+        self,
+        gate: Gate,
+        refusals: Refusals,
+        *,
+        caller: Callable[[Gate, Any], str],
+        on_thread: Callable[[Callable[[], None]], None],
+        waits: Callable[[], bool],
+    ) -> None:
+        """Takes what names the caller of an event, what has work done by a thread, and when that has to be.
+
+        waits: whether work may have to wait just now for something that is not this process's processor.
+        """
+        self.ready: deque[UnaryCall] = deque()
+        self._gate, self._refusals = gate, refusals
+        self._caller, self._on_thread, self._waits = caller, on_thread, waits
+        self._methods: dict[bytes, _Method] = {}
+
+    def add(self, name: str, answer: Answer, *, short: bool) -> None:
+        """Adds a method by its full name, with slashes; short: whether it takes well below a millisecond."""
+        ready = self._soon if short else self._by_thread
+        self._methods[name.encode()] = _Method(answer, self._gate, self._refusals, ready)
+
+    def take_up(self, event: Any) -> UnaryCall | CallStatus | None:
+        """Lets in a call that arrived or gives what to end it with; None for methods that are not here."""
+        method = self._methods.get(event.call_details.method)
+        if method is None:
+            return None
+        gate = self._gate
+        caller = self._caller(gate, event)
+        refusal = gate.enter(caller)
+        return UnaryCall(method, event, caller) if refusal is None else self._refusals(gate, refusal)
+
+    def _soon(self, call: UnaryCall) -> None:
+        if self._waits():
+            self._on_thread(call.work)
+        else:
+            self.ready.append(call)
+
+    def _by_thread(self, call: UnaryCall) -> None:
+        self._on_thread(call.work)
+
+
+def refusal_operations(status: CallStatus) -> tuple[Any, ...]:
+    """Gives the operations that end a call with a status in one step."""
+    return (
+        cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS),
+        cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),
+        cygrpc.SendStatusFromServerOperation(
+            status.trailing_metadata, status.code.value[0], status.raw_details, _NO_FLAGS
+        ),
+    )
