@@ -23,6 +23,7 @@ from server.rpc.admission import Gate
 from server.rpc.callers import CallerNames
 from server.rpc.errors import CallStatus, abort
 from server.rpc.unary import Refusals
+from server.scheduling import cores
 
 _LOG = structlog.get_logger(__name__)
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
@@ -31,23 +32,21 @@ Task = Callable[[], None]
 
 
 class Lane:
-    """The threads of one gate, started as they are needed, and what waits for them."""
+    """Threads for one kind of work, started as they are needed, and what waits for them. Safe for threads."""
 
-    def __init__(self, gate: Gate, most_threads: int) -> None:
-        """Takes how many threads there may be."""
-        self.gate = gate
+    def __init__(self, name: str, most_threads: int, inside: Callable[[], int]) -> None:
+        """Takes how many threads there may be, and what tells how many there is something to do for."""
+        self._name = name
         self._most_threads = most_threads
+        self._inside = inside
+        self._growing = threading.Lock()
         self._tasks: SimpleQueue[Task | None] = SimpleQueue()
         self._threads: list[threading.Thread] = []
 
     def put(self, task: Task) -> None:
-        """Has a task done, which has its place in the gate already."""
-        if len(self._threads) < min(self.gate.inside, self._most_threads):
-            thread = threading.Thread(
-                target=self._work, name=f"{self.gate.resource} {len(self._threads)}", daemon=True
-            )
-            self._threads.append(thread)
-            thread.start()
+        """Has a task done, which is counted in `inside` already."""
+        if len(self._threads) < self._most_threads:
+            self._grow()
         self._tasks.put(task)
 
     def end(self) -> None:
@@ -56,6 +55,14 @@ class Lane:
             self._tasks.put(None)
         for thread in self._threads:
             thread.join()
+
+    def _grow(self) -> None:
+        with self._growing:
+            number = len(self._threads)
+            if number < min(self._inside(), self._most_threads):
+                thread = threading.Thread(target=self._work, name=f"{self._name} {number}", daemon=True)
+                self._threads.append(thread)
+                thread.start()
 
     def _work(self) -> None:
         take = self._tasks.get
@@ -80,40 +87,41 @@ class CallThreads(Executor):
         self._gates = gates
         self._names = names
         self._refusals = refusals
-        self._control = Lane(control, control_threads)
-        self._lanes: dict[Gate, Lane] = {control: self._control}
-        self._next: tuple[Lane, str] | None = None
+        self._control = control
+        threads = max(2, cores())
+        self.frames = Lane("frames", threads, lambda: threads)
+        """What works on large frames of streams."""
+        self._lanes = {control: Lane(control.resource, control_threads, lambda: control.inside)}
+        self._next: tuple[Gate, str] | None = None
         self._done: Future[None] = Future()
         self._done.set_result(None)
 
     def admit(self, method: str, event: Any) -> CallStatus | None:
         """Lets a call in, or gives what to end it with."""
         if self._next is not None:  # grpcio ended the last call without a thread, as it knows no such method
-            lane, caller = self._next
-            lane.gate.leave(caller)
+            gate, caller = self._next
+            gate.leave(caller)
             self._next = None
-        gate = self._gates.get(method)
-        lane = self._control if gate is None else self.lane(gate)
-        gate = lane.gate
+        gate = self._gates.get(method, self._control)
         caller = self.caller(gate, event)
         refusal = gate.enter(caller)
         if refusal is not None:
             return self._refusals(gate, refusal)
-        self._next = (lane, caller)
+        self._next = (gate, caller)
         return None
 
     def submit(self, run: Callable[..., Any], /, *arguments: Any, **_: Any) -> Future[Any]:
         """Has the call that was let in last run by a thread of its gate."""
         if self._next is None:
             raise RuntimeError("only gRPC submits, and only what was let in")
-        lane, caller = self._next
+        gate, caller = self._next
         self._next = None
-        lane.put(lambda: self._run(lane.gate, run, arguments, caller))
+        self.lane(gate).put(lambda: self._run(gate, run, arguments, caller))
         return self._done  # gRPC only counts with it, and only where it is given a limit itself
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Ends the threads once everything is done."""
-        for lane in self._lanes.values():
+        for lane in (*self._lanes.values(), self.frames):
             lane.end()
 
     def caller(self, gate: Gate, event: Any) -> str:
@@ -125,7 +133,7 @@ class CallThreads(Executor):
         """Gives the threads of a gate."""
         found = self._lanes.get(gate)
         if found is None:
-            found = self._lanes[gate] = Lane(gate, gate.limit)
+            found = self._lanes[gate] = Lane(gate.resource, gate.limit, lambda: gate.inside)
         return found
 
     def _run(self, gate: Gate, run: Callable[..., Any], arguments: tuple[Any, ...], caller: str) -> None:

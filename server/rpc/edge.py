@@ -51,11 +51,21 @@ class Edge:
             try:
                 response = handler(request)
             except Exception as error:
-                return self._status(error)
+                return self.status(error)
             answered(method, clock() - start)
             return response
 
         return answer
+
+    def framed(self, handler: UnaryHandler, method: str) -> Answer:
+        """Takes a frame of a stream to its answer as `unary` does, unless the server goes down."""
+        frames = self.admission.frames
+
+        def handle(frame: bytes) -> bytes:
+            with frames:
+                return handler(frame)
+
+        return self.unary(handle, method)
 
     def control(self, handler: ControlHandler) -> Behaviour:
         """Takes request to response on the control plane, which has threads of its own."""
@@ -118,9 +128,9 @@ class Edge:
         return found[0]
 
     def _end(self, error: Exception, context: grpc.ServicerContext) -> None:
-        abort(context, self._status(error))
+        abort(context, self.status(error))
 
-    def _status(self, error: Exception) -> CallStatus:
+    def status(self, error: Exception) -> CallStatus:
         """Gives what to end a call with, and counts it."""
         status = self.table.status(error)
         self.metrics.failed(reason_of(status))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,17 +19,13 @@ _LOOK_S = 1.0
 
 
 class Lifetimes:
-    """Ends streams that have lasted for long enough.
-
-    One that works ends with StreamExpiredError after the frame it is at; one that waits, for its caller's
-    next frame or for its caller to read, is cut off a second later. Safe for threads.
-    """
+    """Ends streams that have lasted for long enough, with StreamExpiredError. Safe for threads."""
 
     def __init__(self, max_s: float) -> None:
         """Takes the longest lifetime; each stream's own is up to a tenth shorter."""
         self._max_s = max_s
         self._look_s = min(_LOOK_S, max_s)
-        self._open: dict[grpc.ServicerContext, float] = {}
+        self._open: dict[object, tuple[float, Callable[[], None]]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lifetimes", daemon=True)
@@ -44,25 +40,43 @@ class Lifetimes:
         if self._thread.is_alive():
             self._thread.join()
 
-    @contextmanager
-    def limited(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Iterator[Any]]:
-        """Gives the requests of a stream until its end has come, while the block lasts."""
+    def add(self, stream: object, end: Callable[[], None]) -> float:
+        """Has a stream ended when its time has come; gives when that is, by time.monotonic."""
         ends = time.monotonic() + self._max_s * (1 - _JITTER * random.random())  # noqa: S311  # no secret
         with self._lock:
-            self._open[context] = ends
+            self._open[stream] = (ends, end)
+        return ends
+
+    def remove(self, stream: object) -> None:
+        """Forgets a stream. One that is not known is no error."""
+        with self._lock:
+            self._open.pop(stream, None)
+
+    @contextmanager
+    def limited(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Iterator[Any]]:
+        """Gives the requests of a stream until its end has come, while the block lasts.
+
+        A stream that works ends after the frame it is at; one that waits, for its caller's next frame or for
+        its caller to read, is cut off a second later.
+        """
+
+        def cut() -> None:
+            if time.monotonic() >= ends + _GRACE_S:
+                _cut(context)
+
+        ends = self.add(context, cut)
         try:
             yield _until(requests, ends)
         finally:
-            with self._lock:
-                del self._open[context]
+            self.remove(context)
 
     def _watch(self) -> None:
         while not self._stopped.wait(self._look_s):
-            latest = time.monotonic() - _GRACE_S
+            now = time.monotonic()
             with self._lock:
-                expired = [context for context, ends in self._open.items() if ends <= latest]
-            for context in expired:
-                _cut(context)
+                expired = [end for ends, end in self._open.values() if ends <= now]
+            for end in expired:
+                end()
 
 
 def _until(requests: Iterator[Any], ends: float) -> Iterator[Any]:

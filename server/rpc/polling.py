@@ -1,9 +1,9 @@
-"""gRPC's server with a polling loop of our own: admission, refusals and unary calls on one thread.
+"""gRPC's server with a polling loop of our own: admission, refusals and short work on one thread.
 
 A call that is not let in is answered in one step by grpcio's own operations, without context, handler or
-thread, which costs less than half of what it costs to end a call from its behaviour. A unary call whose
-request has come waits in a row until nothing else is to be done: whoever arrives meanwhile is let in or
-refused first, so a refusal never waits for more than one score. All else is grpcio's.
+thread, which costs less than half of what it costs to end a call from its behaviour. A request that has
+come, or a small frame, waits in a row until nothing else is to be done: whoever arrives meanwhile is let in
+or refused first, so a refusal waits for one piece of work and no more. All else is grpcio's.
 
 Leans on the inside of grpcio, whose version is locked; tests/integration/server/test_admission.py and
 test_unary.py fail if that ever changes.
@@ -21,7 +21,9 @@ from grpc import _server as grpcio
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
 from server.rpc.errors import CallStatus
-from server.rpc.unary import UnaryCall, UnaryCalls, refusal_operations
+from server.rpc.methods import ByteMethods
+from server.rpc.streams import StreamCall
+from server.rpc.unary import UnaryCall, refusal_operations
 
 _WAIT_S = 1.0
 _AT_ONCE = 0.0  # a time long past
@@ -40,10 +42,10 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
         self,
         threads: Executor,
         admit: Admit,
-        unary: UnaryCalls,
+        methods: ByteMethods,
         options: Sequence[tuple[str, Any]],
     ) -> None:
-        """Takes the unary methods, complete once calls come, and the threads and admission of all others."""
+        """Takes the methods that need no grpcio, and the threads and admission of all others."""
         super().__init__(
             thread_pool=threads,  # type: ignore[arg-type]  # grpcio submits to it and asks for no more
             generic_handlers=(),
@@ -53,7 +55,7 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
             compression=None,
             xds=False,
         )
-        self._loop = (admit, unary)
+        self._loop = (admit, methods)
 
     def start(self) -> None:
         """Begins to serve. Raises ValueError when that was done before."""
@@ -69,11 +71,11 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
         threading.Thread(target=_serve, args=(state, *self._loop), name="polling", daemon=True).start()
 
 
-def _serve(state: Any, admit: Admit, unary: UnaryCalls) -> None:
-    """Does what grpcio's function of this name does, asks about each call first, and works on unary ones."""
+def _serve(state: Any, admit: Admit, methods: ByteMethods) -> None:
+    """Does what grpcio's function of this name does, asks about each call first, and works for `methods`."""
     poll, go_on, now = state.completion_queue.poll, grpcio._process_event_and_continue, time.time
     arrived, registered = grpcio._REQUEST_CALL_TAG, state.registered_method_handlers
-    timed_out, take_up, ready = cygrpc.CompletionType.queue_timeout, unary.take_up, unary.ready
+    timed_out, take_up, ready = cygrpc.CompletionType.queue_timeout, methods.take_up, methods.ready
     events = 0  # since the last work
     while True:
         event = poll(_AT_ONCE if ready else now() + _WAIT_S)
@@ -100,11 +102,11 @@ def _serve(state: Any, admit: Admit, unary: UnaryCalls) -> None:
             events = 0
 
 
-def _begin(state: Any, event: Any, call: UnaryCall | CallStatus) -> bool:
-    """Begins a unary call, or ends a call with a status in one step; tells whether to go on polling."""
+def _begin(state: Any, event: Any, call: UnaryCall | StreamCall | CallStatus) -> bool:
+    """Begins a call, or ends a call with a status in one step; tells whether to go on polling."""
     with state.lock:
         state.due.remove(event.tag)
-        if isinstance(call, UnaryCall):
+        if not isinstance(call, CallStatus):
             state.rpc_states.add(call)
             call.receive()
         else:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
-
 from kuntur.rules import Violation
 from kuntur.wire import Reading, write_frame, write_score
-from server.errors import InvalidFieldsError, ShuttingDownError
+from server.errors import InvalidFieldsError
 from server.journal import ExchangeKind
 from server.rpc.edge import Edge
 from server.rpc.intake import Intake, item_statuses
@@ -34,19 +31,8 @@ class ScoringEndpoint:
         self._edge.metrics.scored(scores.decision)
         return response
 
-    def score_stream(self, frames: Iterator[bytes]) -> Iterator[bytes]:
-        """Answers serialised ScoreStreamRequests, one at a time: nothing is read ahead of its answer."""
-        gate, answered, clock = self._edge.frame(), self._edge.metrics.answered, time.perf_counter
-        for raw in frames:
-            start = clock()
-            with gate:
-                response = self._score_frame(raw)
-            answered("ScoreStream", clock() - start)
-            yield response
-            if gate.closed:
-                raise ShuttingDownError
-
-    def _score_frame(self, raw: bytes) -> bytes:
+    def score_frame(self, raw: bytes) -> bytes:
+        """Answers a serialised ScoreStreamRequest."""
         reading = self._intake.read_frame(raw)
         _check_mode(reading)
         scores = self._scorer.score(reading)

@@ -25,11 +25,11 @@ from server.rpc.calls import CallThreads
 from server.rpc.edge import Edge
 from server.rpc.health import Health
 from server.rpc.history import HistoryEndpoint
+from server.rpc.methods import ByteMethods
 from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.polling import AdmittingServer
 from server.rpc.scoring import ScoringEndpoint
-from server.rpc.unary import UnaryCalls
 
 _MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
 _SETTLE_S = 0.5
@@ -79,17 +79,13 @@ class RpcServer:
             names=CallerNames(caller_metadata_key),
             refusals=edge.refusal,
         )
-        self._unary = UnaryCalls(
-            edge.admission.unary,
-            edge.refusal,
-            caller=self._threads.caller,
-            on_thread=self._threads.lane(edge.admission.unary).put,
-            waits=waits,
+        self._methods = ByteMethods(
+            edge, self._threads.caller, self._threads.lane(edge.admission.unary), self._threads.frames, waits
         )
         self._server = AdmittingServer(
             self._threads,
             self._threads.admit,
-            self._unary,
+            self._methods,
             options=(
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
@@ -106,15 +102,20 @@ class RpcServer:
             ),
         )
         health.add_to(self._server)
+        # These see bytes: the wire reads them in one pass and the journal keeps them as they came.
         scoring, outcomes = _name(scoring_service_pb2.DESCRIPTOR), _name(outcome_service_pb2.DESCRIPTOR)
         score = edge.unary(services.scoring.score_transaction, "ScoreTransaction")
-        self._unary.add(f"/{scoring}/ScoreTransaction", score, short=True)
+        self._methods.add_unary(f"/{scoring}/ScoreTransaction", score, short=True)
+        self._methods.add_stream(
+            f"/{scoring}/ScoreStream", edge.framed(services.scoring.score_frame, "ScoreStream")
+        )
         report = edge.unary(services.outcomes.report_outcomes, "ReportOutcomes")
-        self._unary.add(f"/{outcomes}/ReportOutcomes", report, short=False)
+        self._methods.add_unary(f"/{outcomes}/ReportOutcomes", report, short=False)
         methods = _methods(services, edge)
         names = [
             health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
             reflection.SERVICE_NAME,
+            scoring,
             outcomes,
         ]
         methods[reflection.SERVICE_NAME] = _reflection([*names, *methods], edge)
@@ -137,13 +138,14 @@ class RpcServer:
     def drain(self, *, balancer_wait_s: float, grace_s: float) -> None:
         """Ends serving: NOT_SERVING, then nothing new, then what is in flight, at most for the grace.
 
-        A stream ends with SHUTTING_DOWN after the frame it is at. One that waits for its caller is cut
-        off by gRPC, with UNAVAILABLE too, once nothing else is in flight.
+        A stream of scores ends with SHUTTING_DOWN after the frame it is at. Others that wait for their
+        caller are cut off by gRPC, with UNAVAILABLE too, once nothing else is in flight.
         """
         self._health.going_down()
         time.sleep(balancer_wait_s)
         deadline = time.monotonic() + grace_s
         self._admission.close()
+        self._methods.end_streams()
         stopped = self._server.stop(grace_s)
         self._admission.wait_until_idle(deadline)
         # What was computed last is still on its way through gRPC; calls that are left after this wait.
@@ -157,12 +159,6 @@ class RpcServer:
 def _methods(services: Services, edge: Edge) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
     """Gives the handlers that grpcio calls, of each service by its full name."""
     return {
-        # Streams see bytes: the wire reads them in one pass and the journal keeps them as they came.
-        _name(scoring_service_pb2.DESCRIPTOR): {
-            "ScoreStream": grpc.stream_stream_rpc_method_handler(
-                edge.stream_to_stream(services.scoring.score_stream)
-            ),
-        },
         _name(history_service_pb2.DESCRIPTOR): {
             "Backfill": grpc.stream_unary_rpc_method_handler(edge.stream_to_unary(services.history.backfill))
         },

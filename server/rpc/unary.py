@@ -12,7 +12,6 @@ by then anyway.
 from __future__ import annotations
 
 import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +38,9 @@ _NO_REQUEST = CallStatus(
 
 
 @dataclass(frozen=True, slots=True)
-class _Method:
+class UnaryMethod:
+    """How the calls of a method are answered."""
+
     answer: Answer
     gate: Gate
     refusals: Refusals
@@ -52,7 +53,7 @@ class UnaryCall:
 
     __slots__ = ("_call", "_caller", "_deadline", "_method", "_request")
 
-    def __init__(self, method: _Method, event: Any, caller: str) -> None:
+    def __init__(self, method: UnaryMethod, event: Any, caller: str) -> None:
         """Takes grpcio's event of a call that arrived."""
         self._method = method
         self._call = event.call
@@ -102,55 +103,6 @@ class UnaryCall:
 
     def _ended(self, _: Any) -> tuple[UnaryCall, tuple[()]]:
         return self, ()  # grpcio takes the call off its list
-
-
-class UnaryCalls:
-    """The unary methods of a server behind one gate.
-
-    ready: calls that wait for the polling thread to work on them. All is for that thread alone.
-    """
-
-    def __init__(
-        self,
-        gate: Gate,
-        refusals: Refusals,
-        *,
-        caller: Callable[[Gate, Any], str],
-        on_thread: Callable[[Callable[[], None]], None],
-        waits: Callable[[], bool],
-    ) -> None:
-        """Takes what names the caller of an event, what has work done by a thread, and when that has to be.
-
-        waits: whether work may have to wait just now for something that is not this process's processor.
-        """
-        self.ready: deque[UnaryCall] = deque()
-        self._gate, self._refusals = gate, refusals
-        self._caller, self._on_thread, self._waits = caller, on_thread, waits
-        self._methods: dict[bytes, _Method] = {}
-
-    def add(self, name: str, answer: Answer, *, short: bool) -> None:
-        """Adds a method by its full name, with slashes; short: whether it takes well below a millisecond."""
-        ready = self._soon if short else self._by_thread
-        self._methods[name.encode()] = _Method(answer, self._gate, self._refusals, ready)
-
-    def take_up(self, event: Any) -> UnaryCall | CallStatus | None:
-        """Lets in a call that arrived or gives what to end it with; None for methods that are not here."""
-        method = self._methods.get(event.call_details.method)
-        if method is None:
-            return None
-        gate = self._gate
-        caller = self._caller(gate, event)
-        refusal = gate.enter(caller)
-        return UnaryCall(method, event, caller) if refusal is None else self._refusals(gate, refusal)
-
-    def _soon(self, call: UnaryCall) -> None:
-        if self._waits():
-            self._on_thread(call.work)
-        else:
-            self.ready.append(call)
-
-    def _by_thread(self, call: UnaryCall) -> None:
-        self._on_thread(call.work)
 
 
 def refusal_operations(status: CallStatus) -> tuple[Any, ...]:

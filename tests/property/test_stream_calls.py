@@ -1,0 +1,199 @@
+"""Streams against a gRPC that does its part in any order: what was begun, sent and given back stays right."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+from google.rpc import status_pb2
+from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from server.config import Limits
+from server.errors import ServerError, ShuttingDownError, StreamExpiredError
+from server.rpc.admission import Admission
+from server.rpc.errors import CallStatus
+from server.rpc.lifetime import Lifetimes
+from server.rpc.streams import StreamCall, StreamMethod
+
+_RECEIVE, _CLOSE = cygrpc.ReceiveMessageOperation, cygrpc.ReceiveCloseOnServerOperation
+_SEND, _STATUS = cygrpc.SendMessageOperation, cygrpc.SendStatusFromServerOperation
+
+
+class Operation:
+    """What an operation came to."""
+
+    def __init__(self, message: bytes | None = None, *, cancelled: bool = False) -> None:
+        self._message, self._cancelled = message, cancelled
+
+    def message(self) -> bytes | None:
+        return self._message
+
+    def cancelled(self) -> bool:
+        return self._cancelled
+
+
+class Event:
+    """A batch that ended, or with `call` one that arrived."""
+
+    def __init__(self, *operations: Operation, call: Any = None) -> None:
+        self.batch_operations, self.call = operations, call
+
+
+class Streams(RuleBasedStateMachine):
+    """One stream: its caller sends, reads, closes, goes away; the server works, ends it, goes down."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        admission = Admission(Limits())
+        self.gate = admission.streams
+        self.frames = admission.frames
+        self.pending: dict[type, Any] = {}  # by kind of operation, what is to be told
+        self.to_do: deque[StreamCall] = deque()
+        self.sent: deque[bytes] = deque()  # by the caller, not read by the server
+        self.number = 0
+        self.begun: list[bytes] = []
+        self.answered: list[bytes] = []
+        self.half_closed = self.cancelled = self.finished = self.ended = self.failed = False
+        method = StreamMethod(
+            self._answer,
+            self.gate,
+            self.frames,
+            Lifetimes(60),
+            self._status,
+            lambda call, _: self.to_do.append(call),
+        )
+        assert self.gate.enter() is None
+        self.call = StreamCall(method, Event(call=self), "")
+        self.call.receive()
+
+    # The part of gRPC.
+
+    def start_server_batch(self, operations: tuple[Any, ...], tell: Any) -> None:
+        assert not self.finished, "nothing is begun behind the status"
+        kinds = {type(operation) for operation in operations} & {_RECEIVE, _CLOSE, _SEND, _STATUS}
+        (kind,) = kinds
+        assert kind not in self.pending, "one of each kind at a time"
+        self.pending[kind] = tell
+        if kind is _SEND:
+            self.answered.append(b"")
+        if kind is _STATUS:
+            assert _SEND not in self.pending, "the status comes behind the last answer"
+            self.finished = True
+
+    def _tell(self, kind: type, operation: Operation) -> None:
+        tell = self.pending.pop(kind)
+        found, callbacks = tell(Event(operation))
+        assert callbacks == ()
+        assert not self.ended, "gRPC is told once that the call is over"
+        if found is not None:
+            assert found is self.call
+            assert not self.pending
+            self.ended = True
+
+    # The part of the server.
+
+    def _answer(self, frame: bytes) -> bytes | CallStatus:
+        self.begun.append(frame)
+        return self._status(StreamExpiredError()) if frame.startswith(b"bad") else b"answer " + frame
+
+    @staticmethod
+    def _status(error: ServerError) -> CallStatus:
+        return CallStatus(status_pb2.Status(code=14, message=str(error)))
+
+    # What happens.
+
+    @precondition(lambda self: not self.half_closed)
+    @rule(bad=st.integers(0, 9).map(lambda n: n == 0))
+    def a_frame_is_sent(self, bad: bool) -> None:
+        self.sent.append(b"%s %d" % (b"bad" if bad else b"good", self.number))
+        self.number += 1
+
+    @rule()
+    def the_caller_closes_its_half(self) -> None:
+        self.half_closed = True
+
+    @precondition(lambda self: _RECEIVE in self.pending)
+    @rule()
+    def a_read_ends(self) -> None:
+        if self.cancelled or self.finished:
+            self._tell(_RECEIVE, Operation())
+        elif self.sent:
+            self._tell(_RECEIVE, Operation(self.sent.popleft()))
+        elif self.half_closed:
+            self._tell(_RECEIVE, Operation())
+
+    @precondition(lambda self: _SEND in self.pending)
+    @rule()
+    def an_answer_has_left(self) -> None:
+        self._tell(_SEND, Operation())
+
+    @precondition(lambda self: self.to_do)
+    @rule()
+    def a_frame_is_worked_on(self) -> None:
+        self.to_do.popleft().work()
+
+    @precondition(lambda self: not self.cancelled and not self.finished)
+    @rule()
+    def the_caller_goes_away(self) -> None:
+        self.cancelled = True
+        self._tell(_CLOSE, Operation(cancelled=True))
+
+    @rule()
+    def its_time_is_over(self) -> None:
+        self.call.end(StreamExpiredError())
+
+    @rule()
+    def the_server_goes_down(self) -> None:
+        self.frames.close()
+        self.call.end(ShuttingDownError())
+
+    @precondition(lambda self: self.finished and _STATUS in self.pending)
+    @rule()
+    def the_status_has_left(self) -> None:
+        self._tell(_STATUS, Operation())
+        if not self.cancelled:
+            self._tell(_CLOSE, Operation())
+
+    # What holds.
+
+    @invariant()
+    def little_is_held(self) -> None:
+        assert len(self.to_do) <= 1
+        assert len(self.begun) <= len(self.answered) + 2
+
+    @invariant()
+    def frames_are_begun_once_and_in_order(self) -> None:
+        assert [int(frame.split()[1]) for frame in self.begun] == list(range(len(self.begun)))
+
+    @invariant()
+    def the_place_is_held_until_the_end_and_given_back_once(self) -> None:
+        over = self.finished or self.cancelled
+        assert self.gate.inside == (0 if over and not self.to_do else 1)
+
+    def teardown(self) -> None:
+        """Whatever came before, a caller that sends no more and reads on is answered and let go."""
+        self.half_closed = True
+        for _ in range(10 * (self.number + 5)):
+            for step in (
+                self.a_frame_is_worked_on,
+                self.a_read_ends,
+                self.an_answer_has_left,
+                self.the_status_has_left,
+            ):
+                needed = {
+                    "a_frame_is_worked_on": bool(self.to_do),
+                    "a_read_ends": _RECEIVE in self.pending,
+                    "an_answer_has_left": _SEND in self.pending,
+                    "the_status_has_left": _STATUS in self.pending,
+                }
+                if needed[step.__name__]:
+                    step()
+        assert self.ended
+        assert self.gate.inside == 0
+
+
+Streams.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestStreams = Streams.TestCase
