@@ -15,13 +15,16 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.load import Load, LoadError, require_h2load, run
+from bench.parts import model_alone
 from bench.programs import LOAD_CORE, SERVER_CORE, STREAM, UNARY, echo, server
 from bench.report import machine
 from bench.workload import Workload, grpc_frames, prepare
 
 _WORK = Path("bench/work")
 _IN_FLIGHT = (1, 32)
-_STREAMED = {1: 20_000, 64: 120_000, 512: 120_000}  # transactions of one stream by frame size
+_ROUNDS = 5  # of streams
+_RAMP = 512  # transactions before each stream
+_STREAMED = {1: 4_000, 64: 25_600, 512: 25_600}  # transactions of one stream by frame size
 _console = Console()
 
 
@@ -51,16 +54,33 @@ def _measure_singles(
     return loads
 
 
-def _measure_streams(addresses: dict[str, str], bodies: dict[str, Path]) -> dict[str, list[Load]]:
-    """Measures one stream of each frame size at each address."""
+def _measure_streams(
+    addresses: dict[str, str], bodies: dict[str, Path], workload: Workload
+) -> tuple[dict[str, list[Load]], list[dict[str, float]]]:
+    """Measures one stream of each frame size at each address, and ONNX Runtime alone, in turn."""
     log = _WORK / "h2load.log"
-    loads = {}
-    for frame in _STREAMED:
-        for name, address in addresses.items():
-            for body in ("ramp", f"stream_{frame}"):
-                load = run(address, STREAM, bodies[body], requests=1, in_flight=1, core=LOAD_CORE, log=log)
-            loads[f"{name}_stream_{frame}"] = [load]
-    return loads
+    loads: dict[str, list[Load]] = {}
+    alone = []
+    for number in range(_ROUNDS):
+        for frame in _STREAMED:
+            for name, address in addresses.items():
+                for body in (f"ramp_{number}", f"stream_{frame}_{number}"):
+                    load = run(
+                        address, STREAM, bodies[body], requests=1, in_flight=1, core=LOAD_CORE, log=log
+                    )
+                loads.setdefault(f"{name}_stream_{frame}", []).append(load)
+        alone.append(_model_alone(workload))
+    return loads, alone
+
+
+def _model_alone(workload: Workload) -> dict[str, float]:
+    """Measures ONNX Runtime on the core of the server, which is idle just now."""
+    allowed = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {SERVER_CORE})
+    try:
+        return model_alone(workload.onnx, workload.features[workload.load], rows=8_192)
+    finally:
+        os.sched_setaffinity(0, allowed)
 
 
 def _bodies(workload: Workload) -> dict[str, Path]:
@@ -70,8 +90,11 @@ def _bodies(workload: Workload) -> dict[str, Path]:
     def take(count: int) -> list[bytes]:
         return [next(raw) for _ in range(count)]
 
-    contents = {"single": grpc_frames(take(1), 1), "ramp": grpc_frames(take(2_048), 64)}
-    contents |= {f"stream_{frame}": grpc_frames(take(count), frame) for frame, count in _STREAMED.items()}
+    contents = {"single": grpc_frames(take(1), 1)}
+    for number in range(_ROUNDS):
+        contents[f"ramp_{number}"] = grpc_frames(take(_RAMP), 64)
+        for frame, count in _STREAMED.items():
+            contents[f"stream_{frame}_{number}"] = grpc_frames(take(count), frame)
     paths = {}
     for name, content in contents.items():
         paths[name] = _WORK / f"{name}.bin"
@@ -87,12 +110,15 @@ def _parts(transactions: int, accounts: int) -> dict[str, float]:
     return figures
 
 
-def _results(parts: dict[str, float], loads: dict[str, list[Load]]) -> dict[str, float]:
+def _results(
+    parts: dict[str, float], loads: dict[str, list[Load]], alone: list[dict[str, float]]
+) -> dict[str, float]:
     """Gives all figures: medians over the rounds, and for ratios the median of the rounds' own ratios."""
-    figures = dict(parts)
+    figures = parts | {name: median(each[name] for each in alone) for name in alone[0]}
     for case, rounds in loads.items():
         if "stream" in case:
-            figures[f"{case}_tx_per_s"] = _STREAMED[int(case.rpartition("_")[2])] / rounds[0].seconds
+            sent = _STREAMED[int(case.rpartition("_")[2])]
+            figures[f"{case}_tx_per_s"] = median(sent / load.seconds for load in rounds)
             continue
         figures[f"{case}_per_s"] = median(load.per_second for load in rounds)
         figures[f"{case}_p50_ms"] = median(load.percentile_ms(50) for load in rounds)
@@ -103,12 +129,14 @@ def _results(parts: dict[str, float], loads: dict[str, list[Load]]) -> dict[str,
         figures[f"ratio_{case}_to_echo"] = median(k.per_second / e.per_second for k, e in pairs)
         p50 = median(k.percentile_ms(50) / e.percentile_ms(50) for k, e in pairs)
         figures[f"ratio_{case}_p50_to_echo"] = p50
-    figures["ratio_stream_1_to_echo"] = (
-        figures["kuntur_stream_1_tx_per_s"] / figures["echo_stream_1_tx_per_s"]
+    figures["ratio_stream_1_to_echo"] = median(
+        e.seconds / k.seconds for k, e in zip(loads["kuntur_stream_1"], loads["echo_stream_1"], strict=True)
     )
     for frame in (64, 512):
-        alone = 1e6 / figures[f"onnxruntime_{frame}_us"]
-        figures[f"ratio_stream_{frame}_to_onnxruntime"] = figures[f"kuntur_stream_{frame}_tx_per_s"] / alone
+        figures[f"ratio_stream_{frame}_to_onnxruntime"] = median(
+            each[f"onnxruntime_{frame}_us"] * 1e-6 * _STREAMED[frame] / load.seconds
+            for each, load in zip(alone, loads[f"kuntur_stream_{frame}"], strict=True)
+        )
     return figures
 
 
@@ -154,7 +182,7 @@ def main(
         sys.exit("bench needs two cores: one for the server, one for the load")
     try:
         require_h2load()
-        transactions = 2_049 + sum(_STREAMED.values())
+        transactions = 1 + _ROUNDS * (_RAMP + sum(_STREAMED.values()))
         with _console.status("The parts alone"):
             parts = _parts(transactions, accounts)
         with _console.status("Preparing the load"):
@@ -165,10 +193,10 @@ def main(
             with _console.status("Single calls, in turn at a bare echo and at Kuntur"):
                 loads = _measure_singles(addresses, bodies["single"], seconds, rounds)
             with _console.status("Streams"):
-                loads |= _measure_streams(addresses, bodies)
+                streams, alone = _measure_streams(addresses, bodies, workload)
     except LoadError as error:
         sys.exit(f"bench stopped: {error}")
-    figures = _results(parts, loads)
+    figures = _results(parts, loads | streams, alone)
     _show(figures)
     document = {"machine": machine(), "figures": {name: round(value, 4) for name, value in figures.items()}}
     output.write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")

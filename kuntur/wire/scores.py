@@ -92,11 +92,11 @@ def _version(model_version: str) -> bytes:
     return _field(_VERSION, model_version.encode()) if model_version else b""
 
 
-def write_score(transaction_id: str, scores: Scores) -> bytes:
-    """Gives a serialised ScoreTransactionResponse with the only score of `scores`."""
+def write_score(transaction_id: str, scores: Scores, row: int = 0) -> bytes:
+    """Gives a serialised ScoreTransactionResponse with one score of `scores`."""
     version = _version(scores.model_version)
-    reasons = b"" if scores.reasons is None else b"".join(map(_reason, scores.reasons.get(0, ())))
-    return _score(transaction_id, float(scores.probability[0]), int(scores.decision[0]), version, reasons)
+    reasons = b"" if scores.reasons is None else b"".join(map(_reason, scores.reasons.get(row, ())))
+    return _score(transaction_id, float(scores.probability[row]), int(scores.decision[row]), version, reasons)
 
 
 @njit(cache=True, nogil=False)

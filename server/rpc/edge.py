@@ -18,7 +18,7 @@ from server.rpc.admission import Admission, Frames, Gate
 from server.rpc.calls import Behaviour
 from server.rpc.errors import CallStatus, ErrorTable, abort, reason_of
 from server.rpc.lifetime import Lifetimes
-from server.rpc.unary import Answer
+from server.rpc.unary import Answer, Answers
 
 UnaryHandler = Callable[[bytes], bytes]
 ControlHandler = Callable[[Any], Any]
@@ -56,6 +56,28 @@ class Edge:
             return response
 
         return answer
+
+    def gathered(self, handler: Callable[[list[bytes]], list[bytes | Exception]], method: str) -> Answers:
+        """Takes several requests to what each came to, as `unary` does; each takes as long as all."""
+        clock, answered = time.perf_counter, self.metrics.answered
+
+        def answers(requests: list[bytes]) -> list[bytes | CallStatus]:
+            start = clock()
+            try:
+                outcomes = handler(requests)
+            except Exception as error:
+                outcomes = [error] * len(requests)
+            seconds = clock() - start
+            given: list[bytes | CallStatus] = []
+            for outcome in outcomes:
+                if isinstance(outcome, bytes):
+                    answered(method, seconds)
+                    given.append(outcome)
+                else:
+                    given.append(self.status(outcome))
+            return given
+
+        return answers
 
     def framed(self, handler: UnaryHandler, method: str) -> Answer:
         """Takes a frame of a stream to its answer as `unary` does, unless the server goes down."""

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from typing import Any
 
+import structlog
 from grpc import _server as grpcio
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
@@ -25,9 +26,10 @@ from server.rpc.methods import ByteMethods
 from server.rpc.streams import StreamCall
 from server.rpc.unary import UnaryCall, refusal_operations
 
+_LOG = structlog.get_logger(__name__)
 _WAIT_S = 1.0
 _AT_ONCE = 0.0  # a time long past
-_MOST_EVENTS_BEFORE_WORK = 16
+_MOST_EVENTS_BEFORE_WORK = 64
 Admit = Callable[[str, Any], CallStatus | None]
 """Takes a method's full name, with slashes, and grpcio's event; gives what to end the call with, if anything.
 
@@ -98,7 +100,10 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods) -> None:
             empty = True
         event = tag = call = None  # a reference to a call that ended would keep the queue spinning
         if ready and (empty or events >= _MOST_EVENTS_BEFORE_WORK):
-            ready.popleft().work()
+            try:
+                methods.work()
+            except Exception:
+                _LOG.exception("work between the events of gRPC failed outside of its handler")
             events = 0
 
 

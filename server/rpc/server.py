@@ -105,7 +105,8 @@ class RpcServer:
         # These see bytes: the wire reads them in one pass and the journal keeps them as they came.
         scoring, outcomes = _name(scoring_service_pb2.DESCRIPTOR), _name(outcome_service_pb2.DESCRIPTOR)
         score = edge.unary(services.scoring.score_transaction, "ScoreTransaction")
-        self._methods.add_unary(f"/{scoring}/ScoreTransaction", score, short=True)
+        together = edge.gathered(services.scoring.score_transactions, "ScoreTransaction")
+        self._methods.add_unary(f"/{scoring}/ScoreTransaction", score, short=True, answers=together)
         self._methods.add_stream(
             f"/{scoring}/ScoreStream", edge.framed(services.scoring.score_frame, "ScoreStream")
         )

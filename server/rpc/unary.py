@@ -30,6 +30,8 @@ _NO_FLAGS = 0
 _OK = grpc.StatusCode.OK.value[0]
 Answer = Callable[[bytes], bytes | CallStatus]
 """Takes a serialised request to a serialised response, or to what to end the call with. Never raises."""
+Answers = Callable[[list[bytes]], list[bytes | CallStatus]]
+"""Takes several requests to what `Answer` would give for each, one after the other. Never raises."""
 Refusals = Callable[[Gate, ServerError], CallStatus]
 """Gives what to end a call at a gate with, and counts it."""
 _NO_REQUEST = CallStatus(
@@ -46,16 +48,18 @@ class UnaryMethod:
     refusals: Refusals
     ready: Callable[[UnaryCall], None]
     """Takes each call whose request has come, on the polling thread, and has `work` called soon."""
+    answers: Answers | None = None
+    """Answers several at once, where that is faster."""
 
 
 class UnaryCall:
     """One call that was let in. It gives its place back by itself."""
 
-    __slots__ = ("_call", "_caller", "_deadline", "_method", "_request")
+    __slots__ = ("_call", "_caller", "_deadline", "_request", "method")
 
     def __init__(self, method: UnaryMethod, event: Any, caller: str) -> None:
         """Takes grpcio's event of a call that arrived."""
-        self._method = method
+        self.method = method
         self._call = event.call
         self._deadline: float = event.call_details.deadline
         self._caller = caller
@@ -67,25 +71,45 @@ class UnaryCall:
 
     def work(self) -> None:
         """Answers and gives the place back."""
-        method = self._method
+        if self._is_late(time.time()):
+            self._finish(self._late())
+        else:
+            self._finish(self.method.answer(self._request))
+
+    @staticmethod
+    def work_together(answers: Answers, calls: list[UnaryCall]) -> None:
+        """Answers calls of one method, as `work` would one after the other."""
+        now = time.time()
+        late = [call for call in calls if call._is_late(now)]
+        if late:
+            calls = [call for call in calls if not call._is_late(now)]
+            for call in late:
+                call._finish(call._late())
+        for call, answer in zip(calls, answers([call._request for call in calls]), strict=True):
+            call._finish(answer)
+
+    def _is_late(self, now: float) -> bool:
+        return self._deadline <= now
+
+    def _late(self) -> CallStatus:
+        return self.method.refusals(self.method.gate, DeadlinePassedError())
+
+    def _finish(self, answer: bytes | CallStatus) -> None:
         try:
-            if self._deadline <= time.time():
-                self._end(method.refusals(method.gate, DeadlinePassedError()))
-            else:
-                self._end(method.answer(self._request))
+            self._end(answer)
         except Exception:
-            _LOG.exception("a call failed outside of its handler")
+            _LOG.exception("an answer could not be sent")
         finally:
-            method.gate.leave(self._caller)
+            self.method.gate.leave(self._caller)
 
     def _received(self, event: Any) -> tuple[None, tuple[()]]:
         request = event.batch_operations[0].message()
         if request is None:  # cancelled, or its caller had nothing to send
-            self._method.gate.leave(self._caller)
+            self.method.gate.leave(self._caller)
             self._end(_NO_REQUEST)
         else:
             self._request = request
-            self._method.ready(self)
+            self.method.ready(self)
         return None, ()
 
     def _end(self, answer: bytes | CallStatus) -> None:

@@ -1,0 +1,137 @@
+"""Calls that are worked on together are answered as if they had come one after the other."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import server.app
+from kuntur.api.v1 import score_pb2, scoring_service_pb2
+from kuntur.journal_file import read_entries
+from server.app import ServerApp
+from server.rpc.scoring import ScoringEndpoint
+from tests.support.bundles import publish
+from tests.support.serving import EVENT_TIME, settings_for, transaction, unary, wait_until
+
+_NUMBERS = itertools.count()
+
+
+class Endpoint:
+    """A server's own, without gRPC."""
+
+    def __init__(self, registry: Path, journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        found: list[ScoringEndpoint] = []
+
+        def keep(*arguments: Any) -> ScoringEndpoint:
+            found.append(ScoringEndpoint(*arguments))
+            return found[-1]
+
+        monkeypatch.setattr(server.app, "ScoringEndpoint", keep)
+        self.journal = journal
+        self.app = ServerApp(settings_for(registry, journal={"path": journal}))
+        self.app.start()
+        wait_until(lambda: self.app.slot.live is not None)
+        self.endpoint = found[0]
+
+    def one_by_one(self, raws: list[bytes]) -> list[bytes | Exception]:
+        outcomes: list[bytes | Exception] = []
+        for raw in raws:
+            try:
+                outcomes.append(self.endpoint.score_transaction(raw))
+            except Exception as error:
+                outcomes.append(error)
+        return outcomes
+
+
+@pytest.fixture(scope="module")
+def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoint, Endpoint]]:
+    folder = tmp_path_factory.mktemp("gathered")
+    publish(folder / "registry", "m-1")
+    with pytest.MonkeyPatch.context() as patch:
+        pair = tuple(Endpoint(folder / "registry", folder / name, patch) for name in ("a", "b"))
+    yield pair[0], pair[1]
+    for each in pair:
+        each.app.stop()
+    # What reached the disk is the same as well: the same requests and answers in the same order.
+    first, second = (
+        [(e.score_transaction.request, e.score_transaction.response) for e in read_entries(each.journal)]
+        for each in pair
+    )
+    assert first == second
+    assert first
+
+
+def _request(number: int, account: int, amount: int, change: str) -> bytes:
+    """Gives a request: mostly a good one, else one of the kinds that are not read together or are refused."""
+    message = transaction(
+        f"t-{number}",
+        account_id="" if change == "violates" else f"a-{account}",
+        amount_minor=amount,
+        event_time=EVENT_TIME + timedelta(seconds=number),
+        attributes={"risk_band": float(account)} if change == "attribute" else {},
+    )
+    request = unary(message)
+    if change == "reasons":
+        request.reasons_mode = score_pb2.REASONS_MODE_ALL
+    raw = request.SerializeToString()
+    if change == "malformed":
+        return raw[:-1]
+    if change == "two":
+        return raw + raw
+    if change == "inside":  # of the right length, with something that is no transaction
+        return raw[:3] + b"\xff" * (len(raw) - 3)
+    return b"" if change == "empty" else raw
+
+
+_CHANGES = (
+    "",
+    "",
+    "",
+    "",
+    "violates",
+    "attribute",
+    "reasons",
+    "malformed",
+    "two",
+    "inside",
+    "empty",
+    "again",
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(st.integers(0, 2), st.integers(1, 10**7), st.sampled_from(_CHANGES)),
+        min_size=1,
+        max_size=12,
+    ),
+    st.booleans(),
+)
+def test_together_is_one_after_the_other(
+    endpoints: tuple[Endpoint, Endpoint], drawn: list[tuple[int, int, str]], only_good: bool
+) -> None:
+    raws: list[bytes] = []
+    for account, amount, change in drawn:
+        if change == "again" and raws:
+            raws.append(raws[-1])
+        else:
+            kind = change if not only_good or change in {"violates", "attribute"} else ""
+            raws.append(_request(next(_NUMBERS), account, amount, kind))
+    together, alone = endpoints
+    found, expected = together.endpoint.score_transactions(raws), alone.one_by_one(raws)
+    assert list(map(_told, found)) == list(map(_told, expected))
+    assert together.app.history.counts() == alone.app.history.counts()
+
+
+def _told(outcome: bytes | Exception) -> Any:
+    if isinstance(outcome, bytes):
+        return scoring_service_pb2.ScoreTransactionResponse.FromString(outcome), outcome
+    return type(outcome), str(outcome), getattr(outcome, "violations", None)
