@@ -10,8 +10,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from kuntur.native import native
 
 # Public on purpose: trainer and server agree without configuration. An institution sets its own.
 DEFAULT_HASH_KEY = "4b756e747572206964206b6579207631"
@@ -43,7 +45,7 @@ def load_word(typing_context, data, index):  # noqa: ARG001 - numba hands it ove
     return types.uint64(data, index), generate
 
 
-@njit(cache=True, nogil=False)
+@native
 def load_rest(data, start, length):
     """Gives up to 7 bytes from data[start] on as the low end of a uint64."""
     if start + 8 <= len(data):
@@ -54,12 +56,12 @@ def load_rest(data, start, length):
     return word
 
 
-@njit(cache=True, nogil=False)
+@native
 def _rotate(x, b):
     return (x << np.uint64(b)) | (x >> np.uint64(64 - b))
 
 
-@njit(cache=True, nogil=False)
+@native
 def _round(v0, v1, v2, v3):
     v0 = v0 + v1
     v1 = _rotate(v1, 13) ^ v0
@@ -74,7 +76,7 @@ def _round(v0, v1, v2, v3):
     return v0, v1, v2, v3
 
 
-@njit(cache=True, nogil=False)
+@native
 def siphash(data, start, length, k0, k1):
     """Gives SipHash-2-4 of data[start : start + length] under the key (k0, k1), all uint64."""
     v0 = k0 ^ np.uint64(0x736F6D6570736575)
@@ -100,7 +102,7 @@ def siphash(data, start, length, k0, k1):
     return v0 ^ v1 ^ v2 ^ v3
 
 
-@njit(cache=True, nogil=False)
+@native
 def hash_id(data, start, length, column, scope, k0, k1):
     """Gives the key of one id: 0 for an empty one, any other never 0.
 
@@ -113,7 +115,7 @@ def hash_id(data, start, length, column, scope, k0, k1):
     return value if value != np.uint64(0) else np.uint64(1)
 
 
-@njit(cache=True, nogil=False)
+@native
 def hash_ids(data, starts, lengths, scopes, scoped, secret, keys):
     """Hashes ids into `keys`.
 

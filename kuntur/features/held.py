@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from kuntur.features.kernel import ACCOUNT, CATEGORY, DEVICE, MERCHANT
 from kuntur.features.layout import HOUR_S, MICROSECONDS
 from kuntur.features.undo import keep
+from kuntur.native import native
 
 HEADER_WORDS = 4
 P_CAPACITY, P_BASE, P_COUNT, P_NEXT_HOUR = range(HEADER_WORDS)  # the last: the earliest known hour held
@@ -37,19 +37,19 @@ def lay_out(memory: Memory, capacity: int, base: int) -> None:
     memory[P_NEXT_HOUR] = _NEVER
 
 
-@njit(cache=True, nogil=False)
+@native
 def is_due(held, hour):
     """Tells whether something held became known before an hour of event time."""
     return hour > held[P_NEXT_HOUR]
 
 
-@njit(cache=True, nogil=False)
+@native
 def is_full(held):
     """Tells whether there is room for no more."""
     return held[P_COUNT] >= held[P_CAPACITY]
 
 
-@njit(cache=True, nogil=False)
+@native
 def hold(held, undo, keys, known_us, counted_us, frauds, outcomes, i):
     """Holds change i, as `LabelChanges` has it. The caller sees to it that there is room."""
     start = HEADER_WORDS + held[P_COUNT] * _ROW_WORDS
@@ -66,7 +66,7 @@ def hold(held, undo, keys, known_us, counted_us, frauds, outcomes, i):
     held[P_COUNT] += 1
 
 
-@njit(cache=True, nogil=False)
+@native
 def take_due(held, undo, hour, keys, counted_us, frauds, outcomes):
     """Takes one change that became known before an hour out, into row 0 of the arrays.
 
@@ -92,6 +92,7 @@ def take_due(held, undo, hour, keys, counted_us, frauds, outcomes):
     frauds[0] = held[start + _FRAUDS]
     outcomes[0] = held[start + _OUTCOMES]
     keep(undo, held, held[P_BASE], start, _ROW_WORDS)
-    held[start : start + _ROW_WORDS] = held[last : last + _ROW_WORDS]
+    for word in range(_ROW_WORDS):
+        held[start + word] = held[last + word]
     held[P_COUNT] = count - 1
     return True

@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
 from kuntur.currency import HOME_COUNTRY_NUMBER, HOME_CURRENCY_NUMBER
 from kuntur.features import layout as at
@@ -42,6 +41,7 @@ from kuntur.features.windows import (
     read_window,
     start_rings,
 )
+from kuntur.native import native, native_inline
 from kuntur.transaction import UNSET_INT, FloatColumn, IntColumn, KeyColumn
 
 EVENT_TIME, AMOUNT, BALANCE = (
@@ -67,12 +67,12 @@ _MONTH_S = 30.0 * at.DAY_S
 _LAST_NIGHT_HOUR = 6
 
 
-@njit(cache=True, nogil=False)
+@native
 def _ratio(a, b):
     return a / b if b > 0.0 else np.nan
 
 
-@njit(cache=True, nogil=False)
+@native
 def _row(ints, i, out, j):
     cents = ints[i, AMOUNT]
     amount = cents / 100.0
@@ -99,7 +99,7 @@ def _row(ints, i, out, j):
     return j + 14, log_amount
 
 
-@njit(cache=True, nogil=False)
+@native
 def _velocity(words, halves, w, h, hops, amount, with_sums, out, i, j):
     """Writes the window features of a record; gives the next column, four counts and the last three means."""
     fine_hop, hourly_hop, daily_hop = hops
@@ -130,7 +130,7 @@ def _velocity(words, halves, w, h, hops, amount, with_sums, out, i, j):
     return j, n1, n2, n3, n4, mean2, mean3, mean4
 
 
-@njit(cache=True, nogil=False)
+@native
 def _enter_rings(words, halves, w, h, hops, cents, counters):
     """Adds a transaction to the rings, which have been moved to its time."""
     fine_hop, hourly_hop, daily_hop = hops
@@ -146,7 +146,7 @@ def _enter_rings(words, halves, w, h, hops, cents, counters):
         counters[C_LATE_DROPPED] += 1
 
 
-@njit(cache=True, nogil=False)
+@native
 def _distance_km(latitude, longitude, latitude_2, longitude_2):
     """Great-circle distance by the haversine formula (Sinnott, 1984); arguments in degrees."""
     phi, phi_2 = math.radians(latitude), math.radians(latitude_2)
@@ -155,12 +155,12 @@ def _distance_km(latitude, longitude, latitude_2, longitude_2):
     return 2.0 * _EARTH_RADIUS_KM * math.asin(min(1.0, math.sqrt(a)))
 
 
-@njit(cache=True, nogil=False)
+@native
 def _located(floats, i):
     return (abs(floats[i, LATITUDE]) <= 90.0) and (abs(floats[i, LONGITUDE]) <= 180.0)  # False for NaN
 
 
-@njit(cache=True, nogil=False)
+@native
 def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j):
     time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
     amount = cents / 100.0
@@ -227,7 +227,7 @@ def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, 
     return j + 26
 
 
-@njit(cache=True, nogil=False)
+@native
 def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, counters):
     time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
     _enter_rings(words, halves, w, h, hops, cents, counters)
@@ -258,7 +258,7 @@ def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i,
     remember(halves, h + at.H_COUNTERPARTIES, at.RECENT_COUNTERPARTIES, keys[i, COUNTERPARTY])
 
 
-@njit(cache=True, nogil=False)
+@native
 def _profile(words, halves, w, h, hops, day, ints, i, fresh, out, j):
     amount = ints[i, AMOUNT] / 100.0
     j, _, n2, n3, n4, _, _, _ = _velocity(words, halves, w, h, hops, amount, False, out, i, j)
@@ -274,7 +274,7 @@ _AHEAD = 4  # rows; measured with 10,000 and 100,000 accounts
 _PROFILE_COLUMNS = 4 * 3 + 3 + 2 * len(at.LABEL_WINDOWS_DAYS) + 6
 
 
-@njit(cache=True, nogil=False)
+@native
 def _record_of(table, key, counted, undo):
     """Gives where the record of a key starts, and whether it is new; a blank one if it must not be added.
 
@@ -291,7 +291,7 @@ def _record_of(table, key, counted, undo):
     return borrow_blank(table), True
 
 
-@njit(cache=True, nogil=False)
+@native
 def _profile_of(memory, keys, column, hops, ints, i, with_accounts, out, j, counters, undo):
     """Writes the features of the merchant, device or category of a transaction and lets it enter."""
     table, halves = memory
@@ -325,7 +325,7 @@ def _profile_of(memory, keys, column, hops, ints, i, with_accounts, out, j, coun
     return j + width
 
 
-@njit(cache=True, nogil=False)
+@native
 def _start_account(halves, h):
     start_rings(halves, h)
     halves[h + at.H_LATITUDE] = UNSET_DEGREES
@@ -336,7 +336,7 @@ def _start_account(halves, h):
 _ACCOUNT_COLUMNS = 4 * 4 + 26
 
 
-@njit(cache=True, nogil=False)
+@native
 def _account_of(memory, hops, keys, ints, floats, log_amount, i, out, j, counters, undo):
     table, halves = memory
     key = keys[i, ACCOUNT]
@@ -358,7 +358,7 @@ def _account_of(memory, hops, keys, ints, floats, log_amount, i, out, j, counter
     return j
 
 
-@njit(cache=True, nogil=False)
+@native
 def both_widths(accounts, merchants, devices, categories):
     """Gives each table as int64 and, over the same memory, as int32: once a call, it is not free."""
     return (
@@ -369,24 +369,37 @@ def both_widths(accounts, merchants, devices, categories):
     )
 
 
-@njit(cache=True, nogil=False, inline="always")
+@native_inline
+def _prefetch_places(keys, row, tables):
+    prefetch_place(tables[0][0], keys[row, ACCOUNT])
+    prefetch_place(tables[1][0], keys[row, MERCHANT])
+    prefetch_place(tables[2][0], keys[row, DEVICE])
+    prefetch_place(tables[3][0], keys[row, CATEGORY])
+
+
+@native_inline
+def _prefetch_records(keys, row, tables):
+    prefetch_record(tables[0][0], keys[row, ACCOUNT])
+    prefetch_record(tables[1][0], keys[row, MERCHANT])
+    prefetch_record(tables[2][0], keys[row, DEVICE])
+    prefetch_record(tables[3][0], keys[row, CATEGORY])
+
+
+@native_inline
 def prefetch(keys, i, tables):
     """Fetches ahead what transactions soon after row i need; tables: of `both_widths`."""
-    ahead = i + 2 * _AHEAD
-    if ahead < len(keys):
-        prefetch_place(tables[0][0], keys[ahead, ACCOUNT])
-        prefetch_place(tables[1][0], keys[ahead, MERCHANT])
-        prefetch_place(tables[2][0], keys[ahead, DEVICE])
-        prefetch_place(tables[3][0], keys[ahead, CATEGORY])
-    ahead = i + _AHEAD
-    if ahead < len(keys):
-        prefetch_record(tables[0][0], keys[ahead, ACCOUNT])
-        prefetch_record(tables[1][0], keys[ahead, MERCHANT])
-        prefetch_record(tables[2][0], keys[ahead, DEVICE])
-        prefetch_record(tables[3][0], keys[ahead, CATEGORY])
+    if i == 0:  # nobody fetched ahead for the first rows
+        for row in range(min(2 * _AHEAD, len(keys))):
+            _prefetch_places(keys, row, tables)
+        for row in range(min(_AHEAD, len(keys))):
+            _prefetch_records(keys, row, tables)
+    if i + 2 * _AHEAD < len(keys):
+        _prefetch_places(keys, i + 2 * _AHEAD, tables)
+    if i + _AHEAD < len(keys):
+        _prefetch_records(keys, i + _AHEAD, tables)
 
 
-@njit(cache=True, nogil=False, inline="always")
+@native_inline
 def process_one(keys, ints, floats, i, tables, counters, undo, out):
     """Writes the features of transaction i and lets it enter the history; gives the columns written.
 
@@ -403,7 +416,7 @@ def process_one(keys, ints, floats, i, tables, counters, undo, out):
     return _profile_of(categories, keys, CATEGORY, hops, ints, i, False, out, j, counters, undo)
 
 
-@njit(cache=True, nogil=False)
+@native
 def process(keys, ints, floats, accounts, merchants, devices, categories, counters, undo, out):
     """Computes the features of transactions in order, each entering the history after it was looked at.
 
@@ -420,7 +433,7 @@ def process(keys, ints, floats, accounts, merchants, devices, categories, counte
     return j
 
 
-@njit(cache=True, nogil=False)
+@native
 def _report_profile(table, key, hour, day, frauds, outcomes, undo):
     if key == np.uint64(0) or is_closed(table):
         return 0
@@ -432,7 +445,7 @@ def _report_profile(table, key, hour, day, frauds, outcomes, undo):
     return add_outcome(halves, h, hour, day, frauds, outcomes)
 
 
-@njit(cache=True, nogil=False)
+@native
 def _report_account(table, key, hour, frauds, undo):
     if key == np.uint64(0) or frauds == 0 or is_closed(table):
         return
@@ -459,7 +472,7 @@ def _report_account(table, key, hour, frauds, undo):
         halves[h + at.H_FRAUD_IN_PREVIOUS_HOUR] += frauds
 
 
-@njit(cache=True, nogil=False)
+@native
 def report_one(keys, times_us, frauds, outcomes, i, accounts, merchants, devices, categories, counters, undo):
     """Lets change i enter the history; the arguments are those of `report`."""
     time_s = times_us[i] // _SECOND_US
@@ -473,7 +486,7 @@ def report_one(keys, times_us, frauds, outcomes, i, accounts, merchants, devices
         counters[C_OUTCOMES_LATE] += 1
 
 
-@njit(cache=True, nogil=False)
+@native
 def report(keys, times_us, frauds, outcomes, accounts, merchants, devices, categories, counters, undo):
     """Lets outcomes enter the history in the hour in which they were reported.
 

@@ -7,7 +7,6 @@ transaction may see is decided here: only what was reported before its own hour,
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from kuntur.features.layout import (
     H_DAY_FRAUDS,
@@ -21,18 +20,19 @@ from kuntur.features.layout import (
     LABEL_WINDOWS_DAYS,
 )
 from kuntur.features.windows import HOP_LIMIT
+from kuntur.native import native
 
 _, WEEK, FORTNIGHT, MONTH = LABEL_WINDOWS_DAYS
 
 
-@njit(cache=True, nogil=False)
+@native
 def start_labels(halves, h):
     """Makes the label rings of a new record ready."""
     halves[h + H_LABEL_HOUR] = -HOP_LIMIT - 32
     halves[h + H_LABEL_DAY] = -HOP_LIMIT - 32
 
 
-@njit(cache=True, nogil=False)
+@native
 def _clear_labels(halves, frauds, outcomes, hops, head, hop):
     if hop - head >= hops:
         halves[frauds : frauds + hops] = 0
@@ -43,7 +43,7 @@ def _clear_labels(halves, frauds, outcomes, hops, head, hop):
             halves[outcomes + passed % hops] = 0
 
 
-@njit(cache=True, nogil=False)
+@native
 def advance_labels(halves, h, hour, day):
     """Moves the label rings of a record to a newer hour and day."""
     head = halves[h + H_LABEL_HOUR]
@@ -56,7 +56,7 @@ def advance_labels(halves, h, hour, day):
         halves[h + H_LABEL_DAY] = day
 
 
-@njit(cache=True, nogil=False)
+@native
 def add_outcome(halves, h, hour, day, frauds, outcomes):
     """Adds (or, below 0, takes back) outcomes in the hour and day in which they were reported.
 
@@ -75,7 +75,7 @@ def add_outcome(halves, h, hour, day, frauds, outcomes):
     return 1 - kept
 
 
-@njit(cache=True, nogil=False)
+@native
 def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
     if first <= head - hops and first <= last:  # part of it has left the ring
         return np.nan, np.nan
@@ -89,12 +89,12 @@ def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
     return np.float64(fraud_count), np.float64(outcome_count)
 
 
-@njit(cache=True, nogil=False)
+@native
 def _ratio(a, b):
     return a / b if b > 0.0 else np.nan
 
 
-@njit(cache=True, nogil=False)
+@native
 def write_labels(halves, h, hour, day, out, i, j):
     """Writes the label features of a record into row i from column j on; gives the next column.
 
@@ -132,7 +132,7 @@ def write_labels(halves, h, hour, day, out, i, j):
     return end
 
 
-@njit(cache=True, nogil=False)
+@native
 def _write_episode(halves, h, day, today, in_month, out, i, j):
     """Writes what the days of the last month, the newest first, say of an episode of frauds: 6 columns.
 

@@ -6,17 +6,18 @@ A place keeps 32 bits of a key, so a stranger passes for known once in 4 × 10^9
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from kuntur.native import native
 
 
-@njit(cache=True, nogil=False)
+@native
 def _part(key):
     # The upper half, never 0: that marks an empty place.
     part = np.int32(np.int64(key >> np.uint64(32)) & 0x7FFFFFFF)
     return part if part != 0 else np.int32(1)
 
 
-@njit(cache=True, nogil=False)
+@native
 def is_known(halves, start, places, key):
     """Gives 0.0 for a known key, 1.0 for a new one, NaN for none (key 0)."""
     if key == np.uint64(0):
@@ -28,7 +29,7 @@ def is_known(halves, start, places, key):
     return 1.0
 
 
-@njit(cache=True, nogil=False)
+@native
 def remember(halves, start, places, key):
     """Puts a key first, in the place of the one not met for longest if it is new.
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from kuntur.features.table import HEADER_WORDS, P_INDEX, P_RECORD_WORDS, find
+from kuntur.features.table import HEADER_WORDS, P_INDEX, P_RECORD_WORDS, find_probable
+from kuntur.native import native
 
 _LINE_WORDS = 8  # 64 bytes
 
@@ -31,16 +32,22 @@ def _prefetch(typing_context, array, index):  # noqa: ARG001 - numba hands it ov
     return types.void(array, index), generate
 
 
-@njit(cache=True, nogil=False)
+@native
+def prefetch_word(memory, index):
+    """Fetches the word at an index, and with it the line that it is in."""
+    _prefetch(memory, index)
+
+
+@native
 def prefetch_place(table, key):
     """Fetches the place of a key in the index."""
     _prefetch(table, np.int64(HEADER_WORDS) + (np.int64(key) & (table[P_INDEX] - 1)))
 
 
-@njit(cache=True, nogil=False)
+@native
 def prefetch_record(table, key):
     """Fetches the record of a key, if there is one."""
-    start = find(table, key)
+    start = find_probable(table, key)  # a look at the record itself would wait for it
     if start >= 0:
         for word in range(0, table[P_RECORD_WORDS], _LINE_WORDS):
             _prefetch(table, start + word)

@@ -10,10 +10,11 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from kuntur.features.label_changes import LabelChanges
+from kuntur.features.prefetch import prefetch_word
 from kuntur.features.undo import NO_UNDO, keep
+from kuntur.native import native
 from kuntur.transaction import IntColumn, KeyColumn
 
 R_TRANSACTION, R_ACCOUNT, R_MERCHANT, R_DEVICE, R_CATEGORY, R_TIME, R_LABEL, R_REPORTED = range(8)
@@ -60,12 +61,19 @@ def _places(capacity: int) -> int:
     return 1 << max(4, (2 * capacity - 1).bit_length())
 
 
-@njit(cache=True, nogil=False)
+@native
 def _start(memory, slot):
     return HEADER_WORDS + memory[P_PLACES] + slot * RECORD_WORDS
 
 
-@njit(cache=True, nogil=False)
+@native
+def prefetch_admission(memory, keys, row):
+    """Fetches what `admit` needs for a transaction that comes soon."""
+    if row < len(keys):
+        prefetch_word(memory, HEADER_WORDS + (np.int64(keys[row, TRANSACTION]) & (memory[P_PLACES] - 1)))
+
+
+@native
 def _place_of(memory, key):
     """Gives where the index has the slot of a key, or the empty place where it would have it."""
     mask = memory[P_PLACES] - 1
@@ -77,13 +85,13 @@ def _place_of(memory, key):
         place = (place + 1) & mask
 
 
-@njit(cache=True, nogil=False)
+@native
 def _put(memory, undo, at, value):
     keep(undo, memory, memory[P_BASE], at, 1)
     memory[at] = value
 
 
-@njit(cache=True, nogil=False)
+@native
 def _forget(memory, undo, key):
     """Empties the place of a key and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
     mask = memory[P_PLACES] - 1
@@ -100,7 +108,7 @@ def _forget(memory, undo, key):
     _put(memory, undo, HEADER_WORDS + gap, 0)
 
 
-@njit(cache=True, nogil=False)
+@native
 def admit(memory, undo, keys, ints, i):
     """Remembers transaction i if it is new, else sets its COUNTED to 0. Gives whether it was known.
 
@@ -131,7 +139,7 @@ def admit(memory, undo, keys, ints, i):
     return False
 
 
-@njit(cache=True, nogil=False)
+@native
 def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counted_us, frauds, outcomes):
     """Finds the transaction of an outcome and writes the changes it causes, at most CHANGES rows.
 
@@ -169,7 +177,7 @@ def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counte
     return 0 if before == _NO_LABEL else 2, changes
 
 
-@njit(cache=True, nogil=False)
+@native
 def bring_in(memory, rows):
     """Puts transactions into a table that has room for them and none of their keys.
 
@@ -184,14 +192,14 @@ def bring_in(memory, rows):
             memory[start + word] = rows[row, 1 + word]
 
 
-@njit(cache=True, nogil=False)
+@native
 def clear(memory):
     """Makes a table hold nothing."""
     memory[HEADER_WORDS : HEADER_WORDS + memory[P_PLACES]] = 0
     memory[P_ADMITTED] = 0
 
 
-@njit(cache=True, nogil=False)
+@native
 def _admit_all(memory, undo, keys, ints):
     repeated = 0
     for i in range(len(ints)):
@@ -199,7 +207,7 @@ def _admit_all(memory, undo, keys, ints):
     return repeated
 
 
-@njit(cache=True, nogil=False)
+@native
 def _resolve_all(
     memory, undo, transactions, times, is_fraud, statuses, keys, known, counted, frauds, outcomes
 ):

@@ -7,13 +7,12 @@ finds a history whose process died in the middle of a step puts it back with `ku
 
 from __future__ import annotations
 
-from numba import njit
-
 from kuntur.features.held import hold, is_due, is_full, take_due
 from kuntur.features.kernel import EVENT_TIME, both_widths, prefetch, process_one, report_one
 from kuntur.features.layout import HOUR_S, MICROSECONDS
-from kuntur.features.recent import admit, resolve
+from kuntur.features.recent import admit, prefetch_admission, resolve
 from kuntur.features.undo import commit, keep
+from kuntur.native import native
 
 # The parts of `counters`: those of the kernel, then transactions that came again, then where the
 # counters stand in the whole memory.
@@ -21,9 +20,10 @@ C_REPEATED, C_BASE = 3, 4
 COUNTER_WORDS = 8
 _HOUR_US = HOUR_S * MICROSECONDS
 _FARTHEST_HOUR = 2**62
+_AHEAD = 8  # transactions; their ids lie anywhere in the index
 
 
-@njit(cache=True, nogil=False)
+@native
 def _release(held, hour, changes, accounts, merchants, devices, categories, counters, undo):
     """Makes every held change that became known before an hour, each a step of its own."""
     keys, _, counted_us, frauds, outcomes = changes
@@ -36,7 +36,7 @@ def _release(held, hour, changes, accounts, merchants, devices, categories, coun
     commit(undo)
 
 
-@njit(cache=True, nogil=False)
+@native
 def take_transactions(
     keys, ints, floats, accounts, merchants, devices, categories, recent, held, counters, undo, changes, out
 ):
@@ -50,6 +50,7 @@ def take_transactions(
     tables = both_widths(accounts, merchants, devices, categories)
     for i in range(len(ints)):
         prefetch(keys, i, tables)
+        prefetch_admission(recent, keys, i + _AHEAD)
         hour = ints[i, EVENT_TIME] // _HOUR_US
         if is_due(held, hour):
             _release(held, hour, changes, accounts, merchants, devices, categories, counters, undo)
@@ -62,7 +63,7 @@ def take_transactions(
     return repeated
 
 
-@njit(cache=True, nogil=False)
+@native
 def take_outcomes(
     transactions, times_us, is_fraud, statuses,
     accounts, merchants, devices, categories, recent, held, counters, undo, changes,

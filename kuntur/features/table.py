@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from kuntur.features.layout import W_KEY, W_LAST_TIME_US
 from kuntur.features.undo import keep
+from kuntur.native import native
 
 HEADER_WORDS = 8
 P_INDEX = 0  # places in the index, a power of two
@@ -70,26 +70,26 @@ def closed(record_words: int) -> Memory:
     return memory
 
 
-@njit(cache=True, nogil=False)
+@native
 def is_closed(memory):
     """Tells whether a table was made to stay empty."""
     return memory[P_CAPACITY] == 0
 
 
-@njit(cache=True, nogil=False)
+@native
 def _tag(key):
     # The upper half of the key and the record's number share a word, so that a probe of a place that
     # belongs to another key seldom touches that key's record.
     return np.int64((key >> np.uint64(32)) << np.uint64(32))
 
 
-@njit(cache=True, nogil=False)
+@native
 def record_start(memory, number):
     """Gives where record `number` starts in the memory."""
     return HEADER_WORDS + memory[P_INDEX] + number * memory[P_RECORD_WORDS]
 
 
-@njit(cache=True, nogil=False)
+@native
 def find(memory, key):
     """Gives where the record of a key starts in the memory, or -1."""
     mask = memory[P_INDEX] - 1
@@ -106,7 +106,22 @@ def find(memory, key):
         place = (place + 1) & mask
 
 
-@njit(cache=True, nogil=False)
+@native
+def find_probable(memory, key):
+    """Gives where the record of a key most probably starts, or -1, without a look at any record."""
+    mask = memory[P_INDEX] - 1
+    place = np.int64(key & np.uint64(mask))
+    tag = _tag(key)
+    while True:
+        entry = memory[HEADER_WORDS + place]
+        if entry == 0:
+            return np.int64(-1)
+        if (entry >> 32) << 32 == tag:
+            return record_start(memory, (entry & 0xFFFFFFFF) - 1)
+        place = (place + 1) & mask
+
+
+@native
 def find_or_add(memory, key, undo):
     """Gives where the record of a key starts, and whether it is new (all zero but for its key).
 
@@ -119,7 +134,7 @@ def find_or_add(memory, key, undo):
     return _add(memory, key, undo), True
 
 
-@njit(cache=True, nogil=False)
+@native
 def _add(memory, key, undo):
     base = memory[P_BASE]
     keep(undo, memory, base, 0, HEADER_WORDS)
@@ -141,7 +156,7 @@ def _add(memory, key, undo):
     return start
 
 
-@njit(cache=True, nogil=False)
+@native
 def _make_room(memory, undo):
     """Takes the longest idle of some records out of the index and gives its number.
 
@@ -165,7 +180,7 @@ def _make_room(memory, undo):
     return victim
 
 
-@njit(cache=True, nogil=False)
+@native
 def _take_out(memory, number, undo):
     """Empties the place of a record and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
     mask, base = memory[P_INDEX] - 1, memory[P_BASE]
@@ -186,7 +201,7 @@ def _take_out(memory, number, undo):
     memory[HEADER_WORDS + gap] = 0
 
 
-@njit(cache=True, nogil=False)
+@native
 def borrow_blank(memory):
     """Gives where the next free record starts: all zero, to be looked at as that of a key not yet there.
 
@@ -195,21 +210,22 @@ def borrow_blank(memory):
     return record_start(memory, memory[P_USED])
 
 
-@njit(cache=True, nogil=False)
+@native
 def return_blank(memory):
     """Empties the next free record again."""
     start = record_start(memory, memory[P_USED])
     memory[start : start + memory[P_RECORD_WORDS]] = 0
 
 
-@njit(cache=True, nogil=False)
+@native
 def _reinsert(source, target):
     words = source[P_RECORD_WORDS]
     mask = target[P_INDEX] - 1
     used = source[P_USED]
     source_start = record_start(source, 0)
     target_start = record_start(target, 0)
-    target[target_start : target_start + used * words] = source[source_start : source_start + used * words]
+    for word in range(used * words):
+        target[target_start + word] = source[source_start + word]
     for number in range(used):
         key = np.uint64(source[source_start + number * words + W_KEY])
         place = np.int64(key & np.uint64(mask))
@@ -229,7 +245,7 @@ def reserve(memory: Memory, additional: int) -> Memory:
     return larger
 
 
-@njit(cache=True, nogil=False)
+@native
 def bring_in(memory, rows):
     """Puts records into a table of fixed size that has room for them and none of their keys.
 
@@ -249,7 +265,7 @@ def bring_in(memory, rows):
         memory[HEADER_WORDS + place] = _tag(key) | (number + 1)
 
 
-@njit(cache=True, nogil=False)
+@native
 def clear(memory):
     """Makes a table hold nothing."""
     start = record_start(memory, 0)

@@ -8,8 +8,10 @@ empty array keeps nothing: a history that dies with its process needs none of th
 from __future__ import annotations
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from kuntur.native import native
 
 UNDO_WORDS = 1 << 16  # a transaction fills at most a hundredth of it
 NO_UNDO = np.empty(0, dtype=np.int64)
@@ -27,13 +29,13 @@ def _in_order(typing_context):  # noqa: ARG001 - numba hands it over
     return types.void(), generate
 
 
-@njit(cache=True, nogil=False)
+@native
 def start_undo(undo):
     """Makes a log ready for use."""
     undo[0] = _FIRST
 
 
-@njit(cache=True, nogil=False)
+@native
 def keep(undo, memory, base, start, words):
     """Keeps memory[start : start + words], which is about to be overwritten.
 
@@ -51,7 +53,7 @@ def keep(undo, memory, base, start, words):
     _in_order()
 
 
-@njit(cache=True, nogil=False)
+@native
 def commit(undo):
     """Forgets what was kept: the change is whole."""
     if len(undo) > 0:
@@ -60,7 +62,7 @@ def commit(undo):
         _in_order()
 
 
-@njit(cache=True, nogil=False)
+@native
 def roll_back(undo, memory):
     """Puts back all that was kept, the latest first. Gives how many entries those were.
 

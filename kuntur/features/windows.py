@@ -9,9 +9,9 @@ are in `label_windows`.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from kuntur.features.layout import DAILY, FINE, H_COUNTS, H_HEADS, HOURLY, W_SUMS
+from kuntur.native import native
 
 # The cents of a hop stop growing here (1.4e15 of a currency's unit): 31 hops of it still add up in 64 bits.
 MAX_HOP_SUM = 2**57
@@ -23,20 +23,20 @@ HOURLY_HOP, HOURLY_HOPS = HOURLY
 DAILY_HOP, DAILY_HOPS = DAILY
 
 
-@njit(cache=True, nogil=False)
+@native
 def hop_of(time_s, hop_s):
     """Gives the hop of a time in seconds; the same farthest hop for all times out of range."""
     return min(max(time_s // hop_s, -HOP_LIMIT), HOP_LIMIT)
 
 
-@njit(cache=True, nogil=False)
+@native
 def start_rings(halves, h):
     """Makes the rings of a new record ready: their newest hop lies before any time."""
     for ring in range(3):
         halves[h + H_HEADS + ring] = -HOP_LIMIT - 32
 
 
-@njit(cache=True, nogil=False)
+@native
 def _advance(words, halves, sums, counts, hops, head, hop):
     if hop - head >= hops:
         words[sums : sums + hops] = 0
@@ -47,7 +47,7 @@ def _advance(words, halves, sums, counts, hops, head, hop):
             halves[counts + passed % hops] = 0
 
 
-@njit(cache=True, nogil=False)
+@native
 def advance_rings(words, halves, w, h, fine_hop, hourly_hop, daily_hop):
     """Moves the rings of a record to newer hops, emptying what leaves them. Older hops move nothing.
 
@@ -70,7 +70,7 @@ def advance_rings(words, halves, w, h, fine_hop, hourly_hop, daily_hop):
         halves[h + H_HEADS + 2] = daily_hop
 
 
-@njit(cache=True, nogil=False)
+@native
 def read_window(words, halves, sums, counts, hops, window, head, hop):
     """Gives (count, sum) of the `window` hops up to `hop`, as far as the ring still holds them."""
     count = np.int64(0)
@@ -89,7 +89,7 @@ def read_window(words, halves, sums, counts, hops, window, head, hop):
     return count, total
 
 
-@njit(cache=True, nogil=False)
+@native
 def add_to_ring(words, halves, sums, counts, hops, head, hop, amount):
     """Adds an amount to its hop. Returns 1 if it was too late for the ring and went nowhere, else 0."""
     if hop <= head - hops:

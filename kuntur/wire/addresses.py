@@ -5,13 +5,13 @@ What these functions take, `ipaddress` takes too; what they do not take it is as
 
 from __future__ import annotations
 
-from numba import njit
+from kuntur.native import native
 
 _DOT, _COLON, _ZERO, _NINE = ord("."), ord(":"), ord("0"), ord("9")
 _V4_PARTS, _V6_GROUPS = 4, 8
 
 
-@njit(cache=True, nogil=False)
+@native
 def _is_v4(data, start, length):
     parts, digits, value = 0, 0, 0
     for at in range(start, start + length):
@@ -33,7 +33,7 @@ def _is_v4(data, start, length):
     return parts == _V4_PARTS - 1 and digits > 0
 
 
-@njit(cache=True, nogil=False)
+@native
 def _is_v6(data, start, length):
     groups, digits, gaps = 0, 0, 0
     at, end = start, start + length
@@ -60,7 +60,7 @@ def _is_v6(data, start, length):
     return groups == _V6_GROUPS if gaps == 0 else (gaps == 1 and groups < _V6_GROUPS)
 
 
-@njit(cache=True, nogil=False)
+@native
 def is_plain_address(data, start, length):
     """Tells whether text is an IPv4 address in four numbers or an IPv6 address in hexadecimal groups."""
     return _is_v4(data, start, length) or _is_v6(data, start, length)

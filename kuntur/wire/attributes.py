@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from kuntur.identity import load_word
+from kuntur.native import native, native_owning
 from kuntur.transaction import MAX_ATTRIBUTES
 from kuntur.wire.scan import ATTRIBUTES, GIVE_UP
 from kuntur.wire.varint import LENGTH, read_length, read_tag, skip_field
@@ -18,7 +18,7 @@ _MAX_NAME_BYTES = 64
 _NAMES = 64  # different names in a frame; more are left to protobuf
 
 
-@njit(cache=True, nogil=False)
+@native
 def _is_name(data, start, length):
     if length == 0 or length > _MAX_NAME_BYTES:
         return False
@@ -30,7 +30,7 @@ def _is_name(data, start, length):
     return True
 
 
-@njit(cache=True, nogil=False)
+@native
 def _name_number(data, start, length, names, known):
     """Gives the number of a name among those known, or `known` for a new one."""
     for number in range(known):
@@ -46,7 +46,7 @@ def _name_number(data, start, length, names, known):
     return known
 
 
-@njit(cache=True, nogil=False)
+@native
 def _read_entry(data, at, end):
     """Gives start and length of an entry's name and where its value is; GIVE_UP for an unusual one."""
     field, wire_type, at = read_tag(data, at, end)
@@ -59,7 +59,7 @@ def _read_entry(data, at, end):
     return at, length, at + length + 1
 
 
-@njit(cache=True, nogil=False)
+@native_owning
 def _collect(data, n, count):
     names = np.empty((_NAMES, 2), dtype=np.int64)
     entries = np.empty((count, 3), dtype=np.int64)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
 from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE
+from kuntur.native import native
 
 _LETTERS = 26
 _A = ord("A")
@@ -42,7 +42,7 @@ def make_context(secret: npt.NDArray[np.uint64]) -> Context:
     return context
 
 
-@njit(cache=True, nogil=False)
+@native
 def _letters(data, start, length):
     index = number = np.int64(0)
     for at in range(start, start + length):
@@ -54,7 +54,7 @@ def _letters(data, start, length):
     return index, number
 
 
-@njit(cache=True, nogil=False)
+@native
 def country_number(context, data, start, length):
     """Gives a country's number as in COUNTRY_NUMBER, -1 for none of its codes."""
     if length == 0:
@@ -67,7 +67,7 @@ def country_number(context, data, start, length):
     return number
 
 
-@njit(cache=True, nogil=False)
+@native
 def currency_number(context, data, start, length):
     """Gives a currency's number as in CURRENCY_NUMBER and its scale for `cents`; -1 for none of its codes."""
     if length != 3:
@@ -79,7 +79,7 @@ def currency_number(context, data, start, length):
     return (number, scale) if scale != 0 else (-1, 0)
 
 
-@njit(cache=True, nogil=False)
+@native
 def cents(amount_minor, scale):
     """Gives an amount in hundredths of the unit, rounded towards zero, as `kuntur.currency.to_cents`."""
     if scale == _PLAIN:

@@ -13,11 +13,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
-from numba import njit
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2, transaction_pb2
 from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE, to_cents
 from kuntur.identity import SCOPED, Institutions, hash_ids
+from kuntur.native import native, native_owning
 from kuntur.rules import Violation, is_attribute, is_ip_address, outcome_violations, transaction_violations
 from kuntur.transaction import (
     MAX_ACCOUNT_AGE_DAYS,
@@ -56,7 +56,7 @@ _VERIFICATION = int(TransactionType.VERIFICATION)
 _BAD = -(2**62)
 
 
-@njit(cache=True, nogil=False)
+@native_owning
 def _starts(lengths):
     starts = np.empty_like(lengths)
     total = 0
@@ -67,7 +67,7 @@ def _starts(lengths):
     return starts
 
 
-@njit(cache=True, nogil=False)
+@native
 def _check(data, starts, lengths, ints, floats, latest_time_us, suspects):
     """Marks the rows that break a rule. Gives how many are marked in all."""
     marked = 0

@@ -9,9 +9,9 @@ word on what is right. A property test holds the two against each other.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from kuntur.identity import SCOPED, hash_id, load_word, siphash
+from kuntur.native import native, native_owning
 from kuntur.transaction import (
     MAX_ACCOUNT_AGE_DAYS,
     MAX_AMOUNT_MINOR,
@@ -64,7 +64,7 @@ _I_COUNTRY, _I_CURRENCY, _I_COUNTED = int(IntColumn.COUNTRY), int(IntColumn.CURR
 _F_LATITUDE, _F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE)
 
 
-@njit(cache=True, nogil=False)
+@native
 def read_outline(data):
     """Gives how often field 1 of a request stands there, and its field 2, the mode of reasons.
 
@@ -86,7 +86,7 @@ def read_outline(data):
     return count, mode
 
 
-@njit(cache=True, nogil=False)
+@native
 def _read_time(data, at, end, seconds, nanos):
     """Merges a Timestamp into (seconds, nanos), as protobuf does when the field comes twice."""
     while at < end:
@@ -106,7 +106,7 @@ def _read_time(data, at, end, seconds, nanos):
     return seconds, nanos, True
 
 
-@njit(cache=True, nogil=False)
+@native
 def _read_fields(data, at, end, starts, lengths, numbers):
     """Reads the fields of a transaction, the last of each; gives (set of fields, attributes) or GIVE_UP.
 
@@ -155,7 +155,7 @@ def _read_fields(data, at, end, starts, lengths, numbers):
     return given, attributes
 
 
-@njit(cache=True, nogil=False)
+@native
 def _time_us(numbers, given, latest_time_us):
     """Gives the event time, GIVE_UP for one that breaks a rule."""
     seconds, nanos = np.int64(numbers[_EVENT_TIME]), np.int64(numbers[0])
@@ -167,7 +167,7 @@ def _time_us(numbers, given, latest_time_us):
     return time_us if time_us <= latest_time_us else GIVE_UP
 
 
-@njit(cache=True, nogil=False)
+@native
 def _texts_are_good(data, starts, lengths):
     if lengths[_TRANSACTION_ID] == 0 or lengths[_ACCOUNT_ID] == 0:
         return False
@@ -181,7 +181,7 @@ def _texts_are_good(data, starts, lengths):
     return lengths[_ADDRESS] == 0 or is_plain_address(data, starts[_ADDRESS], lengths[_ADDRESS])
 
 
-@njit(cache=True, nogil=False)
+@native
 def _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, ints, i):
     """Writes a row of ints; False when a value breaks a rule."""
     time_us = _time_us(numbers, given, latest_time_us)
@@ -211,7 +211,7 @@ def _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, 
     return True
 
 
-@njit(cache=True, nogil=False)
+@native
 def _write_floats(numbers, given, floats, i):
     """Writes a row of floats; False when a value breaks a rule."""
     both = given >> _LATITUDE & 3
@@ -224,7 +224,7 @@ def _write_floats(numbers, given, floats, i):
     return both == 3 and abs(latitude) <= 90.0 and abs(longitude) <= 180.0  # False for NaN
 
 
-@njit(cache=True, nogil=False)
+@native_owning
 def scan(data, latest_time_us, context, keys, ints, floats, spans):
     """Reads a request of n transactions into its columns.
 

@@ -14,9 +14,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 from google.rpc import status_pb2
-from numba import njit
 
 from kuntur.api.v1 import score_pb2
+from kuntur.native import native
 from kuntur.reasons import Reason
 from kuntur.wire.reading import TransactionIds
 
@@ -99,7 +99,7 @@ def write_score(transaction_id: str, scores: Scores, row: int = 0) -> bytes:
     return _score(transaction_id, float(scores.probability[row]), int(scores.decision[row]), version, reasons)
 
 
-@njit(cache=True, nogil=False)
+@native
 def _varint_bytes(value):
     length = 1
     while value > np.uint64(0x7F):
@@ -108,7 +108,7 @@ def _varint_bytes(value):
     return length
 
 
-@njit(cache=True, nogil=False)
+@native
 def _put_varint(out, at, value):
     while value > np.uint64(0x7F):
         out[at] = value & np.uint64(0x7F) | np.uint64(0x80)
@@ -118,20 +118,20 @@ def _put_varint(out, at, value):
     return at + 1
 
 
-@njit(cache=True, nogil=False)
+@native
 def _put(out, at, data, start, length):
     for byte in range(length):
         out[at + byte] = data[start + byte]
     return at + length
 
 
-@njit(cache=True, nogil=False)
+@native
 def _size(length):
     """Gives the size of a field of this many bytes of content, with tag and length."""
     return 1 + _varint_bytes(np.uint64(length)) + length
 
 
-@njit(cache=True, nogil=False)
+@native
 def _write_results(data, spans, places, probability, decision, version, out, ends):
     """Writes the results of the scored transactions one after the other; version: its whole field."""
     at = 0

@@ -7,15 +7,15 @@ sees it leaves the message to protobuf, whose word is final.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
 from kuntur.identity import load_rest, load_word
+from kuntur.native import native
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # wire types; groups are left to protobuf
 _HIGH_BITS = np.uint64(0x8080808080808080)
 
 
-@njit(cache=True, nogil=False)
+@native
 def read_varint(data, at, end):
     """Gives the number at a position, uint64, and the position behind it."""
     value = np.uint64(0)
@@ -30,7 +30,7 @@ def read_varint(data, at, end):
     return value, -1
 
 
-@njit(cache=True, nogil=False)
+@native
 def read_tag(data, at, end):
     """Gives a field's number and wire type and the position behind them; tags of one or two bytes."""
     value, after = read_varint(data, at, end)
@@ -39,7 +39,7 @@ def read_tag(data, at, end):
     return np.int64(value >> np.uint64(3)), np.int64(value & np.uint64(7)), after
 
 
-@njit(cache=True, nogil=False)
+@native
 def read_length(data, at, end):
     """Gives the length of what follows and where it starts; it ends before `end`."""
     value, after = read_varint(data, at, end)
@@ -48,7 +48,7 @@ def read_length(data, at, end):
     return np.int64(value), after
 
 
-@njit(cache=True, nogil=False)
+@native
 def skip_field(data, at, end, wire_type):
     """Gives the position behind a field of no interest."""
     if wire_type == VARINT:
@@ -66,13 +66,13 @@ def skip_field(data, at, end, wire_type):
     return at if at <= end else -1
 
 
-@njit(cache=True, nogil=False)
+@native
 def to_int32(value):
     """Gives a varint's uint64 as protobuf reads it into an int32 or an enum: its lower half, as int64."""
     return np.int64(value << np.uint64(32)) >> 32
 
 
-@njit(cache=True, nogil=False)
+@native
 def is_ascii(data, start, length):
     """Tells whether text is ASCII, and so is UTF-8 without a closer look."""
     bits = np.uint64(0)

@@ -19,8 +19,10 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from kuntur.native import native
 
 _API_VERSION = 17  # what is used below is older; a runtime gives every version up to its own
 # Places in the table of functions.
@@ -134,17 +136,20 @@ def _call_run(typing_context, address, session, names, values, out_names, out_va
     return types.int64(address, session, names, values, out_names, out_values), generate
 
 
-@njit(cache=True, nogil=False)
+@native
 def _run_few(calls, features, given, found, probability):  # type: ignore[no-untyped-def]
     """Runs a model on `given`, which the features are copied to, and copies its answer from `found`.
 
     Nothing else runs between the copies, as the lock is held: one pair of buffers serves all threads.
     """
-    rows = len(features)
-    given[:rows] = features
+    rows, width = features.shape
+    for row in range(rows):
+        for column in range(width):
+            given[row, column] = features[row, column]
     call = calls[rows - 1]
     status = _call_run(call[0], call[1], call[2], call[3], call[4], call[5])
-    probability[:] = found[:rows]
+    for row in range(rows):
+        probability[row] = found[row]
     return status
 
 
