@@ -13,7 +13,10 @@ from __future__ import annotations
 from numba import njit
 
 native = njit(cache=True, nogil=False, _nrt=False)
-"""Compiles a function that makes no array and gives none back. Views of arrays within it are fine."""
+"""Compiles a function that makes no array and gives none back to Python, which would get another one.
+
+Views of arrays are fine within it and between compiled functions.
+"""
 
 native_inline = njit(cache=True, nogil=False, _nrt=False, inline="always")
 """The same for one whose code shall stand where it is called."""

@@ -5,7 +5,8 @@ With `kuntur.rules` and `kuntur.values` the only part of the kernel that knows t
 
 from kuntur.wire.reader import TransactionReader
 from kuntur.wire.reading import MalformedError, OversizedError, Reading, TransactionIds
-from kuntur.wire.scores import Scores, write_frame, write_score
+from kuntur.wire.scan import read_outline
+from kuntur.wire.scores import Scores, write_frame, write_frames, write_score
 
 __all__ = [
     "MalformedError",
@@ -14,6 +15,8 @@ __all__ = [
     "Scores",
     "TransactionIds",
     "TransactionReader",
+    "read_outline",
     "write_frame",
+    "write_frames",
     "write_score",
 ]

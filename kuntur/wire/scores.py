@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -233,3 +234,19 @@ def write_frame(
         return b"".join(written)
     results = dict(zip(places.tolist(), written, strict=True)) | refused
     return b"".join([results[place] for place in range(len(ids))])
+
+
+def write_frames(ids: Sequence[str], scores: Scores, sizes: Sequence[int]) -> list[bytes]:
+    """Gives a serialised ScoreStreamResponse for each of several frames that were scored as one.
+
+    ids: transaction ids of all frames, every one of them scored; sizes: how many each frame has.
+    """
+    places = np.arange(len(ids))
+    whole, ends = _many_results(ids, places, scores, _version(scores.model_version))
+    firsts = np.cumsum([0, *sizes]).tolist()
+    if not scores.reasons:
+        cuts = [0, *ends]
+        return [whole[cuts[a] : cuts[b]] for a, b in pairwise(firsts)]
+    written = [whole[start:end] for start, end in pairwise([0, *ends])]
+    _add_reasons(written, ids, places.tolist(), scores, MAX_REASONED_BYTES - len(whole))
+    return [b"".join(written[a:b]) for a, b in pairwise(firsts)]

@@ -7,8 +7,8 @@ thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeVar
 
 import grpc
 
@@ -21,8 +21,12 @@ from server.rpc.lifetime import Lifetimes
 from server.rpc.unary import Answer, Answers
 
 UnaryHandler = Callable[[bytes], bytes]
+GatheredHandler = Callable[[list[bytes]], Sequence[bytes | Exception] | None]
+"""Takes several requests to what each came to; None, with nothing done, where they do not go together."""
 ControlHandler = Callable[[Any], Any]
 StreamHandler = Callable[[Iterator[Any]], Iterator[Any]]
+_Requests = TypeVar("_Requests")
+_Outcome = TypeVar("_Outcome")
 
 
 class Edge:
@@ -57,16 +61,19 @@ class Edge:
 
         return answer
 
-    def gathered(self, handler: Callable[[list[bytes]], list[bytes | Exception]], method: str) -> Answers:
+    def gathered(self, handler: GatheredHandler, method: str) -> Answers:
         """Takes several requests to what each came to, as `unary` does; each takes as long as all."""
         clock, answered = time.perf_counter, self.metrics.answered
 
-        def answers(requests: list[bytes]) -> list[bytes | CallStatus]:
+        def answers(requests: list[bytes]) -> list[bytes | CallStatus] | None:
             start = clock()
+            outcomes: Sequence[bytes | Exception] | None
             try:
                 outcomes = handler(requests)
             except Exception as error:
                 outcomes = [error] * len(requests)
+            if outcomes is None:
+                return None
             seconds = clock() - start
             given: list[bytes | CallStatus] = []
             for outcome in outcomes:
@@ -79,15 +86,15 @@ class Edge:
 
         return answers
 
-    def framed(self, handler: UnaryHandler, method: str) -> Answer:
-        """Takes a frame of a stream to its answer as `unary` does, unless the server goes down."""
+    def framed(self, handler: Callable[[_Requests], _Outcome]) -> Callable[[_Requests], _Outcome]:
+        """Makes a handler raise once the server goes down; until then the server waits for it."""
         frames = self.admission.frames
 
-        def handle(frame: bytes) -> bytes:
+        def handle(requests: _Requests) -> _Outcome:
             with frames:
-                return handler(frame)
+                return handler(requests)
 
-        return self.unary(handle, method)
+        return handle
 
     def control(self, handler: ControlHandler) -> Behaviour:
         """Takes request to response on the control plane, which has threads of its own."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from google.rpc import status_pb2
 
 from kuntur.rules import Violation
-from kuntur.wire import MalformedError, OversizedError, Reading, TransactionReader
+from kuntur.wire import MalformedError, OversizedError, Reading, TransactionReader, read_outline
 from server.errors import FrameSizeError, InvalidFieldsError
 from server.journal import Journal
 from server.rpc.edge import Edge
@@ -62,6 +62,20 @@ class Intake:
             raise FrameSizeError(error.count, self.max_items) from error
         self.check_size(len(reading.ids))
         return reading
+
+    def read_together(self, raws: list[bytes], most_each: int) -> tuple[Reading, list[int]] | None:
+        """Reads requests of up to `most_each` transactions as one: their bytes behind one another are one.
+
+        Gives with it how many transactions each has; None where they are better read one by one: what is
+        not plainly written, and what is not alike in the reasons that it asks for.
+        """
+        sizes, modes = zip(*map(read_outline, raws), strict=True)
+        if min(sizes) < 1 or max(sizes) > most_each or min(modes) != max(modes):
+            return None
+        try:
+            return self.reader.read_request(b"".join(raws), self.latest.us()), list(sizes)
+        except MalformedError:
+            return None
 
     def check_size(self, size: int) -> None:
         """Raises FrameSizeError for a request of no item or too many."""

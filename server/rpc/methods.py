@@ -11,13 +11,12 @@ from server.rpc.admission import Gate
 from server.rpc.calls import Lane
 from server.rpc.edge import Edge
 from server.rpc.errors import CallStatus
-from server.rpc.streams import StreamCall, StreamMethod
+from server.rpc.streams import AHEAD_BYTES, StreamCall, StreamMethod
 from server.rpc.unary import Answer, Answers, UnaryCall, UnaryMethod
+from server.rpc.work import Call, work_for
 
-_SHORT_FRAME_BYTES = 4096  # about thirty transactions, which take well below a millisecond
+_SHORT_BYTES = 6144  # about forty transactions, which take less than half a millisecond
 _LONGEST_FRAME_BYTES = 1 << 17  # about a thousand, which take some milliseconds
-_MOST_TOGETHER = 32  # so that whoever arrives waits for less than half a millisecond
-_Call = UnaryCall | StreamCall
 
 
 class ByteMethods:
@@ -38,10 +37,11 @@ class ByteMethods:
 
         waits: whether work may have to wait just now for something that is not this process's processor.
         """
-        self.ready: deque[_Call] = deque()
+        self.ready: deque[Call] = deque()
         self._edge, self._caller, self._waits = edge, caller, waits
+        self._unary = edge.admission.unary
         self._calls, self._frames = calls, frames
-        self._methods: dict[bytes, Callable[[Any], _Call | CallStatus]] = {}
+        self._methods: dict[bytes, Callable[[Any], Call | CallStatus]] = {}
         self._streams: list[StreamMethod] = []
 
     def add_unary(self, name: str, answer: Answer, *, short: bool, answers: Answers | None = None) -> None:
@@ -49,37 +49,42 @@ class ByteMethods:
 
         short: whether it takes well below a millisecond; answers: for calls that are ready at the same time.
         """
-        gate, waits, ready, put = self._edge.admission.unary, self._waits, self.ready, self._calls.put
+        gate, waits, ready, put = self._unary, self._waits, self.ready, self._calls.put
 
         def begin(call: UnaryCall) -> None:
             if short and not waits():
                 ready.append(call)
             else:
-                put(call.work)
+                put(lambda: work_for([call], 0))
 
         method = UnaryMethod(answer, gate, self._edge.refusal, begin, answers)
         self._add(name, gate, lambda event, caller: UnaryCall(method, event, caller))
 
-    def add_stream(self, name: str, answer: Answer) -> None:
-        """Adds a method of streams by its full name, with slashes."""
-        edge, waits, ready, put = self._edge, self._waits, self.ready, self._frames.put
-        unary = edge.admission.unary
+    def add_stream(self, name: str, answer: Answer, answers: Answers | None = None) -> None:
+        """Adds a method of streams by its full name, with slashes.
 
-        def begin(call: StreamCall, size: int) -> None:
+        answers: for frames that are ready at the same time.
+        """
+        edge, waits, ready, put = self._edge, self._waits, self.ready, self._frames.put
+        unary = self._unary
+
+        def begin(call: StreamCall) -> None:
             # Longer ones only while nobody is there whom that would keep waiting. It is called from other
             # threads, too: what they have just sent wakes the polling thread up.
-            alone = not ready and not unary.inside
-            if size <= (_LONGEST_FRAME_BYTES if alone else _SHORT_FRAME_BYTES) and not waits():
+            most = _SHORT_BYTES if ready or unary.inside else _LONGEST_FRAME_BYTES
+            if call.size <= most and not waits():
                 ready.append(call)
             else:
-                put(call.work)
+                put(lambda: work_for([call], AHEAD_BYTES))
 
         gate = edge.admission.streams
-        method = StreamMethod(answer, gate, edge.admission.frames, edge.lifetimes, edge.status, begin)
+        method = StreamMethod(
+            answer, gate, edge.admission.frames, edge.lifetimes, edge.status, begin, answers
+        )
         self._streams.append(method)
         self._add(name, gate, lambda event, caller: StreamCall(method, event, caller))
 
-    def take_up(self, event: Any) -> _Call | CallStatus | None:
+    def take_up(self, event: Any) -> Call | CallStatus | None:
         """Lets in a call that arrived or gives what to end it with; None for methods that are not here."""
         method = self._methods.get(event.call_details.method)
         return None if method is None else method(event)
@@ -87,18 +92,13 @@ class ByteMethods:
     def work(self) -> None:
         """Works for the call that has been ready for longest, and for those behind it that may join it."""
         ready = self.ready
-        call = ready.popleft()
-        if not ready or not isinstance(call, UnaryCall) or call.method.answers is None:
-            call.work()
-            return
-        calls = [call]
-        while ready and len(calls) < _MOST_TOGETHER:
-            following = ready[0]
-            if not isinstance(following, UnaryCall) or following.method is not call.method:
-                break
-            calls.append(following)
-            ready.popleft()
-        UnaryCall.work_together(call.method.answers, calls)
+        calls = [ready.popleft()]
+        method, size = calls[0].method, calls[0].size
+        room = _SHORT_BYTES if self._unary.inside else AHEAD_BYTES
+        while ready and ready[0].method is method and size + ready[0].size <= room:
+            size += ready[0].size
+            calls.append(ready.popleft())
+        work_for(calls, room // len(calls))
 
     def end_streams(self) -> None:
         """Ends each stream after the frame that it is at."""
@@ -106,10 +106,10 @@ class ByteMethods:
             for stream in list(method.open):
                 stream.end(ShuttingDownError())
 
-    def _add(self, name: str, gate: Gate, make: Callable[[Any, str], _Call]) -> None:
+    def _add(self, name: str, gate: Gate, make: Callable[[Any, str], Call]) -> None:
         refusals, name_of = self._edge.refusal, self._caller
 
-        def take_up(event: Any) -> _Call | CallStatus:
+        def take_up(event: Any) -> Call | CallStatus:
             caller = name_of(gate, event)
             refusal = gate.enter(caller)
             return make(event, caller) if refusal is None else refusals(gate, refusal)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from kuntur.rules import Violation
-from kuntur.wire import MalformedError, Reading, write_frame, write_score
-from server.errors import FrameSizeError, InvalidFieldsError
+from kuntur.wire import Reading, write_frame, write_frames, write_score
+from server.errors import InvalidFieldsError
 from server.journal import ExchangeKind, JournalFailedError
 from server.rpc.edge import Edge
 from server.rpc.intake import Intake, item_statuses
 from server.scoring import ReasonsMode, Scorer
 
-_FIELD_1 = 0x0A  # number 1, of the type that states its length
 _MODES = frozenset(map(int, ReasonsMode))
 
 
@@ -32,32 +31,29 @@ class ScoringEndpoint:
         self._edge.metrics.scored(scores.decision)
         return response
 
-    def score_transactions(self, raws: list[bytes]) -> list[bytes | Exception]:
+    def score_transactions(self, raws: list[bytes]) -> list[bytes | Exception] | None:
         """Answers serialised ScoreTransactionRequests as if they came one after the other.
 
-        Their bytes behind one another are those of a frame, so all are read, counted and inferred at once.
-        Gives what `score_transaction` would give or raise for each.
+        Gives what `score_transaction` would give or raise for each; None, with nothing done, where they are
+        not read together.
         """
-        reading = self._read_together(raws)
-        if reading is None:
-            return [self._outcome(raw) for raw in raws]
+        read = self._intake.read_together(raws, 1)
+        if read is None:
+            return None
+        reading, _ = read
         outcomes: dict[int, bytes | Exception] = {
             place: InvalidFieldsError(found, "transaction.") for place, found in reading.violations.items()
         }
         places = reading.places.tolist()
         try:
+            _check_mode(reading)
             scores = self._scorer.score(reading)
         except Exception as error:
             outcomes |= dict.fromkeys(places, error)
         else:
             for row, place in enumerate(places):
                 response = write_score(reading.ids[place], scores, row)
-                try:
-                    self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raws[place], response)
-                except JournalFailedError as error:
-                    outcomes[place] = error
-                else:
-                    outcomes[place] = response
+                outcomes[place] = self._kept(ExchangeKind.SCORE_TRANSACTION, raws[place], response)
             if places:
                 self._edge.metrics.scored(scores.decision)
         return [outcomes[place] for place in range(len(raws))]
@@ -73,30 +69,32 @@ class ScoringEndpoint:
             self._edge.metrics.scored(scores.decision)
         return response
 
-    def _read_together(self, raws: list[bytes]) -> Reading | None:
-        """Reads requests as one frame; None where they are better read one by one."""
-        if not all(map(_holds_field_1_alone, raws)):
-            return None
-        try:
-            return self._intake.read_frame(b"".join(raws))
-        except (MalformedError, FrameSizeError):
-            return None
+    def score_frames(self, raws: list[bytes]) -> list[bytes | Exception] | None:
+        """Answers serialised ScoreStreamRequests as if they came one after the other.
 
-    def _outcome(self, raw: bytes) -> bytes | Exception:
+        Gives what `score_frame` would give for each, and what all would raise; None, with nothing done, where
+        they are not read together, or one of them holds a transaction that is refused.
+        """
+        read = self._intake.read_together(raws, self._intake.max_items)
+        if read is None or read[0].violations:
+            return None
+        reading, sizes = read
+        _check_mode(reading)
+        scores = self._scorer.score(reading)
+        self._edge.metrics.scored(scores.decision)
+        responses = write_frames(reading.ids, scores, sizes)
+        return [
+            self._kept(ExchangeKind.SCORE_STREAM, raw, response)
+            for raw, response in zip(raws, responses, strict=True)
+        ]
+
+    def _kept(self, kind: ExchangeKind, raw: bytes, response: bytes) -> bytes | Exception:
+        """Gives a response that is on its way into the journal, or why it is not."""
         try:
-            return self.score_transaction(raw)
-        except Exception as error:
+            self._intake.journal.append(kind, raw, response)
+        except JournalFailedError as error:
             return error
-
-
-def _holds_field_1_alone(raw: bytes) -> bool:
-    """Tells whether a message of up to 16 KiB is one field of number 1 from its first byte to its last."""
-    size = len(raw)
-    if size < 3 or raw[0] != _FIELD_1:
-        return False
-    if raw[1] < 0x80:
-        return raw[1] + 2 == size
-    return raw[2] < 0x80 and (raw[1] & 0x7F | raw[2] << 7) + 3 == size
+        return response
 
 
 def _check_mode(reading: Reading) -> None:

@@ -1,32 +1,34 @@
 """Streams whose handler takes a frame to its answer, without a thread for each, without reading far ahead.
 
 As with unary calls (`server.rpc.unary`), a stream is an object whose operations end on gRPC's polling thread.
-While a frame is worked on the next one is read, and no more: beyond that gRPC's flow control holds the
-sender back. While an answer is on its way another may be made, and then nothing more is begun until
-the first has left: so a caller that does not read costs two frames and two answers, whatever it sends.
-Small frames are worked on by the polling thread, larger ones by threads of their own.
+While frames are worked on the next ones are read, up to some bytes, and no more: beyond that gRPC's flow
+control holds the sender back. What has been read by the time there is time for it is worked on together.
+While answers are on their way no more work is begun than for the last of them: so a caller that does not
+read costs what is read ahead twice over and the answers to it, whatever it sends.
 """
 
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
-import structlog
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
 from server.errors import ServerError, ShuttingDownError, StreamExpiredError
 from server.rpc.admission import Frames, Gate
 from server.rpc.errors import CallStatus
 from server.rpc.lifetime import Lifetimes
-from server.rpc.unary import Answer
+from server.rpc.unary import Answer, Answers
 
-_LOG = structlog.get_logger(__name__)
 _NO_FLAGS = 0
 _OK = grpc.StatusCode.OK.value[0]
+# What is read ahead: with that many bytes or frames no more is read.
+AHEAD_BYTES = 1 << 15
+AHEAD_FRAMES = 32
 Ended = tuple[Any, tuple[()]]
 
 
@@ -40,8 +42,10 @@ class StreamMethod:
     lifetimes: Lifetimes
     status_of: Callable[[ServerError], CallStatus]
     """Gives what to end a stream with, and counts it."""
-    begin: Callable[[StreamCall, int], None]
-    """Has `work` called soon for a frame of so many bytes."""
+    begin: Callable[[StreamCall], None]
+    """Has a stream worked for soon."""
+    answers: Answers | None = None
+    """Answers several frames at once, where that is faster."""
     open: set[StreamCall] = field(default_factory=set)
 
 
@@ -50,18 +54,19 @@ class StreamCall:
 
     def __init__(self, method: StreamMethod, event: Any, caller: str) -> None:
         """Takes grpcio's event of a call that arrived."""
-        self._method = method
+        self.method = method
         self._call = event.call
         self._caller = caller
         self._lock = threading.Lock()  # events come on the polling thread, frames may be done by others
         self._due = 0  # batches of operations that have not ended
-        self._frame: bytes | None = None  # read, not begun
-        self._working_on = b""
+        self._frames: deque[bytes] = deque()  # read, not begun
+        self._ahead_bytes = 0  # of these
+        self._reading = False
         self._working = False
-        self._answer: bytes | None = None  # made, not sent
+        self._answers: deque[bytes] = deque()  # made, not sent
         self._sending = False
         self._no_more = False  # the caller has closed its half
-        self._end: CallStatus | None = None  # to end with after the frame that is worked on
+        self._end: CallStatus | None = None  # to end with after what is worked on
         self._metadata_sent = False
         self._over = False
 
@@ -69,31 +74,52 @@ class StreamCall:
         """Begins. For the polling thread, while it holds the server's lock."""
         with self._lock:
             self._start((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._closed)
-            self._read()
-        self._method.open.add(self)
-        self._method.lifetimes.add(self, self._expire)
+            self._read_on()
+        self.method.open.add(self)
+        self.method.lifetimes.add(self, self._expire)
 
     def end(self, error: ServerError) -> None:
-        """Ends the stream after the frame that it is at, or at once when it waits. Any thread."""
+        """Ends the stream after the frames that it is at, or at once when it waits. Any thread."""
         with self._lock:
             if self._end is None and not self._over:
-                self._end = self._method.status_of(error)
+                self._end = self.method.status_of(error)
                 self._advance()
 
-    def work(self) -> None:
-        """Answers the frame that was begun. Any thread."""
-        method = self._method
-        try:
-            answer = method.answer(self._working_on)
-        except Exception:
-            _LOG.exception("a frame failed outside of its handler")
-            answer = method.status_of(ShuttingDownError())
+    @property
+    def size(self) -> int:
+        """Bytes of the frame that is next."""
+        frames = self._frames
+        return len(frames[0]) if frames else 0
+
+    def take(self, room: int) -> list[bytes]:
+        """Gives the frames that are next: one, and as many more as fit into so many bytes. Any thread.
+
+        None of a stream that is over: there is nobody to answer, and nothing has been counted.
+        """
         with self._lock:
-            self._working, self._working_on = False, b""
-            if isinstance(answer, bytes):
-                self._answer = answer
-            elif self._end is None:
-                self._end = answer
+            if self._over:
+                self._working = False
+                self._leave()
+                return []
+            taken = [self._frames.popleft()]
+            room -= len(taken[0])
+            while self._frames and len(self._frames[0]) <= room:
+                taken.append(self._frames.popleft())
+                room -= len(taken[-1])
+            self._ahead_bytes -= sum(map(len, taken))
+            self._read_on()
+        return taken
+
+    def give(self, answers: list[bytes | CallStatus]) -> None:
+        """Sends the answers to what was taken, up to the first that ends the stream. Any thread."""
+        with self._lock:
+            self._working = False
+            for answer in answers:
+                if isinstance(answer, bytes):
+                    self._answers.append(answer)
+                else:
+                    self._end = self._end or answer
+                    break
             if self._over:
                 self._leave()
             else:
@@ -104,26 +130,30 @@ class StreamCall:
 
     def _advance(self) -> None:
         """Does what can be done now. Under the lock."""
-        if self._answer is not None and not self._sending:
-            self._send(self._answer)
-            self._answer = None
-        if not self._working and self._answer is None:
-            if self._method.frames.closed and self._end is None:
-                self._end = self._method.status_of(ShuttingDownError())
+        if self._answers and not self._sending:
+            self._send(self._answers.popleft())
+        if not self._working and not self._answers:
+            if self.method.frames.closed and self._end is None:
+                self._end = self.method.status_of(ShuttingDownError())
             if self._end is not None:
                 if not self._sending:
                     self._finish(self._end)
-            elif self._frame is not None:
-                frame = self._working_on = self._frame
-                self._working, self._frame = True, None
-                if not self._no_more:
-                    self._read()
-                self._method.begin(self, len(frame))
+            elif self._frames:
+                self._working = True
+                self.method.begin(self)
             elif self._no_more and not self._sending:
                 self._finish(None)
 
-    def _read(self) -> None:
-        self._start((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
+    def _read_on(self) -> None:
+        """Reads the next frame unless enough are there. Under the lock."""
+        if (
+            not self._reading
+            and not self._no_more
+            and len(self._frames) < AHEAD_FRAMES
+            and self._ahead_bytes < AHEAD_BYTES
+        ):
+            self._reading = True
+            self._start((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
 
     def _send(self, answer: bytes) -> None:
         self._sending = True
@@ -153,7 +183,7 @@ class StreamCall:
 
     def _leave(self) -> None:
         """Gives the place back; once."""
-        method = self._method
+        method = self.method
         if self in method.open:
             method.open.discard(self)
             method.lifetimes.remove(self)
@@ -163,11 +193,14 @@ class StreamCall:
 
     def _received(self, event: Any) -> Ended:
         with self._lock:
+            self._reading = False
             frame = event.batch_operations[0].message()
             if frame is None:
                 self._no_more = True
-            else:
-                self._frame = frame
+            elif not self._over:
+                self._frames.append(frame)
+                self._ahead_bytes += len(frame)
+                self._read_on()
             return self._one_less()
 
     def _sent(self, _: Any) -> Ended:
@@ -179,9 +212,10 @@ class StreamCall:
         with self._lock:
             if event.batch_operations[0].cancelled() and not self._over:
                 self._over = True
-                self._frame = self._answer = None
+                self._frames.clear()
+                self._answers.clear()
                 if not self._working:
-                    self._leave()  # else when the frame is done
+                    self._leave()  # else when the frames are done
             return self._one_less()
 
     def _ended(self, _: Any) -> Ended:

@@ -30,8 +30,11 @@ _NO_FLAGS = 0
 _OK = grpc.StatusCode.OK.value[0]
 Answer = Callable[[bytes], bytes | CallStatus]
 """Takes a serialised request to a serialised response, or to what to end the call with. Never raises."""
-Answers = Callable[[list[bytes]], list[bytes | CallStatus]]
-"""Takes several requests to what `Answer` would give for each, one after the other. Never raises."""
+Answers = Callable[[list[bytes]], list[bytes | CallStatus] | None]
+"""Takes several requests at once to what `Answer` would give for each, one after the other. Never raises.
+
+Gives None, and has done nothing, where they do not go together.
+"""
 Refusals = Callable[[Gate, ServerError], CallStatus]
 """Gives what to end a call at a gate with, and counts it."""
 _NO_REQUEST = CallStatus(
@@ -47,7 +50,7 @@ class UnaryMethod:
     gate: Gate
     refusals: Refusals
     ready: Callable[[UnaryCall], None]
-    """Takes each call whose request has come, on the polling thread, and has `work` called soon."""
+    """Takes each call whose request has come, on the polling thread, and has it worked for soon."""
     answers: Answers | None = None
     """Answers several at once, where that is faster."""
 
@@ -69,38 +72,27 @@ class UnaryCall:
         """Asks for the request. For the polling thread, while it holds the server's lock."""
         self._call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
 
-    def work(self) -> None:
-        """Answers and gives the place back."""
-        if self._is_late(time.time()):
-            self._finish(self._late())
-        else:
-            self._finish(self.method.answer(self._request))
+    @property
+    def size(self) -> int:
+        """Bytes of the request."""
+        return len(self._request)
 
-    @staticmethod
-    def work_together(answers: Answers, calls: list[UnaryCall]) -> None:
-        """Answers calls of one method, as `work` would one after the other."""
-        now = time.time()
-        late = [call for call in calls if call._is_late(now)]
-        if late:
-            calls = [call for call in calls if not call._is_late(now)]
-            for call in late:
-                call._finish(call._late())
-        for call, answer in zip(calls, answers([call._request for call in calls]), strict=True):
-            call._finish(answer)
+    def take(self, _: int) -> list[bytes]:
+        """Gives the request to be answered; none when the deadline has passed, and the call is over then."""
+        if self._deadline <= time.time():
+            self.give([self.method.refusals(self.method.gate, DeadlinePassedError())])
+            return []
+        return [self._request]
 
-    def _is_late(self, now: float) -> bool:
-        return self._deadline <= now
-
-    def _late(self) -> CallStatus:
-        return self.method.refusals(self.method.gate, DeadlinePassedError())
-
-    def _finish(self, answer: bytes | CallStatus) -> None:
-        try:
-            self._end(answer)
-        except Exception:
-            _LOG.exception("an answer could not be sent")
-        finally:
-            self.method.gate.leave(self._caller)
+    def give(self, answers: list[bytes | CallStatus]) -> None:
+        """Sends the answer to what was taken and gives the place back."""
+        for answer in answers:
+            try:
+                self._end(answer)
+            except Exception:
+                _LOG.exception("an answer could not be sent")
+            finally:
+                self.method.gate.leave(self._caller)
 
     def _received(self, event: Any) -> tuple[None, tuple[()]]:
         request = event.batch_operations[0].message()

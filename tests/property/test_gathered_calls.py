@@ -40,13 +40,27 @@ class Endpoint:
         wait_until(lambda: self.app.slot.live is not None)
         self.endpoint = found[0]
 
-    def one_by_one(self, raws: list[bytes]) -> list[bytes | Exception]:
+    def one_by_one(self, raws: list[bytes], *, frames: bool = False) -> list[bytes | Exception]:
+        answer = self.endpoint.score_frame if frames else self.endpoint.score_transaction
         outcomes: list[bytes | Exception] = []
         for raw in raws:
             try:
-                outcomes.append(self.endpoint.score_transaction(raw))
+                outcomes.append(answer(raw))
             except Exception as error:
                 outcomes.append(error)
+        return outcomes
+
+    def together(self, raws: list[bytes], *, frames: bool = False) -> list[bytes | Exception]:
+        """Gives what all come to at once, or where they do not go together, one after the other."""
+        before = self.app.history.counts()
+        answers = self.endpoint.score_frames if frames else self.endpoint.score_transactions
+        try:
+            outcomes = answers(raws)
+        except Exception as error:
+            outcomes = [error] * len(raws)
+        if outcomes is None:
+            assert self.app.history.counts() == before
+            return self.one_by_one(raws, frames=frames)
         return outcomes
 
 
@@ -61,8 +75,7 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoi
         each.app.stop()
     # What reached the disk is the same as well: the same requests and answers in the same order.
     first, second = (
-        [(e.score_transaction.request, e.score_transaction.response) for e in read_entries(each.journal)]
-        for each in pair
+        [(e.score_transaction, e.score_stream) for e in read_entries(each.journal)] for each in pair
     )
     assert first == second
     assert first
@@ -126,12 +139,59 @@ def test_together_is_one_after_the_other(
             kind = change if not only_good or change in {"violates", "attribute"} else ""
             raws.append(_request(next(_NUMBERS), account, amount, kind))
     together, alone = endpoints
-    found, expected = together.endpoint.score_transactions(raws), alone.one_by_one(raws)
+    found, expected = together.together(raws), alone.one_by_one(raws)
     assert list(map(_told, found)) == list(map(_told, expected))
     assert together.app.history.counts() == alone.app.history.counts()
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 9), st.sampled_from([*[""] * 8, "reasons", "violates", "malformed", "no mode"])
+        ),
+        min_size=1,
+        max_size=6,
+    ),
+    st.booleans(),
+)
+def test_frames_together_are_one_after_the_other(
+    endpoints: tuple[Endpoint, Endpoint], drawn: list[tuple[int, str]], alike: bool
+) -> None:
+    raws = [_frame(size, drawn[0][1] if alike else change) for size, change in drawn]
+    together, alone = endpoints
+    found, expected = together.together(raws, frames=True), alone.one_by_one(raws, frames=True)
+    assert list(map(_told, found)) == list(map(_told, expected))
+    assert together.app.history.counts() == alone.app.history.counts()
+
+
+def test_good_frames_go_together(endpoints: tuple[Endpoint, Endpoint]) -> None:
+    raws = [_frame(size, "reasons") for size in (1, 3, 1)]
+    found = endpoints[0].endpoint.score_frames(raws)
+    assert list(map(_told, found or [])) == list(map(_told, endpoints[1].one_by_one(raws, frames=True)))
+
+
+def _frame(size: int, change: str) -> bytes:
+    """Gives a frame: mostly a good one, else with reasons, a refused transaction, or something wrong."""
+    numbers = [next(_NUMBERS) for _ in range(size)]
+    messages = [
+        transaction(
+            f"t-{number}",
+            account_id="" if change == "violates" and number == numbers[-1] else f"a-{number % 3}",
+            event_time=EVENT_TIME + timedelta(seconds=number),
+        )
+        for number in numbers
+    ]
+    request = scoring_service_pb2.ScoreStreamRequest(transactions=messages)
+    if change == "reasons":
+        request.reasons_mode = score_pb2.REASONS_MODE_ALL
+    if change == "no mode":
+        request.reasons_mode = 99  # type: ignore[assignment]  # whatever a caller sends
+    raw = request.SerializeToString()
+    return raw[:-1] if change == "malformed" else raw
+
+
 def _told(outcome: bytes | Exception) -> Any:
     if isinstance(outcome, bytes):
-        return scoring_service_pb2.ScoreTransactionResponse.FromString(outcome), outcome
+        return outcome
     return type(outcome), str(outcome), getattr(outcome, "violations", None)

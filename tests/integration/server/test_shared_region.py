@@ -75,7 +75,7 @@ def test_a_step_cut_off_at_any_write_leaves_no_trace(region: Region) -> None:
     batch = transactions([1_000], account=999)
     batch.keys[:, KeyColumn.DEVICE] = 77
     out = np.empty((1, len(FEATURE_NAMES)), dtype=np.float32)
-    tables = kernel.both_widths(*region.tables)
+    tables = tuple((words, words.view(np.int32)) for words in region.tables)
     recent.admit(region.recent, region.undo, batch.keys, batch.ints, 0)
     kernel.process_one(batch.keys, batch.ints, batch.floats, 0, tables, region.counters, region.undo, out)
     assert not np.array_equal(region.memory, before)

@@ -1,0 +1,40 @@
+"""Work for calls and streams whose requests have come: what is ready together is answered together."""
+
+from __future__ import annotations
+
+from server.rpc.errors import CallStatus
+from server.rpc.streams import StreamCall
+from server.rpc.unary import Answer, UnaryCall
+
+Call = UnaryCall | StreamCall
+
+
+def work_for(calls: list[Call], room: int) -> None:
+    """Answers calls or streams of one method, as one after the other would be answered.
+
+    room: bytes of frames that are taken from each stream; its first frame is taken in any case.
+    """
+    method = calls[0].method
+    taken = [(call, call.take(room)) for call in calls]
+    requests = [request for _, its in taken for request in its]
+    if method.answers is not None and len(requests) > 1:
+        answers = method.answers(requests)
+        if answers is not None:
+            following = iter(answers)
+            for call, its in taken:
+                if its:
+                    call.give([next(following) for _ in its])
+            return
+    for call, its in taken:
+        if its:
+            call.give(_one_by_one(method.answer, its))
+
+
+def _one_by_one(answer: Answer, requests: list[bytes]) -> list[bytes | CallStatus]:
+    """Answers requests until one of them ends its call."""
+    answers = []
+    for request in requests:
+        answers.append(answer(request))
+        if not isinstance(answers[-1], bytes):
+            break
+    return answers
