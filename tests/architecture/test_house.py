@@ -48,7 +48,9 @@ def test_no_source_file_has_grown_beyond_a_screenful_of_jobs() -> None:
         str(path.relative_to(_ROOT)): lines
         for folder in ("kuntur", "server", "trainer", "clients", "demo", "bench")
         for path in (_ROOT / folder).rglob("*.py")
-        if "_pb2" not in path.name and (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
+        if "_pb2" not in path.name
+        and not path.is_relative_to(_ROOT / "bench" / "work")
+        and (lines := len(path.read_text(encoding="utf-8").splitlines())) > 400
     }
     # The compiled loop is one function in parts, to be read from top to bottom; the catalogue is a table.
     assert set(long) <= {"kuntur/features/kernel.py", "kuntur/features/catalogue.py"}
