@@ -21,19 +21,24 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
+from kuntur.reasons.lanes import LANES, ascend, descend
+
+FloatArray = npt.NDArray[np.float64]
 MAX_FEATURES_ON_PATH = 128
-_POINTS_STEP = 4  # each number of points is compiled by itself: more than needed costs less than that
-_TINY = 1e-300  # instead of 0, where no training row took a branch
 _NOTHING = 1e-9  # log-odds; below, it is rounding
 
 
-def quadrature(features_on_path: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Gives points and weights on 0 to 1, exact where at most so many features lie on a path."""
-    count = _POINTS_STEP * max(1, math.ceil(features_on_path / (2 * _POINTS_STEP)))
+def quadrature(features_on_path: int) -> tuple[FloatArray, FloatArray]:
+    """Gives points and weights on 0 to 1, exact where at most so many features lie on a path.
+
+    float64 [n] each, n a multiple of LANES.
+    """
+    count = LANES * max(1, math.ceil(features_on_path / (2 * LANES)))
     points, weights = np.polynomial.legendre.leggauss(count)
-    return tuple(((points + 1.0) / 2.0).tolist()), tuple((weights / 2.0).tolist())
+    return (points + 1.0) / 2.0, weights / 2.0
 
 
 @njit(cache=True, nogil=True)
@@ -87,8 +92,7 @@ def expected(starts, right, parent, ratio, value):
 
 
 # Lets go of the interpreter's lock: with reasons asked for a whole frame this runs for a second and more.
-# No branch hangs on the row, which a processor would guess wrong every other time; with points as a tuple
-# their number is known to the compiler. Together that took a quarter off the time of a row.
+# No branch hangs on the row, which a processor would guess wrong every other time.
 @njit(cache=True, nogil=True, error_model="numpy")
 def explain(
     rows, starts, right, column, threshold, unset_left, parent, same, share, value, points, weights, out
@@ -102,17 +106,16 @@ def explain(
     widest = 1
     for tree in range(len(starts) - 1):
         widest = max(widest, starts[tree + 1] - starts[tree])
-    reach = np.empty((widest, count), dtype=np.float64)  # the product, from the root to the node
-    below = np.zeros((widest, count), dtype=np.float64)  # the sum over the leaves below the node
-    inverse = np.empty((widest, count), dtype=np.float64)  # of the factor of the feature that led there
-    weight = np.empty((widest, count), dtype=np.float64)  # what the product is multiplied by for it
-    rest = np.empty(count, dtype=np.float64)
-    for k in range(count):
-        rest[k] = 1.0 - points[k]
+    # Of each node, `count` numbers:
+    reach = np.empty(widest * count, dtype=np.float64)  # the product, from the root to the node
+    below = np.zeros(widest * count, dtype=np.float64)  # the sum over the leaves below the node
+    inverse = np.empty(widest * count, dtype=np.float64)  # of the factor of the feature that led there
+    weight = np.empty(widest * count, dtype=np.float64)  # what the product is multiplied by for it
+    rest = 1.0 - points
     on = np.empty(widest, dtype=np.float64)
     left = np.empty(widest, dtype=np.float64)
-    on[0] = 1.0  # the root stands in for the earlier split of a feature that is met the first time
-    reach[0], inverse[0], weight[0] = 1.0, 1.0, 0.0
+    # The root stands in for the earlier split of a feature that is met the first time.
+    on[0], reach[:count], inverse[:count], weight[:count] = 1.0, 1.0, 1.0, 0.0
     for tree in range(len(starts) - 1):  # trees outside, so that one stays in the cache for all rows
         root, size = starts[tree], starts[tree + 1] - starts[tree]
         for row in range(len(rows)):
@@ -124,29 +127,23 @@ def explain(
                     continue
                 p, s = parent[node] - root, max(same[node] - root, 0)
                 o = (left[p] if n == p + 1 else 1.0 - left[p]) * on[s]
-                z = share[node]
                 on[n] = o
-                for k in range(count):
-                    factor = z * rest[k] + o * points[k] + _TINY
-                    one = 1.0 / factor
-                    inverse[n, k] = one
-                    reach[n, k] = reach[p, k] * factor * inverse[s, k]
-                    weight[n, k] = (o - z) * one
+                for k in range(0, count, LANES):
+                    descend(
+                        reach, inverse, weight, rest, points, k,
+                        n * count + k, p * count + k, s * count + k, o, share[node],
+                    )  # fmt: skip
             for n in range(size - 1, 0, -1):
                 node = root + n
                 p, s = parent[node] - root, max(same[node] - root, 0)
-                if right[node] == 0:
-                    leaf = value[node]
-                    for k in range(count):
-                        below[n, k] = reach[n, k] * leaf * weights[k]
+                leaf = value[node] if right[node] == 0 else 0.0
                 given = 0.0
-                for k in range(count):
-                    found = below[n, k]
-                    given += found * (weight[n, k] - weight[s, k])
-                    below[p, k] += found
-                    below[n, k] = 0.0
+                for k in range(0, count, LANES):
+                    given += ascend(
+                        below, reach, weight, weights, k, n * count + k, p * count + k, s * count + k, leaf
+                    )
                 out[row, column[parent[node]]] += given
-            below[0] = 0.0
+            below[:count] = 0.0
 
 
 @njit(cache=True, nogil=True)
