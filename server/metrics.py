@@ -17,6 +17,7 @@ from prometheus_client.registry import Collector
 from kuntur.bundle import RefusalReason
 from server.history_metrics import history_families
 from server.state import HistoryCounts
+from server.tallies import Latencies, TalliedCounter, TalliedHistogram, Tally
 
 DECISIONS = ("unspecified", "approve", "review", "decline")  # by number of the protobuf enum
 METHODS = ("ScoreTransaction", "ScoreStream", "ReportOutcomes", "Backfill")
@@ -28,18 +29,22 @@ class ServerMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
-        scored = Counter(
-            "kuntur_transactions_scored", "Transactions scored", ["decision"], registry=self.registry
+        self._scored = Tally(len(DECISIONS))
+        self.registry.register(
+            TalliedCounter(
+                "kuntur_transactions_scored", "Transactions scored", "decision", DECISIONS, self._scored
+            )
         )
-        self._scored = [scored.labels(decision) for decision in DECISIONS]
-        latency = Histogram(
-            "kuntur_request_seconds",
-            "Time from a request's bytes to its response's; a stream counts each frame",
-            ["method"],
-            buckets=_BUCKETS_S,
-            registry=self.registry,
+        latencies = {method: Latencies(_BUCKETS_S) for method in METHODS}
+        self.registry.register(
+            TalliedHistogram(
+                "kuntur_request_seconds",
+                "Time from a request's bytes to its response's; a stream counts each frame",
+                "method",
+                latencies,
+            )
         )
-        self._latency = {method: latency.labels(method).observe for method in METHODS}
+        self._latency = {method: each.observe for method, each in latencies.items()}
         self._reasoned = Counter(
             "kuntur_transactions_reasoned", "Transactions scored with reasons", registry=self.registry
         )
@@ -75,11 +80,11 @@ class ServerMetrics:
     def scored(self, decisions: npt.NDArray[np.int8]) -> None:
         """Counts scored transactions by decision, int8 [n]."""
         if len(decisions) == 1:
-            self._scored[decisions[0]].inc()
+            self._scored.add(decisions[0])
             return
         for number, count in enumerate(np.bincount(decisions).tolist()):
             if count:
-                self._scored[number].inc(count)
+                self._scored.add(number, count)
 
     def answered(self, method: str, seconds: float) -> None:
         """Counts a request that was answered, and the time it took."""

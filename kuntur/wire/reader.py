@@ -116,6 +116,8 @@ def _attributes_are_good(attributes: dict[str, float]) -> bool:
 
 
 _ANY_NUMBER = 2**31
+_ONLY = np.zeros(1, dtype=np.int64)  # the place of a lone transaction; never written to
+_ONLY.flags.writeable = False
 
 
 class TransactionReader:
@@ -155,7 +157,8 @@ class TransactionReader:
         if attributes is None:
             return None
         batch = TransactionBatch(keys, ints, floats, attributes)
-        return Reading(TransactionIds(raw, spans), batch, np.arange(n), {}, reasons_mode)
+        places = _ONLY if n == 1 else np.arange(n)
+        return Reading(TransactionIds(raw, spans), batch, places, {}, reasons_mode)
 
     def _read_messages(self, raw: bytes, latest_time_us: int, max_transactions: int) -> Reading:
         """Reads any request, through protobuf. Raises MalformedError, OversizedError."""

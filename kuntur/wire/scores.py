@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,12 +33,12 @@ MAX_REASONED_BYTES = 4 << 20  # what a gRPC client takes by default: reasons fil
 _GROWTH = 8  # bytes by which the lengths around reasons may grow
 
 
-@dataclass(frozen=True, slots=True)
-class Scores:
+class Scores(NamedTuple):
     """The answers for the good transactions of a frame.
 
     probability: float32 [n], calibrated; decision: int8 [n], numbers of the protobuf enum Decision;
     model_version: the model that gave all of them; reasons: by row, strongest first, of those that have any.
+    A tuple for the same reason as `kuntur.wire.reading.Reading`.
     """
 
     probability: npt.NDArray[np.float32]

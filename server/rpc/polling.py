@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
+from types import MethodType
 from typing import Any
 
 import structlog
@@ -86,7 +87,10 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods) -> None:
         if event.completion_type != timed_out:
             events += 1
             tag = event.tag
-            if not event.success or not (tag is arrived or (type(tag) is str and tag in registered)):
+            if type(tag) is MethodType:  # of a call or stream here; all that grpcio would do for it
+                over, _ = tag(event)
+                went_on = over is None or _forget(state, over)
+            elif not event.success or not (tag is arrived or (type(tag) is str and tag in registered)):
                 went_on = go_on(state, event)
             elif tag is arrived and (call := take_up(event)) is not None:
                 went_on = _begin(state, event, call)
@@ -98,13 +102,20 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods) -> None:
             empty = False
         else:
             empty = True
-        event = tag = call = None  # a reference to a call that ended would keep the queue spinning
+        event = tag = call = over = None  # a reference to a call that ended would keep the queue spinning
         if ready and (empty or events >= _MOST_EVENTS_BEFORE_WORK):
             try:
                 methods.work()
             except Exception:
                 _LOG.exception("work between the events of gRPC failed outside of its handler")
             events = 0
+
+
+def _forget(state: Any, call: UnaryCall | StreamCall) -> bool:
+    """Takes a call that is over off the list; tells whether to go on polling."""
+    with state.lock:
+        state.rpc_states.remove(call)
+        return not grpcio._stop_serving(state)
 
 
 def _begin(state: Any, event: Any, call: UnaryCall | StreamCall | CallStatus) -> bool:

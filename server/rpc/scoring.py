@@ -24,7 +24,8 @@ class ScoringEndpoint:
     def score_transaction(self, raw: bytes) -> bytes:
         """Answers a serialised ScoreTransactionRequest."""
         reading = self._intake.read_one(raw)
-        _check_mode(reading)
+        if reading.reasons_mode:
+            _check_mode(reading)
         scores = self._scorer.score(reading)
         response = write_score(reading.ids[0], scores)
         self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, response)

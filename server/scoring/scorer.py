@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from kuntur.wire import Reading, Scores
@@ -38,4 +36,4 @@ class Scorer:
         reasons = self._reasons.reasons(
             model, matrix, batch.attributes, scores.decision, reading.reasons_mode
         )
-        return scores if reasons is None else replace(scores, reasons=reasons)
+        return scores if reasons is None else scores._replace(reasons=reasons)
