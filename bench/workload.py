@@ -50,8 +50,11 @@ class Workload:
         return slice(_WARM_ROWS, None)
 
 
-def prepare(directory: Path, transactions: int, accounts: int) -> Workload:
-    """Generates transactions, fits the model and publishes it below `directory`, which is emptied."""
+def prepare(directory: Path, transactions: int, accounts: int, models: int = 1) -> Workload:
+    """Generates transactions, fits the model and publishes it below `directory`, which is emptied.
+
+    models: how many are published, each a little unlike the others; the last is live.
+    """
     shutil.rmtree(directory, ignore_errors=True)
     frame = generate(
         SyntheticConfig(seed=_SEED, transactions=_WARM_ROWS + transactions, accounts=accounts, days=90)
@@ -59,15 +62,25 @@ def prepare(directory: Path, transactions: int, accounts: int) -> Workload:
     batch = to_batch(frame, secret_from_hex(DEFAULT_HASH_KEY))
     features = FeatureEngine().process(batch)
     label = frame["is_fraud"].to_numpy().astype(np.float32)
-    registry, onnx = _publish(directory / "registry", features[:_WARM_ROWS], label[:_WARM_ROWS])
+    for number in range(models):
+        registry, onnx = _publish(
+            directory / "registry", features[:_WARM_ROWS], label[:_WARM_ROWS], 0.1 + number / 1000
+        )
     raw = [message.SerializeToString() for message in messages_from_frame(frame)]
     return Workload(batch, features, raw, registry, onnx)
 
 
-def _publish(registry: Path, features: FeatureMatrix, label: npt.NDArray[np.float32]) -> tuple[Path, bytes]:
+def _publish(
+    registry: Path, features: FeatureMatrix, label: npt.NDArray[np.float32], learning_rate: float
+) -> tuple[Path, bytes]:
     weight, age_days = np.ones(len(label), dtype=np.float32), np.zeros(len(label), dtype=np.float32)
     rows = TrainingRows(features, label, weight, age_days)
-    parameters = {"rounds": _TREES, "max_depth": _DEPTH, "learning_rate": 0.1, "min_child_weight": 0.1}
+    parameters = {
+        "rounds": _TREES,
+        "max_depth": _DEPTH,
+        "learning_rate": learning_rate,
+        "min_child_weight": 0.1,
+    }
     model = FAMILIES["xgboost"].fit(rows, parameters, threads=2, seed=_SEED)
     calibrated = calibration.fit(model.margin(features), label == 1)
     onnx = build_onnx(model, calibrated, features.shape[1])
