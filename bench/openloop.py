@@ -16,7 +16,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -24,10 +24,11 @@ import numpy.typing as npt
 from bench.http2 import Connection
 from bench.load import LoadError
 
-Arrivals = Literal["even", "poisson"]
+Arrivals = Literal["even", "poisson", "closed"]
 _SPIN_S = 150e-6  # a sleeping process wakes up later than asked by about half of this
 _PATIENCE_S = 30.0
 _SEED = 7
+_CLOSED_IN_FLIGHT = 32
 _Times = npt.NDArray[np.float64]
 
 
@@ -68,8 +69,11 @@ class OpenLoad:
 def due_times(rate: float, count: int, arrivals: Arrivals) -> _Times:
     """Gives when each of so many calls is due, in seconds from the start, float64 [count].
 
-    even: one every 1/rate; poisson: at random with that mean, the same each time.
+    even: one every 1/rate; poisson: at random with that mean, the same each time; closed: all at once, of
+    which the sender has only so many in flight.
     """
+    if arrivals == "closed":
+        return np.zeros(count)
     if arrivals == "even":
         return np.arange(count) / rate
     gaps = np.random.default_rng(_SEED).exponential(1 / rate, count)
@@ -86,7 +90,14 @@ def split_bodies(content: bytes) -> list[bytes]:
     return bodies
 
 
-def send_all(address: str, method: str, bodies: list[bytes], due_s: _Times, connections: int) -> OpenLoad:
+def send_all(
+    address: str,
+    method: str,
+    bodies: list[bytes],
+    due_s: _Times,
+    connections: int,
+    most_in_flight: int = 1 << 30,
+) -> OpenLoad:
     """Sends each body when it is due, over so many connections in turn. Raises LoadError."""
     count = len(due_s)
     sent, ended = np.full(count, np.nan), np.full(count, np.nan)
@@ -97,10 +108,10 @@ def send_all(address: str, method: str, bodies: list[bytes], due_s: _Times, conn
     start = clock() + 0.2
     due = due_s + start
     due_list = due.tolist()
-    following, done = 0, 0
+    following, done, ended_last = 0, 0, start
     while done < count:
         now = clock()
-        while following < count and due_list[following] <= now:
+        while following < count and due_list[following] <= now and following - done < most_in_flight:
             place = following % connections
             body = bodies[following]
             if not opened[place].takes(len(body)):
@@ -109,17 +120,19 @@ def send_all(address: str, method: str, bodies: list[bytes], due_s: _Times, conn
             numbers[place][opened[place].send(body)] = following
             following += 1
             now = clock()
-        wait = due_list[following] - now if following < count else 0.01
+        waits = following < count and following - done < most_in_flight
+        wait = due_list[following] - now if waits else 0.01
         ready = select.select(opened, (), (), max(0.0, min(wait - _SPIN_S, 0.05)))[0]
         for connection in ready:
             mine = numbers[opened.index(connection)]
             for stream, good in connection.receive():
                 number = mine.pop(stream)
-                ended[number], ok[number] = clock(), good
+                ended_last = clock()
+                ended[number], ok[number] = ended_last, good
                 done += 1
         for connection in opened:
             connection.flush()
-        if now > due_list[-1] + _PATIENCE_S:
+        if now > max(due_list[-1], ended_last) + _PATIENCE_S:
             raise LoadError(f"{count - done} of {count} calls had no answer after {_PATIENCE_S:.0f} s")
     for connection in opened:
         connection.close()
@@ -163,17 +176,25 @@ def offer(
     return load
 
 
+def maximum(address: str, method: str, bodies: Path, count: int, core: int, connections: int = 4) -> float:
+    """Gives the calls a second with 32 in flight, each with a body of its own. Raises LoadError."""
+    load = offer(
+        address, method, bodies, first=0, rate=count, seconds=1, core=core,
+        connections=connections, arrivals="closed",
+    )  # fmt: skip
+    return len(load.due) / float(load.ended.max())
+
+
 def main() -> None:
     """Sends and writes the times."""
     address, method, path, first, rate, seconds, connections, arrivals, out = sys.argv[1:]
-    due = due_times(
-        float(rate), int(float(rate) * float(seconds)), "even" if arrivals == "even" else "poisson"
-    )
+    due = due_times(float(rate), int(float(rate) * float(seconds)), cast(Arrivals, arrivals))
     bodies = split_bodies(Path(path).read_bytes())[int(first) : int(first) + len(due)]
     if len(bodies) < len(due):
         sys.exit(f"{path} has {len(bodies)} bodies from {first} on, {len(due)} are needed")
     gc.disable()
-    load = send_all(address, method, bodies, due, int(connections))
+    most = _CLOSED_IN_FLIGHT if arrivals == "closed" else 1 << 30
+    load = send_all(address, method, bodies, due, int(connections), most)
     np.savez(out, due=load.due, sent=load.sent, ended=load.ended, ok=load.ok)
 
 

@@ -17,13 +17,13 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
-from bench.load import LoadError, require_h2load
+from bench.load import LoadError
 from bench.load_bodies import fresh, write_singles
 from bench.openloop import OpenLoad
 from bench.phases import Phase, offer_phases
 from bench.processes import rss_bytes
 from bench.programs import LOAD_CORE, UNARY, running
-from bench.rates import maximum
+from bench.rates import MOST_TAKES, most
 from bench.report import Sheet, write
 from bench.workload import prepare
 
@@ -106,18 +106,16 @@ def main(
         port = probe.getsockname()[1]
     settings = {"metrics.port": str(port)} | dict(each.split("=", 1) for each in setting or [])
     try:
-        require_h2load()
         workload = prepare(_WORK / "overload", _PREPARED, 10_000)
         with running(workload, settings=settings) as ran:
-            body = write_singles(_WORK / "overload.one.bin", fresh(workload, 0, 1))
-            sustainable = share * maximum(ran.address, body, 4.0)
+            sustainable = share * most(ran.address, workload, 0, _WORK / "overload.bin")
             phases = [
                 Phase(sustainable, normal_seconds),
                 Phase(times * sustainable, seconds),
                 Phase(sustainable, 1.0),
                 Phase(sustainable, normal_seconds),
             ]
-            messages = fresh(workload, 1, sum(phase.calls for phase in phases))
+            messages = fresh(workload, MOST_TAKES, sum(phase.calls for phase in phases))
             bodies = write_singles(_WORK / "overload.bin", messages)
             del messages
             before = _refused(port)

@@ -14,12 +14,12 @@ from typing import Annotated
 
 import typer
 
-from bench.load import LoadError, require_h2load, run
+from bench.load import LoadError
 from bench.load_bodies import fresh, write_singles
-from bench.openloop import Arrivals, OpenLoad, offer
+from bench.openloop import Arrivals, OpenLoad, maximum, offer
 from bench.programs import LOAD_CORE, UNARY, echo, server
 from bench.report import Sheet, write
-from bench.workload import prepare
+from bench.workload import Workload, prepare
 
 _WORK = Path("bench/work")
 _SHARES = (25, 50, 75, 90)  # percent of the maximum
@@ -30,19 +30,27 @@ _PREPARED = 60_000  # transactions; the load takes them again under new ids
 _Case = tuple[str, str, int]
 
 
-def maximum(address: str, body: Path, seconds: float) -> float:
-    """Gives the calls a second with 32 in flight: the median of three measurements."""
-    log = _WORK / "h2load.log"
-
-    def once(requests: int) -> float:
-        return run(address, UNARY, body, requests=requests, in_flight=32, core=LOAD_CORE, log=log).per_second
-
-    count = max(1_000, int(once(2_000) * seconds / 3))
-    return median(once(count) for _ in range(3))
+_CALLS = 20_000  # that the maximum is measured by
 
 
-def _figures(loads: dict[_Case, list[OpenLoad]], most: float) -> dict[str, float]:
-    figures = {"maximum_per_s": most}
+def most(address: str, workload: Workload, first: int, path: Path) -> float:
+    """Gives the calls a second with 32 in flight, the median of three measurements.
+
+    Each is a transaction of its own, from number `first` on: three times _CALLS of them.
+    """
+    found = []
+    for number in range(3):
+        bodies = write_singles(path, fresh(workload, first + number * _CALLS, _CALLS))
+        found.append(maximum(address, UNARY, bodies, _CALLS, LOAD_CORE, _CONNECTIONS))
+    return median(found)
+
+
+MOST_TAKES = 3 * _CALLS
+"""Transactions that `most` takes."""
+
+
+def _figures(loads: dict[_Case, list[OpenLoad]], maximum_per_s: float) -> dict[str, float]:
+    figures = {"maximum_per_s": maximum_per_s}
     for (name, arrivals, share), rounds in loads.items():
         case = f"{name}_{arrivals}_{share}"
         figures[f"{case}_per_s"] = median(load.per_second for load in rounds)
@@ -88,17 +96,15 @@ def main(
 ) -> None:
     """Measures, shows and writes."""
     try:
-        require_h2load()
         workload = prepare(_WORK / "rates", _PREPARED, accounts)
         loads: dict[_Case, list[OpenLoad]] = {}
         taken = 0
         with echo() as bare, server(workload) as kuntur:
-            body = write_singles(_WORK / "rates.one.bin", fresh(workload, taken, 1))
-            most, taken = maximum(kuntur, body, 2 * seconds), 1
+            found, taken = most(kuntur, workload, 0, _WORK / "rates.bin"), MOST_TAKES
             for _ in range(rounds):
                 for arrivals in _ARRIVALS:
                     for share in _SHARES:
-                        rate = most * share / 100
+                        rate = found * share / 100
                         count = int(rate * seconds) + 1
                         bodies = write_singles(_WORK / "rates.bin", fresh(workload, taken, count))
                         taken += count
@@ -117,7 +123,7 @@ def main(
                             loads.setdefault((name, arrivals, share), []).append(load)
     except LoadError as error:
         sys.exit(f"bench stopped: {error}")
-    figures = _figures(loads, most)
+    figures = _figures(loads, found)
     write("rates", figures, _sheet(figures))
 
 

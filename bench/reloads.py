@@ -16,12 +16,12 @@ from typing import Annotated
 import typer
 from rich.progress import track
 
-from bench.load import LoadError, require_h2load
+from bench.load import LoadError
 from bench.load_bodies import fresh, write_singles
 from bench.openloop import OpenLoad, offer
 from bench.processes import rss_bytes
 from bench.programs import LOAD_CORE, UNARY, Running, running
-from bench.rates import maximum
+from bench.rates import MOST_TAKES, most
 from bench.report import Sheet, median_ratio, write
 from bench.workload import prepare
 from clients import Client
@@ -111,14 +111,14 @@ def main(
     loads: dict[str, list[OpenLoad]] = {"calm": [], "reloads": []}
     swapped, memory = 0, list[int]()
     try:
-        require_h2load()
         workload = prepare(_WORK / "reloads", _PREPARED, 10_000, models=2)
         with running(workload, settings={"models.poll_interval_s": "0.1"}) as ran:
-            one = write_singles(_WORK / "reloads.one.bin", fresh(workload, 0, 1))
-            rate = share * maximum(ran.address, one, 4.0)
+            rate = share * most(ran.address, workload, 0, _WORK / "reloads.bin")
             count = int(rate * seconds) + 1
             for number in range(2 * rounds):
-                path = write_singles(_WORK / "reloads.bin", fresh(workload, 1 + number * count, count))
+                path = write_singles(
+                    _WORK / "reloads.bin", fresh(workload, MOST_TAKES + number * count, count)
+                )
                 case = "reloads" if number % 2 else "calm"
                 if case == "reloads":
                     with Swapping(ran, workload.registry) as swapping:

@@ -21,3 +21,14 @@ def prefer_finishing() -> None:
     if hasattr(os, "SCHED_BATCH"):
         with contextlib.suppress(OSError):
             os.sched_setscheduler(0, os.SCHED_BATCH, os.sched_param(0))
+
+
+def give_way() -> None:
+    """Asks for SCHED_IDLE for the calling thread, which then runs only while nobody else wants its core.
+
+    Whoever wakes up pushes it aside at once, whatever its own policy. Does nothing where the system has or
+    allows no such policy.
+    """
+    if hasattr(os, "SCHED_IDLE"):
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -18,6 +18,7 @@ from kuntur.bundle import BundleRefusedError, RefusalReason, Registry
 from server.metrics import ServerMetrics
 from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
+from server.scheduling import give_way
 
 _LOG = structlog.get_logger(__name__)
 
@@ -107,6 +108,7 @@ class ModelWatcher:
             self._swap(model, fingerprint)
 
     def _watch(self) -> None:
+        give_way()
         failed = ""
         while not self._stopping.is_set():
             try:
