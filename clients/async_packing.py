@@ -13,6 +13,7 @@ from clients.async_client import AsyncClient
 from clients.async_frames import AsyncFrameStream
 from clients.errors import KunturError, cancelled
 from clients.frames import FrameAnswer
+from clients.packing import AT_ONCE_FRAMES
 from clients.scores import ItemError, ReasonsMode, Score, result_from_proto
 from kuntur.api.v1 import transaction_pb2
 from kuntur.transaction import Transaction
@@ -29,9 +30,11 @@ class _Submission:
 class AsyncPackingScorer:
     """Scores transactions submitted by any task of one event loop over one stream, in frames.
 
-    A frame goes when it holds `max_frame_transactions`, or when its oldest transaction has waited
-    `max_delay_seconds`. At most `max_in_flight_frames` are on their way; beyond that, and a frame
-    being gathered, `submit` waits. When the stream breaks, what was on its way fails with a typed
+    The size of frames follows the rate. While fewer than two frames are unanswered, what there is goes at
+    once: a lone transaction waits for nothing. While two are, transactions gather, and go when an answer
+    comes, when they are `max_frame_transactions`, or when the oldest has waited `max_delay_seconds`: so no
+    more delay than that is added, unless `max_in_flight_frames` are on their way. Beyond that, and a
+    frame being gathered, `submit` waits. When the stream breaks, what was on its way fails with a typed
     error, and the next transaction opens a new one. Make it inside a running event loop.
     """
 
@@ -58,6 +61,7 @@ class AsyncPackingScorer:
         self._gathered: deque[_Submission] = deque()
         self._hurried_count = 0  # of the gathered, those that a flush will not let wait
         self._unsettled: set[asyncio.Future[Score]] = set()
+        self._unanswered = 0  # frames
         self._closing = False
         self._abandoned = False
         self._stream: AsyncFrameStream | None = None
@@ -129,7 +133,8 @@ class AsyncPackingScorer:
             except Exception as error:  # whatever it is, no future may be lost
                 _fail(frame, error)
             else:
-                answer.add_done_callback(partial(_settle, frame))
+                self._unanswered += 1
+                answer.add_done_callback(partial(self._settle, frame))
 
     async def _next_frame(self) -> list[_Submission] | None:
         """Waits until a frame is due and cuts it; None when closed and nothing is left."""
@@ -138,7 +143,8 @@ class AsyncPackingScorer:
             if self._gathered:
                 due_in = self._gathered[0].submitted_at + self._max_delay_seconds - self._loop.time()
                 full = len(self._gathered) >= self._max_frame_transactions
-                if full or self._closing or self._hurried_count or due_in <= 0:
+                calm = self._unanswered < AT_ONCE_FRAMES
+                if full or calm or self._closing or self._hurried_count or due_in <= 0:
                     count = min(len(self._gathered), self._max_frame_transactions)
                     cut = [self._gathered.popleft() for _ in range(count)]
                     self._hurried_count = max(0, self._hurried_count - count)
@@ -153,6 +159,11 @@ class AsyncPackingScorer:
                 await asyncio.wait_for(self._work.wait(), due_in)
             except TimeoutError:
                 continue
+
+    def _settle(self, frame: list[_Submission], answered: asyncio.Future[FrameAnswer]) -> None:
+        self._unanswered -= 1
+        self._work.set()
+        _settle(frame, answered)
 
     async def _send(self, frame: list[_Submission]) -> asyncio.Future[FrameAnswer]:
         messages = [each.message for each in frame]

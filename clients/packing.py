@@ -23,6 +23,9 @@ from kuntur.api.v1 import transaction_pb2
 from kuntur.transaction import Transaction
 from kuntur.values import to_proto
 
+AT_ONCE_FRAMES = 2
+"""While fewer frames are unanswered nothing waits to be gathered: one is worked on, one is read meanwhile."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Submission:
@@ -34,9 +37,11 @@ class _Submission:
 class PackingScorer:
     """Scores transactions submitted from any thread over one stream, in frames.
 
-    A frame goes when it holds `max_frame_transactions`, or when its oldest transaction has waited
-    `max_delay_seconds`. At most `max_in_flight_frames` are on their way; beyond that, and a frame
-    being gathered, `submit` blocks. When the stream breaks, what was on its way fails with a typed
+    The size of frames follows the rate. While fewer than two frames are unanswered, what there is goes at
+    once: a lone transaction waits for nothing. While two are, transactions gather, and go when an answer
+    comes, when they are `max_frame_transactions`, or when the oldest has waited `max_delay_seconds`: so no
+    more delay than that is added, unless `max_in_flight_frames` are on their way. Beyond that, and a
+    frame being gathered, `submit` blocks. When the stream breaks, what was on its way fails with a typed
     error, since only the caller knows whether to ask again, and the next transaction opens a new one.
 
     Callbacks of the futures run on the thread that reads answers: they may submit, and must not wait.
@@ -160,7 +165,8 @@ class PackingScorer:
                     continue
                 due_in = self._gathered[0].submitted_at + self._max_delay_seconds - time.monotonic()
                 full = len(self._gathered) >= self._max_frame_transactions
-                if not (full or self._closing or self._hurried_count) and due_in > 0:
+                calm = len(self._unsettled) < AT_ONCE_FRAMES
+                if not (full or calm or self._closing or self._hurried_count) and due_in > 0:
                     self._work.wait(due_in)
                     continue
                 count = min(len(self._gathered), self._max_frame_transactions)
@@ -215,8 +221,7 @@ class PackingScorer:
             self._fail(number, frame, error)
         finally:
             self._telling.now = False
-            with self._lock:
-                self._unsettled.pop(number, None)
+            self._settled(number)
 
     def _fail(self, number: int, frame: list[_Submission], error: BaseException) -> None:
         self._telling.now = True
@@ -226,8 +231,13 @@ class PackingScorer:
                     submission.future.set_exception(error)
         finally:
             self._telling.now = False
-            with self._lock:
-                self._unsettled.pop(number, None)
+            self._settled(number)
+
+    def _settled(self, number: int) -> None:
+        with self._lock:
+            self._unsettled.pop(number, None)
+            if self._gathered and len(self._unsettled) < AT_ONCE_FRAMES:
+                self._work.notify()
 
     def _refuse_in_callback(self, verb: str) -> None:
         if getattr(self._telling, "now", False):

@@ -17,6 +17,7 @@ from clients import (
     NoLiveModel,
     Outcome,
     OutcomeLabel,
+    Score,
     ShuttingDown,
     TransactionNotFound,
 )
@@ -192,27 +193,68 @@ def test_a_task_that_is_cancelled_stays_cancelled_though_the_client_closes(
     run(config, story)
 
 
-def test_packing_is_by_size_and_by_time(server: FakeServer, config: ClientConfig) -> None:
+async def occupy(server: FakeServer, scorer: AsyncPackingScorer) -> list[asyncio.Future[Score]]:
+    """Has two frames of one transaction each unanswered, so that what comes next is gathered."""
+    server.behaviour.answering.clear()
+    futures = []
+    for number in range(2):
+        futures.append(await scorer.submit(transactions(1, 900 + number)[0]))
+        while scorer._unanswered < len(futures):
+            await asyncio.sleep(0.005)
+    return futures
+
+
+def test_a_lone_transaction_waits_for_nothing(server: FakeServer, config: ClientConfig) -> None:
+    async def story(client: AsyncClient) -> None:
+        async with AsyncPackingScorer(client, max_delay_seconds=LONG) as scorer:
+            for each in transactions(3):
+                assert (await scorer.score(each)).transaction_id == each.transaction_id
+
+    run(config, story)
+    assert [len(each.transaction_ids) for each in server.arrivals("ScoreStream")] == [1, 1, 1]
+
+
+def test_packing_is_by_size_and_by_time_while_two_frames_are_unanswered(
+    server: FakeServer, config: ClientConfig
+) -> None:
     async def story(client: AsyncClient) -> None:
         async with AsyncPackingScorer(client, max_frame_transactions=4, max_delay_seconds=0.05) as scorer:
-            scores = await asyncio.gather(*(scorer.score(each) for each in transactions(10)))
+            await occupy(server, scorer)
+            futures = [await scorer.submit(each) for each in transactions(10)]
+            while scorer._unanswered < 5:
+                await asyncio.sleep(0.005)
+            server.behaviour.answering.set()
+            scores = [await each for each in futures]
         assert [each.transaction_id for each in scores] == [f"t-{index}" for index in range(10)]
 
     run(config, story)
-    assert [len(each.transaction_ids) for each in server.arrivals("ScoreStream")] == [4, 4, 2]
+    assert [len(each.transaction_ids) for each in server.arrivals("ScoreStream")] == [1, 1, 4, 4, 2]
+
+
+def test_an_answer_has_what_was_gathered_go(server: FakeServer, config: ClientConfig) -> None:
+    async def story(client: AsyncClient) -> None:
+        async with AsyncPackingScorer(client, max_delay_seconds=LONG) as scorer:
+            await occupy(server, scorer)
+            futures = [await scorer.submit(each) for each in transactions(5)]
+            await asyncio.sleep(0.05)
+            assert scorer._unanswered == 2
+            server.behaviour.answering.set()
+            assert [(await each).transaction_id for each in futures] == [f"t-{index}" for index in range(5)]
+
+    run(config, story)
+    assert [len(each.transaction_ids) for each in server.arrivals("ScoreStream")] == [1, 1, 5]
 
 
 def test_submit_waits_while_too_much_is_on_its_way(server: FakeServer, config: ClientConfig) -> None:
-    server.behaviour.answering.clear()
-
     async def story(client: AsyncClient) -> None:
         scorer = AsyncPackingScorer(
             client, max_frame_transactions=2, max_delay_seconds=LONG, max_in_flight_frames=2
         )
+        await occupy(server, scorer)
         tasks = [asyncio.create_task(scorer.submit(each)) for each in transactions(30)]
         await asyncio.sleep(0.2)
         # Two frames in flight, one that waits for its turn, one being gathered.
-        assert sum(each.done() for each in tasks) == 8
+        assert sum(each.done() for each in tasks) == 4
         server.behaviour.answering.set()
         scores = [await (await each) for each in tasks]
         assert [each.transaction_id for each in scores] == [f"t-{index}" for index in range(30)]

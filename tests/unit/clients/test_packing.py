@@ -26,20 +26,58 @@ def eventually(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def occupy(server: FakeServer, scorer: PackingScorer) -> list[Future[Score]]:
+    """Has two frames of one transaction each unanswered, so that what comes next is gathered."""
+    server.behaviour.answering.clear()
+    futures = []
+    for number in range(2):
+        futures.append(scorer.submit(transactions(1, 900 + number)[0]))
+        eventually(lambda: len(scorer._unsettled) == len(futures))
+    return futures
+
+
+def test_a_lone_transaction_waits_for_nothing(server: FakeServer, client: Client) -> None:
+    with PackingScorer(client, max_frame_transactions=1000, max_delay_seconds=LONG) as scorer:
+        for number in range(3):
+            (transaction,) = transactions(1, number)
+            assert scorer.submit(transaction).result(10).transaction_id == f"t-{number}"
+        assert frame_sizes(server) == [1, 1, 1]
+
+
+def test_what_comes_while_two_frames_are_unanswered_goes_together_with_the_next_answer(
+    server: FakeServer, client: Client
+) -> None:
+    with PackingScorer(client, max_frame_transactions=1000, max_delay_seconds=LONG) as scorer:
+        first = occupy(server, scorer)
+        futures = [scorer.submit(each) for each in transactions(5)]
+        time.sleep(0.05)
+        assert len(scorer._unsettled) == 2
+        server.behaviour.answering.set()
+        assert [each.result(10).transaction_id for each in futures] == [f"t-{index}" for index in range(5)]
+        assert all(each.result(10) for each in first)
+        assert frame_sizes(server) == [1, 1, 5]
+
+
 def test_a_full_frame_goes_at_once(server: FakeServer, client: Client) -> None:
     with PackingScorer(client, max_frame_transactions=4, max_delay_seconds=LONG) as scorer:
+        occupy(server, scorer)
         futures = [scorer.submit(each) for each in transactions(8)]
+        eventually(lambda: len(scorer._unsettled) == 4)
+        server.behaviour.answering.set()
         assert [each.result(10).transaction_id for each in futures] == [f"t-{index}" for index in range(8)]
-        assert frame_sizes(server) == [4, 4]
+        assert frame_sizes(server) == [1, 1, 4, 4]
 
 
 def test_a_frame_goes_when_its_oldest_has_waited_long_enough(server: FakeServer, client: Client) -> None:
     with PackingScorer(client, max_frame_transactions=1000, max_delay_seconds=0.05) as scorer:
+        occupy(server, scorer)
         started_at = time.monotonic()
         futures = [scorer.submit(each) for each in transactions(3)]
-        futures[0].result(10)
+        eventually(lambda: len(scorer._unsettled) == 3)
         assert time.monotonic() - started_at >= 0.05
-        assert frame_sizes(server) == [3]
+        server.behaviour.answering.set()
+        assert all(each.result(10) for each in futures)
+        assert frame_sizes(server) == [1, 1, 3]
 
 
 def test_each_future_gets_its_own_answer_whoever_submits(server: FakeServer, client: Client) -> None:
@@ -77,12 +115,13 @@ def test_submit_blocks_while_too_much_is_on_its_way(server: FakeServer, client: 
         for transaction in transactions(30):
             submitted.append(scorer.submit(transaction))
 
+    occupy(server, scorer)
     submitter = threading.Thread(target=submit_all)
     submitter.start()
     # Two frames in flight, one that waits for its turn, one being gathered.
-    eventually(lambda: len(submitted) == 8)
+    eventually(lambda: len(submitted) == 4)
     time.sleep(0.1)
-    assert len(submitted) == 8
+    assert len(submitted) == 4
     server.behaviour.answering.set()
     submitter.join(10)
     assert [each.result(10).transaction_id for each in submitted] == [f"t-{index}" for index in range(30)]
