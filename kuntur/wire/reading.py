@@ -58,6 +58,11 @@ class TransactionIds(Sequence[str]):
         start, length = self.spans[index].tolist()
         return self.raw[start : start + length].decode()
 
+    def encoded(self, place: int) -> bytes:
+        """Gives an id as it came, UTF-8."""
+        start, length = self.spans[place].tolist()
+        return self.raw[start : start + length]
+
     def __eq__(self, other: object) -> bool:
         return list(self) == list(other) if isinstance(other, Sequence) else NotImplemented
 

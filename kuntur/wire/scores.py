@@ -27,6 +27,7 @@ _FEATURE, _DESCRIPTION = 0x0A, 0x22  # of Reason
 _RESULT, _SCORE = 0x0A, 0x0A  # of ScoreStreamResponse; of ScoreResult and ScoreTransactionResponse
 _DOUBLE = struct.Struct("<d")
 _ZERO = bytes(8)
+_BYTES = [bytes((value,)) for value in range(0x80)]
 _FEW = 4  # scores; below, a compiled call costs more than it saves
 _MAX_OVERHEAD = 64  # bytes of a result besides its id and version
 MAX_REASONED_BYTES = 4 << 20  # what a gRPC client takes by default: reasons fill no frame beyond it
@@ -59,7 +60,7 @@ def _varint(value: int) -> bytes:
 
 def _field(tag: int, content: bytes) -> bytes:
     length = len(content)
-    return (bytes((tag, length)) if length < 0x80 else bytes((tag,)) + _varint(length)) + content
+    return _BYTES[tag] + (_BYTES[length] if length < 0x80 else _varint(length)) + content
 
 
 def _reason(reason: Reason) -> bytes:
@@ -76,15 +77,15 @@ def _reason(reason: Reason) -> bytes:
 
 
 def _score(
-    transaction_id: str, probability: float, decision: int, version: bytes, reasons: bytes = b""
+    transaction_id: bytes, probability: float, decision: int, version: bytes, reasons: bytes = b""
 ) -> bytes:
     """Gives field 1 with a Score, the same in ScoreTransactionResponse and in ScoreResult."""
-    content = _field(_ID, transaction_id.encode()) if transaction_id else b""
+    content = _field(_ID, transaction_id) if transaction_id else b""
     double = _DOUBLE.pack(probability)
     if double != _ZERO:  # by its bits: -0.0 is written
         content += b"\x11" + double
     if decision:
-        content += b"\x18" + _varint(decision)
+        content += b"\x18" + (_BYTES[decision] if 0 < decision < 0x80 else _varint(decision))
     return _field(_SCORE, content + reasons + version)
 
 
@@ -93,8 +94,9 @@ def _version(model_version: str) -> bytes:
     return _field(_VERSION, model_version.encode()) if model_version else b""
 
 
-def write_score(transaction_id: str, scores: Scores, row: int = 0) -> bytes:
-    """Gives a serialised ScoreTransactionResponse with one score of `scores`."""
+def write_score(ids: Sequence[str], place: int, scores: Scores, row: int = 0) -> bytes:
+    """Gives a serialised ScoreTransactionResponse with one score of `scores`, for the id at a place."""
+    transaction_id = TransactionIds.of(ids).encoded(place)
     version = _version(scores.model_version)
     reasons = b"" if scores.reasons is None else b"".join(map(_reason, scores.reasons.get(row, ())))
     return _score(transaction_id, float(scores.probability[row]), int(scores.decision[row]), version, reasons)
@@ -165,8 +167,9 @@ def _write_results(data, spans, places, probability, decision, version, out, end
 
 def _few_results(ids: Sequence[str], places: list[int], scores: Scores, version: bytes) -> list[bytes]:
     probabilities, decisions = scores.probability.tolist(), scores.decision.tolist()
+    known = TransactionIds.of(ids)
     return [
-        _field(_RESULT, _score(ids[place], probability, decision, version))
+        _field(_RESULT, _score(known.encoded(place), probability, decision, version))
         for place, probability, decision in zip(places, probabilities, decisions, strict=True)
     ]
 
@@ -187,7 +190,7 @@ def _add_reasons(
 ) -> None:
     """Writes the results of scores with reasons anew; room: bytes that all reasons together may take."""
     reasons, version = scores.reasons or {}, _version(scores.model_version)
-    share = room // max(len(reasons), 1) - _GROWTH
+    known, share = TransactionIds.of(ids), room // max(len(reasons), 1) - _GROWTH
     for row, causes in reasons.items():
         content = b""
         for cause in map(_reason, causes):
@@ -196,7 +199,7 @@ def _add_reasons(
             content += cause
         if content:
             probability, decision = float(scores.probability[row]), int(scores.decision[row])
-            score = _score(ids[places[row]], probability, decision, version, content)
+            score = _score(known.encoded(places[row]), probability, decision, version, content)
             written[row] = _field(_RESULT, score)
 
 

@@ -27,7 +27,7 @@ class ScoringEndpoint:
         if reading.reasons_mode:
             _check_mode(reading)
         scores = self._scorer.score(reading)
-        response = write_score(reading.ids[0], scores)
+        response = write_score(reading.ids, 0, scores)
         self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, response)
         self._edge.metrics.scored(scores.decision)
         return response
@@ -53,7 +53,7 @@ class ScoringEndpoint:
             outcomes |= dict.fromkeys(places, error)
         else:
             for row, place in enumerate(places):
-                response = write_score(reading.ids[place], scores, row)
+                response = write_score(reading.ids, place, scores, row)
                 outcomes[place] = self._kept(ExchangeKind.SCORE_TRANSACTION, raws[place], response)
             if places:
                 self._edge.metrics.scored(scores.decision)

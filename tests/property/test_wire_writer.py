@@ -102,7 +102,7 @@ def test_a_lone_score_is_written_as_protobuf_writes_it(
         reasons=_messages(reasons or ()),
     )
     expected = scoring_service_pb2.ScoreTransactionResponse(score=score).SerializeToString()
-    assert write_score(transaction_id, scores) == expected
+    assert write_score([transaction_id], 0, scores) == expected
 
 
 @pytest.mark.parametrize("size", [1, 500, 4096])
