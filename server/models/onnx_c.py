@@ -189,7 +189,8 @@ class CInference:
         rows = len(features)
         if features.shape != (rows, self._width) or rows == 0:
             raise ValueError(f"features are {features.shape}, not [n, {self._width}]")
-        features = np.ascontiguousarray(features, dtype=np.float32)
+        if not (features.flags.c_contiguous and features.dtype == np.float32):
+            features = np.ascontiguousarray(features, dtype=np.float32)
         probability = np.empty(rows, dtype=np.float32)
         if rows <= self._limit:
             self._api.check(_run_few(self._calls, features, self._given, self._found, probability))
