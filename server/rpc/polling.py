@@ -30,7 +30,7 @@ from server.rpc.unary import UnaryCall, refusal_operations
 _LOG = structlog.get_logger(__name__)
 _WAIT_S = 1.0
 _AT_ONCE = 0.0  # a time long past
-_MOST_EVENTS_BEFORE_WORK = 64
+_MOST_EVENTS_BEFORE_WORK = 512
 Admit = Callable[[str, Any], CallStatus | None]
 """Takes a method's full name, with slashes, and grpcio's event; gives what to end the call with, if anything.
 
