@@ -8,6 +8,7 @@ from pathlib import Path
 from bench.workload import Workload, grpc_frames
 from kuntur.api.v1 import transaction_pb2
 
+_APART_US = 50_000_000
 Change = Callable[[transaction_pb2.Transaction, int], None]
 
 
@@ -15,7 +16,7 @@ def fresh(workload: Workload, first: int, count: int, change: Change | None = No
     """Gives `count` transactions that no one has sent yet, as messages.
 
     first: how many were taken before; they are the workload's own, again and again, each under a new id and
-    100 ms of event time behind the one before. change: what is to be different, given the number of each.
+    50 s of event time behind the one before, which is how densely the workload itself lies. change: what is to be different, given the number of each.
     """
     rows = workload.raw[workload.load]
     start = transaction_pb2.Transaction.FromString(rows[-1]).event_time.ToMicroseconds()
@@ -23,7 +24,7 @@ def fresh(workload: Workload, first: int, count: int, change: Change | None = No
     for number in range(first, first + count):
         message = transaction_pb2.Transaction.FromString(rows[number % len(rows)])
         message.transaction_id = f"load-{number}"
-        message.event_time.FromMicroseconds(start + 100_000 * (number + 1))
+        message.event_time.FromMicroseconds(start + _APART_US * (number + 1))
         if change is not None:
             change(message, number)
         messages.append(message.SerializeToString())
