@@ -8,15 +8,16 @@ from pathlib import Path
 from bench.workload import Workload, grpc_frames
 from kuntur.api.v1 import transaction_pb2
 
-_APART_US = 50_000_000
 Change = Callable[[transaction_pb2.Transaction, int], None]
+_APART_US = 50_000_000
 
 
 def fresh(workload: Workload, first: int, count: int, change: Change | None = None) -> list[bytes]:
     """Gives `count` transactions that no one has sent yet, as messages.
 
     first: how many were taken before; they are the workload's own, again and again, each under a new id and
-    50 s of event time behind the one before, which is how densely the workload itself lies. change: what is to be different, given the number of each.
+    50 s of event time behind the one before, which is how densely the workload itself lies. change: what is
+    to be different, given the number of each.
     """
     rows = workload.raw[workload.load]
     start = transaction_pb2.Transaction.FromString(rows[-1]).event_time.ToMicroseconds()
