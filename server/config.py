@@ -244,6 +244,9 @@ def load_settings(
         raise ConfigError("\n".join(unknown))
 
     class Loaded(ServerSettings):
+        # It has no field of its own, and CPython 3.11 fails now and then when two threads parse sources.
+        model_config = SettingsConfigDict(use_attribute_docstrings=False)
+
         @classmethod
         def settings_customise_sources(
             cls,
