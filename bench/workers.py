@@ -1,4 +1,4 @@
-"""`python -m bench.workers`: what a second worker brings, on a machine whose two cores the load must share.
+"""`python -m bench.workers`: one worker on one core and two on two, which the load must share.
 
 Two views, both reported:
 
@@ -143,7 +143,7 @@ def _sheet(figures: dict[str, float]) -> Sheet:
         )
         ratio, capacity = figures[f"stream_{frame}_ratio"], figures[f"stream_{frame}_capacity_ratio"]
         rows.append((f"{_STREAMS} streams, frames of {frame}", *rates, f"{ratio:.2f}", f"{capacity:.2f}"))
-    return Sheet("One worker and two, on both cores beside the load", headings, rows)
+    return Sheet("One worker on one core, and two on two beside the load", headings, rows)
 
 
 def main(
@@ -159,7 +159,7 @@ def main(
         workload = prepare(_WORK / "workers", _PREPARED, 10_000)
         one, two = ({"workers": str(workers)} for workers in _WORKERS)
         with (
-            running(workload, cores=_CORES, settings=one) as first,
+            running(workload, cores=(SERVER_CORE,), settings=one) as first,
             running(workload, cores=_CORES, settings=two) as second,
         ):
             taken = 0
