@@ -23,14 +23,23 @@ class Gate:
     """
 
     def __init__(
-        self, resource: str, limit: int, *, at_overload: int | None = None, per_caller: int | None = None
+        self,
+        resource: str,
+        limit: int,
+        *,
+        at_overload: int | None = None,
+        per_caller: int | None = None,
+        refusals_per_s: float = 2000.0,
     ) -> None:
-        """Takes the limits; at_overload: the one while many are refused; per_caller: that of one caller."""
+        """Takes the limits; at_overload: the one while many are refused; per_caller: that of one caller.
+
+        refusals_per_s: how many calls are wanted beyond the limit, only to be refused.
+        """
         self.resource = resource
         self.limit = limit
         self.closed = False
         self.callers = None if per_caller is None or per_caller >= limit else Callers(per_caller)
-        self._bound = Bound(limit, limit if at_overload is None else at_overload)
+        self._bound = Bound(limit, limit if at_overload is None else at_overload, refusals_per_s)
         # Places as tokens: a deque's own operations need no lock around them, and this runs for each call.
         self._free = deque([None] * limit)
 
@@ -38,6 +47,12 @@ class Gate:
     def inside(self) -> int:
         """How many are in."""
         return self.limit - len(self._free)
+
+    @property
+    def wanted(self) -> int:
+        """How many may come just now: to be let in, or to be refused."""
+        refusals = self._bound.refusals  # which moves the bound
+        return max(0, self._bound.now - self.limit + len(self._free)) + refusals
 
     def close(self) -> None:
         """Lets nobody in any more; whoever is in stays."""
@@ -55,8 +70,8 @@ class Gate:
             bound.refused()
             return OverloadedError(self.resource, bound.now)
         if self.callers is not None and not self.callers.enter(caller):
+            bound.refused()
             return OverloadedError(self.resource, self.callers.limit, "caller")
-        bound.admitted()
         free.pop()
         return None
 
@@ -116,8 +131,14 @@ class Admission:
             limits.max_unary_in_flight,
             at_overload=limits.unary_at_overload,
             per_caller=limits.max_unary_per_caller,
+            refusals_per_s=limits.refusals_per_s,
         )
-        self.streams = Gate("streams", limits.max_streams, per_caller=limits.max_streams_per_caller)
+        self.streams = Gate(
+            "streams",
+            limits.max_streams,
+            per_caller=limits.max_streams_per_caller,
+            refusals_per_s=limits.refusals_per_s,
+        )
         self.control = Gate("control calls", _CONTROL_WAITING)
         self.frames = Frames()
 

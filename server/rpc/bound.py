@@ -1,8 +1,11 @@
-"""How many calls are let in at a time: many in calm, few while more comes than can be done.
+"""How many calls are let in at a time, and how many may be refused with a reason.
 
 Calls in flight share one interpreter, so each of them makes all others wait. In calm a large bound lets
-bursts through; once it is reached and calls are refused, whoever is let in would wait for all the others
-for as long as the overload lasts. So the bound falls, and rises again as refusals end.
+bursts through; at overload whoever is let in would wait for all the others for as long as it lasts.
+
+To refuse a call with a reason costs as much as to answer one together with others. A server that did so
+with whatever comes would soon do nothing else, so only so many are refused a second; who comes beyond that
+waits in gRPC's own queue, which is short and ends what is too much for half the cost, without a reason.
 """
 
 from __future__ import annotations
@@ -10,46 +13,44 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-_WINDOW_S = 0.1
-_REFUSED_SHARE = 1 / 3  # refusing costs too: with less, what an overload left over would keep the bound low
+REFUSALS_AT_ONCE = 64
+_CALM_AFTER_S = 0.1
 
 
 class Bound:
-    """A bound of places that follows the share of refusals. For one thread.
+    """A bound of places that falls when nearly all is refused that may be. For one thread.
 
-    It is looked at every 100 ms: with more than a third of the calls refused it falls to its value for
-    overload at once, otherwise it doubles until it is what it is in calm.
+    64 may be refused at once, and after that so many a second. With less than half of the 64 left the bound
+    falls to its value for overload. It doubles after each 100 ms in which there was more left, until it is
+    what it is in calm.
     """
 
-    def __init__(self, calm: int, overload: int, clock: Callable[[], float] = time.monotonic) -> None:
-        """Takes the bound in calm and that at overload; equal: it never changes."""
+    def __init__(
+        self, calm: int, overload: int, per_s: float, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Takes the bound in calm and that at overload, equal: it never changes; and refusals a second."""
         self.now = calm
         self._calm = calm
         self._overload = min(calm, overload)
+        self._per_s = per_s
         self._clock = clock
-        self._began = clock()
-        self._admitted = self._refused = 0
+        self._left = float(REFUSALS_AT_ONCE)
+        self._looked = self._short = clock()
 
-    def admitted(self) -> None:
-        """Counts a call that was let in."""
-        self._admitted += 1
-        if self.now < self._calm:
-            self._look()
+    @property
+    def refusals(self) -> int:
+        """How many more may be refused just now."""
+        now = self._clock()
+        self._left = min(self._left + (now - self._looked) * self._per_s, REFUSALS_AT_ONCE)
+        self._looked = now
+        while self.now < self._calm and now - self._short >= _CALM_AFTER_S:
+            self.now = min(self._calm, self.now * 2)
+            self._short += _CALM_AFTER_S
+        return int(self._left)
 
     def refused(self) -> None:
-        """Counts a call that was refused because of the bound."""
-        self._refused += 1
-        self._look()
-
-    def _look(self) -> None:
-        windows = int((self._clock() - self._began) / _WINDOW_S)
-        if not windows:
-            return
-        many = self._refused > _REFUSED_SHARE * (self._admitted + self._refused)
-        if many and windows == 1:
+        """Counts a call that was refused."""
+        self._left = max(0.0, self.refusals - 1.0)
+        if self._left < REFUSALS_AT_ONCE / 2:
             self.now = self._overload
-        elif self.now < self._calm:
-            # Nobody came for longer than a window: as many windows without refusals have gone by.
-            self.now = min(self._calm, self.now << min(windows, 16))
-        self._began = self._clock()
-        self._admitted = self._refused = 0
+            self._short = self._looked

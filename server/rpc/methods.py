@@ -17,12 +17,15 @@ from server.rpc.work import Call, work_for
 
 _SHORT_BYTES = 6144  # about forty transactions, which take less than half a millisecond
 _LONGEST_FRAME_BYTES = 1 << 17  # about a thousand, which take some milliseconds
+TakeUp = Callable[[Any], Call | CallStatus]
+"""Lets in a call that arrived, by grpcio's event, or gives what to end it with."""
 
 
 class ByteMethods:
     """Methods of a server that are taken up without grpcio's help; complete before calls come.
 
-    ready: calls that wait for the polling thread to work for them.
+    ready: calls that wait for the polling thread to work for them; hot: the methods that gRPC is asked for
+    only while there is room, by full name.
     """
 
     def __init__(
@@ -38,10 +41,11 @@ class ByteMethods:
         waits: whether work may have to wait just now for something that is not this process's processor.
         """
         self.ready: deque[Call] = deque()
+        self.hot: dict[str, tuple[Gate, TakeUp]] = {}
         self._edge, self._caller, self._waits = edge, caller, waits
         self._unary = edge.admission.unary
         self._calls, self._frames = calls, frames
-        self._methods: dict[bytes, Callable[[Any], Call | CallStatus]] = {}
+        self._methods: dict[bytes, TakeUp] = {}
         self._streams: list[StreamMethod] = []
 
     def add_unary(self, name: str, answer: Answer, *, short: bool, answers: Answers | None = None) -> None:
@@ -58,7 +62,11 @@ class ByteMethods:
                 put(lambda: work_for([call], 0))
 
         method = UnaryMethod(answer, gate, self._edge.refusal, begin, answers)
-        self._add(name, gate, lambda event, caller: UnaryCall(method, event, caller))
+        take_up = self._take_up(gate, lambda event, caller: UnaryCall(method, event, caller))
+        if short:
+            self.hot[name] = (gate, take_up)
+        else:
+            self._methods[name.encode()] = take_up
 
     def add_stream(self, name: str, answer: Answer, answers: Answers | None = None) -> None:
         """Adds a method of streams by its full name, with slashes.
@@ -82,7 +90,8 @@ class ByteMethods:
             answer, gate, edge.admission.frames, edge.lifetimes, edge.status, begin, answers
         )
         self._streams.append(method)
-        self._add(name, gate, lambda event, caller: StreamCall(method, event, caller))
+        take_up = self._take_up(gate, lambda event, caller: StreamCall(method, event, caller))
+        self.hot[name] = (gate, take_up)
 
     def take_up(self, event: Any) -> Call | CallStatus | None:
         """Lets in a call that arrived or gives what to end it with; None for methods that are not here."""
@@ -106,7 +115,7 @@ class ByteMethods:
             for stream in list(method.open):
                 stream.end(ShuttingDownError())
 
-    def _add(self, name: str, gate: Gate, make: Callable[[Any, str], Call]) -> None:
+    def _take_up(self, gate: Gate, make: Callable[[Any, str], Call]) -> TakeUp:
         refusals, name_of = self._edge.refusal, self._caller
 
         def take_up(event: Any) -> Call | CallStatus:
@@ -114,4 +123,4 @@ class ByteMethods:
             refusal = gate.enter(caller)
             return make(event, caller) if refusal is None else refusals(gate, refusal)
 
-        self._methods[name.encode()] = take_up
+        return take_up

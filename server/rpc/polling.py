@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor
 from types import MethodType
@@ -22,20 +23,35 @@ import structlog
 from grpc import _server as grpcio
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
+from server.rpc.asking import Asking, begin
 from server.rpc.errors import CallStatus
 from server.rpc.methods import ByteMethods
 from server.rpc.streams import StreamCall
-from server.rpc.unary import UnaryCall, refusal_operations
+from server.rpc.unary import UnaryCall
 
 _LOG = structlog.get_logger(__name__)
 _WAIT_S = 1.0
+_SHORT_WAIT_S = 0.02
 _AT_ONCE = 0.0  # a time long past
-_MOST_EVENTS_BEFORE_WORK = 512
+_MOST_EVENTS_BEFORE_WORK = 256
+_MOST_AT_ONCE = 64  # of a method of grpcio's that come faster than they are looked at
 Admit = Callable[[str, Any], CallStatus | None]
 """Takes a method's full name, with slashes, and grpcio's event; gives what to end the call with, if anything.
 
 A call that is let in goes to the pool before the next one is asked about.
 """
+
+
+class _Owed(Counter[Any]):
+    """The calls that gRPC was asked for, by tag: grpcio has a set here, since it asks for one at a time."""
+
+    def add(self, tag: Any) -> None:
+        self[tag] += 1
+
+    def remove(self, tag: Any) -> None:
+        self[tag] -= 1
+        if not self[tag]:
+            del self[tag]
 
 
 class AdmittingServer(grpcio._Server):  # the class has no public name
@@ -59,6 +75,7 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
             xds=False,
         )
         self._loop = (admit, methods)
+        self._state.due = _Owed()  # type: ignore[assignment]  # as much of a set as grpcio uses
 
     def start(self) -> None:
         """Begins to serve. Raises ValueError when that was done before."""
@@ -66,28 +83,39 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
         with state.lock:
             if state.stage is not grpcio._ServerStage.STOPPED:
                 raise ValueError("the server has been started")
+            admit, methods = self._loop
+            asking = [Asking(state, name, gate, take_up) for name, (gate, take_up) in methods.hot.items()]
             state.server.start()
             state.stage = grpcio._ServerStage.STARTED
-            for method in state.registered_method_handlers:
-                grpcio._request_registered_call(state, method)
-            grpcio._request_call(state)
-        threading.Thread(target=_serve, args=(state, *self._loop), name="polling", daemon=True).start()
+            for _ in range(_MOST_AT_ONCE):
+                for method in state.registered_method_handlers:
+                    grpcio._request_registered_call(state, method)
+                grpcio._request_call(state)
+        serve = threading.Thread(
+            target=_serve, args=(state, admit, methods, asking), name="polling", daemon=True
+        )
+        serve.start()
 
 
-def _serve(state: Any, admit: Admit, methods: ByteMethods) -> None:
+def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking]) -> None:
     """Does what grpcio's function of this name does, asks about each call first, and works for `methods`."""
     poll, go_on, now = state.completion_queue.poll, grpcio._process_event_and_continue, time.time
     arrived, registered = grpcio._REQUEST_CALL_TAG, state.registered_method_handlers
-    timed_out, take_up, ready = cygrpc.CompletionType.queue_timeout, methods.take_up, methods.ready
-    events = 0  # since the last work
+    timed_out = cygrpc.CompletionType.queue_timeout
+    take_up, ready = methods.take_up, methods.ready
+    events, wait_s = 0, _WAIT_S  # events since the last work
+    for hot in asking:
+        hot.ask()
     while True:
-        event = poll(_AT_ONCE if ready else now() + _WAIT_S)
+        event = poll(_AT_ONCE if ready else now() + wait_s)
         if state.server_deallocated:
             grpcio._begin_shutdown_once(state)
-        if event.completion_type != timed_out:
+        empty = event.completion_type == timed_out
+        over = None
+        if not empty:
             events += 1
             tag = event.tag
-            if type(tag) is MethodType:  # of a call or stream here; all that grpcio would do for it
+            if type(tag) is MethodType:  # of what is not grpcio's: all that it would do
                 over, _ = tag(event)
                 went_on = over is None or _forget(state, over)
             elif not event.success or not (tag is arrived or (type(tag) is str and tag in registered)):
@@ -99,19 +127,21 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods) -> None:
                 went_on = go_on(state, event) if refusal is None else _begin(state, event, refusal)
             if not went_on:
                 return
-            empty = False
-        else:
-            empty = True
-        event = tag = call = over = None  # a reference to a call that ended would keep the queue spinning
-        if ready and (empty or events >= _MOST_EVENTS_BEFORE_WORK):
+        worked = bool(ready) and (empty or events >= _MOST_EVENTS_BEFORE_WORK)
+        if worked:
             try:
                 methods.work()
             except Exception:
                 _LOG.exception("work between the events of gRPC failed outside of its handler")
             events = 0
+        if worked or empty or (over is not None and not ready):  # there may be room
+            for hot in asking:
+                hot.ask()
+            wait_s = _SHORT_WAIT_S if any(hot.closed for hot in asking) else _WAIT_S
+        event = tag = call = over = None  # a reference to a call that ended would keep the queue spinning
 
 
-def _forget(state: Any, call: UnaryCall | StreamCall) -> bool:
+def _forget(state: Any, call: UnaryCall | StreamCall | Asking) -> bool:
     """Takes a call that is over off the list; tells whether to go on polling."""
     with state.lock:
         state.rpc_states.remove(call)
@@ -119,16 +149,10 @@ def _forget(state: Any, call: UnaryCall | StreamCall) -> bool:
 
 
 def _begin(state: Any, event: Any, call: UnaryCall | StreamCall | CallStatus) -> bool:
-    """Begins a call, or ends a call with a status in one step; tells whether to go on polling."""
+    """Has a call begin, or ends it, and asks for the next of its kind; tells whether to go on polling."""
     with state.lock:
         state.due.remove(event.tag)
-        if not isinstance(call, CallStatus):
-            state.rpc_states.add(call)
-            call.receive()
-        else:
-            token = object()
-            state.rpc_states.add(token)
-            event.call.start_server_batch(refusal_operations(call), lambda _: (token, ()))
+        begin(state, event.call, call)
         if state.stage is grpcio._ServerStage.STARTED:
             if event.tag in state.registered_method_handlers:
                 grpcio._request_registered_call(state, event.tag)

@@ -33,7 +33,7 @@ from server.rpc.scoring import ScoringEndpoint
 
 _MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
 _SETTLE_S = 0.5
-_MIN_PENDING = 128  # calls that wait for the polling thread, which refuses one in about 50 µs
+_MOST_WAITING = 16  # calls of one method that gRPC was not asked for; at random up to twice as many
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +82,6 @@ class RpcServer:
         self._methods = ByteMethods(
             edge, self._threads.caller, self._threads.lane(edge.admission.unary), self._threads.frames, waits
         )
-        pending = max(_MIN_PENDING, edge.admission.unary.limit)  # a burst that would be let in is not cut off
         self._server = AdmittingServer(
             self._threads,
             self._threads.admit,
@@ -96,8 +95,8 @@ class RpcServer:
                 ("grpc.keepalive_timeout_ms", round(keepalive_s * 1000 / 3)),
                 ("grpc.http2.ping_timeout_ms", round(keepalive_s * 1000 / 3)),
                 # What is beyond even refusing: gRPC ends it by itself, at random between the two.
-                ("grpc.server.max_pending_requests", pending),
-                ("grpc.server.max_pending_requests_hard_limit", 2 * pending),
+                ("grpc.server.max_pending_requests", _MOST_WAITING),
+                ("grpc.server.max_pending_requests_hard_limit", 2 * _MOST_WAITING),
                 # A second server on the port is a mistake, unless it is a second worker.
                 ("grpc.so_reuseport", int(reuse_port)),
             ),
