@@ -29,6 +29,7 @@ _SPIN_S = 150e-6  # a sleeping process wakes up later than asked by about half o
 _PATIENCE_S = 30.0
 _SEED = 7
 _CLOSED_IN_FLIGHT = 32
+_STRETCH_S = 0.1
 _Times = npt.NDArray[np.float64]
 
 
@@ -59,6 +60,23 @@ class OpenLoad:
     def per_second(self) -> float:
         """Calls that succeeded, a second."""
         return float(np.count_nonzero(self.ok) / (self.ended.max() - self.due[0]))
+
+    def typical_ms(self, q: float) -> float:
+        """The median over stretches of 0.1 s of their percentile, in milliseconds; NaN when there is none.
+
+        What stops the machine now and then, and is not of the server, is left out by it.
+        """
+        stretch = (self.due / _STRETCH_S).astype(np.intp)[self.ok]
+        latencies = self.latencies_s
+        found = (
+            [
+                np.percentile(latencies[stretch == number], q) * 1e3
+                for number in range(int(stretch.max()))  # the last is cut off
+            ]
+            if len(latencies)
+            else []
+        )
+        return float(np.median(found)) if found else float("nan")
 
     def percentile_ms(self, q: float) -> float:
         """A percentile of the latencies, in milliseconds; NaN when none succeeded."""

@@ -112,3 +112,18 @@ def test_a_server_that_is_not_there_is_told():
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     with pytest.raises(OSError, match="refused"):
         send_all(address, _METHOD, [], due_times(1.0, 0, "even"), 1)
+
+
+def test_what_is_typical_leaves_out_a_pause_that_comes_now_and_then():
+    due = np.arange(10_001) / 1000.0
+    latencies = np.tile(np.linspace(0.001, 0.002, 100), 101)[: len(due)]
+    latencies[4_000:4_150] = 0.5
+    load = OpenLoad(due, due, due + latencies, np.ones(len(due), bool))
+    assert load.percentile_ms(99) == pytest.approx(500)
+    assert load.typical_ms(99) == pytest.approx(1.99, abs=0.01)
+    assert load.typical_ms(50) == pytest.approx(1.5, abs=0.01)
+
+
+def test_nothing_is_typical_where_nothing_succeeded():
+    due = np.arange(300) / 1000.0
+    assert np.isnan(OpenLoad(due, due, due, np.zeros(len(due), bool)).typical_ms(99))
