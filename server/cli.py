@@ -65,11 +65,12 @@ def serve(
 
     Example: kuntur-server serve --registry registry --listen 0.0.0.0:50051 --journal journal
     """
-    from server.scheduling import cores, prefer_finishing
+    from server.scheduling import cores, hand_over_soon, prefer_finishing
     from server.signals import hold_stop_signals
 
     hold_stop_signals()  # these two before any thread is started, and importing NumPy starts one
     prefer_finishing()
+    hand_over_soon()
     settings = _settings(config, listen, registry, journal, workers, metrics_port)
     from server.logs import configure_logs
 
@@ -95,11 +96,12 @@ def serve(
 @app.command(hidden=True)
 def worker() -> None:
     """Serves as one of several processes; only `serve` starts it."""
-    from server.scheduling import prefer_finishing
+    from server.scheduling import hand_over_soon, prefer_finishing
     from server.signals import hold_stop_signals
 
     hold_stop_signals()
     prefer_finishing()
+    hand_over_soon()
     from server.worker import serve_worker
 
     with _failures_told():

@@ -165,6 +165,34 @@ def test_control_calls_are_answered_while_every_place_is_taken(
         assert {call.result().score.transaction_id for call in held} == {"t-0", "t-1"}
 
 
+def test_a_flood_is_answered_in_part_refused_in_part_and_over_at_once(
+    registry: Path, passing: threading.Event
+) -> None:
+    limits = {"max_unary_in_flight": 4, "refusals_per_s": 10}
+    with running_server(registry, limits=limits) as server:
+        server.wait_until_live("m-1")
+        score = server.stubs.scoring.ScoreTransaction
+        passing.clear()
+        flood = [score.future(unary(transaction(f"t-{number}"))) for number in range(1000)]
+        refused = {"resource": "calls", "reason": "OVERLOADED"}
+        wait_until(lambda: occurred(server, "kuntur_calls_refused_total", **refused) >= 64)
+        # 4 are in, 64 were refused with a reason, and a few wait in gRPC: it has ended all others.
+        wait_until(lambda: sum(call.done() for call in flood) >= 1000 - 4 - 32)
+        assert server.stubs.health_of() == "SERVING"
+        assert server.stubs.models.GetLiveModel(model_service_pb2.GetLiveModelRequest())
+        passing.set()
+        wait_until(lambda: all(call.done() for call in flood))
+        answered = [call for call in flood if call.code() is grpc.StatusCode.OK]
+        failures = [failure(call) for call in flood if call not in answered]
+        assert len(answered) >= 4
+        assert {found.code for found in failures} == {grpc.StatusCode.RESOURCE_EXHAUSTED.value[0]}
+        told = [found for found in failures if found.reason]
+        assert {(found.reason, found.retried) for found in told} == {("OVERLOADED", True)}
+        assert 64 <= len(told) < len(failures)
+        assert server.app.history.counts().recent_transactions == len(answered)
+        assert score(unary(transaction("after"))).score.transaction_id == "after"
+
+
 def test_watchers_of_health_hold_no_thread(registry: Path) -> None:
     with running_server(registry, limits={"control_threads": 2}) as server:
         server.wait_until_live("m-1")
