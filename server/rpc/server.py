@@ -33,7 +33,7 @@ from server.rpc.scoring import ScoringEndpoint
 
 _MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
 _SETTLE_S = 0.5
-_MOST_WAITING = 16  # calls of one method that gRPC was not asked for; at random up to twice as many
+_MOST_WAITING = 4  # calls of one method that gRPC was not asked for; at random up to twice as many
 
 
 @dataclass(frozen=True, slots=True)
