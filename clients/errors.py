@@ -136,7 +136,8 @@ class DeadlineExceeded(KunturError):
 
 
 class Cancelled(KunturError):
-    """The call was ended from this side before its answer came."""
+    """The call was ended before its answer came: from this side, or by a server that so much came to at once
+    that gRPC ended calls unread. Nothing of such a call was counted; it may be sent again after a while."""
 
 
 class AccessDenied(KunturError):

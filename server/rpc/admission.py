@@ -29,7 +29,7 @@ class Gate:
         *,
         at_overload: int | None = None,
         per_caller: int | None = None,
-        refusals_per_s: float = 2000.0,
+        refusals_per_s: float = 4000.0,
     ) -> None:
         """Takes the limits; at_overload: the one while many are refused; per_caller: that of one caller.
 

@@ -5,7 +5,7 @@ bursts through; at overload whoever is let in would wait for all the others for 
 
 To refuse a call with a reason costs as much as to answer one together with others. A server that did so
 with whatever comes would soon do nothing else, so only so many are refused a second; who comes beyond that
-waits in gRPC's own queue, which is short and ends what is too much for half the cost, without a reason.
+waits in gRPC's own queue, which is short and ends what is too much for half the cost, as CANCELLED.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ def _memory(server: ServerProcess) -> int:
 
 def _version(stubs: Stubs) -> str:
     answer = stubs.scoring.ScoreTransaction(unary(transaction("of-which-model")))
-    return str(answer.model_version)
+    return str(answer.score.model_version)
 
 
 def test_three_hundred_models_leave_memory_where_it_was(tmp_path: Path) -> None:
