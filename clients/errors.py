@@ -136,8 +136,7 @@ class DeadlineExceeded(KunturError):
 
 
 class Cancelled(KunturError):
-    """The call was ended before its answer came: from this side, or by a server that so much came to at once
-    that gRPC ended calls unread. Nothing of such a call was counted; it may be sent again after a while."""
+    """The call was ended before its answer came: from this side, or by an overloaded server's gRPC, unread."""
 
 
 class AccessDenied(KunturError):
