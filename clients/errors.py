@@ -136,7 +136,7 @@ class DeadlineExceeded(KunturError):
 
 
 class Cancelled(KunturError):
-    """The call was ended before its answer came: from this side, or by an overloaded server's gRPC, unread."""
+    """The call was ended before its answer came: by this side, or by an overloaded server's gRPC, unread."""
 
 
 class AccessDenied(KunturError):
