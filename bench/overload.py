@@ -123,6 +123,7 @@ def main(
             bodies = write_singles(_WORK / "overload.bin", messages)
             del messages
             before = _counted(port, "kuntur_calls_refused")
+            errors = -_counted(port, "kuntur_errors", but="OVERLOADED")
             memory: list[int] = []
             with offer_phases(
                 ran.address, UNARY, bodies, phases, core=LOAD_CORE, connections=_CONNECTIONS
@@ -131,7 +132,7 @@ def main(
                     memory.append(rss_bytes(ran.pid))
                 loads = offered.result()
             counted = _counted(port, "kuntur_calls_refused") - before
-            errors = _counted(port, "kuntur_errors", but="OVERLOADED")
+            errors += _counted(port, "kuntur_errors", but="OVERLOADED")
     except LoadError as error:
         sys.exit(f"bench stopped: {error}")
     figures = _figures(loads, phases)
