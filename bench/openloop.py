@@ -66,17 +66,11 @@ class OpenLoad:
 
         What stops the machine now and then, and is not of the server, is left out by it.
         """
-        stretch = (self.due / _STRETCH_S).astype(np.intp)[self.ok]
-        latencies = self.latencies_s
-        found = (
-            [
-                np.percentile(latencies[stretch == number], q) * 1e3
-                for number in range(int(stretch.max()))  # the last is cut off
-            ]
-            if len(latencies)
-            else []
-        )
-        return float(np.median(found)) if found else float("nan")
+        stretch = (self.due[self.ok] / _STRETCH_S).astype(np.intp)  # ascending, as calls are due
+        stretches = np.split(self.latencies_s, np.flatnonzero(np.diff(stretch)) + 1)[
+            :-1
+        ]  # the last is cut off
+        return float(np.median([np.percentile(one, q) * 1e3 for one in stretches])) if stretches else np.nan
 
     def percentile_ms(self, q: float) -> float:
         """A percentile of the latencies, in milliseconds; NaN when none succeeded."""

@@ -34,12 +34,15 @@ _PREPARED = 60_000
 _NAMES = ("before", "overload", "first second after", "after")
 
 
-def _counted(port: int, name: str, *, but: str = "\n") -> float:
-    """Gives what one of the server's counters has come to, all labels together but those with some text."""
+def _counted(port: int) -> npt.NDArray[np.float64]:
+    """Gives what the server has counted: calls refused for load, and calls that ended with another error."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         lines = answer.read().decode().splitlines()
-    mine = (line for line in lines if line.startswith(f"{name}_total") and but not in line)
-    return sum(float(line.split()[-1]) for line in mine)
+    refused = [
+        line for line in lines if line.startswith("kuntur_calls_refused_total{") and "OVERLOADED" in line
+    ]
+    others = [line for line in lines if line.startswith("kuntur_errors_total{") and "OVERLOADED" not in line]
+    return np.array([sum(float(line.split()[-1]) for line in mine) for mine in (refused, others)])
 
 
 def _ms(seconds: npt.NDArray[np.float64], q: float) -> float:
@@ -122,8 +125,7 @@ def main(
             messages = fresh(workload, MOST_TAKES, sum(phase.calls for phase in phases))
             bodies = write_singles(_WORK / "overload.bin", messages)
             del messages
-            before = _counted(port, "kuntur_calls_refused")
-            errors = -_counted(port, "kuntur_errors", but="OVERLOADED")
+            before = _counted(port)
             memory: list[int] = []
             with offer_phases(
                 ran.address, UNARY, bodies, phases, core=LOAD_CORE, connections=_CONNECTIONS
@@ -131,8 +133,7 @@ def main(
                 while offered.going_on(1.0):
                     memory.append(rss_bytes(ran.pid))
                 loads = offered.result()
-            counted = _counted(port, "kuntur_calls_refused") - before
-            errors += _counted(port, "kuntur_errors", but="OVERLOADED")
+            counted, errors = _counted(port) - before
     except LoadError as error:
         sys.exit(f"bench stopped: {error}")
     figures = _figures(loads, phases)

@@ -87,19 +87,19 @@ def _sheet(figures: dict[str, float]) -> Sheet:
         )
 
     for arrivals in _ARRIVALS:
+        way = "evenly" if arrivals == "even" else "at random"
         for share in _SHARES:
             ours, bare = f"kuntur_{arrivals}_{share}", f"echo_{arrivals}_{share}"
             rate = figures["maximum_per_s"] * share / 100
             rows.append(
                 (
-                    f"{share} %, {rate:,.0f}/s, {'evenly' if arrivals == 'even' else 'at random'}",
+                    f"{share} %, {rate:,.0f}/s, {way}",
                     *latencies(ours),
                     f"{figures[f'{bare}_p50_ms']:.2f} / {figures[f'{bare}_p99_ms']:.2f}",
                     f"{figures[f'{ours}_refused']:.0f}",
                 )
             )
         rate = figures["echo_maximum_per_s"] / 2
-        way = "evenly" if arrivals == "even" else "at random"
         case = f"{_OWN}_{arrivals}_50"
         rows.append((f"the echo, half of its own maximum, {rate:,.0f}/s, {way}", *latencies(case), "", ""))
     title = f"Single calls at fixed rates; the most with 32 in flight is {figures['maximum_per_s']:,.0f}/s"

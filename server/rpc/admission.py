@@ -29,11 +29,12 @@ class Gate:
         *,
         at_overload: int | None = None,
         per_caller: int | None = None,
-        refusals_per_s: float = 4000.0,
+        refusals_per_s: float = 0.0,
     ) -> None:
         """Takes the limits; at_overload: the one while many are refused; per_caller: that of one caller.
 
-        refusals_per_s: how many calls are wanted beyond the limit, only to be refused.
+        refusals_per_s: how many calls are wanted beyond the limit, only to be refused; for gates whose calls
+        are asked for by `wanted`.
         """
         self.resource = resource
         self.limit = limit
