@@ -67,9 +67,8 @@ class OpenLoad:
         What stops the machine now and then, and is not of the server, is left out by it.
         """
         stretch = (self.due[self.ok] / _STRETCH_S).astype(np.intp)  # ascending, as calls are due
-        stretches = np.split(self.latencies_s, np.flatnonzero(np.diff(stretch)) + 1)[
-            :-1
-        ]  # the last is cut off
+        starts = np.flatnonzero(np.diff(stretch)) + 1
+        stretches = np.split(self.latencies_s, starts)[:-1]  # the last is cut off
         return float(np.median([np.percentile(one, q) * 1e3 for one in stretches])) if stretches else np.nan
 
     def percentile_ms(self, q: float) -> float:
