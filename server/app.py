@@ -45,7 +45,7 @@ class ServerApp:
     def __init__(
         self, settings: ServerSettings, *, history: OpenHistory | None = None, reuse_port: bool = False
     ) -> None:
-        """Builds everything and binds the port; nothing runs yet.
+        """Builds everything, loads the live model and binds the port; nothing runs yet.
 
         history: that of the settings, unless given, and closed with the server; reuse_port: whether other
         processes of this server listen on the port.
@@ -73,6 +73,9 @@ class ServerApp:
             undone.callback(self._close_history)
             self.journal = _open_journal(settings, self._health.going_down)
             undone.callback(self.journal.close)
+            # What takes its time comes before the port: callers go to it from then on, away from others.
+            compile_hot_path(self._reader)
+            self._watcher.look()
             self._server = self._build_server(registry, reuse_port=reuse_port)
             undone.pop_all()
         self.metrics.watch(
@@ -92,7 +95,7 @@ class ServerApp:
         return self._server.port
 
     def start(self) -> None:
-        """Begins to serve: NOT_SERVING at first, and as soon as a model is live, SERVING.
+        """Begins to serve: SERVING with a live model; without one NOT_SERVING until there is one.
 
         Raises OSError when the port of the metrics cannot be had; the server is stopped then.
         """
@@ -103,7 +106,6 @@ class ServerApp:
             raise
 
     def _start(self) -> None:
-        compile_hot_path(self._reader)
         metrics = self.settings.metrics
         if metrics.port:
             _, self._close_metrics = self.metrics.serve(metrics.host, metrics.port)

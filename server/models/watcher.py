@@ -62,6 +62,7 @@ class ModelWatcher:
         self._refusals: dict[str, Refusal] = {}
         self._loaded: Fingerprint = ()
         self._retired: LiveModel | None = None
+        self._failed = ""
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="model-watcher", daemon=True)
 
@@ -79,6 +80,16 @@ class ModelWatcher:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+
+    def look(self) -> None:
+        """Polls and logs what that raises, once: an unreadable registry today may be readable tomorrow."""
+        try:
+            self.poll()
+            self._failed = ""
+        except Exception as error:
+            if repr(error) != self._failed:
+                _LOG.exception("registry cannot be read", registry=str(self._registry.path))
+            self._failed = repr(error)
 
     def poll(self) -> None:
         """Looks once and does what there is to do. Not safe for threads beside a started watcher."""
@@ -109,15 +120,8 @@ class ModelWatcher:
 
     def _watch(self) -> None:
         give_way()
-        failed = ""
         while not self._stopping.is_set():
-            try:
-                self.poll()
-                failed = ""
-            except Exception as error:  # an unreadable registry today may be readable tomorrow
-                if repr(error) != failed:
-                    _LOG.exception("registry cannot be read", registry=str(self._registry.path))
-                failed = repr(error)
+            self.look()
             self._stopping.wait(self._poll_interval_s)
 
     def _swap(self, model: LiveModel, fingerprint: Fingerprint) -> None:

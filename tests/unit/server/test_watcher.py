@@ -17,6 +17,7 @@ from server.errors import ModelNotFoundError, NoLiveModelError
 from server.metrics import ServerMetrics
 from server.models import LiveModel, LiveSlot, ModelListing, ModelState, ModelWatcher
 from tests.support.bundles import FEATURES, onnx_model, publish, publish_constant
+from tests.support.serving import wait_until
 
 
 class Watched:
@@ -340,15 +341,15 @@ def test_a_registry_that_names_a_path_is_refused(watched: Watched) -> None:
 
 def test_a_watcher_outlives_an_unreadable_registry(watched: Watched) -> None:
     (watched.path / "LIVE").write_bytes(b"\xff\xfe")
-    watched.watcher.start()
-    publish(watched.path, "m-1")
     watcher = ModelWatcher(
         Registry(watched.path), watched.slot, watched.metrics, poll_interval_s=0.01, on_live=lambda _: None
     )
-    watched.watcher.stop()
+    watcher.look()
     watcher.start()
+    assert watched.live is None
+    publish(watched.path, "m-1")
+    wait_until(lambda: watched.live == "m-1")
     watcher.stop()
-    assert watched.live == "m-1"
 
 
 def test_the_listing_is_newest_first_and_gives_unreadable_bundles_without_fields(watched: Watched) -> None:
