@@ -52,50 +52,57 @@ class _Lanes:
 
 
 @intrinsic
-def descend(typing_context, reach, inverse, weight, rest, points, k, n, p, s, o, z):  # noqa: ARG001 - numba's
-    """Writes what the way to a node has at four points, from k on.
+def descend(
+    typing_context, reach, inverse, weight, rest, points, k, n, l, r, s, o_l, o_r, z_l, z_r  # noqa: ARG001, E741 - numba's
+):
+    """Writes what the ways to the branches l and r of a node have at four points, from k on.
 
-    factor = z rest[k] + o points[k]; inverse[n] = 1 / factor; reach[n] = reach[p] factor inverse[s];
-    weight[n] = (o - z) inverse[n].
-    """
-
-    def generate(context, builder, signature, arguments):
-        lanes = _Lanes(context, builder, signature, arguments)
-        o, z = arguments[9], arguments[10]
-        tiny = lanes.same(ir.Constant(_DOUBLE, _TINY))
-        factor = builder.fadd(
-            builder.fmul(lanes.same(z), lanes.load(3, 5)), builder.fmul(lanes.same(o), lanes.load(4, 5))
-        )
-        factor = builder.fadd(factor, tiny)
-        one = builder.fdiv(lanes.same(ir.Constant(_DOUBLE, 1.0)), factor)
-        product = builder.fmul(builder.fmul(lanes.load(0, 7), factor), lanes.load(1, 8))
-        lanes.store(one, 1, 6)
-        lanes.store(product, 0, 6)
-        lanes.store(builder.fmul(lanes.same(builder.fsub(o, z)), one), 2, 6)
-        return context.get_dummy_value()
-
-    return types.void(reach, inverse, weight, rest, points, k, n, p, s, o, z), generate
-
-
-@intrinsic
-def ascend(typing_context, below, reach, weight, weights, k, n, p, s, leaf):  # noqa: ARG001 - numba's
-    """Takes what lies below a node to its parent, at four points; gives what the node's feature adds.
-
-    found = below[n] + reach[n] leaf weights[k]; below[p] += found; below[n] = 0. Gives the sum of
-    found (weight[n] - weight[s]).
+    factor = z rest[k] + o points[k] of each; inverse = 1 / factor; weight = (o - z) inverse;
+    reach = reach[n] inverse[s] factor.
     """
 
     def generate(context, builder, signature, arguments):
         lanes = _Lanes(context, builder, signature, arguments)
         add, multiply = builder.fadd, builder.fmul
-        own = multiply(multiply(lanes.load(1, 5), lanes.same(arguments[8])), lanes.load(3, 4))
-        found = add(lanes.load(0, 5), own)
-        given = multiply(found, builder.fsub(lanes.load(2, 5), lanes.load(2, 7)))
-        lanes.store(add(lanes.load(0, 6), found), 0, 6)
-        lanes.store(lanes.same(ir.Constant(_DOUBLE, 0.0)), 0, 5)
-        return lanes.sum(given)
+        rest, points = lanes.load(3, 5), lanes.load(4, 5)
+        tiny, one = (lanes.same(ir.Constant(_DOUBLE, number)) for number in (_TINY, 1.0))
+        others = multiply(lanes.load(0, 6), lanes.load(1, 9))
+        for at, o, z in ((7, arguments[10], arguments[12]), (8, arguments[11], arguments[13])):
+            factor = add(multiply(lanes.same(z), rest), multiply(lanes.same(o), points))
+            factor = add(factor, tiny)
+            inverse = builder.fdiv(one, factor)
+            lanes.store(multiply(others, factor), 0, at)
+            lanes.store(inverse, 1, at)
+            lanes.store(multiply(lanes.same(builder.fsub(o, z)), inverse), 2, at)
+        return context.get_dummy_value()
 
-    return types.float64(below, reach, weight, weights, k, n, p, s, leaf), generate
+    return types.void(
+        reach, inverse, weight, rest, points, k, n, l, r, s, o_l, o_r, z_l, z_r
+    ), generate
+
+
+@intrinsic
+def ascend(typing_context, reach, weight, n, l, r, s, v_l, v_r):  # noqa: ARG001, E741 - numba's
+    """Sums what lies below the branches l and r of a node, at four points; gives what its feature adds.
+
+    below = reach v of each; reach[n] = the sum of both. Gives the sum of below (weight - weight[s]).
+    """
+
+    def generate(context, builder, signature, arguments):
+        lanes = _Lanes(context, builder, signature, arguments)
+        add, multiply = builder.fadd, builder.fmul
+        left = multiply(lanes.load(0, 3), lanes.same(arguments[6]))
+        right = multiply(lanes.load(0, 4), lanes.same(arguments[7]))
+        lanes.store(add(left, right), 0, 2)
+        earlier = lanes.load(1, 5)
+        return lanes.sum(
+            add(
+                multiply(left, builder.fsub(lanes.load(1, 3), earlier)),
+                multiply(right, builder.fsub(lanes.load(1, 4), earlier)),
+            )
+        )
+
+    return types.float64(reach, weight, n, l, r, s, v_l, v_r), generate
 
 
 _TINY = 1e-300  # instead of a factor of 0, where no training row took a branch

@@ -28,6 +28,26 @@ from kuntur.reasons.lanes import LANES, ascend, descend
 
 FloatArray = npt.NDArray[np.float64]
 MAX_FEATURES_ON_PATH = 128
+SPLIT = np.dtype(
+    [
+        ("column", np.uint32),
+        ("threshold", np.float32),
+        ("unset_left", np.uint32),
+        ("at", np.uint32),
+        ("right_at", np.uint32),
+        ("same_at", np.uint32),
+        ("left_share", np.float64),
+        ("right_share", np.float64),
+        ("left_value", np.float64),
+        ("right_value", np.float64),
+    ]
+)
+"""A split of a tree, all that is known of it before a row comes.
+
+at, right_at: places of the numbers of its node and of the branch to the right (to the left lies the next
+node); same_at: of the nearest node above that was reached by a split on the same feature, or of the root;
+shares: z of the branches; values: of the branches that are leaves, 1 for others.
+"""
 _NOTHING = 1e-9  # log-odds; below, it is rounding
 
 
@@ -91,59 +111,72 @@ def expected(starts, right, parent, ratio, value):
     return total
 
 
+def splits_of(starts, right, column, threshold, unset_left, same, share, value, count):
+    """Gives the splits of trees as one table, in the order of their nodes, and where each tree's begin.
+
+    Table: SPLIT [s], with places for `count` numbers a node; starts: int64 [trees + 1]. The arguments are as
+    in `derive`; threshold: float32 [m], smaller values go left; unset_left: bool [m]; value: float64 [m], of
+    leaves.
+    """
+    node = np.flatnonzero(right)
+    root = np.repeat(starts[:-1], np.diff(starts))[node]
+    lower, upper = node + 1, right[node].astype(np.int64)
+    splits = np.empty(len(node), dtype=SPLIT)
+    splits["column"], splits["threshold"], splits["unset_left"] = column[node], threshold[node], unset_left[node]
+    splits["at"], splits["right_at"] = (node - root) * count, (upper - root) * count
+    # The root stands in for the earlier split of a feature that is met the first time.
+    splits["same_at"] = np.maximum(same[lower] - root, 0) * count
+    splits["left_share"], splits["right_share"] = share[lower], share[upper]
+    leaf = np.where(right == 0, value, 1.0)
+    splits["left_value"], splits["right_value"] = leaf[lower], leaf[upper]
+    return splits, np.searchsorted(node, starts)
+
+
 # Lets go of the interpreter's lock: with reasons asked for a whole frame this runs for a second and more.
 # No branch hangs on the row, which a processor would guess wrong every other time.
 @njit(cache=True, nogil=True, error_model="numpy")
-def explain(
-    rows, starts, right, column, threshold, unset_left, parent, same, share, value, points, weights, out
-):
-    """Adds the contributions of trees to `out`, float64 [n, columns], in the units of `value`.
+def explain(rows, starts, splits, widest, points, weights, out):
+    """Adds the contributions of trees to `out`, float64 [n, columns], in the units of their leaves' values.
 
-    rows: float32 [n, columns]; threshold: float32 [m], smaller values go left; unset_left: bool [m]; value:
-    float64 [m], of leaves; the other arrays as in `derive`, points and weights as in `quadrature`.
+    rows: float32 [n, columns]; starts, splits: as `splits_of` gives them; widest: nodes of the largest tree;
+    points, weights: as in `quadrature`.
     """
     count = len(points)
-    widest = 1
-    for tree in range(len(starts) - 1):
-        widest = max(widest, starts[tree + 1] - starts[tree])
     # Of each node, `count` numbers:
-    reach = np.empty(widest * count, dtype=np.float64)  # the product, from the root to the node
-    below = np.zeros(widest * count, dtype=np.float64)  # the sum over the leaves below the node
+    reach = np.empty(widest * count, dtype=np.float64)  # the product down to it; later the sum below it
     inverse = np.empty(widest * count, dtype=np.float64)  # of the factor of the feature that led there
     weight = np.empty(widest * count, dtype=np.float64)  # what the product is multiplied by for it
+    on = np.empty(widest * count, dtype=np.float64)  # o; only the first number counts
     rest = 1.0 - points
-    on = np.empty(widest, dtype=np.float64)
-    left = np.empty(widest, dtype=np.float64)
-    # The root stands in for the earlier split of a feature that is met the first time.
-    on[0], reach[:count], inverse[:count], weight[:count] = 1.0, 1.0, 1.0, 0.0
+    inverse[:count], weight[:count], on[0] = 1.0, 0.0, 1.0
     for tree in range(len(starts) - 1):  # trees outside, so that one stays in the cache for all rows
-        root, size = starts[tree], starts[tree + 1] - starts[tree]
+        first, end = starts[tree], starts[tree + 1]
         for row in range(len(rows)):
-            for n in range(size):
-                node = root + n
-                x = rows[row, column[node]]
-                left[n] = np.float64((x < threshold[node]) | (np.isnan(x) & unset_left[node]))
-                if n == 0:
-                    continue
-                p, s = parent[node] - root, max(same[node] - root, 0)
-                o = (left[p] if n == p + 1 else 1.0 - left[p]) * on[s]
-                on[n] = o
+            reach[:count] = weights
+            for n in range(first, end):
+                split = splits[n]
+                x = rows[row, split.column]
+                goes_left = np.float64((x < split.threshold) | (np.isnan(x) & split.unset_left))
+                left, right, same = split.at + count, split.right_at, split.same_at
+                on_left = goes_left * on[same]
+                on_right = on[same] - on_left
+                on[left], on[right] = on_left, on_right
                 for k in range(0, count, LANES):
                     descend(
                         reach, inverse, weight, rest, points, k,
-                        n * count + k, p * count + k, s * count + k, o, share[node],
+                        split.at + k, left + k, right + k, same + k,
+                        on_left, on_right, split.left_share, split.right_share,
                     )  # fmt: skip
-            for n in range(size - 1, 0, -1):
-                node = root + n
-                p, s = parent[node] - root, max(same[node] - root, 0)
-                leaf = value[node] if right[node] == 0 else 0.0
+            for n in range(end - 1, first - 1, -1):
+                split = splits[n]
+                left, right, same = split.at + count, split.right_at, split.same_at
                 given = 0.0
                 for k in range(0, count, LANES):
                     given += ascend(
-                        below, reach, weight, weights, k, n * count + k, p * count + k, s * count + k, leaf
-                    )
-                out[row, column[parent[node]]] += given
-            below[:count] = 0.0
+                        reach, weight, split.at + k, left + k, right + k, same + k,
+                        split.left_value, split.right_value,
+                    )  # fmt: skip
+                out[row, split.column] += given
 
 
 @njit(cache=True, nogil=True)

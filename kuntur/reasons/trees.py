@@ -41,18 +41,20 @@ class TreeExplanation(Explanation):
         self._trees, self._offset = trees, offset
         self.columns, self.scale = columns, scale
         nodes = len(trees.right)
-        self._parent, self._same = np.empty(nodes, dtype=np.int32), np.empty(nodes, dtype=np.int32)
-        ratio, self._share = np.empty(nodes), np.empty(nodes)
+        parent, same = np.empty(nodes, dtype=np.int32), np.empty(nodes, dtype=np.int32)
+        ratio, share = np.empty(nodes), np.empty(nodes)
         most = tree_shap.derive(
-            trees.starts, trees.right, trees.column, trees.cover,
-            self._parent, self._same, ratio, self._share,
-        )  # fmt: skip
+            trees.starts, trees.right, trees.column, trees.cover, parent, same, ratio, share
+        )
         if most > tree_shap.MAX_FEATURES_ON_PATH:
             raise ExplanationError(f"{most} features lie on one path, above {tree_shap.MAX_FEATURES_ON_PATH}")
         self._points, self._weights = tree_shap.quadrature(most)
-        self.base = offset + float(
-            tree_shap.expected(trees.starts, trees.right, self._parent, ratio, trees.value)
-        )
+        self._splits, self._starts = tree_shap.splits_of(
+            trees.starts, trees.right, trees.column, trees.threshold, trees.unset_left,
+            same, share, trees.value, len(self._points),
+        )  # fmt: skip
+        self._widest = int(np.diff(trees.starts).max(initial=1))
+        self.base = offset + float(tree_shap.expected(trees.starts, trees.right, parent, ratio, trees.value))
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
         """Gives the trees."""
@@ -70,12 +72,10 @@ class TreeExplanation(Explanation):
 
     def in_margin(self, features: npt.NDArray[np.float32]) -> FloatArray:
         """Gives the Shapley values of each row, float64 [n, columns]."""
-        trees = self._trees
         out = np.zeros(features.shape, dtype=np.float64)
         tree_shap.explain(
-            features, trees.starts, trees.right, trees.column, trees.threshold, trees.unset_left,
-            self._parent, self._same, self._share, trees.value, self._points, self._weights, out,
-        )  # fmt: skip
+            features, self._starts, self._splits, self._widest, self._points, self._weights, out
+        )
         return out
 
 
