@@ -53,22 +53,23 @@ class _Lanes:
 
 @intrinsic
 def descend(
-    typing_context, reach, inverse, weight, rest, points, k, n, l, r, s, o_l, o_r, z_l, z_r  # noqa: ARG001, E741 - numba's
-):
-    """Writes what the ways to the branches l and r of a node have at four points, from k on.
+    typing_context,  # noqa: ARG001 - numba's
+    reach, inverse, weight, rest, points, k, n, left, right, same, o_left, o_right, z_left, z_right,
+):  # fmt: skip
+    """Writes what the ways to both branches of a node have at four points, from k on.
 
     factor = z rest[k] + o points[k] of each; inverse = 1 / factor; weight = (o - z) inverse;
-    reach = reach[n] inverse[s] factor.
+    reach = reach[n] inverse[same] factor.
     """
 
     def generate(context, builder, signature, arguments):
         lanes = _Lanes(context, builder, signature, arguments)
         add, multiply = builder.fadd, builder.fmul
-        rest, points = lanes.load(3, 5), lanes.load(4, 5)
+        rest_here, points_here = lanes.load(3, 5), lanes.load(4, 5)
         tiny, one = (lanes.same(ir.Constant(_DOUBLE, number)) for number in (_TINY, 1.0))
         others = multiply(lanes.load(0, 6), lanes.load(1, 9))
         for at, o, z in ((7, arguments[10], arguments[12]), (8, arguments[11], arguments[13])):
-            factor = add(multiply(lanes.same(z), rest), multiply(lanes.same(o), points))
+            factor = add(multiply(lanes.same(z), rest_here), multiply(lanes.same(o), points_here))
             factor = add(factor, tiny)
             inverse = builder.fdiv(one, factor)
             lanes.store(multiply(others, factor), 0, at)
@@ -77,32 +78,32 @@ def descend(
         return context.get_dummy_value()
 
     return types.void(
-        reach, inverse, weight, rest, points, k, n, l, r, s, o_l, o_r, z_l, z_r
+        reach, inverse, weight, rest, points, k, n, left, right, same, o_left, o_right, z_left, z_right
     ), generate
 
 
 @intrinsic
-def ascend(typing_context, reach, weight, n, l, r, s, v_l, v_r):  # noqa: ARG001, E741 - numba's
-    """Sums what lies below the branches l and r of a node, at four points; gives what its feature adds.
+def ascend(typing_context, reach, weight, n, left, right, same, v_left, v_right):  # noqa: ARG001 - numba's
+    """Sums what lies below both branches of a node, at four points; gives what its feature adds.
 
-    below = reach v of each; reach[n] = the sum of both. Gives the sum of below (weight - weight[s]).
+    below = reach v of each; reach[n] = the sum of both. Gives the sum of below (weight - weight[same]).
     """
 
     def generate(context, builder, signature, arguments):
         lanes = _Lanes(context, builder, signature, arguments)
         add, multiply = builder.fadd, builder.fmul
-        left = multiply(lanes.load(0, 3), lanes.same(arguments[6]))
-        right = multiply(lanes.load(0, 4), lanes.same(arguments[7]))
-        lanes.store(add(left, right), 0, 2)
+        below_left = multiply(lanes.load(0, 3), lanes.same(arguments[6]))
+        below_right = multiply(lanes.load(0, 4), lanes.same(arguments[7]))
+        lanes.store(add(below_left, below_right), 0, 2)
         earlier = lanes.load(1, 5)
         return lanes.sum(
             add(
-                multiply(left, builder.fsub(lanes.load(1, 3), earlier)),
-                multiply(right, builder.fsub(lanes.load(1, 4), earlier)),
+                multiply(below_left, builder.fsub(lanes.load(1, 3), earlier)),
+                multiply(below_right, builder.fsub(lanes.load(1, 4), earlier)),
             )
         )
 
-    return types.float64(reach, weight, n, l, r, s, v_l, v_r), generate
+    return types.float64(reach, weight, n, left, right, same, v_left, v_right), generate
 
 
 _TINY = 1e-300  # instead of a factor of 0, where no training row took a branch

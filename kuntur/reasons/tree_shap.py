@@ -28,6 +28,7 @@ from kuntur.reasons.lanes import LANES, ascend, descend
 
 FloatArray = npt.NDArray[np.float64]
 MAX_FEATURES_ON_PATH = 128
+MAX_PLACES = 1 << 32  # of the numbers of a tree's nodes, as SPLIT can tell them
 SPLIT = np.dtype(
     [
         ("column", np.uint32),
@@ -122,7 +123,8 @@ def splits_of(starts, right, column, threshold, unset_left, same, share, value, 
     root = np.repeat(starts[:-1], np.diff(starts))[node]
     lower, upper = node + 1, right[node].astype(np.int64)
     splits = np.empty(len(node), dtype=SPLIT)
-    splits["column"], splits["threshold"], splits["unset_left"] = column[node], threshold[node], unset_left[node]
+    splits["column"], splits["threshold"] = column[node], threshold[node]
+    splits["unset_left"] = unset_left[node]
     splits["at"], splits["right_at"] = (node - root) * count, (upper - root) * count
     # The root stands in for the earlier split of a feature that is met the first time.
     splits["same_at"] = np.maximum(same[lower] - root, 0) * count

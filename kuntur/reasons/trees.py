@@ -49,11 +49,13 @@ class TreeExplanation(Explanation):
         if most > tree_shap.MAX_FEATURES_ON_PATH:
             raise ExplanationError(f"{most} features lie on one path, above {tree_shap.MAX_FEATURES_ON_PATH}")
         self._points, self._weights = tree_shap.quadrature(most)
+        self._widest = int(np.diff(trees.starts).max(initial=1))
+        if self._widest * len(self._points) > tree_shap.MAX_PLACES:
+            raise ExplanationError(f"a tree of {self._widest} nodes is too large")
         self._splits, self._starts = tree_shap.splits_of(
             trees.starts, trees.right, trees.column, trees.threshold, trees.unset_left,
             same, share, trees.value, len(self._points),
         )  # fmt: skip
-        self._widest = int(np.diff(trees.starts).max(initial=1))
         self.base = offset + float(tree_shap.expected(trees.starts, trees.right, parent, ratio, trees.value))
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
