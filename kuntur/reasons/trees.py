@@ -104,7 +104,7 @@ def _check(trees: Trees, columns: int) -> None:
     children = np.sort(np.concatenate([inner + 1, right[inner], starts[:-1]]))
     if not np.array_equal(children, np.arange(nodes)):
         raise ExplanationError("a node is reached from two others, or from none")
-    if ((trees.column < 0) | (trees.column >= columns)).any():  # of leaves too: the loop looks at each node's
+    if ((trees.column < 0) | (trees.column >= columns)).any():
         raise ExplanationError(f"a split is on a column beyond the {columns} there are")
     if np.isnan(trees.threshold[inner]).any():
         raise ExplanationError("a threshold is no number")

@@ -78,6 +78,14 @@ def test_a_branch_that_no_training_row_took_still_adds_up() -> None:
         assert total == pytest.approx([1.25, 3.25, -1.75, -1.75])
 
 
+def test_a_tree_beyond_the_places_of_the_table_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kuntur.reasons.tree_shap.MAX_PLACES", 5 * 4)  # five nodes of four numbers
+    assert TreeExplanation(TREES, 2, 0.0, 1.0).base
+    monkeypatch.setattr("kuntur.reasons.tree_shap.MAX_PLACES", 5 * 4 - 1)
+    with pytest.raises(ExplanationError, match="a tree of 5 nodes is too large"):
+        TreeExplanation(TREES, 2, 0.0, 1.0)
+
+
 def _set(name: str, place: int, value: float) -> Callable[[dict[str, Any]], object]:
     return lambda arrays: arrays[name].__setitem__(place, value)
 
