@@ -23,11 +23,11 @@ from bench.processes import rss_bytes
 from bench.programs import LOAD_CORE, UNARY, running
 from bench.report import Sheet, write
 from bench.workload import prepare
+from server.config import History
 
 _WORK = Path("bench/work")
 _CONNECTIONS = 4
 _PREPARED = 60_000
-_REMEMBERED = 2**21  # ids, the server's default
 _console = Console()
 
 
@@ -55,7 +55,7 @@ def main(
     try:
         workload = prepare(_WORK / "soak", _PREPARED, 10_000)
         count = int(rate * interval) + 1
-        remembered = max(1, min(_REMEMBERED, int(rate * minutes * 60 / 4)))
+        remembered = max(1, min(History().recent_transactions, int(rate * minutes * 60 / 4)))
         with running(workload, settings={"history.recent_transactions": str(remembered)}) as ran:
             for number in range(intervals):
                 bodies = write_singles(_WORK / "soak.bin", fresh(workload, number * count, count))

@@ -67,15 +67,15 @@ def derive(starts, right, column, cover, parent, same, ratio, share):
     """Writes what follows from the arrays of trees; gives the most different features on a path.
 
     starts: int64 [trees + 1]; right, column: int32 [m]; cover: float64 [m]; written: parent: int32 [m];
-    same: int32 [m], the nearest node above that was reached by a split on the same feature, or -1; ratio:
-    float64 [m], share of the parent's cover; share: float64 [m], product of these ratios over the splits on
-    the feature.
+    same: int32 [m], the nearest node above that was reached by a split on the same feature, or the root;
+    ratio: float64 [m], share of the parent's cover; share: float64 [m], product of these ratios over the
+    splits on the feature.
     """
     most = 0
     features = np.zeros(len(right), dtype=np.int32)
     for tree in range(len(starts) - 1):
         root = starts[tree]
-        parent[root] = same[root] = -1
+        parent[root], same[root] = -1, root
         ratio[root] = share[root] = 1.0
         for node in range(root, starts[tree + 1]):
             if right[node] == 0:
@@ -86,14 +86,13 @@ def derive(starts, right, column, cover, parent, same, ratio, share):
                 above = node
                 while parent[above] >= 0 and column[parent[above]] != column[node]:
                     above = parent[above]
-                known = parent[above] >= 0
-                same[child] = above if known else -1
-                features[child] = features[node] + (0 if known else 1)
+                same[child] = above
+                features[child] = features[node] + (above == root)
                 # Without any rows below, both branches count alike: nothing but a sum of 1 is needed.
                 ratio[child] = (
                     cover[child] / (cover[node + 1] + cover[right[node]]) if cover[node] > 0 else 0.5
                 )
-                share[child] = ratio[child] * (share[above] if known else 1.0)
+                share[child] = ratio[child] * share[above]
     return most
 
 
@@ -112,36 +111,15 @@ def expected(starts, right, parent, ratio, value):
     return total
 
 
-def splits_of(starts, right, column, threshold, unset_left, same, share, value, count):
-    """Gives the splits of trees as one table, in the order of their nodes, and where each tree's begin.
-
-    Table: SPLIT [s], with places for `count` numbers a node; starts: int64 [trees + 1]. The arguments are as
-    in `derive`; threshold: float32 [m], smaller values go left; unset_left: bool [m]; value: float64 [m], of
-    leaves.
-    """
-    node = np.flatnonzero(right)
-    root = np.repeat(starts[:-1], np.diff(starts))[node]
-    lower, upper = node + 1, right[node].astype(np.int64)
-    splits = np.empty(len(node), dtype=SPLIT)
-    splits["column"], splits["threshold"] = column[node], threshold[node]
-    splits["unset_left"] = unset_left[node]
-    splits["at"], splits["right_at"] = (node - root) * count, (upper - root) * count
-    # The root stands in for the earlier split of a feature that is met the first time.
-    splits["same_at"] = np.maximum(same[lower] - root, 0) * count
-    splits["left_share"], splits["right_share"] = share[lower], share[upper]
-    leaf = np.where(right == 0, value, 1.0)
-    splits["left_value"], splits["right_value"] = leaf[lower], leaf[upper]
-    return splits, np.searchsorted(node, starts)
-
-
-# Lets go of the interpreter's lock: with reasons asked for a whole frame this runs for a second and more.
+# Lets go of the interpreter's lock: with reasons asked for a whole frame this runs for half a second.
 # No branch hangs on the row, which a processor would guess wrong every other time.
 @njit(cache=True, nogil=True, error_model="numpy")
 def explain(rows, starts, splits, widest, points, weights, out):
     """Adds the contributions of trees to `out`, float64 [n, columns], in the units of their leaves' values.
 
-    rows: float32 [n, columns]; starts, splits: as `splits_of` gives them; widest: nodes of the largest tree;
-    points, weights: as in `quadrature`.
+    rows: float32 [n, columns]; splits: SPLIT [s] in the order of their nodes, with places for as many numbers
+    a node as there are points; starts: int64 [trees + 1], first split of each tree and the number of all;
+    widest: nodes of the largest tree; points, weights: as in `quadrature`.
     """
     count = len(points)
     # Of each node, `count` numbers:

@@ -52,10 +52,7 @@ class TreeExplanation(Explanation):
         self._widest = int(np.diff(trees.starts).max(initial=1))
         if self._widest * len(self._points) > tree_shap.MAX_PLACES:
             raise ExplanationError(f"a tree of {self._widest} nodes is too large")
-        self._splits, self._starts = tree_shap.splits_of(
-            trees.starts, trees.right, trees.column, trees.threshold, trees.unset_left,
-            same, share, trees.value, len(self._points),
-        )  # fmt: skip
+        self._splits, self._starts = _splits(trees, same, share, len(self._points))
         self.base = offset + float(tree_shap.expected(trees.starts, trees.right, parent, ratio, trees.value))
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
@@ -79,6 +76,27 @@ class TreeExplanation(Explanation):
             features, self._starts, self._splits, self._widest, self._points, self._weights, out
         )
         return out
+
+
+def _splits(
+    trees: Trees, same: npt.NDArray[np.int32], share: FloatArray, count: int
+) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:
+    """Gives the splits of trees as `tree_shap.explain` takes them, and where each tree's begin.
+
+    same, share: as `tree_shap.derive` writes them; count: numbers a node.
+    """
+    node = np.flatnonzero(trees.right)
+    root = np.repeat(trees.starts[:-1], np.diff(trees.starts))[node]
+    left, right = node + 1, trees.right[node].astype(np.int64)
+    value = np.where(trees.right == 0, trees.value, 1.0)
+    splits = np.empty(len(node), dtype=tree_shap.SPLIT)
+    splits["column"], splits["threshold"] = trees.column[node], trees.threshold[node]
+    splits["unset_left"] = trees.unset_left[node]
+    splits["at"], splits["right_at"] = (node - root) * count, (right - root) * count
+    splits["same_at"] = (same[left] - root) * count
+    splits["left_share"], splits["right_share"] = share[left], share[right]
+    splits["left_value"], splits["right_value"] = value[left], value[right]
+    return splits, np.searchsorted(node, trees.starts)
 
 
 def _check(trees: Trees, columns: int) -> None:
