@@ -20,6 +20,7 @@ from tests.property.histories import HOUR_US, make_history
 from tests.support.redis import connected
 
 _ROWS = 1_500
+_CALLS_A_ROUND = 6
 PATIENT = {"redis__patience_s": 60, "redis__max_tries": 1000, "redis__timeout_s": 30}
 """Settings with which nobody is refused who only was given no processor time."""
 
@@ -76,6 +77,15 @@ def share(store: RedisHistory, made: list[Call], numbers: Iterable[int]) -> Iter
         yield Counted(store.latest_commit, number, result)
 
 
+def rounds(count: int, places: int) -> list[range]:
+    """Cuts the numbers of the calls into parts that all servers begin together.
+
+    Else one that had a core first could be done before another has loaded its code.
+    """
+    size = places * _CALLS_A_ROUND
+    return [range(start, min(start + size, count)) for start in range(0, count, size)]
+
+
 def replayed(made: list[Call], counted: list[Counted]) -> list[bytes]:
     """Gives what one server makes of the calls that were counted, in the order of their commits."""
     sizes = RegionSizes(
@@ -88,8 +98,10 @@ def replayed(made: list[Call], counted: list[Counted]) -> list[bytes]:
 if __name__ == "__main__":
     url, seed, place, places = sys.argv[1], *map(int, sys.argv[2:])
     store, made = connected(url, **PATIENT), calls(seed)
-    sys.stdout.write("ready\n")
-    sys.stdout.flush()
-    sys.stdin.readline()
-    told = [astuple(each) for each in share(store, made, range(place, len(made), places))]
+    told = []
+    for numbers in rounds(len(made), places):
+        sys.stdout.write("ready\n")
+        sys.stdout.flush()
+        sys.stdin.readline()
+        told += [astuple(each) for each in share(store, made, numbers[place::places])]
     sys.stdout.buffer.write(pickle.dumps(told))
