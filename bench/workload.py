@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import struct
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from trainer.rows import TrainingRows
 from trainer.synthetic import SyntheticConfig, generate
 
 _SEED = 11
+_START = date(1995, 1, 1)  # far enough back that what is sent anew, later and later, never lies in the future
 _WARM_ROWS = 100_000
 _TREES, _DEPTH = 200, 6
 
@@ -57,7 +59,9 @@ def prepare(directory: Path, transactions: int, accounts: int, models: int = 1) 
     """
     shutil.rmtree(directory, ignore_errors=True)
     frame = generate(
-        SyntheticConfig(seed=_SEED, transactions=_WARM_ROWS + transactions, accounts=accounts, days=90)
+        SyntheticConfig(
+            seed=_SEED, transactions=_WARM_ROWS + transactions, accounts=accounts, start=_START, days=90
+        )
     )
     batch = to_batch(frame, secret_from_hex(DEFAULT_HASH_KEY))
     features = FeatureEngine().process(batch)
