@@ -18,6 +18,7 @@ from kuntur.bundle import BundleRefusedError, RefusalReason, Registry
 from server.metrics import ServerMetrics
 from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
+from server.nudging import Nudging
 from server.scheduling import give_way
 
 _LOG = structlog.get_logger(__name__)
@@ -64,6 +65,7 @@ class ModelWatcher:
         self._retired: LiveModel | None = None
         self._failed = ""
         self._stopping = threading.Event()
+        self._nudging = Nudging()
         self._thread = threading.Thread(target=self._watch, name="model-watcher", daemon=True)
 
     @property
@@ -73,6 +75,7 @@ class ModelWatcher:
 
     def start(self) -> None:
         """Begins to poll, on a thread of its own."""
+        self._nudging.start()
         self._thread.start()
 
     def stop(self) -> None:
@@ -80,6 +83,7 @@ class ModelWatcher:
         self._stopping.set()
         if self._thread.is_alive():
             self._thread.join()
+        self._nudging.stop()
 
     def look(self) -> None:
         """Polls and logs what that raises, once: an unreadable registry today may be readable tomorrow."""
@@ -121,7 +125,8 @@ class ModelWatcher:
     def _watch(self) -> None:
         give_way()
         while not self._stopping.is_set():
-            self.look()
+            with self._nudging:
+                self.look()
             self._stopping.wait(self._poll_interval_s)
 
     def _swap(self, model: LiveModel, fingerprint: Fingerprint) -> None:
