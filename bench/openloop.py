@@ -61,14 +61,16 @@ class OpenLoad:
         """Calls that succeeded, a second."""
         return float(np.count_nonzero(self.ok) / (self.ended.max() - self.due[0]))
 
-    def typical_ms(self, q: float) -> float:
+    def typical_ms(self, q: float, *, since_sent: bool = False) -> float:
         """The median over stretches of 0.1 s of their percentile, in milliseconds; NaN when there is none.
 
-        What stops the machine now and then, and is not of the server, is left out by it.
+        What stops the machine now and then, and is not of the server, is left out by it. since_sent: without
+        what a call waited in the load generator.
         """
         stretch = (self.due[self.ok] / _STRETCH_S).astype(np.intp)  # ascending, as calls are due
         starts = np.flatnonzero(np.diff(stretch)) + 1
-        stretches = np.split(self.latencies_s, starts)[:-1]  # the last is cut off
+        latencies = (self.ended - self.sent)[self.ok] if since_sent else self.latencies_s
+        stretches = np.split(latencies, starts)[:-1]  # the last is cut off
         return float(np.median([np.percentile(one, q) * 1e3 for one in stretches])) if stretches else np.nan
 
     def percentile_ms(self, q: float) -> float:

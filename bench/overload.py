@@ -60,8 +60,10 @@ def _figures(loads: list[OpenLoad], phases: list[Phase]) -> dict[str, float]:
         for q in (50, 99):
             figures[f"{case}_p{q}_ms"] = _ms(took[load.ok], q)
             figures[f"{case}_refusal_p{q}_ms"] = _ms(took[~load.ok], q)
+        figures[f"{case}_typical_ms"] = load.typical_ms(99, since_sent=True)
         figures[f"{case}_generator_p99_ms"] = _ms(load.sent - load.due, 99)
-    figures["p99_to_normal"] = figures["overload_p99_ms"] / figures["before_p99_ms"]
+    for name in ("p99", "typical"):
+        figures[f"{name}_to_normal"] = figures[f"overload_{name}_ms"] / figures[f"before_{name}_ms"]
     return figures
 
 
@@ -72,6 +74,7 @@ def _sheet(figures: dict[str, float]) -> Sheet:
         "admitted",
         "refused",
         "p50 / p99",
+        "p99 in 0.1 s",
         "refusal, p50 / p99",
         "generator late, p99",
     )
@@ -86,6 +89,7 @@ def _sheet(figures: dict[str, float]) -> Sheet:
                 f"{figures[f'{case}_admitted_per_s']:,.0f}/s",
                 f"{refused:,.0f}",
                 f"{figures[f'{case}_p50_ms']:.2f} / {figures[f'{case}_p99_ms']:.2f} ms",
+                f"{figures[f'{case}_typical_ms']:.2f} ms",
                 f"{figures[f'{case}_refusal_p50_ms']:.2f} / {figures[f'{case}_refusal_p99_ms']:.2f} ms"
                 if refused
                 else "",
@@ -94,7 +98,8 @@ def _sheet(figures: dict[str, float]) -> Sheet:
         )
     memory = f"memory {figures['rss_before_mib']:.0f} → {figures['rss_after_mib']:.0f} MiB"
     title = (
-        f"Overload: p99 of admitted calls × {figures['p99_to_normal']:.2f} of normal; {memory}; "
+        f"Overload: p99 of admitted calls × {figures['p99_to_normal']:.2f} of normal, "
+        f"× {figures['typical_to_normal']:.2f} in 0.1 s; {memory}; "
         f"{figures['refused_by_grpc_share']:.0%} of the refusals by gRPC itself"
     )
     return Sheet(title, headings, rows)

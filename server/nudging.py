@@ -20,7 +20,7 @@ _EVERY_US = 300
 _usleep = types.ExternalFunction("usleep", types.intc(types.uintc))
 
 
-@njit([types.void(types.int64[::1])], cache=True, nogil=True)
+@njit([types.void(types.int64[::1])], cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba has no types
 def _wake_up_often(going_on: npt.NDArray[np.int64]) -> None:
     while going_on[0]:
         _usleep(_EVERY_US)
