@@ -8,9 +8,7 @@ shown apart and left out of the latencies.
 
 from __future__ import annotations
 
-import socket
 import sys
-import urllib.request
 from pathlib import Path
 from typing import Annotated
 
@@ -18,12 +16,13 @@ import numpy as np
 import numpy.typing as npt
 import typer
 
+from bench.counters import refused_and_failed
 from bench.load import LoadError
 from bench.load_bodies import fresh, write_singles
 from bench.openloop import OpenLoad
 from bench.phases import Phase, offer_phases
 from bench.processes import rss_bytes
-from bench.programs import LOAD_CORE, UNARY, running
+from bench.programs import LOAD_CORE, UNARY, free_port, running
 from bench.rates import MOST_TAKES, most
 from bench.report import Sheet, write
 from bench.workload import prepare
@@ -32,17 +31,6 @@ _WORK = Path("bench/work")
 _CONNECTIONS = 4
 _PREPARED = 60_000
 _NAMES = ("before", "overload", "first second after", "after")
-
-
-def _counted(port: int) -> npt.NDArray[np.float64]:
-    """Gives what the server has counted: calls refused for load, and calls that ended with another error."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
-        lines = answer.read().decode().splitlines()
-    refused = [
-        line for line in lines if line.startswith("kuntur_calls_refused_total{") and "OVERLOADED" in line
-    ]
-    others = [line for line in lines if line.startswith("kuntur_errors_total{") and "OVERLOADED" not in line]
-    return np.array([sum(float(line.split()[-1]) for line in mine) for mine in (refused, others)])
 
 
 def _ms(seconds: npt.NDArray[np.float64], q: float) -> float:
@@ -113,9 +101,7 @@ def main(
     setting: Annotated[list[str] | None, typer.Option(help="A setting of the server, key=value.")] = None,
 ) -> None:
     """Measures, shows and writes; fails when a call had no answer, or an error that was no refusal."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     settings = {"metrics.port": str(port)} | dict(each.split("=", 1) for each in setting or [])
     try:
         workload = prepare(_WORK / "overload", _PREPARED, 10_000)
@@ -130,7 +116,7 @@ def main(
             messages = fresh(workload, MOST_TAKES, sum(phase.calls for phase in phases))
             bodies = write_singles(_WORK / "overload.bin", messages)
             del messages
-            before = _counted(port)
+            before = refused_and_failed(port)
             memory: list[int] = []
             with offer_phases(
                 ran.address, UNARY, bodies, phases, core=LOAD_CORE, connections=_CONNECTIONS
@@ -138,7 +124,7 @@ def main(
                 while offered.going_on(1.0):
                     memory.append(rss_bytes(ran.pid))
                 loads = offered.result()
-            counted, errors = _counted(port) - before
+            counted, errors = refused_and_failed(port) - before
     except LoadError as error:
         sys.exit(f"bench stopped: {error}")
     figures = _figures(loads, phases)

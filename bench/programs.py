@@ -30,6 +30,13 @@ class Running:
     pid: int
 
 
+def free_port() -> int:
+    """Finds a port of the loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @contextmanager
 def pinned(
     cores: int | Sequence[int], *command: str, environment: Mapping[str, str] | None = None
@@ -70,9 +77,7 @@ def running(
 
     settings: by key, such as {"journal.path": "journal"}; warm: whether it gets the workload's warming rows.
     """
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
+    address = f"127.0.0.1:{free_port()}"
     environment = {
         "KUNTUR_SERVER_" + key.upper().replace(".", "__"): value for key, value in (settings or {}).items()
     }

@@ -40,8 +40,8 @@ class Limits(_Section):
     max_unary_in_flight: int = Field(64, ge=1, le=1024)
     """Unary calls in flight."""
     unary_at_overload: int = Field(8, ge=1, le=1024)
-    """Unary calls in flight while many are refused: each waits for all others, so this is what keeps an
-    overloaded server quick. Calls that are answered together cost less, so not below 8."""
+    """Unary calls in flight while many are refused on end: each waits for all others, so this is what keeps
+    an overloaded server quick. Calls that are answered together cost less, so not below 8."""
     refusals_per_s: float = Field(1000.0, gt=0, le=1e6)
     """Calls and streams refused with a reason and RetryInfo a second, after 64 at once. It costs as much as
     to answer a call; what is beyond gRPC ends by itself, as CANCELLED, for half of that."""

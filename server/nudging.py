@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from numba import njit, types
 
-_EVERY_US = 300
+_EVERY_US = 1_000
 _usleep = types.ExternalFunction("usleep", types.intc(types.uintc))
 
 
@@ -27,9 +27,9 @@ def _wake_up_often(going_on: npt.NDArray[np.int64]) -> None:
 
 
 class Nudging:
-    """Has the kernel look every 0.3 ms who is to run, for as long as the block lasts. One block at a time.
+    """Has the kernel look every millisecond who is to run, for as long as the block lasts. One block at a time.
 
-    The thread that wakes up for it takes no lock of the interpreter, and 1 to 2 % of a core.
+    The thread that wakes up for it takes no lock of the interpreter, and less than 1 % of a core.
     """
 
     def __init__(self) -> None:
