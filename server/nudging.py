@@ -27,7 +27,7 @@ def _wake_up_often(going_on: npt.NDArray[np.int64]) -> None:
 
 
 class Nudging:
-    """Has the kernel look every millisecond who is to run, for as long as the block lasts. One block at a time.
+    """Has the kernel look every millisecond who is to run while a block lasts. One block at a time.
 
     The thread that wakes up for it takes no lock of the interpreter, and less than 1 % of a core.
     """
