@@ -124,6 +124,13 @@ def test_what_is_typical_leaves_out_a_pause_that_comes_now_and_then():
     assert load.typical_ms(50) == pytest.approx(1.5, abs=0.01)
 
 
+def test_what_a_call_waited_in_the_generator_can_be_left_out():
+    due = np.arange(10_001) / 1000.0
+    load = OpenLoad(due, due + 0.003, due + 0.005, np.ones(len(due), bool))
+    assert load.typical_ms(99) == pytest.approx(5)
+    assert load.typical_ms(99, since_sent=True) == pytest.approx(2)
+
+
 def test_nothing_is_typical_where_nothing_succeeded():
     due = np.arange(300) / 1000.0
     assert np.isnan(OpenLoad(due, due, due, np.zeros(len(due), bool)).typical_ms(99))
