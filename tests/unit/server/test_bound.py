@@ -69,6 +69,16 @@ def test_bursts_change_nothing_however_much_of_each_is_refused() -> None:
         assert bound.refusals >= REFUSALS_AT_ONCE // 2
 
 
+def test_a_bound_stays_up_as_long_as_half_of_what_may_be_refused_is_left() -> None:
+    clock = Clock()
+    bound = Bound(64, 8, 1000, clock)
+    refuse(bound, REFUSALS_AT_ONCE // 2 - 1)
+    for _ in range(500):
+        clock.now += 0.001
+        assert refuse(bound, 1) == 1
+        assert bound.now == 64
+
+
 def test_a_bound_stays_low_while_refusals_go_on() -> None:
     clock = Clock()
     bound = Bound(64, 8, 1000, clock)
