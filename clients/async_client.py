@@ -15,7 +15,7 @@ from clients.async_frames import AsyncFrameStream
 from clients.async_streaming import streamed_scores
 from clients.client import FIRST_POLL_SECONDS, LAST_POLL_SECONDS
 from clients.config import ClientConfig
-from clients.errors import DeadlineExceeded, Overloaded, Unavailable
+from clients.errors import DeadlineExceeded, KunturError, Overloaded, Unavailable
 from clients.frames import at_least_one
 from clients.history import MAX_FRAME_TRANSACTIONS, BackfillReport, backfill_requests, report_from_proto
 from clients.models import Model, model_from_proto
@@ -43,12 +43,12 @@ class AsyncClient:
         """Opens a channel to `server` (HOST:PORT; None: that of the config), with TLS given credentials."""
         self.config = config or ClientConfig()
         target = server or self.config.server
-        options = self.config.channel_options()
+        options = self.config.channel_options(target)
         if credentials is None:
             self._channel = grpc.aio.insecure_channel(target, options=options)
         else:
             self._channel = grpc.aio.secure_channel(target, credentials, options=options)
-        self._stubs = Stubs(self._channel)
+        self._stubs = Stubs(self._channel, target)
 
     async def score(
         self,
@@ -154,18 +154,22 @@ class AsyncClient:
     async def wait_until_ready(self, timeout_seconds: float) -> Model:
         """Waits until the server answers with a live model, and gives that model.
 
-        Raises the last error (Unavailable, NoLiveModel, Overloaded) when `timeout_seconds` go by first.
+        Raises what the server last said (NoLiveModel, Overloaded, Unavailable) when `timeout_seconds` go
+        by first, and DeadlineExceeded when it said nothing.
         """
         give_up_at = time.monotonic() + timeout_seconds
         pause = FIRST_POLL_SECONDS
+        said: KunturError | None = None
         while True:
             left = give_up_at - time.monotonic()
             try:
                 return await self.live_model(timeout_seconds=max(left, FIRST_POLL_SECONDS))
             except (Unavailable, Overloaded, DeadlineExceeded) as error:
+                if said is None or not isinstance(error, DeadlineExceeded):
+                    said = error
                 pause = max(pause, error.retry_after_seconds or 0.0)
                 if time.monotonic() + pause >= give_up_at:
-                    raise
+                    raise said from None
             await asyncio.sleep(pause)
             pause = min(2 * pause, LAST_POLL_SECONDS)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from clients.errors import KunturError, broken_contract, cancelled, error_from_rpc, stream_ended
+from clients.errors import KunturError, broken_contract, cancelled, stream_ended
 from clients.frames import FrameAnswer, at_least_one
 from clients.scores import ReasonsMode
 from clients.stubs import Stubs
@@ -43,6 +43,9 @@ class AsyncFrameStream:
         self._requests: asyncio.Queue[scoring_service_pb2.ScoreStreamRequest | None] = asyncio.Queue()
         self._end: KunturError | None = None
         self._closing = False
+        self._cancelled = False
+        self._answered = False
+        self._stubs = stubs
         with stubs.call():
             self._call = stubs.scoring.ScoreStream(self._outgoing())
         self._reader = asyncio.create_task(self._read(), name="kuntur-frames")
@@ -51,6 +54,11 @@ class AsyncFrameStream:
     def ended(self) -> bool:
         """Whether the stream takes no more frames."""
         return self._closing or self._end is not None
+
+    @property
+    def refused(self) -> KunturError | None:
+        """What the stream ended with before it had answered a frame; None when it answered or is open."""
+        return None if self._answered else self._end
 
     async def send(self, transactions: Sequence[transaction_pb2.Transaction]) -> asyncio.Future[FrameAnswer]:
         """Sends a frame of 1 or more transactions and gives its answer to come.
@@ -85,6 +93,7 @@ class AsyncFrameStream:
 
     async def cancel(self) -> None:
         """Ends the stream at once: what is unanswered fails with Cancelled."""
+        self._cancelled = True
         self._call.cancel()
         await asyncio.wait([self._reader])
 
@@ -98,7 +107,7 @@ class AsyncFrameStream:
             async for response in self._call:
                 self._settle(response)
         except grpc.RpcError as error:
-            end = error_from_rpc(error)
+            end = self._stubs.failure(error, ended_here=self._cancelled)
         except KunturError as error:
             end = error
             self._call.cancel()
@@ -112,6 +121,7 @@ class AsyncFrameStream:
         if not self._in_flight or self._in_flight[0].transaction_count != len(response.results):
             raise broken_contract("The server sent an answer that fits no frame.")
         frame = self._in_flight.popleft()
+        self._answered = True
         self._changed.set()
         if not frame.answer.done():
             frame.answer.set_result(FrameAnswer(response.results, time.perf_counter() - frame.sent_at))

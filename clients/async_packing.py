@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
@@ -11,6 +12,7 @@ from typing import Any, Self
 
 from clients.async_client import AsyncClient
 from clients.async_frames import AsyncFrameStream
+from clients.backoff import Backoff
 from clients.errors import KunturError, cancelled
 from clients.frames import FrameAnswer
 from clients.packing import AT_ONCE_FRAMES
@@ -35,7 +37,8 @@ class AsyncPackingScorer:
     comes, when they are `max_frame_transactions`, or when the oldest has waited `max_delay_seconds`: so no
     more delay than that is added, unless `max_in_flight_frames` are on their way. Beyond that, and a
     frame being gathered, `submit` waits. When the stream breaks, what was on its way fails with a typed
-    error, and the next transaction opens a new one. Make it inside a running event loop.
+    error, and the next transaction opens a new one: at once after a stream that had answered, after a growing
+    pause when the server took none. Make it inside a running event loop.
     """
 
     def __init__(
@@ -63,6 +66,8 @@ class AsyncPackingScorer:
         self._unsettled: set[asyncio.Future[Score]] = set()
         self._unanswered = 0  # frames
         self._closing = False
+        self._closed = asyncio.Event()
+        self._backoff = Backoff(client.config.initial_backoff_seconds, client.config.max_backoff_seconds)
         self._abandoned = False
         self._stream: AsyncFrameStream | None = None
         self._packer = asyncio.create_task(self._pack(), name="kuntur-packing")
@@ -106,6 +111,7 @@ class AsyncPackingScorer:
         What has no answer after `timeout_seconds` (None: no limit) fails with Cancelled.
         """
         self._closing = True
+        self._closed.set()
         self._work.set()
         self._room.set()
         waited_for: set[asyncio.Future[Any]] = {self._packer, *self._unsettled}
@@ -168,17 +174,28 @@ class AsyncPackingScorer:
     async def _send(self, frame: list[_Submission]) -> asyncio.Future[FrameAnswer]:
         messages = [each.message for each in frame]
         try:
-            return await self._live_stream().send(messages)
+            return await (await self._live_stream()).send(messages)
         except KunturError:
             # The stream broke before it took the frame, so nothing was sent and a new one may have it.
-            return await self._live_stream().send(messages)
+            return await (await self._live_stream()).send(messages)
 
-    def _live_stream(self) -> AsyncFrameStream:
+    async def _live_stream(self) -> AsyncFrameStream:
+        if self._stream is not None and self._stream.ended:
+            await self._pause_after(self._stream)
         if self._abandoned:
             raise cancelled("The scorer was closed.")
         if self._stream is None or self._stream.ended:
             self._stream = self._client.frame_stream(self._max_in_flight_frames, reasons=self._reasons)
         return self._stream
+
+    async def _pause_after(self, stream: AsyncFrameStream) -> None:
+        """Waits, unless the scorer closes, when the server did not take the last stream."""
+        if stream.refused is None:
+            self._backoff.succeeded()
+            return
+        pause = self._backoff.after_failure(stream.refused.retry_after_seconds)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._closed.wait(), pause)
 
 
 def _settle(frame: list[_Submission], answered: asyncio.Future[FrameAnswer]) -> None:

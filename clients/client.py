@@ -10,7 +10,7 @@ from typing import Any, Self
 import grpc
 
 from clients.config import ClientConfig
-from clients.errors import DeadlineExceeded, Overloaded, Unavailable
+from clients.errors import DeadlineExceeded, KunturError, Overloaded, Unavailable
 from clients.frames import FrameStream, at_least_one
 from clients.history import MAX_FRAME_TRANSACTIONS, BackfillReport, backfill_requests, report_from_proto
 from clients.models import Model, model_from_proto
@@ -30,7 +30,7 @@ class Client:
     """Speaks to one server; safe to share between threads, and cheap only when shared.
 
     Every call raises a KunturError when it fails. Unary calls have a deadline (`ClientConfig`, or
-    `timeout_seconds` of the call) and are repeated while the server is UNAVAILABLE.
+    `timeout_seconds` of the call) and are repeated while the server is unavailable or overloaded.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Client:
         """Opens a channel to `server` (HOST:PORT; None: that of the config), with TLS given credentials."""
         self.config = config or ClientConfig()
         target = server or self.config.server
-        options = self.config.channel_options()
+        options = self.config.channel_options(target)
         if credentials is None:
             self._channel = grpc.insecure_channel(target, options=options)
         else:
             self._channel = grpc.secure_channel(target, credentials, options=options)
-        self._stubs = Stubs(self._channel)
+        self._stubs = Stubs(self._channel, target)
 
     def score(
         self,
@@ -169,18 +169,22 @@ class Client:
     def wait_until_ready(self, timeout_seconds: float) -> Model:
         """Waits until the server answers with a live model, and gives that model.
 
-        Raises the last error (Unavailable, NoLiveModel, Overloaded) when `timeout_seconds` go by first.
+        Raises what the server last said (NoLiveModel, Overloaded, Unavailable) when `timeout_seconds` go
+        by first, and DeadlineExceeded when it said nothing.
         """
         give_up_at = time.monotonic() + timeout_seconds
         pause = FIRST_POLL_SECONDS
+        said: KunturError | None = None
         while True:
             left = give_up_at - time.monotonic()
             try:
                 return self.live_model(timeout_seconds=max(left, FIRST_POLL_SECONDS))
             except (Unavailable, Overloaded, DeadlineExceeded) as error:
+                if said is None or not isinstance(error, DeadlineExceeded):
+                    said = error
                 pause = max(pause, error.retry_after_seconds or 0.0)
                 if time.monotonic() + pause >= give_up_at:
-                    raise
+                    raise said from None
             time.sleep(pause)
             pause = min(2 * pause, LAST_POLL_SECONDS)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
+from clients.proxies import never_by_proxy
 from kuntur.api.v1 import model_service_pb2, outcome_service_pb2, scoring_service_pb2
 
 ChannelOptions = list[tuple[str, int | str]]
@@ -24,15 +25,15 @@ class ClientConfig:
     """The same for a call that carries thousands of outcomes. Streams have no deadline."""
 
     max_attempts: int = 4
-    """Tries of a unary call while the server is UNAVAILABLE, the first included; 1 turns retries off,
-    and gRPC takes at most 5. Every unary call of the contract is safe to repeat."""
+    """Tries of a unary call while the server is unavailable or overloaded, the first included; 1 turns
+    retries off, and gRPC takes at most 5. Every unary call of the contract is safe to repeat."""
 
     initial_backoff_seconds: float = 0.1
     """Upper bound of the wait before the second try; each further one is twice as long, at random
     between 0 and its bound, so that many clients do not come back at once."""
 
     max_backoff_seconds: float = 2.0
-    """Longest wait between two tries."""
+    """Longest wait between two tries, unless the server asks for more."""
 
     keepalive_seconds: float = 330.0
     """How often a silent connection with an open call is probed. Above the 300 s that gRPC servers
@@ -44,8 +45,8 @@ class ClientConfig:
     max_message_bytes: int = 64 * 1024 * 1024
     """Largest message to send or to receive: a server gives a frame no reasons beyond 4 MiB."""
 
-    def channel_options(self) -> ChannelOptions:
-        """Gives the options of the gRPC channel."""
+    def channel_options(self, target: str = "") -> ChannelOptions:
+        """Returns the options of the gRPC channel to `target`, this machine's own reached without a proxy."""
         return [
             ("grpc.keepalive_time_ms", int(self.keepalive_seconds * 1000)),
             ("grpc.keepalive_timeout_ms", int(self.keepalive_timeout_seconds * 1000)),
@@ -57,10 +58,16 @@ class ClientConfig:
             # A request is kept for a retry only while it fits here; the default forgets 10,000 outcomes.
             ("grpc.per_rpc_retry_buffer_size", 8 * 1024 * 1024),
             ("grpc.enable_retries", 1),
-            ("grpc.service_config", self._service_config()),
+            ("grpc.service_config", self.service_config()),
+            ("grpc.enable_http_proxy", 0 if never_by_proxy(target or self.server) else 1),
         ]
 
-    def _service_config(self) -> str:
+    def service_config(self) -> str:
+        """Returns gRPC's service config: which calls are repeated, how often, and the budget of retries.
+
+        With the defaults it is `protos/kuntur/api/v1/service_config.json`, which clients of any language
+        take as it is.
+        """
         if self.max_attempts <= 1:
             return "{}"
         # A stream is never repeated by gRPC: what it lost is told to the caller.
@@ -81,11 +88,15 @@ class ClientConfig:
                             "initialBackoff": f"{self.initial_backoff_seconds:.3f}s",
                             "maxBackoff": f"{self.max_backoff_seconds:.3f}s",
                             "backoffMultiplier": 2,
-                            "retryableStatusCodes": ["UNAVAILABLE"],
+                            # CANCELLED: what a server under a flood ends calls with, unread.
+                            "retryableStatusCodes": ["UNAVAILABLE", "RESOURCE_EXHAUSTED", "CANCELLED"],
                         },
                     }
                 ],
-                # When more than about one call in ten fails, retries stop until the server is well again.
-                "retryThrottling": {"maxTokens": 20, "tokenRatio": 0.1},
-            }
+                # The budget: a failure costs a token and an answer earns a tenth of one; below half of
+                # them nothing is repeated. So where more than about one try in eleven fails, retries stop
+                # until the server is well again.
+                "retryThrottling": {"maxTokens": 100, "tokenRatio": 0.1},
+            },
+            indent=2,
         )

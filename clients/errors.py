@@ -124,7 +124,11 @@ class ModelNotFound(NotFound):
 
 
 class Overloaded(KunturError):
-    """As many calls or streams are open as the server takes; `retry_after_seconds` says when to come back."""
+    """The server takes no more for now; `retry_after_seconds` says when to come back, if the server says it.
+
+    A server under a flood may end a call unread, with CANCELLED and neither reason nor RetryInfo; that
+    is Overloaded too, and `retry_after_seconds` is None: wait a time of your own that grows.
+    """
 
 
 class OutcomeConflict(KunturError):
@@ -136,7 +140,7 @@ class DeadlineExceeded(KunturError):
 
 
 class Cancelled(KunturError):
-    """The call was ended before its answer came: by this side, or by an overloaded server's gRPC, unread."""
+    """The call was ended from this side before its answer came."""
 
 
 class AccessDenied(KunturError):
@@ -174,7 +178,8 @@ BY_CODE: Mapping[grpc.StatusCode, type[KunturError]] = {
     grpc.StatusCode.NOT_FOUND: NotFound,
     grpc.StatusCode.RESOURCE_EXHAUSTED: Overloaded,
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
-    grpc.StatusCode.CANCELLED: Cancelled,
+    # This side's own end never comes as a status (see `error_from_rpc`): the server's gRPC ended it unread.
+    grpc.StatusCode.CANCELLED: Overloaded,
     grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
     grpc.StatusCode.PERMISSION_DENIED: AccessDenied,
 }
@@ -203,11 +208,15 @@ def error_from_status(status: status_pb2.Status) -> KunturError:
     return (BY_REASON.get(reason) or BY_CODE.get(code, ServerFault))(status.message, details)
 
 
-def error_from_rpc(error: grpc.RpcError) -> KunturError:
-    """Turns a failed call into the exception that stands for it.
+def error_from_rpc(error: grpc.RpcError, *, ended_here: bool = False) -> KunturError:
+    """Returns the exception that stands for a failed call.
 
     The details come from the trailing metadata; a failure that no server spoke to (no connection,
     a deadline) has none and goes by its code.
+
+    Args:
+        error: What gRPC raised; it has a code, a message and trailing metadata.
+        ended_here: Whether this side ended the call or its channel, so that CANCELLED is its own.
     """
     code = _attribute(error, "code")
     message = _attribute(error, "details")
@@ -217,6 +226,8 @@ def error_from_rpc(error: grpc.RpcError) -> KunturError:
             status.ParseFromString(value)
     if not isinstance(code, grpc.StatusCode):
         code = grpc.StatusCode.UNKNOWN
+    if code is grpc.StatusCode.CANCELLED and ended_here:
+        return cancelled(str(message or "The call was ended from this side."))
     # The status that gRPC itself reports rules: a retry or a proxy may have overwritten the server's.
     if status.code != code.value[0]:
         status = status_pb2.Status(code=code.value[0], message=str(message or code.name))

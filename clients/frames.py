@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
-from clients.errors import KunturError, broken_contract, error_from_rpc, stream_ended
+from clients.errors import KunturError, broken_contract, stream_ended
 from clients.scores import ReasonsMode
 from clients.stubs import Stubs
 from kuntur.api.v1 import score_pb2, scoring_service_pb2, transaction_pb2
@@ -72,6 +72,9 @@ class FrameStream:
         self._requests: queue.SimpleQueue[scoring_service_pb2.ScoreStreamRequest | None] = queue.SimpleQueue()
         self._end: KunturError | None = None
         self._closing = False
+        self._cancelled = False
+        self._answered = False
+        self._stubs = stubs
         with stubs.call():
             self._call = stubs.scoring.ScoreStream(iter(self._requests.get, None))
         self._reader = threading.Thread(target=self._read, name="kuntur-frames", daemon=True)
@@ -81,6 +84,11 @@ class FrameStream:
     def ended(self) -> bool:
         """Whether the stream takes no more frames."""
         return self._closing or self._end is not None
+
+    @property
+    def refused(self) -> KunturError | None:
+        """What the stream ended with before it had answered a frame; None when it answered or is open."""
+        return None if self._answered else self._end
 
     def send(self, transactions: Sequence[transaction_pb2.Transaction]) -> Future[FrameAnswer]:
         """Sends a frame of 1 or more transactions and gives its answer to come.
@@ -121,6 +129,7 @@ class FrameStream:
 
     def cancel(self) -> None:
         """Ends the stream at once: what is unanswered fails with Cancelled."""
+        self._cancelled = True
         self._call.cancel()
         if threading.current_thread() is not self._reader:
             self._reader.join(_LAST_WORDS_SECONDS)
@@ -131,7 +140,7 @@ class FrameStream:
             for response in self._call:
                 self._settle(response)
         except grpc.RpcError as error:
-            end = error_from_rpc(error)
+            end = self._stubs.failure(error, ended_here=self._cancelled)
         except KunturError as error:
             end = error
             self._call.cancel()
@@ -143,6 +152,7 @@ class FrameStream:
             if not self._in_flight or self._in_flight[0].transaction_count != len(response.results):
                 raise broken_contract("The server sent an answer that fits no frame.")
             frame = self._in_flight.popleft()
+            self._answered = True
             self._changed.notify_all()
         frame.answer.set_result(FrameAnswer(response.results, time.perf_counter() - frame.sent_at))
 

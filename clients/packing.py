@@ -15,6 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import Self
 
+from clients.backoff import Backoff
 from clients.client import Client
 from clients.errors import KunturError, cancelled
 from clients.frames import FrameAnswer, FrameStream
@@ -42,7 +43,8 @@ class PackingScorer:
     comes, when they are `max_frame_transactions`, or when the oldest has waited `max_delay_seconds`: so no
     more delay than that is added, unless `max_in_flight_frames` are on their way. Beyond that, and a
     frame being gathered, `submit` blocks. When the stream breaks, what was on its way fails with a typed
-    error, since only the caller knows whether to ask again, and the next transaction opens a new one.
+    error, since only the caller knows whether to ask again, and the next transaction opens a new one: at
+    once after a stream that had answered, after a growing pause when the server took none.
 
     Callbacks of the futures run on the thread that reads answers: they may submit, and must not wait.
     """
@@ -73,6 +75,7 @@ class PackingScorer:
         self._closing = False
         self._abandoned = False
         self._stream: FrameStream | None = None
+        self._backoff = Backoff(client.config.initial_backoff_seconds, client.config.max_backoff_seconds)
         self._telling = threading.local()  # set on a thread while it runs callbacks of futures
         self._packer = threading.Thread(target=self._pack, name="kuntur-packing", daemon=True)
         self._packer.start()
@@ -193,8 +196,21 @@ class PackingScorer:
             if self._abandoned:
                 raise cancelled("The scorer was closed.")
             if self._stream is None or self._stream.ended:
+                self._pause_after(self._stream)
+                if self._abandoned:
+                    raise cancelled("The scorer was closed.")
                 self._stream = self._client.frame_stream(self._max_in_flight_frames, reasons=self._reasons)
             return self._stream
+
+    def _pause_after(self, stream: FrameStream | None) -> None:
+        """Waits, unless the scorer closes, when the server did not take the last stream."""
+        if stream is None:
+            return
+        if stream.refused is None:
+            self._backoff.succeeded()
+        else:
+            pause = self._backoff.after_failure(stream.refused.retry_after_seconds)
+            self._work.wait_for(lambda: self._closing, pause)
 
     def _abandon(self) -> None:
         with self._lock:

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 import grpc
 import grpc.aio
 
-from clients.errors import cancelled, error_from_rpc
+from clients.errors import KunturError, Unavailable, cancelled, error_from_rpc
+from clients.proxies import proxy_in_force
 from kuntur.api.v1.history_service_pb2_grpc import HistoryServiceStub
 from kuntur.api.v1.model_service_pb2_grpc import ModelServiceStub
 from kuntur.api.v1.outcome_service_pb2_grpc import OutcomeServiceStub
@@ -27,13 +28,29 @@ _CLOSED = "The client is closed."
 class Stubs:
     """One stub a service; their methods are waited for or awaited as the channel is."""
 
-    def __init__(self, channel: grpc.Channel | grpc.aio.Channel) -> None:
+    def __init__(self, channel: grpc.Channel | grpc.aio.Channel, target: str = "") -> None:
+        """Makes the stubs of a channel; `target` is the address that it was opened to, for error messages."""
         self.scoring = ScoringServiceStub(channel)
         self.outcome = OutcomeServiceStub(channel)
         self.model = ModelServiceStub(channel)
         self.history = HistoryServiceStub(channel)
+        self._target = target
         self.closed = False
         """Whether the client has closed the channel; set before it does."""
+
+    def failure(self, error: grpc.RpcError, *, ended_here: bool = False) -> KunturError:
+        """Returns the exception for a failed call, with a word about the proxy where one may be the cause.
+
+        Args:
+            error: What gRPC raised.
+            ended_here: Whether this side ended the call; closing the client counts as that too.
+        """
+        failure = error_from_rpc(error, ended_here=ended_here or self.closed)
+        if isinstance(failure, Unavailable) and not failure.details.reason and self._target:
+            proxy = proxy_in_force(self._target)
+            if proxy is not None:
+                failure = Unavailable(f"{failure.message}. {proxy}", failure.details)
+        return failure
 
     @contextmanager
     def call(self) -> Iterator[None]:
@@ -41,7 +58,7 @@ class Stubs:
         try:
             yield
         except grpc.RpcError as error:
-            raise error_from_rpc(error) from error
+            raise self.failure(error) from error
         except (ValueError, grpc.aio.UsageError) as error:
             # A closed channel refuses a call with ValueError, or awaited with UsageError, and no status.
             if not self.closed:

@@ -17,6 +17,7 @@ from clients import (
     NoLiveModel,
     Outcome,
     OutcomeLabel,
+    Overloaded,
     Score,
     ShuttingDown,
     TransactionNotFound,
@@ -284,6 +285,23 @@ def test_a_broken_stream_fails_its_futures_and_the_next_opens_a_new_one(
 
     run(config, story)
     assert server.stream_count == 2
+
+
+def test_awaited_scorers_pause_too_and_no_longer_than_until_they_close(
+    server: FakeServer, config: ClientConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clients.async_packing.Backoff.after_failure", lambda *_: 3_600.0)
+    server.behaviour.failures["ScoreStream"] = [status(grpc.StatusCode.CANCELLED)]
+
+    async def story(client: AsyncClient) -> None:
+        async with AsyncPackingScorer(client, max_frame_transactions=1, max_delay_seconds=0) as scorer:
+            refused = await scorer.submit(transactions(1)[0])
+            await asyncio.wait([refused], timeout=10)
+            assert isinstance(refused.exception(), Overloaded)
+            waiting = await scorer.submit(transactions(1, 1)[0])
+        assert waiting.result().transaction_id == "t-1"
+
+    run(config, story)
 
 
 def test_a_caller_that_gives_up_leaves_the_others_their_answers(

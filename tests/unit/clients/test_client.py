@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import grpc
 import pytest
+from google.rpc import status_pb2
 
 from clients import (
     Cancelled,
@@ -18,6 +19,7 @@ from clients import (
     NoLiveModel,
     Outcome,
     OutcomeLabel,
+    Overloaded,
     Reason,
     Score,
     ServerFault,
@@ -25,11 +27,26 @@ from clients import (
     TransactionNotFound,
     Unavailable,
 )
+from clients.errors import DeadlineExceeded, ErrorDetails
+from clients.models import Model
 from clients.stubs import Stubs
 from kuntur.api.v1 import model_pb2
 from kuntur.transaction import Transaction
 from tests.fakes.scoring_server import FakeServer, status
 from tests.unit.clients.conftest import START, transactions, wait_until_streams_end
+
+
+class Clock:
+    """Stands for `time`: tells the times that a test wrote down, and sleeps not at all."""
+
+    def __init__(self, *times: float) -> None:
+        self._times = iter(times)
+
+    def monotonic(self) -> float:
+        return next(self._times)
+
+    def sleep(self, seconds: float) -> None:
+        pass
 
 
 def test_a_score_is_a_frozen_value(server: FakeServer, client: Client) -> None:
@@ -56,6 +73,31 @@ def test_an_unavailable_unary_call_is_repeated(server: FakeServer, client: Clien
     server.behaviour.failures["ScoreTransaction"] = [unavailable, unavailable]
     assert client.score(transactions(1)[0]).transaction_id == "t-0"
     assert len(server.arrivals("ScoreTransaction")) == 3
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        status(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_ms=10),
+        status(grpc.StatusCode.CANCELLED),
+    ],
+    ids=["with a reason", "unread"],
+)
+def test_a_refused_unary_call_is_repeated(
+    server: FakeServer, client: Client, refusal: status_pb2.Status
+) -> None:
+    server.behaviour.failures["ScoreTransaction"] = [refusal, refusal]
+    assert client.score(transactions(1)[0]).transaction_id == "t-0"
+    assert len(server.arrivals("ScoreTransaction")) == 3
+
+
+def test_a_server_that_refuses_everyone_is_asked_less_and_less(server: FakeServer, client: Client) -> None:
+    server.behaviour.always["ScoreTransaction"] = status(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    for transaction in transactions(100):
+        with pytest.raises(Overloaded):
+            client.score(transaction)
+    # The budget of 100 tokens is half gone after 50 tries; from then on each call is tried once.
+    assert len(server.arrivals("ScoreTransaction")) < 100 + 60
 
 
 def test_tries_are_bounded(server: FakeServer, client: Client) -> None:
@@ -262,4 +304,23 @@ def test_waiting_ends_when_a_model_goes_live(server: FakeServer, client: Client)
 def test_waiting_tells_why_it_was_in_vain(server: FakeServer, client: Client) -> None:
     server.behaviour.models.clear()
     with pytest.raises(NoLiveModel):
-        client.wait_until_ready(0.3)
+        client.live_model(timeout_seconds=30)  # connects, however long that takes
+    with pytest.raises(NoLiveModel):
+        client.wait_until_ready(1.0)
+
+
+def test_what_the_server_said_outlives_a_last_try_that_was_too_short(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [
+        NoLiveModel("no model", ErrorDetails(grpc.StatusCode.UNAVAILABLE)),
+        DeadlineExceeded("too late", ErrorDetails(grpc.StatusCode.DEADLINE_EXCEEDED)),
+    ]
+
+    def live_model(self: Client, *, timeout_seconds: float) -> Model:
+        raise said.pop(0)
+
+    monkeypatch.setattr(Client, "live_model", live_model)
+    monkeypatch.setattr("clients.client.time", Clock(0.0, 0.0, 0.2, 0.2, 5.0, 5.0))
+    with pytest.raises(NoLiveModel):
+        client.wait_until_ready(1.0)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import grpc
 import pytest
 
 from clients import (
     AccessDenied,
-    Cancelled,
     Client,
     ClientConfig,
     DeadlineExceeded,
@@ -78,7 +79,7 @@ def test_the_status_of_an_item_gives_the_same_exception(
         (grpc.StatusCode.NOT_FOUND, NotFound),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
-        (grpc.StatusCode.CANCELLED, Cancelled),
+        (grpc.StatusCode.CANCELLED, Overloaded),
         (grpc.StatusCode.PERMISSION_DENIED, AccessDenied),
         (grpc.StatusCode.UNAUTHENTICATED, AccessDenied),
         (grpc.StatusCode.UNKNOWN, ServerFault),
@@ -127,6 +128,14 @@ def test_retry_info_says_when_to_come_back(server: FakeServer, client: Client) -
     with pytest.raises(Overloaded) as caught:
         client.score(transactions(1)[0])
     assert caught.value.retry_after_seconds == 1.5
+
+
+def test_a_call_that_the_server_ends_unread_is_overloaded(server: FakeServer, config: ClientConfig) -> None:
+    server.behaviour.always["ScoreTransaction"] = status(grpc.StatusCode.CANCELLED)
+    with Client(config=replace(config, max_attempts=1)) as client, pytest.raises(Overloaded) as caught:
+        client.score(transactions(1)[0])
+    assert caught.value.retry_after_seconds is None
+    assert caught.value.details.code is grpc.StatusCode.CANCELLED
 
 
 def test_a_server_that_is_not_there_is_unavailable() -> None:

@@ -8,7 +8,17 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import grpc
 import pytest
 
-from clients import Cancelled, Client, InvalidTransaction, KunturError, PackingScorer, Score, ShuttingDown
+from clients import (
+    Cancelled,
+    Client,
+    InvalidTransaction,
+    KunturError,
+    Overloaded,
+    PackingScorer,
+    Score,
+    ShuttingDown,
+)
+from clients.backoff import Backoff
 from tests.fakes.scoring_server import FakeServer, status
 from tests.unit.clients.conftest import transactions
 
@@ -140,6 +150,47 @@ def test_a_broken_stream_fails_what_was_on_its_way_and_the_next_opens_a_new_one(
         again = [scorer.submit(each) for each in transactions(2, 2)]
         assert [each.result(10).transaction_id for each in again] == ["t-2", "t-3"]
         assert server.stream_count == 2
+
+
+def test_a_server_that_takes_no_stream_is_asked_again_after_pauses_that_grow(
+    server: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float | None] = []
+
+    class Noted(Backoff):
+        def after_failure(self, asked_for_seconds: float | None = None) -> float:
+            pauses.append(asked_for_seconds)
+            return 0.0
+
+        def succeeded(self) -> None:
+            pauses.clear()
+
+    monkeypatch.setattr("clients.packing.Backoff", Noted)
+    refusal = status(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_ms=250)
+    server.behaviour.failures["ScoreStream"] = [refusal, refusal, status(grpc.StatusCode.CANCELLED)]
+    server.behaviour.frames_until_break = 1
+    with PackingScorer(client, max_frame_transactions=1, max_delay_seconds=0) as scorer:
+        # A refusal that is known before its frame goes costs no frame: at most three fail.
+        while error := scorer.submit(transactions(1)[0]).exception(10):
+            assert isinstance(error, Overloaded)
+        assert pauses == [0.25, 0.25, None]
+        # Once a stream has answered, the next is opened at once.
+        while scorer.submit(transactions(1)[0]).exception(10) is not None:
+            pass
+        assert server.stream_count == 5
+        assert pauses == []
+
+
+def test_a_pause_ends_when_the_scorer_closes(
+    server: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("clients.packing.Backoff.after_failure", lambda *_: 3_600.0)
+    server.behaviour.failures["ScoreStream"] = [status(grpc.StatusCode.CANCELLED)]
+    scorer = PackingScorer(client, max_frame_transactions=1, max_delay_seconds=0)
+    assert isinstance(scorer.submit(transactions(1)[0]).exception(10), Overloaded)
+    waiting = scorer.submit(transactions(1, 1)[0])
+    scorer.close(30)
+    assert waiting.result(0).transaction_id == "t-1"
 
 
 def test_every_future_is_settled_however_often_streams_break(server: FakeServer, client: Client) -> None:
