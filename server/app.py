@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -34,6 +35,8 @@ from server.scoring import Backfill, OutcomeReports, ReasonGiver, Scorer
 from server.signals import wait_for_stop_signal
 
 _LOG = structlog.get_logger(__name__)
+DIED = 70
+"""Exit code of a server that cannot answer any more."""
 
 
 class ServerApp:
@@ -74,7 +77,9 @@ class ServerApp:
             self.journal = _open_journal(settings, self._health.going_down)
             undone.callback(self.journal.close)
             # What takes its time comes before the port: callers go to it from then on, away from others.
+            _LOG.info("preparing the compiled code", folder=os.environ.get("NUMBA_CACHE_DIR"))
             compile_hot_path(self._reader)
+            _LOG.info("looking for a live model", registry=str(settings.registry_path))
             self._watcher.look()
             self._server = self._build_server(registry, reuse_port=reuse_port)
             undone.pop_all()
@@ -138,7 +143,7 @@ class ServerApp:
             _LOG.info("server stopped")
 
     def serve_until_signalled(self) -> None:
-        """Goes on serving until SIGTERM or SIGINT, and stops. Needs `hold_stop_signals`, and a start."""
+        """Goes on serving until a signal ends it, and stops. Needs `hold_stop_signals`, and a start."""
         # What is loaded by now stays for ever: walking it holds every thread up for 80 ms a collection.
         gc.collect()
         gc.freeze()
@@ -182,7 +187,13 @@ class ServerApp:
             caller_metadata_key=limits.caller_metadata_key,
             max_message_bytes=limits.max_message_bytes,
             keepalive_s=limits.keepalive_s,
+            on_death=_end_at_once,
         )
+
+
+def _end_at_once() -> None:
+    """Ends the process: whoever started it can start another, and callers need not wait for answers."""
+    os._exit(DIED)
 
 
 def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> Journal:

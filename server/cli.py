@@ -34,7 +34,12 @@ _ConfigPath = Annotated[
     typer.Option("--config", envvar="KUNTUR_SERVER_CONFIG", metavar="FILE", help="TOML file with settings."),
 ]
 _Listen = Annotated[
-    str | None, typer.Option("--listen", metavar="HOST:PORT", help="Where to serve; port 0 takes a free one.")
+    str | None,
+    typer.Option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Where to serve, also [IPv6]:PORT or unix:PATH; port 0 takes a free one.",
+    ),
 ]
 _RegistryPath = Annotated[
     Path | None, typer.Option("--registry", metavar="DIR", help="Directory of model bundles.")
@@ -61,10 +66,12 @@ def serve(
     workers: _Workers = None,
     metrics_port: _MetricsPort = None,
 ) -> None:
-    """Serves until SIGTERM or SIGINT, then drains and ends with 0.
+    """Serves until SIGTERM, SIGINT, SIGHUP or SIGQUIT, then drains and ends with 0.
 
     Example: kuntur-server serve --registry registry --listen 0.0.0.0:50051 --journal journal
     """
+    from server.confidential import keep_private
+    from server.listening import is_socket_file
     from server.scheduling import cores, hand_over_soon, prefer_finishing
     from server.signals import hold_stop_signals
 
@@ -75,7 +82,9 @@ def serve(
     from server.logs import configure_logs
 
     configure_logs(settings.log.level, settings.log.format)
-    count = settings.workers or cores()
+    keep_private(core_dumps=settings.core_dumps)
+    count = settings.workers or (1 if is_socket_file(settings.listen_address) else cores())
+    _log_start(settings, count)
     with _failures_told():
         if count == 1:
             from server.app import ServerApp
@@ -154,6 +163,15 @@ def _settings(
         return load_settings(config, overrides)
     except ConfigError as error:
         raise _failure(str(error)) from error
+
+
+def _log_start(settings: ServerSettings, workers: int) -> None:
+    """Says what is about to be done before any of it takes its time."""
+    import structlog
+
+    structlog.get_logger("server").info(
+        "server starts", workers=workers, listen=settings.listen_address, registry=str(settings.registry_path)
+    )
 
 
 @contextmanager

@@ -11,14 +11,24 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.settings_document import fields
+from server.listening import checked_address, is_socket_file
 
 ENVIRONMENT_PREFIX = "KUNTUR_SERVER_"
 CONFIG_VARIABLE = "KUNTUR_SERVER_CONFIG"
@@ -196,13 +206,19 @@ class ServerSettings(BaseSettings):
         use_attribute_docstrings=True,
     )
 
-    listen_address: str = "127.0.0.1:50051"
-    """Host and port of the gRPC server; port 0 takes a free one."""
+    listen_address: Annotated[str, AfterValidator(checked_address)] = "127.0.0.1:50051"
+    """Where to serve: HOST:PORT, [IPv6]:PORT, or unix:PATH with one worker; port 0 takes a free one."""
     registry_path: Path = Path("registry")
     """Directory of model bundles; need not exist yet."""
     workers: int = Field(0, ge=0, le=256)
-    """Processes behind the port, which share the history; 0: one for each core that the server may use. A
-    connection stays with one of them: a caller that wants all opens several."""
+    """Processes behind the port, which share the history; 0: one for each core that the server may use, one
+    on a Unix domain socket. A connection stays with one of them: a caller that wants all opens several."""
+    worker_silence_s: float = Field(15.0, ge=1, le=3600)
+    """Time without a sign of life after which a worker is ended and another started. It is asked for one each
+    second; well above what the machine can be busy with something else."""
+    core_dumps: bool = False
+    """Whether a crash may leave a core dump, and whoever has the server's account may attach a debugger. A
+    dump holds keys and ids: only to find a fault, and not with data of customers."""
     limits: Limits = Limits()
     """How much the server takes at a time."""
     models: Models = Models()
@@ -221,6 +237,12 @@ class ServerSettings(BaseSettings):
     """Metrics for Prometheus."""
     log: LogSettings = LogSettings()
     """Logs on standard error."""
+
+    @model_validator(mode="after")
+    def _one_process_a_socket_file(self) -> Self:
+        if self.workers > 1 and is_socket_file(self.listen_address):
+            raise ValueError("only one process can listen on a Unix domain socket: set workers to 1")
+        return self
 
 
 def load_settings(
@@ -264,7 +286,10 @@ def load_settings(
     try:
         return Loaded(**dict(overrides or {}))
     except ValidationError as error:
-        lines = [f"{'.'.join(str(p) for p in e['loc'])}: {e['msg']}" for e in error.errors()]
+        lines = [
+            f"{'.'.join(str(p) for p in e['loc']) or 'settings'}: {e['msg'].removeprefix('Value error, ')}"
+            for e in error.errors()
+        ]
         raise ConfigError("\n".join(lines)) from error
 
 

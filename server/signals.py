@@ -10,14 +10,14 @@ from __future__ import annotations
 
 import signal
 
-_STOP = {signal.SIGTERM, signal.SIGINT}
+_STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 
 
 def hold_stop_signals() -> None:
-    """Keeps SIGTERM and SIGINT for `wait_for_stop_signal`. Before any other thread is started."""
+    """Keeps the signals that end a server for `wait_for_stop_signal`. Before any other thread is started."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
 
 
 def wait_for_stop_signal() -> None:
-    """Waits for SIGTERM or SIGINT, also one that came since they are held."""
+    """Waits for one of them, also one that came since they are held."""
     signal.sigwait(_STOP)

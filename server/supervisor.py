@@ -25,6 +25,7 @@ _LOG = structlog.get_logger(__name__)
 _STEADY_S = 10.0  # a worker that lived so long had started well
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _MOST_EARLY_DEATHS = 5
+_ASK_EVERY_S = 1.0  # between two signs of life
 _KILL_AFTER_S = 5.0  # beyond the grace that workers give their calls
 REFUSED_TO_START = 2
 """Exit code of a worker that said why it cannot start: another try would fail the same way."""
@@ -81,7 +82,7 @@ class Supervisor:
         _LOG.info("server started", port=self.port, workers=len(self._threads))
 
     def serve_until_signalled(self) -> None:
-        """Goes on until SIGTERM or SIGINT, or `failed`, and stops. Needs `hold_stop_signals`."""
+        """Goes on until a signal ends it, or `failed`, and stops. Needs `hold_stop_signals`."""
         try:
             wait_for_stop_signal()
         finally:
@@ -101,7 +102,7 @@ class Supervisor:
             process.end_by(max(0.0, deadline - time.monotonic()))
         for thread in self._threads:
             if thread.ident is not None:
-                thread.join()
+                thread.join(_KILL_AFTER_S)
         self._close_metrics()
         self._port.close()
         if self._region is not None:
@@ -116,6 +117,9 @@ class Supervisor:
             served = process.wait_until_ready()
             if served:
                 self._ready[number].set()
+                threading.Thread(
+                    target=self._watch, args=(number, process), name=f"watch-{number}", daemon=True
+                ).start()
             code = process.wait()
             with self._lock:
                 del self._running[number]
@@ -130,6 +134,23 @@ class Supervisor:
                 return
             if early > 1:
                 self._stopping.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**early))
+
+    def _watch(self, number: int, process: WorkerProcess) -> None:
+        """Ends a worker that gives no sign of life for too long: it would hold its connections for ever."""
+        silence_s = self._settings.worker_silence_s
+        while not self._stopping.wait(_ASK_EVERY_S):
+            with self._lock:
+                if self._running.get(number) is not process:
+                    return
+            if not process.alive(silence_s) and not self._stopping.is_set():
+                _LOG.error(
+                    "worker gave no sign of life and is ended",
+                    worker=number,
+                    silence_s=silence_s,
+                    stopped=process.stopped(),
+                )
+                process.kill()
+                return
 
     def _start_one(self, number: int) -> WorkerProcess | None:
         settings = self._settings.model_dump()

@@ -1,8 +1,8 @@
 """A worker: a whole server on a port and a history that it shares, under a supervisor's orders.
 
 The first line on standard input is its `WorkerOrder`. It says READY on standard output once it serves, and
-answers each further line with its metrics, in one line of JSON. The end of standard input is the
-supervisor's: nobody would restart the worker any more, so it drains.
+answers each further line in one line: "metrics" with them as JSON, "alive" with the same word. The end of
+standard input is the supervisor's: nobody would restart the worker any more, so it drains.
 """
 
 from __future__ import annotations
@@ -16,16 +16,21 @@ import threading
 from prometheus_client import CollectorRegistry, generate_latest
 
 from server.app import ServerApp
+from server.confidential import keep_private
 from server.config import ServerSettings
 from server.histories import attach_history
 from server.logs import configure_logs
-from server.workers import READY, WorkerOrder
+from server.workers import ALIVE, READY, WorkerOrder
 
 
 def serve_worker() -> None:
-    """Serves as ordered, until SIGTERM. Needs `hold_stop_signals`. Raises what `ServerApp` raises."""
+    """Serves as ordered, until a signal ends it. Needs `hold_stop_signals`.
+
+    Raises what `ServerApp` raises.
+    """
     order = WorkerOrder.from_line(sys.stdin.readline())
     settings = ServerSettings(**order.settings)
+    keep_private(core_dumps=settings.core_dumps)
     configure_logs(settings.log.level, settings.log.format, worker=order.number)
     app = ServerApp(settings, history=attach_history(settings, order.region), reuse_port=True)
     app.start()
@@ -35,9 +40,9 @@ def serve_worker() -> None:
 
 
 def _answer(registry: CollectorRegistry) -> None:
-    for _ in sys.stdin:
+    for line in sys.stdin:
         try:
-            _say(json.dumps(generate_latest(registry).decode()))
+            _say(ALIVE if line.strip() == ALIVE else json.dumps(generate_latest(registry).decode()))
         except OSError:
             break
     os.kill(os.getpid(), signal.SIGTERM)

@@ -8,8 +8,9 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 
-from server.workers import READY, WorkerOrder
+from server.workers import ALIVE, READY, WorkerOrder
 
 _COMMAND = ("-m", "server", "worker")
 _ANSWER_S = 2.0
@@ -47,17 +48,41 @@ class WorkerProcess:
 
     def metrics(self) -> str | None:
         """Gives its metrics as Prometheus reads them; None when it does not answer."""
+        answer = self._ask("metrics", _ANSWER_S)
+        try:
+            return None if answer is None else str(json.loads(answer))
+        except ValueError:
+            return None
+
+    def alive(self, timeout_s: float) -> bool:
+        """Returns whether it answers within the time; one that has ended counts as one that does."""
+        return self._ask(ALIVE, timeout_s) is not None or self._process.poll() is not None
+
+    def stopped(self) -> bool:
+        """Returns whether the operating system holds it (SIGSTOP, a debugger)."""
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] in {"T", "t"}
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+
+    def _ask(self, question: str, timeout_s: float) -> str | None:
+        """Returns the line that it answers; None when there is none within the time."""
         with self._asking:
             try:
                 while True:
                     self._answers.get_nowait()  # an answer that came too late for whoever asked
             except queue.Empty:
                 pass
-            if not self._write("metrics\n"):
+            if not self._write(question + "\n"):
                 return None
             try:
-                return str(json.loads(self._answers.get(timeout=_ANSWER_S)))
-            except (queue.Empty, ValueError):
+                return self._answers.get(timeout=timeout_s)
+            except queue.Empty:
                 return None
 
     def terminate(self) -> None:

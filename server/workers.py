@@ -18,6 +18,8 @@ from kuntur.journal_workers import WORKER_PREFIX
 
 READY = "ready"
 """What a worker says when it serves."""
+ALIVE = "alive"
+"""What a worker is asked now and then, and answers."""
 
 
 @dataclass(frozen=True, slots=True)

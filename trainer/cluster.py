@@ -32,7 +32,6 @@ def connected(settings: RaySettings) -> Iterator[None]:
     """
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     os.environ.setdefault("RAY_AIR_NEW_OUTPUT", "0")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     os.environ.setdefault("RAY_gcs_server_port_wait_time_s", "120")  # on a busy machine its start takes long
     # Tune's own handler ends a search as if it were done; without it an interrupt is an interrupt.
     os.environ["TUNE_DISABLE_SIGINT_HANDLER"] = "1"

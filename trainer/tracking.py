@@ -23,7 +23,6 @@ from trainer.config import TrackingSettings
 INSTALL = "python -m pip install '.[tracking]'"
 _AT_ONCE = 100  # entries of one call; MLflow takes no more parameters and tags
 _ENVIRONMENT = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",  # a server that is down shall not hold a run up for minutes
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
     "GIT_PYTHON_REFRESH": "quiet",

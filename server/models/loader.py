@@ -21,6 +21,8 @@ _WARM_UP_ROWS = (1, 64, 512)
 _CHUNK_ROWS = 4096
 _ORT_FATAL = 4
 
+onnxruntime.disable_telemetry_events()  # beside its environment variable, see kuntur.telemetry
+
 
 def load_model(path: Path) -> LiveModel:
     """Reads, loads, checks and warms up the bundle at `path`. Raises BundleRefusedError, and only that."""

@@ -26,6 +26,7 @@ from server.rpc.unary import Refusals
 from server.scheduling import cores
 
 _LOG = structlog.get_logger(__name__)
+_END_S = 10.0
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 Task = Callable[[], None]
 """Something to be done, which gives back its place in the gate by itself and never raises."""
@@ -50,11 +51,12 @@ class Lane:
         self._tasks.put(task)
 
     def end(self) -> None:
-        """Waits until everything is done and ends the threads."""
+        """Ends the threads once everything is done; one that hangs is left behind."""
         for _ in self._threads:
             self._tasks.put(None)
+        give_up_at = time.monotonic() + _END_S
         for thread in self._threads:
-            thread.join()
+            thread.join(max(0.0, give_up_at - time.monotonic()))
 
     def _grow(self) -> None:
         with self._growing:

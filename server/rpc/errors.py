@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import grpc
-import structlog
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import (
     code_pb2,
@@ -19,10 +17,10 @@ from kuntur.api.v1 import error_reason_pb2
 from kuntur.rules import Violation
 from kuntur.wire import MalformedError
 from server import errors
+from server.incidents import IncidentLog
 
 DOMAIN = "kuntur"
 DETAILS_KEY = "grpc-status-details-bin"
-_LOG = structlog.get_logger(__name__)
 _R = error_reason_pb2
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_TRAILER_BYTES = 5120  # clients begin to drop answers with more than 8 KiB of trailers, base64 included
@@ -96,12 +94,13 @@ class ErrorTable:
         """Takes the time after which a caller should come again when that may help."""
         self._retry_delay = duration_pb2.Duration()
         self._retry_delay.FromNanoseconds(round(retry_delay_s * 1e9))
+        self._incidents = IncidentLog()
 
     def status(self, error: Exception) -> status_pb2.Status:
         """Gives the status of an error; one that is not in the table is logged and becomes INTERNAL."""
         row = _TABLE.get(type(error))
         if row is None:
-            return _incident(error)
+            return _incident(self._incidents.tell(error))
         code, reason, metadata = row
         details: list[Any] = [_error_info(reason, metadata(error))]
         violations = _violations(error)
@@ -161,9 +160,7 @@ def _violations(error: Exception) -> Sequence[Violation]:
     return []
 
 
-def _incident(error: Exception) -> status_pb2.Status:
-    incident_id = secrets.token_hex(6)
-    _LOG.error("incident", incident_id=incident_id, exc_info=error)
+def _incident(incident_id: str) -> status_pb2.Status:
     info = _error_info(_R.ERROR_REASON_INTERNAL, {"incident_id": incident_id})
     return _status(code_pb2.INTERNAL, f"the server failed; its log has the cause under {incident_id}", [info])
 

@@ -1,4 +1,4 @@
-"""Health as balancers ask for it: serving while a model is live and the server is not going down.
+"""Health as balancers ask for it: scoring serves while a model is live and the server is not going down.
 
 A servicer of our own, as the one of grpcio-health-checking sends to its watchers while it holds the lock
 that it takes, on gRPC's polling thread, for a watcher that goes: a change of state in that moment stood
@@ -17,7 +17,15 @@ import structlog
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _LOG = structlog.get_logger(__name__)
-SERVICES = ("", "kuntur.api.v1.ScoringService")
+SCORING = ("", "kuntur.api.v1.ScoringService")
+"""What serves while a model is live."""
+OTHERS = (
+    "kuntur.api.v1.HistoryService",
+    "kuntur.api.v1.ModelService",
+    "kuntur.api.v1.OutcomeService",
+)
+"""What needs no model: it serves until the server goes down."""
+SERVICES = (*SCORING, *OTHERS)
 MOST_WATCHERS = 1024
 _Response = health_pb2.HealthCheckResponse
 
@@ -67,7 +75,11 @@ class Health:
 
     def of(self, service: str) -> int | None:
         """Gives the state of a service as the protocol numbers it, None for one that is not known."""
-        return self._status if service in SERVICES else None
+        if service in SCORING:
+            return self._status
+        if service in OTHERS:
+            return int(_Response.NOT_SERVING if self._final else _Response.SERVING)
+        return None
 
     def watch(self, service: str, send: Callable[[Any], None]) -> Callable[[], None] | None:
         """Has a caller told the state, now and at each change.

@@ -16,6 +16,7 @@ from server.errors import StreamExpiredError
 _JITTER = 0.1  # of the lifetime: streams that were opened together should not all come again together
 _GRACE_S = 1.0
 _LOOK_S = 1.0
+_END_S = 10.0
 
 
 class Lifetimes:
@@ -38,7 +39,7 @@ class Lifetimes:
         """Cuts off no more."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_END_S)
 
     def add(self, stream: object, end: Callable[[], None]) -> float:
         """Has a stream ended when its time has come; gives when that is, by time.monotonic."""

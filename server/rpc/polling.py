@@ -63,8 +63,12 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
         admit: Admit,
         methods: ByteMethods,
         options: Sequence[tuple[str, Any]],
+        on_death: Callable[[], None],
     ) -> None:
-        """Takes the methods that need no grpcio, and the threads and admission of all others."""
+        """Takes the methods that need no grpcio, and the threads and admission of all others.
+
+        on_death: called, on the polling thread, when that fails: nothing is answered any more.
+        """
         super().__init__(
             thread_pool=threads,  # type: ignore[arg-type]  # grpcio submits to it and asks for no more
             generic_handlers=(),
@@ -75,6 +79,7 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
             xds=False,
         )
         self._loop = (admit, methods)
+        self._on_death = on_death
         self._state.due = _Owed()  # type: ignore[assignment]  # as much of a set as grpcio uses
 
     def start(self) -> None:
@@ -92,9 +97,17 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
                     grpcio._request_registered_call(state, method)
                 grpcio._request_call(state)
         serve = threading.Thread(
-            target=_serve, args=(state, admit, methods, asking), name="polling", daemon=True
+            target=self._poll, args=(state, admit, methods, asking), name="polling", daemon=True
         )
         serve.start()
+
+    def _poll(self, state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking]) -> None:
+        try:
+            _serve(state, admit, methods, asking)
+        except BaseException:
+            _LOG.exception("the thread that polls gRPC failed: nothing is answered any more")
+            self._on_death()
+            raise
 
 
 def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking]) -> None:

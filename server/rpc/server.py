@@ -33,6 +33,7 @@ from server.rpc.scoring import ScoringEndpoint
 
 _MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
 _SETTLE_S = 0.5
+_LAST_WAIT_S = 10.0  # for what ends in milliseconds, unless something is wrong
 _MOST_WAITING = 4  # calls of one method that gRPC was not asked for; at random up to twice as many
 
 
@@ -62,11 +63,13 @@ class RpcServer:
         caller_metadata_key: str,
         max_message_bytes: int,
         keepalive_s: float,
+        on_death: Callable[[], None],
     ) -> None:
         """Binds the port, alone or with others that reuse it; raises OSError when that cannot be had.
 
         waits: whether a score may have to wait for something just now. If so a thread waits for it; else
         scores are worked out between the events of gRPC, which saves a call two changes of threads.
+        on_death: called when nothing will be answered any more.
         """
         self._admission = edge.admission
         self._health = health
@@ -86,6 +89,7 @@ class RpcServer:
             self._threads,
             self._threads.admit,
             self._methods,
+            on_death=on_death,
             options=(
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
@@ -151,7 +155,7 @@ class RpcServer:
         self._admission.wait_until_idle(deadline)
         # What was computed last is still on its way through gRPC; calls that are left after this wait.
         stopped.wait(min(_SETTLE_S, max(0.0, deadline - time.monotonic())))
-        self._server.stop(None).wait()
+        self._server.stop(None).wait(_LAST_WAIT_S)
         self._health.close()
         self._lifetimes.stop()
         self._threads.shutdown()

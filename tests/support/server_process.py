@@ -18,12 +18,15 @@ _PATIENCE_S = 120.0
 class ServerProcess:
     """A server of one worker unless told otherwise. A context manager that leaves nothing running."""
 
-    def __init__(self, *arguments: str, workers: int = 1) -> None:
-        command = [sys.executable, "-m", "server", "serve", "--listen", "127.0.0.1:0"]
+    def __init__(
+        self, *arguments: str, workers: int = 1, listen: str = "127.0.0.1:0", core_dumps: bool = False
+    ) -> None:
+        command = [sys.executable, "-m", "server", "serve", "--listen", listen]
         command += ["--workers", str(workers), *arguments]
         environment = os.environ | {
             "KUNTUR_SERVER_LOG__FORMAT": "json",
             "KUNTUR_SERVER_MODELS__POLL_INTERVAL_S": "0.05",
+            "KUNTUR_SERVER_CORE_DUMPS": str(core_dumps),
         }
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
         self.lines: list[str] = []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import signal
 import socket
 import subprocess
@@ -24,7 +25,7 @@ def process(tmp_path: Path) -> Iterator[ServerProcess]:
         yield started
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
 def test_a_signal_drains_the_server_and_every_answered_call_is_in_the_journal(
     process: ServerProcess, tmp_path: Path, number: int
 ) -> None:
@@ -45,6 +46,67 @@ def test_a_signal_drains_the_server_and_every_answered_call_is_in_the_journal(
     journal = {entry.score_transaction.request for entry in read_entries(tmp_path / "journal")}
     assert {unary(transaction(name)).SerializeToString() for name in answered} <= journal
     assert any("server stopped" in line for line in process.lines)
+
+
+def test_what_takes_its_time_at_the_start_is_said_before(process: ServerProcess) -> None:
+    assert process.address
+    told = [
+        next(number for number, line in enumerate(process.lines) if said in line)
+        for said in (
+            "server starts",
+            "preparing the compiled code",
+            "looking for a live model",
+            "server started",
+        )
+    ]
+    assert told == sorted(told)
+
+
+def test_what_a_server_writes_is_for_its_own_account_alone(process: ServerProcess, tmp_path: Path) -> None:
+    with stubs_for(process.address) as stubs:
+        wait_until(lambda: stubs.health_of() == "SERVING")
+        stubs.scoring.ScoreTransaction(unary(transaction("t-1")))
+    assert process.end() == 0
+    journal = tmp_path / "journal"
+    modes = {path: path.stat().st_mode & 0o777 for path in (journal, *journal.rglob("*"))}
+    assert len(modes) > 1
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
+
+
+def test_a_crash_leaves_no_core_dump_unless_that_is_wanted(process: ServerProcess, tmp_path: Path) -> None:
+    assert process.address
+    assert _core_limit(process.pid) == "0"
+    # The kernel gives what is not dumpable to root: another process of the account cannot read its memory.
+    assert Path(f"/proc/{process.pid}/mem").stat().st_uid == 0
+    with ServerProcess("--registry", str(tmp_path / "registry"), core_dumps=True) as dumping:
+        assert dumping.address
+        assert _core_limit(dumping.pid) == _core_limit(os.getpid())
+
+
+def _core_limit(pid: int) -> str:
+    """Gives the limit in force for the size of a core dump."""
+    limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
+    return next(line.split()[4] for line in limits if line.startswith("Max core file size"))
+
+
+@pytest.mark.parametrize("address", ["[::1]:0", "localhost:0", "unix:{folder}/kuntur.sock"])
+def test_each_form_of_address_is_served(tmp_path: Path, address: str) -> None:
+    publish(tmp_path / "registry", "m-1")
+    listen = address.format(folder=tmp_path)
+    with ServerProcess("--registry", str(tmp_path / "registry"), listen=listen) as started:
+        assert started.address
+        port = started.address.rpartition(":")[2]
+        with stubs_for(listen if listen.startswith("unix:") else listen.removesuffix("0") + port) as stubs:
+            wait_until(lambda: stubs.health_of() == "SERVING")
+        assert started.end() == 0
+
+
+def test_an_address_without_a_port_is_refused_in_a_sentence(tmp_path: Path) -> None:
+    with ServerProcess("--registry", str(tmp_path / "registry"), listen="127.0.0.1") as refused:
+        assert refused.wait() == 2
+    assert "listen_address: should be HOST:PORT" in refused.lines[-1]
+    assert not refused.wrote("Traceback")
 
 
 def test_a_signal_in_the_moment_of_the_start_drains_too(process: ServerProcess) -> None:

@@ -174,6 +174,21 @@ def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(
     assert "kuntur_recent_transactions 40.0" in metrics
 
 
+def test_a_worker_that_hangs_is_replaced(process: ServerProcess) -> None:
+    wait_until(lambda: process.wrote("server started", '"workers"'))
+    stopped, other = sorted(_children(process))
+    os.kill(stopped, signal.SIGSTOP)
+    wait_until(lambda: process.wrote("worker gave no sign of life", '"stopped": true'))
+    wait_until(lambda: len(workers := _children(process)) == 2 and stopped not in workers)
+    assert other in _children(process)
+    for _ in range(20):  # whichever worker the kernel gives a connection to
+        with stubs_for(process.address) as stubs:
+            assert stubs.scoring.ScoreTransaction(
+                unary(transaction("t-1")), wait_for_ready=True, timeout=60
+            ).score.transaction_id
+    assert process.end() == 0
+
+
 def test_workers_end_when_their_supervisor_is_killed(process: ServerProcess) -> None:
     with stubs_for(process.address) as stubs:
         wait_until(lambda: stubs.health_of() == "SERVING")
