@@ -156,6 +156,10 @@ class ServerFault(KunturError):
         return self.details.metadata.get("incident_id", "")
 
 
+class ModelFault(ServerFault):
+    """The live model gave no valid score for the transaction; `details.metadata` names the model."""
+
+
 BY_REASON: Mapping[str, type[KunturError]] = {
     "INVALID_FIELD": InvalidTransaction,
     "FRAME_SIZE": FrameSizeRefused,
@@ -168,6 +172,7 @@ BY_REASON: Mapping[str, type[KunturError]] = {
     "STREAM_EXPIRED": StreamExpired,
     "DEADLINE_PASSED": DeadlineExceeded,
     "INTERNAL": ServerFault,
+    "MODEL_VALUE_INVALID": ModelFault,
     "OUTCOME_CONFLICT": OutcomeConflict,
 }
 """By the reason of ErrorInfo. What has no reason, or one newer than this client, goes by its code."""

@@ -30,11 +30,13 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from kuntur.bundle_files import UnusableFileError, hash_file, read_file
 from kuntur.bundle_files import load_array as _load_array
 from kuntur.bundle_files import sha256 as _sha256
 from kuntur.bundle_files import sync as _sync
 from kuntur.features import CATALOGUE
 from kuntur.reasons import Explanation, ExplanationError, read_explanation
+from kuntur.registry import LIVE, Registry, RegistryError
 from kuntur.transaction import ATTRIBUTE_PREFIX
 
 FORMAT_VERSION = 1
@@ -42,7 +44,10 @@ MANIFEST, MANIFEST_HASH, MODEL = "manifest.json", "manifest.sha256", "model.onnx
 GOLDEN_FEATURES, GOLDEN_SCORES = "golden_features.npy", "golden_scores.npy"
 EXPLANATION = "explanation.npz"
 DOCUMENTS = "documents"
-_LIVE = "LIVE"
+_USED = (MODEL, GOLDEN_FEATURES, GOLDEN_SCORES, EXPLANATION)
+_MAX_HASH_BYTES = 4 << 10
+_MAX_MANIFEST_BYTES = 16 << 20
+_MAX_FILE_BYTES = 1 << 30
 
 
 class RefusalReason(StrEnum):
@@ -57,6 +62,8 @@ class RefusalReason(StrEnum):
     NOT_LOADABLE = "NOT_LOADABLE"
     GOLDEN_MISMATCH = "GOLDEN_MISMATCH"
     EXPLANATION_INVALID = "EXPLANATION_INVALID"
+    TRIAL_FAILED = "TRIAL_FAILED"
+    TOO_SLOW = "TOO_SLOW"
 
 
 class BundleRefusedError(Exception):
@@ -228,8 +235,8 @@ def write_bundle(
     version is there already: a version never changes; ValueError for a document outside `documents/`, and
     for a version of a name that is taken.
     """
-    if manifest.model_version == _LIVE:
-        raise ValueError(f"{_LIVE} is the name of the file that says which version is live")
+    if manifest.model_version == LIVE:
+        raise ValueError(f"{LIVE} is the name of the file that says which version is live")
     for name in documents:
         if Path(name).is_absolute() or ".." in Path(name).parts:
             raise ValueError(f"document {name!r} would lie outside the bundle")
@@ -273,13 +280,8 @@ def read_manifest(path: Path) -> Manifest:
     """Reads and checks the manifest of a bundle. Raises BundleRefusedError."""
     if not path.is_dir():
         raise BundleRefusedError(RefusalReason.INCOMPLETE, f"there is no bundle {path.name!r}")
-    try:
-        raw = (path / MANIFEST).read_bytes()
-        stated = (path / MANIFEST_HASH).read_text(encoding="ascii", errors="replace").strip()
-    except OSError as error:
-        state = "is missing" if isinstance(error, FileNotFoundError) else "cannot be read"
-        message = f"{Path(str(error.filename)).name} {state}"
-        raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
+    raw = _read(path, MANIFEST, _MAX_MANIFEST_BYTES)
+    stated = _read(path, MANIFEST_HASH, _MAX_HASH_BYTES).decode("ascii", errors="replace").strip()
     if hashlib.sha256(raw).hexdigest() != stated:
         raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{MANIFEST} does not have its hash")
     try:
@@ -295,84 +297,79 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _check_files(path: Path, manifest: Manifest) -> None:
+def _read(path: Path, name: str, max_bytes: int) -> bytes:
+    """Reads a file of a bundle. Raises BundleRefusedError."""
+    try:
+        return read_file(path, name, max_bytes)
+    except UnusableFileError as error:
+        raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, f"{name} {error}") from error
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        message = f"{name} is missing" if missing else f"{name} cannot be read: {error.strerror}"
+        raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
+
+
+def _read_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
+    """Reads each file once, checks it, and returns the contents of those that are used."""
     for required in (MODEL, GOLDEN_FEATURES, GOLDEN_SCORES):
         if required not in manifest.files:
             raise BundleRefusedError(RefusalReason.INCOMPLETE, f"{MANIFEST} names no {required}")
+    contents = {}
     for name, entry in manifest.files.items():
-        file = path / name
-        if not file.resolve().is_relative_to(path.resolve()):
+        if Path(name).is_absolute() or ".." in Path(name).parts:
             raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, f"{name} lies outside the bundle")
-        if not file.is_file():
-            raise BundleRefusedError(RefusalReason.INCOMPLETE, f"{name} is missing")
-        size = file.stat().st_size
+        if name in _USED:
+            contents[name] = _read(path, name, _MAX_FILE_BYTES)
+            size, digest = len(contents[name]), hashlib.sha256(contents[name]).hexdigest()
+        else:
+            size, digest = _hashed(path, name, entry.size_bytes)
         if size != entry.size_bytes:
             message = f"{name} has {size} bytes, not {entry.size_bytes}"
             raise BundleRefusedError(RefusalReason.SIZE_MISMATCH, message)
-        if _sha256(file) != entry.sha256:
+        if digest != entry.sha256:
             raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{name} does not have its hash")
+    return contents
+
+
+def _hashed(path: Path, name: str, size_bytes: int) -> tuple[int, str]:
+    """Returns size and SHA-256 of a file of a bundle. Raises BundleRefusedError."""
+    try:
+        return hash_file(path, name, size_bytes)
+    except UnusableFileError as error:
+        raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, f"{name} {error}") from error
+    except OSError as error:
+        missing = isinstance(error, FileNotFoundError)
+        message = f"{name} is missing" if missing else f"{name} cannot be read: {error.strerror}"
+        raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
 
 
 def read_bundle(path: Path) -> Bundle:
-    """Reads a bundle and checks all that can be checked without running it.
+    """Reads a bundle, each file once, and checks all that can be checked without running it.
 
-    Raises BundleRefusedError, OSError for a file that is there and cannot be read.
+    Raises BundleRefusedError, and only that.
     """
     manifest = read_manifest(path)
-    _check_files(path, manifest)
+    files = _read_files(path, manifest)
     check_features(manifest)
     try:
-        features, scores = _load_array(path / GOLDEN_FEATURES), _load_array(path / GOLDEN_SCORES)
-        model = (path / MODEL).read_bytes()
+        features, scores = _load_array(files[GOLDEN_FEATURES]), _load_array(files[GOLDEN_SCORES])
     except ValueError as error:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, f"golden vectors: {error}") from error
     if features.ndim != 2 or features.shape[1] != len(manifest.features) or scores.ndim != 1:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors do not have the model's inputs")
     if features.dtype != np.float32 or scores.dtype != np.float32 or len(features) != len(scores):
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors are not float32 of one length")
-    return Bundle(path, manifest, model, features, scores, _read_explanation(path, manifest))
+    explanation = _explanation(files.get(EXPLANATION), manifest)
+    return Bundle(path, manifest, files[MODEL], features, scores, explanation)
 
 
-def _read_explanation(path: Path, manifest: Manifest) -> Explanation | None:
-    if EXPLANATION not in manifest.files:
+def _explanation(content: bytes | None, manifest: Manifest) -> Explanation | None:
+    if content is None:
         return None
     try:
-        return read_explanation((path / EXPLANATION).read_bytes(), len(manifest.features))
+        return read_explanation(content, len(manifest.features))
     except ExplanationError as error:
         raise BundleRefusedError(RefusalReason.EXPLANATION_INVALID, f"{EXPLANATION}: {error}") from error
-
-
-class Registry:
-    """A directory of bundles, and which of them is to be live."""
-
-    def __init__(self, path: Path) -> None:
-        """Takes a directory, which need not exist yet."""
-        self.path = path
-
-    def versions(self) -> list[str]:
-        """Names the bundles, sorted; drafts are not among them."""
-        if not self.path.is_dir():
-            return []
-        return sorted(p.name for p in self.path.iterdir() if p.is_dir() and not p.name.startswith("."))
-
-    def live_version(self) -> str | None:
-        """Gives the version that is to be live, None when none was chosen."""
-        try:
-            return (self.path / _LIVE).read_text(encoding="utf-8", errors="replace").strip() or None
-        except FileNotFoundError:
-            return None
-
-    def set_live(self, model_version: str) -> None:
-        """Chooses the version that is to be live, at once and whole."""
-        draft = self.path / f".{_LIVE}.{os.getpid()}"
-        draft.write_text(model_version + "\n", encoding="utf-8")
-        _sync(draft)
-        draft.rename(self.path / _LIVE)
-        _sync(self.path)
-
-    def bundle_path(self, model_version: str) -> Path:
-        """Gives where a version's bundle lies."""
-        return self.path / model_version
 
 
 __all__ = [
@@ -383,6 +380,7 @@ __all__ = [
     "Manifest",
     "RefusalReason",
     "Registry",
+    "RegistryError",
     "Thresholds",
     "TrainingWindow",
     "check_features",

@@ -31,8 +31,9 @@ from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
-from server.scoring import Backfill, OutcomeReports, ReasonGiver, Scorer
+from server.scoring import Backfill, InvalidValues, OutcomeReports, ReasonGiver, Scorer
 from server.signals import wait_for_stop_signal
+from server.trial.process import TrialLimits, TrialProcess
 
 _LOG = structlog.get_logger(__name__)
 DIED = 70
@@ -63,10 +64,13 @@ class ServerApp:
         self.slot = LiveSlot()
         self._health = Health()
         registry = Registry(settings.registry_path)
+        limits = settings.models
+        trial = TrialProcess(TrialLimits(limits.trial_s, limits.trial_bytes, limits.max_call_ms / 1e3))
         self._watcher = ModelWatcher(
             registry,
             self.slot,
             self.metrics,
+            trial=trial,
             poll_interval_s=settings.models.poll_interval_s,
             on_live=self._went_live,
         )
@@ -74,6 +78,7 @@ class ServerApp:
         self._reader = TransactionReader(secret_from_hex(settings.history.hash_key))
         with ExitStack() as undone:
             undone.callback(self._close_history)
+            undone.callback(trial.stop)
             self.journal = _open_journal(settings, self._health.going_down)
             undone.callback(self.journal.close)
             # What takes its time comes before the port: callers go to it from then on, away from others.
@@ -170,8 +175,11 @@ class ServerApp:
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
         reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)
         reasons = ReasonGiver(settings.reasons.per_transaction, self.metrics.reasoned)
+        invalid = InvalidValues(
+            review=settings.models.invalid_value == "review", count=self.metrics.values_invalid
+        )
         services = Services(
-            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self.slot, reasons)),
+            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self.slot, reasons, invalid)),
             history=HistoryEndpoint(edge, frames, Backfill(self.history)),
             outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
             models=ModelEndpoint(ModelListing(registry, self.slot, self._watcher)),

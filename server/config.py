@@ -86,6 +86,15 @@ class Models(_Section):
 
     poll_interval_s: float = Field(2.0, gt=0, le=3600)
     """Time between two looks at the registry."""
+    trial_s: float = Field(60.0, gt=0, le=3600)
+    """Time that a model may take to be tried in a process of its own, before the server loads it."""
+    trial_bytes: int = Field(2 << 30, ge=256 << 20)
+    """Memory that a model may take there, 60 MiB of the process itself included."""
+    invalid_value: Literal["error", "review"] = "error"
+    """What becomes of a transaction for which the model gives no probability (NaN, 7): an error of its own,
+    or the decision REVIEW with the reason."""
+    max_call_ms: float = Field(5.0, gt=0, le=1000)
+    """Median time that a call of one transaction may take there; a slower model is refused."""
 
 
 class Reasons(_Section):

@@ -40,6 +40,14 @@ class NoLiveModelError(ServerError):
         super().__init__("no model is live yet")
 
 
+class ModelValueError(ServerError):
+    """The live model gave no probability for a transaction, which is counted in the history all the same."""
+
+    def __init__(self, model_version: str) -> None:
+        super().__init__(f"model {model_version} gave no valid score for the transaction")
+        self.model_version = model_version
+
+
 class TransactionNotFoundError(ServerError):
     """The server does not know a transaction, or no longer."""
 

@@ -72,6 +72,11 @@ class ServerMetrics:
         )
         for reason in RefusalReason:
             self._refusals.labels(reason)
+        self._invalid_values = Counter(
+            "kuntur_model_values_invalid",
+            "Transactions for which the live model gave no probability",
+            registry=self.registry,
+        )
         self._reloads = Counter("kuntur_models_gone_live", "Models that went live", registry=self.registry)
         self._live = Gauge(
             "kuntur_live_model", "1 for the model that scores", ["model_version"], registry=self.registry
@@ -112,6 +117,10 @@ class ServerMetrics:
     def bundle_refused(self, reason: RefusalReason) -> None:
         """Counts a refused bundle."""
         self._refusals.labels(reason).inc()
+
+    def values_invalid(self, count: int) -> None:
+        """Counts transactions for which the model gave no probability."""
+        self._invalid_values.inc(count)
 
     def model_went_live(self, model_version: str) -> None:
         """Counts a model that went live, and names it."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
+from google.rpc import error_details_pb2, status_pb2
 
 from kuntur.api.v1 import (
     history_service_pb2,
@@ -43,7 +44,7 @@ def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]
         request = scoring_service_pb2.ScoreStreamRequest.FromString(entry.score_stream.request)
         response = scoring_service_pb2.ScoreStreamResponse.FromString(entry.score_stream.response)
         for transaction, result in zip(request.transactions, response.results, strict=True):
-            if result.HasField("score"):
+            if result.HasField("score") or _counted_without(result.status):
                 yield transaction
     elif kind == "backfill":
         backfill = history_service_pb2.BackfillRequest.FromString(entry.backfill.request)
@@ -52,6 +53,12 @@ def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]
         for place, transaction in enumerate(backfill.transactions):
             if place not in refused:
                 yield transaction
+
+
+def _counted_without(status: status_pb2.Status) -> bool:
+    """Tells whether a transaction entered the history although the model gave no valid score for it."""
+    info = error_details_pb2.ErrorInfo()
+    return any(detail.Unpack(info) and info.reason == "MODEL_VALUE_INVALID" for detail in status.details)
 
 
 def _taken_outcomes(exchange: journal_pb2.Exchange) -> Iterator[tuple[str, str, bool, int]]:

@@ -38,7 +38,8 @@ class Scores(NamedTuple):
     """The answers for the good transactions of a frame.
 
     probability: float32 [n], calibrated; decision: int8 [n], numbers of the protobuf enum Decision;
-    model_version: the model that gave all of them; reasons: by row, strongest first, of those that have any.
+    model_version: the model that gave all of them; reasons: by row, strongest first, of those that have any;
+    invalid: rows for which the model gave no probability.
     A tuple for the same reason as `kuntur.wire.reading.Reading`.
     """
 
@@ -46,6 +47,7 @@ class Scores(NamedTuple):
     decision: npt.NDArray[np.int8]
     model_version: str
     reasons: Mapping[int, Sequence[Reason]] | None = None
+    invalid: tuple[int, ...] = ()
 
 
 def _varint(value: int) -> bytes:

@@ -10,10 +10,10 @@ import numpy.typing as npt
 import structlog
 
 from server.models.onnx_c import CInference
+from server.trial.contract import INPUT, OUTPUT
 
 _LOG = structlog.get_logger(__name__)
 
-INPUT, OUTPUT = "features", "probability"
 # Up to so many rows are run under the interpreter's lock.
 ROWS_UNDER_LOCK = 64
 
@@ -34,14 +34,14 @@ class BindingInference:
         return probability
 
 
-def open_inference(model: bytes, session: Any, width: int) -> Inference:
+def open_inference(model: bytes, binding: Callable[[], BindingInference], width: int) -> Inference:
     """Opens the inference of a checked model.
 
-    model: its ONNX file; session: an open session of it, kept only where there is no C API; width:
+    model: its ONNX file; binding: opens it through the Python binding, where there is no C API; width:
     features that it takes. Raises `onnx_c.InferenceError`.
     """
     try:
         return CInference(model, given=INPUT, found=OUTPUT, width=width, rows_under_lock=ROWS_UNDER_LOCK)
     except (OSError, AttributeError) as error:
         _LOG.warning("ONNX Runtime's C API is not there: inference costs more", cause=str(error))
-        return BindingInference(session)
+        return binding()

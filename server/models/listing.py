@@ -72,7 +72,11 @@ class ModelListing:
     def all(self) -> list[ModelRecord]:
         """Gives every model, newest first by the time its manifest was written."""
         versions = {v for v in self._registry.versions() if VERSION.fullmatch(v)}
-        live, chosen = self._slot.live, self._registry.live_version()
+        live = self._slot.live
+        try:
+            chosen = self._registry.live_version()
+        except OSError:  # the watcher tells the operator
+            chosen = None
         if live is not None:
             versions.add(live.model.version)
         if chosen in self._watcher.refusals and VERSION.fullmatch(chosen):

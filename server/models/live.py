@@ -20,14 +20,22 @@ _APPROVE, _REVIEW, _DECLINE = 1, 2, 3  # as in the protobuf enum Decision
 
 @native
 def _decide(probability, review, decline, decision):  # type: ignore[no-untyped-def]  # numba has no types
-    """Writes decisions, int8 [n]. Compiled: four steps of NumPy cost a lone transaction 6 µs."""
+    """Writes decisions, int8 [n], and returns how many values are no probability.
+
+    Compiled: four steps of NumPy cost a lone transaction 6 µs.
+    """
+    invalid = 0
     for i, value in enumerate(probability):
-        if value >= decline:
+        if not 0.0 <= value <= 1.0:  # a NaN too
+            decision[i] = _REVIEW
+            invalid += 1
+        elif value >= decline:
             decision[i] = _DECLINE
         elif value < review:
             decision[i] = _APPROVE
-        else:  # a NaN too, which no sound model gives, falls to an analyst and not through
+        else:
             decision[i] = _REVIEW
+    return invalid
 
 
 class LiveModel:
@@ -54,13 +62,15 @@ class LiveModel:
         return self._selection.take(matrix, attributes)
 
     def score(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> Scores:
-        """Scores transactions.
+        """Scores transactions; rows for which the model gives no probability are named as invalid.
 
         matrix: the engine's output, float32 [n, len(CATALOGUE)]; attributes: as in `TransactionBatch`.
         """
         probability = self.infer(self.inputs(matrix, attributes))
         decision = np.empty(len(probability), dtype=np.int8)
-        _decide(probability, self._review, self._decline, decision)
+        if _decide(probability, self._review, self._decline, decision):
+            invalid = np.flatnonzero(~((probability >= 0) & (probability <= 1))).tolist()
+            return Scores(probability, decision, self.version, invalid=tuple(invalid))
         return Scores(probability, decision, self.version)
 
 

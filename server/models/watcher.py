@@ -20,11 +20,13 @@ from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
 from server.nudging import Nudging
 from server.scheduling import give_way
+from server.trial.process import TrialProcess
 
 _LOG = structlog.get_logger(__name__)
 
 # A version is a name, never a path that leads out of the registry.
 VERSION = re.compile("[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
+_END_S = 10.0
 Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 
@@ -51,10 +53,12 @@ class ModelWatcher:
         slot: LiveSlot,
         metrics: ServerMetrics,
         *,
+        trial: TrialProcess,
         poll_interval_s: float,
         on_live: Callable[[LiveModel], None],
     ) -> None:
-        """Takes where to look, where to put, how often to look, and whom to tell of a new model."""
+        """Takes where to look and how often, how to try models, where to put them, and whom to tell."""
+        self._trial = trial
         self._registry = registry
         self._slot = slot
         self._metrics = metrics
@@ -79,10 +83,11 @@ class ModelWatcher:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends polling and waits for a load that is under way."""
+        """Ends polling; a trial that is under way is given up."""
         self._stopping.set()
+        self._trial.stop()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_END_S)
         self._nudging.stop()
 
     def look(self) -> None:
@@ -90,9 +95,13 @@ class ModelWatcher:
         try:
             self.poll()
             self._failed = ""
+        except OSError as error:
+            if str(error) != self._failed:
+                _LOG.error("the registry cannot be read", registry=str(self._registry.path), error=str(error))
+            self._failed = str(error)
         except Exception as error:
             if repr(error) != self._failed:
-                _LOG.exception("registry cannot be read", registry=str(self._registry.path))
+                _LOG.exception("looking at the registry failed", registry=str(self._registry.path))
             self._failed = repr(error)
 
     def poll(self) -> None:
@@ -116,8 +125,10 @@ class ModelWatcher:
             self._refuse(version, Refusal(RefusalReason.INCOMPLETE, message, fingerprint))
             return
         try:
-            model = load_model(path)
+            model = load_model(path, self._trial)
         except BundleRefusedError as error:
+            if self._stopping.is_set():
+                return
             self._refuse(version, Refusal(error.reason, error.message, fingerprint))
         else:
             self._swap(model, fingerprint)

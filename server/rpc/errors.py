@@ -55,6 +55,11 @@ _TABLE: dict[type[Exception], tuple[int, int, _Metadata]] = {
         _R.ERROR_REASON_FRAME_SIZE,
         lambda e: {"maximum": str(e.maximum)},
     ),
+    errors.ModelValueError: (
+        code_pb2.INTERNAL,
+        _R.ERROR_REASON_MODEL_VALUE_INVALID,
+        lambda e: {"model_version": e.model_version[:_MAX_NAME]},
+    ),
     errors.NoLiveModelError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_NO_LIVE_MODEL, _nothing),
     errors.TransactionNotFoundError: (
         code_pb2.NOT_FOUND,

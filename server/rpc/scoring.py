@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise, starmap
+
+import numpy as np
+import numpy.typing as npt
+from google.rpc import status_pb2
+
 from kuntur.rules import Violation
-from kuntur.wire import Reading, write_frame, write_frames, write_score
-from server.errors import InvalidFieldsError
+from kuntur.wire import Reading, Scores, write_frame, write_frames, write_score
+from server.errors import InvalidFieldsError, ModelValueError
 from server.journal import ExchangeKind, JournalFailedError
 from server.rpc.edge import Edge
 from server.rpc.intake import Intake, item_statuses
@@ -27,6 +34,9 @@ class ScoringEndpoint:
         if reading.reasons_mode:
             _check_mode(reading)
         scores = self._scorer.score(reading)
+        if scores.invalid:  # it is counted, so a replay of the journal has to count it too
+            self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, b"")
+            raise ModelValueError(scores.model_version)
         response = write_score(reading.ids, 0, scores)
         self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, response)
         self._edge.metrics.scored(scores.decision)
@@ -53,6 +63,11 @@ class ScoringEndpoint:
             outcomes |= dict.fromkeys(places, error)
         else:
             for row, place in enumerate(places):
+                if row in scores.invalid:
+                    kept = self._kept(ExchangeKind.SCORE_TRANSACTION, raws[place], b"")
+                    invalid = ModelValueError(scores.model_version)
+                    outcomes[place] = kept if isinstance(kept, Exception) else invalid
+                    continue
                 response = write_score(reading.ids, place, scores, row)
                 outcomes[place] = self._kept(ExchangeKind.SCORE_TRANSACTION, raws[place], response)
             if places:
@@ -64,7 +79,8 @@ class ScoringEndpoint:
         reading = self._intake.read_frame(raw)
         _check_mode(reading)
         scores = self._scorer.score(reading)
-        response = write_frame(reading.ids, reading.places, scores, item_statuses(reading, self._edge))
+        statuses = item_statuses(reading, self._edge)
+        response = self._write_frame(reading.ids, reading.places, scores, statuses)
         self._intake.journal.append(ExchangeKind.SCORE_STREAM, raw, response)
         if len(scores.decision):
             self._edge.metrics.scored(scores.decision)
@@ -83,11 +99,40 @@ class ScoringEndpoint:
         _check_mode(reading)
         scores = self._scorer.score(reading)
         self._edge.metrics.scored(scores.decision)
-        responses = write_frames(reading.ids, scores, sizes)
+        if scores.invalid:
+            responses = [
+                self._write_frame(
+                    reading.ids[rows], np.arange(rows.stop - rows.start), _cut(scores, rows), {}
+                )
+                for rows in starmap(slice, pairwise(np.cumsum([0, *sizes]).tolist()))
+            ]
+        else:
+            responses = write_frames(reading.ids, scores, sizes)
         return [
             self._kept(ExchangeKind.SCORE_STREAM, raw, response)
             for raw, response in zip(raws, responses, strict=True)
         ]
+
+    def _write_frame(
+        self,
+        ids: Sequence[str],
+        places: npt.NDArray[np.int64],
+        scores: Scores,
+        statuses: dict[int, status_pb2.Status],
+    ) -> bytes:
+        """Gives a serialised ScoreStreamResponse, with a status for each invalid row."""
+        if not scores.invalid:
+            return write_frame(ids, places, scores, statuses)
+        self._edge.metrics.items_refused(len(scores.invalid))
+        status = self._edge.table.status(ModelValueError(scores.model_version))
+        statuses |= {int(places[row]): status for row in scores.invalid}
+        valid = np.setdiff1d(np.arange(len(places)), scores.invalid)
+        rows = {int(row): new for new, row in enumerate(valid)}
+        reasons = {rows[row]: causes for row, causes in (scores.reasons or {}).items()}
+        kept = Scores(
+            scores.probability[valid], scores.decision[valid], scores.model_version, reasons or None
+        )
+        return write_frame(ids, places[valid], kept, statuses)
 
     def _kept(self, kind: ExchangeKind, raw: bytes, response: bytes) -> bytes | Exception:
         """Gives a response that is on its way into the journal, or why it is not."""
@@ -96,6 +141,19 @@ class ScoringEndpoint:
         except JournalFailedError as error:
             return error
         return response
+
+
+def _cut(scores: Scores, rows: slice) -> Scores:
+    """Gives the scores of some rows that follow one another."""
+    reasons = {
+        row - rows.start: each
+        for row, each in (scores.reasons or {}).items()
+        if rows.start <= row < rows.stop
+    }
+    invalid = tuple(row - rows.start for row in scores.invalid if rows.start <= row < rows.stop)
+    return Scores(
+        scores.probability[rows], scores.decision[rows], scores.model_version, reasons or None, invalid
+    )
 
 
 def _check_mode(reading: Reading) -> None:

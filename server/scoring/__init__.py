@@ -1,7 +1,8 @@
 """What the server does with transactions and outcomes, whatever they came by."""
 
 from server.scoring.history import Backfill, OutcomeReports
+from server.scoring.invalid import InvalidValues
 from server.scoring.reasons import ReasonGiver, ReasonsMode
 from server.scoring.scorer import Scorer
 
-__all__ = ["Backfill", "OutcomeReports", "ReasonGiver", "ReasonsMode", "Scorer"]
+__all__ = ["Backfill", "InvalidValues", "OutcomeReports", "ReasonGiver", "ReasonsMode", "Scorer"]

@@ -7,6 +7,7 @@ import numpy as np
 from kuntur.wire import Reading, Scores
 from server.errors import NoLiveModelError
 from server.models import LiveSlot
+from server.scoring.invalid import InvalidValues
 from server.scoring.reasons import ReasonGiver
 from server.state import HistoryStore
 
@@ -14,7 +15,10 @@ from server.state import HistoryStore
 class Scorer:
     """Scores frames against the history and the live model. Safe for threads."""
 
-    def __init__(self, history: HistoryStore, slot: LiveSlot, reasons: ReasonGiver) -> None:
+    def __init__(
+        self, history: HistoryStore, slot: LiveSlot, reasons: ReasonGiver, invalid: InvalidValues
+    ) -> None:
+        self._invalid = invalid
         self._history = history
         self._slot = slot
         self._reasons = reasons
@@ -22,7 +26,8 @@ class Scorer:
     def score(self, reading: Reading) -> Scores:
         """Counts the good transactions of a frame and scores them, all with one model; reasons as asked for.
 
-        Raises NoLiveModelError before anything is counted.
+        Rows that are still `invalid` are to be answered with `ModelValueError`. Raises NoLiveModelError
+        before anything is counted.
         """
         # Taken once: a swap between here and the answer must not mix two models in it.
         live = self._slot.live
@@ -36,4 +41,8 @@ class Scorer:
         reasons = self._reasons.reasons(
             model, matrix, batch.attributes, scores.decision, reading.reasons_mode
         )
-        return scores if reasons is None else scores._replace(reasons=reasons)
+        if reasons is not None:
+            scores = scores._replace(reasons=reasons)
+        if scores.invalid:
+            return self._invalid.handled(scores, model.manifest.thresholds.review)
+        return scores

@@ -91,7 +91,7 @@ def settings_for(registry: Path, **overrides: Any) -> ServerSettings:
     base: dict[str, Any] = {
         "listen_address": "127.0.0.1:0",
         "registry_path": registry,
-        "models": {"poll_interval_s": 0.01},
+        "models": {"poll_interval_s": 0.01, "max_call_ms": 1000.0},  # on a machine that is busy, too
         "history": {"recent_transactions": 4096},
         "shutdown": {"grace_s": 5.0},
     }

@@ -29,6 +29,8 @@ class ModelRefusalReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODEL_REFUSAL_REASON_NOT_LOADABLE: _ClassVar[ModelRefusalReason]
     MODEL_REFUSAL_REASON_GOLDEN_MISMATCH: _ClassVar[ModelRefusalReason]
     MODEL_REFUSAL_REASON_EXPLANATION_INVALID: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_TRIAL_FAILED: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_TOO_SLOW: _ClassVar[ModelRefusalReason]
 MODEL_STATE_UNSPECIFIED: ModelState
 MODEL_STATE_AVAILABLE: ModelState
 MODEL_STATE_LIVE: ModelState
@@ -43,6 +45,8 @@ MODEL_REFUSAL_REASON_FEATURE_CHANGED: ModelRefusalReason
 MODEL_REFUSAL_REASON_NOT_LOADABLE: ModelRefusalReason
 MODEL_REFUSAL_REASON_GOLDEN_MISMATCH: ModelRefusalReason
 MODEL_REFUSAL_REASON_EXPLANATION_INVALID: ModelRefusalReason
+MODEL_REFUSAL_REASON_TRIAL_FAILED: ModelRefusalReason
+MODEL_REFUSAL_REASON_TOO_SLOW: ModelRefusalReason
 
 class ModelRefusal(_message.Message):
     __slots__ = ("reason", "message")

@@ -14,6 +14,7 @@ from clients import (
     HistoryUnavailable,
     InvalidTransaction,
     KunturError,
+    ModelFault,
     ModelNotFound,
     NoLiveModel,
     NotFound,
@@ -43,6 +44,7 @@ REASONS = [
     (grpc.StatusCode.UNAVAILABLE, "STREAM_EXPIRED", StreamExpired),
     (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_PASSED", DeadlineExceeded),
     (grpc.StatusCode.INTERNAL, "INTERNAL", ServerFault),
+    (grpc.StatusCode.INTERNAL, "MODEL_VALUE_INVALID", ModelFault),
     (grpc.StatusCode.FAILED_PRECONDITION, "OUTCOME_CONFLICT", OutcomeConflict),
 ]
 

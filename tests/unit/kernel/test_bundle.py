@@ -233,7 +233,7 @@ def test_a_manifest_that_is_a_directory_is_refused(tmp_path: Path) -> None:
     path = write(tmp_path)
     (path / bundle.MANIFEST).unlink()
     (path / bundle.MANIFEST).mkdir()
-    assert refusal(path) is RefusalReason.INCOMPLETE
+    assert refusal(path) is RefusalReason.MANIFEST_INVALID
 
 
 def test_a_feature_that_nobody_defines_cannot_be_used() -> None:

@@ -23,6 +23,7 @@ CASES = [
     ),
     (MalformedError("no message"), code_pb2.INVALID_ARGUMENT, "INVALID_FIELD", {"violations": "1"}),
     (errors.FrameSizeError(0, 4096), code_pb2.INVALID_ARGUMENT, "FRAME_SIZE", {"maximum": "4096"}),
+    (errors.ModelValueError("m-1"), code_pb2.INTERNAL, "MODEL_VALUE_INVALID", {"model_version": "m-1"}),
     (errors.NoLiveModelError(), code_pb2.UNAVAILABLE, "NO_LIVE_MODEL", {}),
     (
         errors.TransactionNotFoundError("t-1"),

@@ -21,10 +21,14 @@ def clock() -> Clock:
 
 
 def raised(kind: type[Exception] = KeyError) -> Exception:
-    try:
+    def fail() -> None:
         raise kind("account a-1, 120.50")
+
+    try:
+        fail()
     except kind as error:
         return error
+    raise AssertionError
 
 
 def told(log: IncidentLog, count: int, kind: type[Exception] = KeyError) -> list[Any]:

@@ -106,7 +106,7 @@ def test_a_runtime_without_a_c_api_serves_through_its_binding(monkeypatch: pytes
 
     monkeypatch.setattr(inference, "CInference", missing)
     with capture_logs() as logs:
-        infer = open_inference(MODEL, session(), WIDTH)
+        infer = open_inference(MODEL, lambda: BindingInference(session()), WIDTH)
     assert isinstance(infer, BindingInference)
     assert [log["cause"] for log in logs] == ["no such library"]
     features = some_features(4)

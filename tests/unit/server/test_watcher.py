@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,25 +12,35 @@ from typing import Any
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from structlog.testing import capture_logs
 
 from kuntur.bundle import MANIFEST, MANIFEST_HASH, MODEL, RefusalReason, Registry
+from kuntur.bundle_files import read_file
 from server.errors import ModelNotFoundError, NoLiveModelError
 from server.metrics import ServerMetrics
 from server.models import LiveModel, LiveSlot, ModelListing, ModelState, ModelWatcher
+from server.trial.process import TrialLimits, TrialProcess
 from tests.support.bundles import FEATURES, onnx_model, publish, publish_constant
 from tests.support.serving import wait_until
+
+LIMITS = TrialLimits(seconds=120.0, bytes=1 << 30, call_s=60.0)
 
 
 class Watched:
     """A watcher that looks when it is told to."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, limits: TrialLimits = LIMITS) -> None:
         self.path = path
         self.slot = LiveSlot()
         self.metrics = ServerMetrics()
         self.told: list[LiveModel] = []
         self.watcher = ModelWatcher(
-            Registry(path), self.slot, self.metrics, poll_interval_s=60.0, on_live=self.told.append
+            Registry(path),
+            self.slot,
+            self.metrics,
+            trial=TrialProcess(limits),
+            poll_interval_s=60.0,
+            on_live=self.told.append,
         )
         self.listing = ModelListing(Registry(path), self.slot, self.watcher)
 
@@ -295,12 +306,14 @@ def test_a_refused_bundle_is_tried_again_only_when_its_files_change(watched: Wat
 def test_a_bundle_that_could_not_be_read_is_tried_again_at_each_look(
     watched: Watched, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    def fails(_: Path) -> str:
-        raise failure
+    def fails(directory: Path, name: str, max_bytes: int) -> bytes:
+        if name == MODEL:
+            raise failure
+        return read_file(directory, name, max_bytes)
 
     publish(watched.path, "m-1")
     with monkeypatch.context() as passing:
-        passing.setattr("kuntur.bundle._sha256", fails)
+        passing.setattr("kuntur.bundle.read_file", fails)
         for _ in range(3):
             watched.watcher.poll()
     assert watched.watcher.refusals["m-1"].reason is RefusalReason.INCOMPLETE
@@ -342,7 +355,12 @@ def test_a_registry_that_names_a_path_is_refused(watched: Watched) -> None:
 def test_a_watcher_outlives_an_unreadable_registry(watched: Watched) -> None:
     (watched.path / "LIVE").write_bytes(b"\xff\xfe")
     watcher = ModelWatcher(
-        Registry(watched.path), watched.slot, watched.metrics, poll_interval_s=0.01, on_live=lambda _: None
+        Registry(watched.path),
+        watched.slot,
+        watched.metrics,
+        trial=TrialProcess(LIMITS),
+        poll_interval_s=0.01,
+        on_live=lambda _: None,
     )
     watcher.look()
     watcher.start()
@@ -396,3 +414,50 @@ def test_a_model_whose_golden_scores_are_no_numbers_is_refused(watched: Watched)
     publish_constant(watched.path, "nan", float("nan"))
     watched.watcher.poll()
     assert watched.slot.live is None
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_live_file_that_is_none_is_told_once_and_does_no_harm(
+    watched: Watched, make: Callable[[Path], None]
+) -> None:
+    publish(watched.path, "m-1")
+    watched.watcher.look()
+    (watched.path / "LIVE").unlink()
+    make(watched.path / "LIVE")
+    with capture_logs() as logs:
+        for _ in range(3):
+            watched.watcher.look()
+    assert [log["event"] for log in logs] == ["the registry cannot be read"]
+    assert "exc_info" not in logs[0]
+    assert watched.live == "m-1"
+    assert [record.model_version for record in watched.listing.all()] == ["m-1"]
+
+
+@pytest.mark.parametrize("name", [MANIFEST, MANIFEST_HASH, MODEL, "documents/card.md"])
+@pytest.mark.parametrize("make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero")])
+def test_a_file_of_a_bundle_that_is_none_is_refused_without_waiting(
+    watched: Watched, make: Callable[[Path], None], name: str
+) -> None:
+    bundle = publish(watched.path, "m-1")
+    (bundle / name).unlink()
+    make(bundle / name)
+    watched.watcher.poll()
+    assert watched.watcher.refusals["m-1"].reason is RefusalReason.MANIFEST_INVALID
+    assert "regular file" in watched.watcher.refusals["m-1"].message
+
+
+def test_what_is_loaded_is_what_was_hashed(watched: Watched, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = publish(watched.path, "m-1")
+    read: list[str] = []
+
+    def once(directory: Path, name: str, max_bytes: int) -> bytes:
+        content = read_file(directory, name, max_bytes)
+        read.append(name)
+        (directory / name).write_bytes(b"something else")  # as whoever replaces it in this moment would
+        return content
+
+    monkeypatch.setattr("kuntur.bundle.read_file", once)
+    watched.watcher.poll()
+    assert watched.live == "m-1"
+    assert len(read) == len(set(read))
+    assert (bundle / MODEL).read_bytes() == b"something else"

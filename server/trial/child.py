@@ -1,0 +1,121 @@
+"""The process that tries models: reads candidates on standard input, says on standard output what it found.
+
+It loads as little as a model needs. Its limit of memory is set before it reads anything; the time that it
+may take is kept by whoever started it, and it ends with that.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import resource
+import select
+import signal
+import statistics
+import sys
+import time
+from typing import Any
+
+import numpy as np
+
+from server.trial.contract import (
+    INPUT,
+    OUTPUT,
+    ModelRefusedError,
+    check_contract,
+    first_line,
+    margins,
+    open_session,
+    replay_golden,
+)
+from server.trial.messages import Candidate, Finding, receive_candidate, send_finding
+
+_PR_SET_PDEATHSIG = 1
+_NICE = 5
+_TIMED_CALLS = 51
+_TIMED_FOR_S = 1.0
+_WARM_UP_ROWS = (1, 64, 512)
+
+
+def main(max_bytes: int, idle_s: float) -> None:
+    """Tries what comes until nothing has come for `idle_s`, or its server is gone."""
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no answer
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, max_bytes))
+        # Started by a thread that runs only when nobody else does, it would not be done in time.
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    os.nice(_NICE)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    questions = os.fdopen(0, "rb", buffering=0)
+    while select.select([questions], [], [], idle_s)[0]:
+        candidate = receive_candidate(_Whole(questions))  # type: ignore[arg-type]  # as much of a file as is used
+        if candidate is None:
+            return
+        send_finding(answers, examine(candidate))
+
+
+class _Whole:
+    """Reads a pipe without reading ahead, so that `select` sees what is still to be read."""
+
+    def __init__(self, pipe: Any) -> None:
+        self._pipe = pipe
+
+    def readline(self, limit: int) -> bytes:
+        line = bytearray()
+        while len(line) < limit and not line.endswith(b"\n"):
+            byte = self._pipe.read(1)
+            if not byte:
+                break
+            line += byte
+        return bytes(line)
+
+    def read(self, count: int) -> bytes:
+        parts, left = [], count
+        while left and (part := self._pipe.read(left)):
+            parts.append(part)
+            left -= len(part)
+        return b"".join(parts)
+
+
+def examine(candidate: Candidate) -> Finding:
+    """Returns what loading and running a model comes to."""
+    try:
+        session = open_session(candidate.model)
+        features = candidate.golden_features
+        check_contract(session, features.shape[1])
+
+        def infer(rows: Any) -> Any:
+            return session.run((OUTPUT,), {INPUT: rows})[0]
+
+        replay_golden(infer, features, candidate.golden_scores)
+        margin = margins(session, features)
+        for rows in _WARM_UP_ROWS:
+            infer(np.zeros((rows, features.shape[1]), dtype=np.float32))
+        return Finding(call_s=_median_call_s(infer, features), margin=margin)
+    except ModelRefusedError as error:
+        return Finding(error.reason, error.message)
+    except MemoryError:
+        return Finding("TRIAL_FAILED", "it takes more memory than a model may")
+    except Exception as error:  # whatever a hostile model makes the runtime raise, it is refused
+        return Finding("NOT_LOADABLE", first_line(error))
+
+
+def _median_call_s(infer: Any, features: Any) -> float:
+    """Returns the median time of a call with one golden row, over at most a second."""
+    times: list[float] = []
+    give_up_at = time.perf_counter() + _TIMED_FOR_S
+    for number in range(_TIMED_CALLS):
+        row = np.ascontiguousarray(features[number % len(features)][None, :])
+        began = time.perf_counter()
+        infer(row)
+        ended = time.perf_counter()
+        times.append(ended - began)
+        if ended > give_up_at:
+            break
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), float(sys.argv[2]))

@@ -1,0 +1,137 @@
+"""Trying models in another process: a model that loops, or takes all memory, takes nothing down but that."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from server.trial.messages import Candidate, Finding, receive_finding, send_candidate
+
+_IDLE_S = 30.0
+_END_S = 5.0
+FAILED, TOO_SLOW = "TRIAL_FAILED", "TOO_SLOW"
+Trial = Callable[[Candidate], Finding]
+"""Tries a model. Never raises."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrialLimits:
+    """What a model may take.
+
+    seconds: for loading, its golden rows and a warm-up; bytes: of memory, the process itself included;
+    call_s: median time of a call with one row.
+    """
+
+    seconds: float
+    bytes: int
+    call_s: float
+
+
+class TrialProcess:
+    """Tries models in a child process, which is kept for the next one for a while. For one thread at a time.
+
+    `stop` may come from any thread.
+    """
+
+    def __init__(self, limits: TrialLimits) -> None:
+        """Starts nothing yet."""
+        self._limits = limits
+        self._lock = threading.Lock()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stopped = False
+        self.started = 0
+        """Processes that were started."""
+
+    def __call__(self, candidate: Candidate) -> Finding:
+        """Tries a model and returns what was found. Never raises."""
+        # A process that ends because nothing came for a while may do so just now.
+        return (
+            self._try(candidate) or self._try(candidate) or Finding(FAILED, "the process to try it in ends")
+        )
+
+    def _try(self, candidate: Candidate) -> Finding | None:
+        """Returns what was found; None when the process had ended by itself before."""
+        limits = self._limits
+        try:
+            process = self._running()
+        except OSError as error:
+            return Finding(FAILED, f"no process to try it in could be started: {error.strerror}")
+        if process is None:
+            return Finding(FAILED, "the server stops")
+        late = threading.Event()
+        timer = threading.Timer(limits.seconds, self._overdue, (process, late))
+        timer.daemon = True
+        timer.start()
+        finding = None
+        try:
+            assert process.stdin is not None  # noqa: S101  (both are pipes)
+            assert process.stdout is not None  # noqa: S101
+            send_candidate(process.stdin, candidate)
+            finding = receive_finding(process.stdout)
+        except (OSError, ValueError):
+            pass  # it died: what it was is told below
+        finally:
+            timer.cancel()
+        if finding is None:
+            _end(process)
+            if process.returncode == 0:
+                return None
+            return Finding(FAILED, self._death(process, late=late.is_set()))
+        if not finding.reason and finding.call_s > limits.call_s:
+            took, most = finding.call_s * 1e3, limits.call_s * 1e3
+            return Finding(TOO_SLOW, f"a call takes {took:.3g} ms in the median, more than {most:g} ms")
+        return finding
+
+    def stop(self) -> None:
+        """Ends the process, in the middle of a trial too; later trials fail."""
+        with self._lock:
+            self._stopped = True
+            process = self._process
+        if process is not None:
+            _end(process)
+
+    def _running(self) -> subprocess.Popen[bytes] | None:
+        with self._lock:
+            if self._stopped:
+                return None
+            if self._process is None or self._process.poll() is not None:
+                if self._process is not None:
+                    _end(self._process)
+                arguments = (str(self._limits.bytes), str(_IDLE_S))
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "server.trial.child", *arguments],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    process_group=0,  # Ctrl-C is for the server
+                    env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+                )
+                self.started += 1
+            return self._process
+
+    def _overdue(self, process: subprocess.Popen[bytes], late: threading.Event) -> None:
+        late.set()
+        process.kill()
+
+    def _death(self, process: subprocess.Popen[bytes], *, late: bool) -> str:
+        if late:
+            return f"it was not done after {self._limits.seconds:g} s"
+        code = process.returncode
+        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
+        most = self._limits.bytes / (1 << 30)
+        return f"the process that tried it ended with {how}; it may have needed more than {most:.3g} GiB"
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Ends a process and takes its pipes away."""
+    process.kill()
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_END_S)
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
