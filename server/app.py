@@ -195,6 +195,7 @@ class ServerApp:
             caller_metadata_key=limits.caller_metadata_key,
             max_message_bytes=limits.max_message_bytes,
             keepalive_s=limits.keepalive_s,
+            max_connection_age_s=limits.max_connection_age_s,
             on_death=_end_at_once,
         )
 

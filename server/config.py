@@ -77,6 +77,9 @@ class Limits(_Section):
     keepalive_s: float = Field(60.0, ge=1, le=7200)
     """A connection silent for so long is asked for a sign of life; without one for a third of this, its
     streams are free again."""
+    max_connection_age_s: float = Field(3600.0, ge=1, le=30 * 86_400)
+    """Time after which a connection is closed in good order, give or take a tenth, so that callers spread
+    anew over servers and workers. Calls on it are answered; streams stay open for their own lifetime."""
     retry_delay_s: float = Field(1.0, gt=0, le=3600)
     """Time after which a caller that was refused for load, start or end should come again."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NoReturn
 
 import grpc
@@ -21,6 +21,7 @@ from server.incidents import IncidentLog
 
 DOMAIN = "kuntur"
 DETAILS_KEY = "grpc-status-details-bin"
+PUSHBACK_KEY = "grpc-retry-pushback-ms"
 _R = error_reason_pb2
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_TRAILER_BYTES = 5120  # clients begin to drop answers with more than 8 KiB of trailers, base64 included
@@ -130,7 +131,19 @@ class CallStatus(grpc.Status):
         self.code = _CODES[status.code]
         self.details = status.message
         self.raw_details = status.message.encode()
-        self.trailing_metadata = ((DETAILS_KEY, fitted(status, _MAX_TRAILER_BYTES).SerializeToString()),)
+        details = ((DETAILS_KEY, fitted(status, _MAX_TRAILER_BYTES).SerializeToString()),)
+        # RetryInfo once more, as gRPC's own retries understand it in every language.
+        self.trailing_metadata = details + tuple(
+            (PUSHBACK_KEY, str(delay_ms)) for delay_ms in _retry_delays_ms(status)
+        )
+
+
+def _retry_delays_ms(status: status_pb2.Status) -> Iterator[int]:
+    """Yields the delay of the status's RetryInfo, if it has one."""
+    retry = error_details_pb2.RetryInfo()
+    for detail in status.details:
+        if detail.Unpack(retry):
+            yield retry.retry_delay.ToMilliseconds()
 
 
 def abort(context: grpc.ServicerContext, status: CallStatus) -> NoReturn:

@@ -32,6 +32,7 @@ from server.rpc.polling import AdmittingServer
 from server.rpc.scoring import ScoringEndpoint
 
 _MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
+_REFLECTION = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)  # alike but for their names
 _SETTLE_S = 0.5
 _LAST_WAIT_S = 10.0  # for what ends in milliseconds, unless something is wrong
 _MOST_WAITING = 4  # calls of one method that gRPC was not asked for; at random up to twice as many
@@ -63,6 +64,7 @@ class RpcServer:
         caller_metadata_key: str,
         max_message_bytes: int,
         keepalive_s: float,
+        max_connection_age_s: float,
         on_death: Callable[[], None],
     ) -> None:
         """Binds the port, alone or with others that reuse it; raises OSError when that cannot be had.
@@ -101,6 +103,8 @@ class RpcServer:
                 # What is beyond even refusing: gRPC ends it by itself, at random between the two.
                 ("grpc.server.max_pending_requests", _MOST_WAITING),
                 ("grpc.server.max_pending_requests_hard_limit", 2 * _MOST_WAITING),
+                # A connection that lasts for ever stays with the worker it once came to.
+                ("grpc.max_connection_age_ms", round(max_connection_age_s * 1000)),
                 # A second server on the port is a mistake, unless it is a second worker.
                 ("grpc.so_reuseport", int(reuse_port)),
             ),
@@ -119,11 +123,11 @@ class RpcServer:
         methods = _methods(services, edge)
         names = [
             health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
-            reflection.SERVICE_NAME,
+            *_REFLECTION,
             scoring,
             outcomes,
         ]
-        methods[reflection.SERVICE_NAME] = _reflection([*names, *methods], edge)
+        methods |= dict.fromkeys(_REFLECTION, _reflection([*names, *methods], edge))
         for name, handlers in methods.items():
             self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, handlers),))
             for method, handler in handlers.items():

@@ -6,7 +6,7 @@ from typing import Any
 
 import grpc
 import pytest
-from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from grpc_reflection.v1alpha import reflection_pb2
 
 from kuntur.api.v1 import (
     history_service_pb2,
@@ -88,18 +88,21 @@ def test_a_model_that_the_registry_lacks_is_not_found(tmp_path: Path, name: str)
         assert (opened.reason, opened.metadata) == ("MODEL_NOT_FOUND", {"model_version": name[:128]})
 
 
-def test_reflection_names_every_service(tmp_path: Path) -> None:
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_reflection_names_every_service(tmp_path: Path, version: str) -> None:
     with running_server(tmp_path) as server:
-        stub = reflection_pb2_grpc.ServerReflectionStub(server.stubs.channel)
-        (answer,) = stub.ServerReflectionInfo(
-            iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+        ask = server.stubs.channel.stream_stream(
+            f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo",
+            request_serializer=reflection_pb2.ServerReflectionRequest.SerializeToString,
+            response_deserializer=reflection_pb2.ServerReflectionResponse.FromString,
         )
+        (answer,) = ask(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
         names = {service.name for service in answer.list_services_response.service}
         services = ("ScoringService", "OutcomeService", "HistoryService", "ModelService")
         assert {f"kuntur.api.v1.{service}" for service in services} <= names
-        assert {"grpc.health.v1.Health", "grpc.reflection.v1alpha.ServerReflection"} <= names
+        assert {"grpc.health.v1.Health", f"grpc.reflection.{version}.ServerReflection"} <= names
         symbol = reflection_pb2.ServerReflectionRequest(file_containing_symbol=SERVICE)
-        (described,) = stub.ServerReflectionInfo(iter([symbol]))
+        (described,) = ask(iter([symbol]))
         assert described.HasField("file_descriptor_response")
 
 

@@ -8,7 +8,7 @@ from kuntur.api.v1 import error_reason_pb2
 from kuntur.rules import Violation
 from kuntur.wire import MalformedError
 from server import errors
-from server.rpc.errors import ErrorTable, fitted
+from server.rpc.errors import CallStatus, ErrorTable, fitted
 from tests.support.serving import failure
 
 TABLE = ErrorTable(2.5)
@@ -58,6 +58,15 @@ def test_each_error_has_its_code_its_reason_and_the_metadata_that_the_contract_p
     opened = failure(TABLE.status(error))
     assert (opened.code, opened.reason, opened.metadata) == (code, reason, metadata)
     assert opened.retried == (code in (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED))
+
+
+@pytest.mark.parametrize(
+    ("error", "pushback"),
+    [(errors.OverloadedError("calls", 64), "1500"), (errors.ModelNotFoundError("m"), None)],
+)
+def test_a_delay_is_told_as_the_retries_of_grpc_understand_it(error: Exception, pushback: str | None) -> None:
+    trailers = dict(CallStatus(ErrorTable(1.5).status(error)).trailing_metadata)
+    assert trailers.get("grpc-retry-pushback-ms") == pushback
 
 
 def test_every_error_of_the_server_is_in_the_table() -> None:
