@@ -1,5 +1,5 @@
 """The kernel that server, trainer and clients share: transactions, features, wire, tables, bundles."""
 
-from kuntur.compiled import choose_cache
+from kuntur.compiled import choose_places
 
-choose_cache()
+choose_places()

@@ -13,6 +13,7 @@ import structlog
 from kuntur.bundle import Registry
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.wire import TransactionReader
+from server.compiling import tell_ready
 from server.config import ServerSettings
 from server.histories import OpenHistory, open_history
 from server.journal import FileJournal, Journal, NullJournal
@@ -75,6 +76,7 @@ class ServerApp:
             undone.callback(self.journal.close)
             # What takes its time comes before the port: callers go to it from then on, away from others.
             compile_hot_path(self._reader)
+            tell_ready()
             self._watcher.look()
             self._server = self._build_server(registry, reuse_port=reuse_port)
             undone.pop_all()

@@ -16,6 +16,7 @@ import threading
 from prometheus_client import CollectorRegistry, generate_latest
 
 from server.app import ServerApp
+from server.compiling import watch_compiler
 from server.config import ServerSettings
 from server.histories import attach_history
 from server.logs import configure_logs
@@ -27,6 +28,7 @@ def serve_worker() -> None:
     order = WorkerOrder.from_line(sys.stdin.readline())
     settings = ServerSettings(**order.settings)
     configure_logs(settings.log.level, settings.log.format, worker=order.number)
+    watch_compiler()
     app = ServerApp(settings, history=attach_history(settings, order.region), reuse_port=True)
     app.start()
     _say(READY)
