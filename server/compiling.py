@@ -8,7 +8,7 @@ from functools import cache
 import numpy as np
 import structlog
 
-from kuntur.compiled import places, tally, watch
+from kuntur.compiled import chosen_places, tally, watch
 
 _LOG = structlog.get_logger(__name__)
 _TOLD_EVERY_S = 5.0
@@ -44,7 +44,7 @@ def _run_what_is_rare() -> None:
 
 def tell_ready() -> None:
     """Logs where the compiled functions of this process came from."""
-    counts, settled = tally(), places()
+    counts, settled = tally(), chosen_places()
     kept = settled.kept(create=False)
     _LOG.info(
         "compiled functions ready",

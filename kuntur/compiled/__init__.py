@@ -4,7 +4,7 @@ Light enough for `--help`: only `numba_cache`, which `kuntur.native` imports, kn
 """
 
 from kuntur.compiled.ahead import CompiledAhead, CompileError, compile_ahead
-from kuntur.compiled.places import Places, choose_places, places
+from kuntur.compiled.places import Places, choose_places, chosen_places
 from kuntur.compiled.progress import Tally, tally, watch
 
 __all__ = [
@@ -13,8 +13,8 @@ __all__ = [
     "Places",
     "Tally",
     "choose_places",
+    "chosen_places",
     "compile_ahead",
-    "places",
     "tally",
     "watch",
 ]

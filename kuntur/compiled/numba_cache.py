@@ -25,7 +25,7 @@ from typing import Any
 from numba.core import config, event
 
 from kuntur.compiled import progress
-from kuntur.compiled.places import places
+from kuntur.compiled.places import chosen_places
 
 _LOG = logging.getLogger(__name__)
 
@@ -49,7 +49,7 @@ def keep_compiled(function: Any) -> Any:
 
 def _keep_plainly(function: Any) -> None:
     """Has numba keep a function by itself; without a folder that can be written it is compiled each time."""
-    folder = places().kept(create=True)
+    folder = chosen_places().kept(create=True)
     if folder is not None:
         config.CACHE_DIR = str(folder)
         function.enable_caching()
@@ -63,12 +63,12 @@ class _Places:
 
     @property
     def cache_path(self) -> str | None:
-        folder = places().kept(create=False)
+        folder = chosen_places().kept(create=False)
         return None if folder is None else str(folder)
 
     def load_overload(self, signature: Any, context: Any) -> Any:
         """Returns what was compiled for these types; None where nothing fits."""
-        settled = places()
+        settled = chosen_places()
         for folder in dict.fromkeys((settled.ahead, settled.kept(create=False))):
             if folder is not None and (found := self._load(folder, signature, context)) is not None:
                 return found
@@ -76,7 +76,7 @@ class _Places:
 
     def save_overload(self, signature: Any, compiled: Any) -> None:
         """Keeps what was compiled, where there is room for it."""
-        folder = places().kept(create=True)
+        folder = chosen_places().kept(create=True)
         if folder is None:
             return
         try:
@@ -93,7 +93,7 @@ class _Places:
 
     def flush(self) -> None:
         """Forgets what this machine compiled of the function."""
-        folder = places().kept(create=False)
+        folder = chosen_places().kept(create=False)
         if folder is not None:
             _cache_in(folder)(self._function).flush()
 

@@ -12,7 +12,6 @@ import hashlib
 import os
 import stat
 import sys
-import tempfile
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -90,7 +89,7 @@ def choose_ahead(wanted: Baseline, *, keep: bool) -> Path:
     return folder
 
 
-def places() -> Places:
+def chosen_places() -> Places:
     """Returns what was settled."""
     if _chosen is None:
         choose_places()
@@ -119,9 +118,12 @@ def sources_digest() -> str:
 
 
 def _may_set(wanted: Baseline) -> bool:
-    """Tells whether numba's settings are left to us: whoever sets them has reasons."""
+    """Tells whether numba can be made to compile for a baseline.
+
+    Whoever sets its variables has reasons. And once it was imported it has the processor's features already.
+    """
     given = os.environ.get(_CPU_NAME), os.environ.get(_CPU_FEATURES)
-    return given in {(None, None), (wanted.name, wanted.features)}
+    return given == (wanted.name, wanted.features) or (given == (None, None) and "numba" not in sys.modules)
 
 
 def _roots() -> tuple[Path, ...]:
@@ -134,7 +136,8 @@ def _roots() -> tuple[Path, ...]:
 
 
 def _temporary_root() -> Path:
-    return Path(tempfile.gettempdir()) / f"kuntur-{os.geteuid()}"
+    # Not `tempfile.gettempdir`: it writes to find out, and fails where nothing can be written.
+    return Path(os.environ.get("TMPDIR") or "/tmp") / f"kuntur-{os.geteuid()}"  # noqa: S108
 
 
 def _ours(root: Path) -> bool:

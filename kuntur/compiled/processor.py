@@ -46,14 +46,14 @@ def baseline() -> Baseline | None:
     return _BASELINES.get(os.uname().machine)
 
 
-def lacking(wanted: Baseline) -> list[str]:
-    """Returns what this processor lacks of a baseline, as /proc/cpuinfo names it, sorted."""
-    return sorted(wanted.flags - _flags())
+def lacking(wanted: Baseline, processors: Path = _PROCESSORS) -> list[str]:
+    """Returns what this machine's processor lacks of a baseline, as /proc/cpuinfo names it, sorted."""
+    return sorted(wanted.flags - _flags(processors))
 
 
-def _flags() -> frozenset[str]:
+def _flags(processors: Path) -> frozenset[str]:
     try:
-        with _PROCESSORS.open(encoding="utf-8", errors="replace") as lines:
+        with processors.open(encoding="utf-8", errors="replace") as lines:
             for line in lines:
                 key, _, value = line.partition(":")
                 if key.strip() in {"flags", "Features"}:  # of the first core; on x86-64 and on ARM

@@ -16,7 +16,16 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 _PROGRAMS = ("sh", "mkdir", "chown", "echo", "false")
-_LEFT_OUT = ("site-packages", "test", "idlelib", "tkinter", "turtledemo", "lib2to3", "config-*", "__pycache__")
+_LEFT_OUT = (
+    "site-packages",
+    "test",
+    "idlelib",
+    "tkinter",
+    "turtledemo",
+    "lib2to3",
+    "config-*",
+    "__pycache__",
+)
 # Which wheels expect of every system.
 _LIBRARIES = (
     "libc.so.6", "libm.so.6", "libdl.so.2", "librt.so.1", "libpthread.so.0", "libutil.so.1", "libgcc_s.so.1",
@@ -106,7 +115,8 @@ def make_base(root: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(needed, target)
     (root / "etc/ld.so.conf").write_text(
-        "/usr/local/lib\n" + "".join(f"{folder}\n" for folder in sorted({n.parent for n in _libraries([interpreter])}))
+        "/usr/local/lib\n"
+        + "".join(f"{folder}\n" for folder in sorted({n.parent for n in _libraries([interpreter])}))
     )
     subprocess.run(["/sbin/ldconfig", "-r", str(root)], check=True)
 
@@ -114,7 +124,11 @@ def make_base(root: Path) -> None:
 def _libraries(files: Sequence[Path]) -> set[Path]:
     """Gives the shared libraries that files need, where the loader looks for them."""
     listed = subprocess.run(
-        ["ldd", *map(str, files)], capture_output=True, text=True, check=False, env={"PATH": os.environ["PATH"]}
+        ["ldd", *map(str, files)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"PATH": os.environ["PATH"]},
     ).stdout
     paths = {word for line in listed.splitlines() for word in line.split() if word.startswith("/")}
     known = subprocess.run(["/sbin/ldconfig", "-p"], capture_output=True, text=True, check=True).stdout
@@ -131,7 +145,7 @@ def download_wheels(lock: Path, folder: Path) -> None:
 
 
 class ReadOnlyRun:
-    """A program of an image as an unprivileged user, with a root that is mounted read-only. Linux, as root."""
+    """Programs of an image as its unprivileged user, on a root that is mounted read-only. Takes root."""
 
     def __init__(
         self, root: Path, config: Mapping[str, Any], folders: Mapping[str, Path], **environment: str
@@ -145,7 +159,8 @@ class ReadOnlyRun:
         assert int(user) > 0
         steps = ["mount --make-rprivate /", f"mount --bind {root} {root}"]
         steps += [f"mount --bind {folder} {root}{place}" for place, folder in folders.items()]
-        steps += [f"mount -o remount,bind,ro {root}", f"mount -t proc proc {root}/proc"]
+        steps += [f"mount --rbind /dev {root}/dev", f"mount -t proc proc {root}/proc"]
+        steps += [f"mount -o remount,bind,ro {root}"]
         enter = ["chroot", f"--userspec={user}:{group}", str(root), "/usr/bin/sh", "-c"]
         self._enter = " && ".join(steps) + " && exec " + " ".join(enter)
         variables = dict(pair.split("=", 1) for pair in config["Env"])
