@@ -90,9 +90,9 @@ $(READY): locks/dev.txt pyproject.toml
 	  echo 'Kuntur needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
 	  echo 'Python cannot make virtual environments here; on Debian: apt-get install python3-venv' >&2; exit 1; }
-	@echo 'Setting up .venv from locks/dev.txt (once, about half a minute) ...'
+	@echo 'Setting up .venv from locks/dev.txt (once, about a minute) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV)'
-	@$(BIN)/uv pip sync --quiet --require-hashes locks/dev.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes locks/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
