@@ -21,7 +21,7 @@ help: ## This menu
 demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, retraining, hot reload (below 10 min)
 	$(BIN)/python -m demo
 
-test: $(READY) ## All tests
+test: $(READY) ## All tests but those of the images
 	@mkdir -p build; echo 'Tests on Ray run beside the others and are shown behind them.'; \
 	$(BIN)/python -m pytest $(ON_RAY) > build/tests-on-ray.log 2>&1 & on_ray=$$!; status=0; \
 	$(BIN)/python -m pytest $(addprefix --ignore=,$(ON_RAY) $(ON_IMAGES)) || status=$$?; \
