@@ -70,8 +70,8 @@ class _CompilerLog:
         if not self._began:
             self._began = self._told = now
             _LOG.info(
-                "compiling, as nothing that fits this code and processor was found; the first start takes "
-                "about a minute, and `kuntur-server compile` does it ahead",
+                "compiling what was not found on disk for this code and processor: about a minute where "
+                "nothing was; `kuntur-server compile` does it ahead",
                 function=name,
             )
         elif now - self._told >= _TOLD_EVERY_S:

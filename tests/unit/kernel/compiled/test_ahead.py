@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -169,6 +170,18 @@ def test_nothing_is_kept_where_nothing_can_be_written(compiled: Installation, tm
     (tmp_path / "file").write_text("in the way")
     started = compiled.start(tmp_path / "file", NUMBA_CPU_NAME="generic")
     assert started["compiled"] == 2
+
+
+def test_a_folder_that_cannot_be_written_is_named(compiled: Installation, tmp_path: Path) -> None:
+    blocked = compiled.copy(tmp_path)
+    shutil.rmtree(blocked.folder / "kuntur" / "__compiled__")
+    (blocked.folder / "kuntur" / "__compiled__").write_text("in the way")
+    done = blocked.python(_AHEAD)
+    assert done.returncode == 1
+    assert re.fullmatch(
+        r"compiled functions are kept beside the code, and \S+/__compiled__/\S+ cannot be written: .+\n",
+        done.stderr,
+    )
 
 
 def test_other_sources_are_compiled_anew_and_the_former_forgotten(
