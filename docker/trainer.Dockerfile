@@ -1,9 +1,10 @@
 # The trainer, also as a worker image of a Ray cluster. `make images` builds it; by hand, from the repository's root:
 #   docker build -f docker/trainer.Dockerfile -t kuntur-trainer .
-# Any image with Python 3.11 or newer, pip and a shell will do as the base.
+# Any image with Python 3.11 or newer, pip and bash, through which Ray starts its workers, will do as the base.
 ARG BASE=docker.io/library/python:3.11-slim
 
 FROM ${BASE} AS built
+RUN command -v bash > /dev/null || { echo 'the base image has no bash: Ray could start no worker' >&2; exit 1; }
 WORKDIR /kuntur
 COPY locks/trainer.txt locks/trainer.txt
 # Where packages come from elsewhere than PyPI: --secret id=pip,src=pip.conf. It stays out of the image.
