@@ -10,22 +10,30 @@ UV := uv==0.13.9
 GENERATED := kuntur/api kuntur/journal docs/features.md
 # Tests that start Ray: mostly waiting for it, so beside the others, but one after the other themselves.
 ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
+# Tests that build an image, two minutes of compiling: a target of their own.
+ON_IMAGES := tests/integration/images
 PROTOS := $(shell cd protos && find kuntur -name '*.proto' | sort)
 
 help: ## This menu
 	@echo 'Kuntur: fraud scoring of bank transactions'; echo
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
 
 demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, retraining, hot reload (below 10 min)
 	$(BIN)/python -m demo
 
-test: $(READY) ## All tests
+test: $(READY) ## All tests but those of the images
 	@mkdir -p build; echo 'Tests on Ray run beside the others and are shown behind them.'; \
 	$(BIN)/python -m pytest $(ON_RAY) > build/tests-on-ray.log 2>&1 & on_ray=$$!; status=0; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(ON_RAY)) || status=$$?; \
+	$(BIN)/python -m pytest $(addprefix --ignore=,$(ON_RAY) $(ON_IMAGES)) || status=$$?; \
 	wait $$on_ray || status=$$?; cat build/tests-on-ray.log; exit $$status
 
-check: generated static test ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
+test-images: $(READY) ## Build the server's image with buildah, start it, score; as root, two minutes
+	$(BIN)/python -m pytest $(ON_IMAGES)
+
+check: generated static test test-images ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
+
+images: ## Build the images of server and trainer with docker, podman or buildah (options: docker/build.sh)
+	docker/build.sh server trainer
 
 serve: $(READY) ## Serve the live model of ./registry (options: ARGS="--listen 0.0.0.0:50051")
 	$(BIN)/kuntur-server serve $(ARGS)
@@ -74,7 +82,7 @@ LOCKED := --quiet --universal --fork-strategy fewest --python-version 3.11 --gen
   --no-emit-find-links --no-annotate --no-header
 
 clean: ## Remove what was made, .venv included
-	rm -rf .venv build demo-run bench/work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+	rm -rf .venv build kuntur/__compiled__ demo-run bench/work .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
 
 # A marker made last, so that a set-up that was cut off is done again.
 $(READY): locks/dev.txt pyproject.toml
@@ -82,9 +90,9 @@ $(READY): locks/dev.txt pyproject.toml
 	  echo 'Kuntur needs Python 3.11 or newer: make PYTHON=/path/to/python3.11 ...' >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv || { \
 	  echo 'Python cannot make virtual environments here; on Debian: apt-get install python3-venv' >&2; exit 1; }
-	@echo 'Setting up .venv from locks/dev.txt (once, about half a minute) ...'
+	@echo 'Setting up .venv from locks/dev.txt (once, about a minute) ...'
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check '$(UV)'
-	@$(BIN)/uv pip sync --quiet --require-hashes locks/dev.txt
+	@$(BIN)/uv pip sync --quiet --compile-bytecode --require-hashes locks/dev.txt
 	@$(BIN)/uv pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $(READY)
 
@@ -92,4 +100,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test check serve train bench bench-all setup static generate generated format lock clean
+.PHONY: help demo test test-images check images serve train bench bench-all setup static generate generated format lock clean

@@ -14,6 +14,7 @@ import structlog
 from kuntur.bundle import Registry
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.wire import TransactionReader
+from server.compiling import tell_ready
 from server.config import ServerSettings
 from server.histories import OpenHistory, open_history
 from server.journal import FileJournal, Journal, NullJournal
@@ -82,8 +83,9 @@ class ServerApp:
             self.journal = _open_journal(settings, self._health.going_down)
             undone.callback(self.journal.close)
             # What takes its time comes before the port: callers go to it from then on, away from others.
-            _LOG.info("preparing the compiled code", folder=os.environ.get("NUMBA_CACHE_DIR"))
+            _LOG.info("preparing the compiled code")
             compile_hot_path(self._reader)
+            tell_ready()
             _LOG.info("looking for a live model", registry=str(settings.registry_path))
             self._watcher.look()
             self._server = self._build_server(registry, reuse_port=reuse_port)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -79,10 +80,12 @@ def serve(
     prefer_finishing()
     hand_over_soon()
     settings = _settings(config, listen, registry, journal, workers, metrics_port)
+    from server.compiling import watch_compiler
     from server.logs import configure_logs
 
     configure_logs(settings.log.level, settings.log.format)
     keep_private(core_dumps=settings.core_dumps)
+    watch_compiler()
     count = settings.workers or (1 if is_socket_file(settings.listen_address) else cores())
     _log_start(settings, count)
     with _failures_told():
@@ -100,6 +103,30 @@ def serve(
         supervisor.serve_until_signalled()
     if supervisor.failed:
         raise typer.Exit(_EXIT_USAGE)
+
+
+@app.command("compile")
+def compile_functions(
+    check: Annotated[
+        bool, typer.Option("--check", help="Compile nothing: exit with 2 where a start would have to.")
+    ] = False,
+) -> None:
+    """Compiles what the server runs, so that no start has to: once in an image or an installation.
+
+    The functions are kept beside the code, in kuntur/__compiled__, for every processor of this family that
+    is not older than its baseline.
+
+    Example: kuntur-server compile && kuntur-server compile --check
+    """
+    from kuntur.compiled import CompileError, compile_ahead
+    from server.compiling import run_everything
+
+    say = partial(typer.echo, err=True)
+    try:
+        done = compile_ahead(run_everything, check=check, say=say)
+    except CompileError as error:
+        raise _failure(str(error)) from error
+    say(done.told())
 
 
 @app.command(hidden=True)

@@ -14,16 +14,23 @@ from types import TracebackType
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit, types
+from numba import types
+
+from kuntur.native import native_free
 
 _EVERY_US = 1_000
 _usleep = types.ExternalFunction("usleep", types.intc(types.uintc))
 
 
-@njit([types.void(types.int64[::1])], cache=True, nogil=True)  # type: ignore[untyped-decorator]  # numba has no types
+@native_free
 def _wake_up_often(going_on: npt.NDArray[np.int64]) -> None:
     while going_on[0]:
         _usleep(_EVERY_US)
+
+
+def compile_nudging() -> None:
+    """Compiles what wakes up, so that no first use waits for the compiler."""
+    _wake_up_often(np.zeros(1, dtype=np.int64))
 
 
 class Nudging:
@@ -39,6 +46,7 @@ class Nudging:
 
     def start(self) -> None:
         """Starts its thread, under the policy of the calling one, which must not have given way."""
+        compile_nudging()
         self._thread.start()
 
     def stop(self) -> None:

@@ -16,6 +16,7 @@ import threading
 from prometheus_client import CollectorRegistry, generate_latest
 
 from server.app import ServerApp
+from server.compiling import watch_compiler
 from server.confidential import keep_private
 from server.config import ServerSettings
 from server.histories import attach_history
@@ -32,6 +33,7 @@ def serve_worker() -> None:
     settings = ServerSettings(**order.settings)
     keep_private(core_dumps=settings.core_dumps)
     configure_logs(settings.log.level, settings.log.format, worker=order.number)
+    watch_compiler()
     app = ServerApp(settings, history=attach_history(settings, order.region), reuse_port=True)
     app.start()
     _say(READY)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from trainer.backtest.command import backtest
+from trainer.compiling import compile_functions
 from trainer.distributed_command import features, fit_distributed
 from trainer.faults import console, fault, require_parquet, told, training
 from trainer.options import TIMES, ZONE, given, settings_of, told_of
@@ -164,6 +165,7 @@ app.command()(backtest)
 app.command()(tune)
 app.command()(features)
 app.command("fit-distributed")(fit_distributed)
+app.command("compile")(compile_functions)
 
 
 @app.command("config")

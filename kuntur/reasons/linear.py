@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from kuntur.native import native_free
 from kuntur.reasons.explanation import Explanation, ExplanationError, FloatArray
 
 _LARGEST = float(np.finfo(np.float32).max)
 
 
-@njit(cache=True, nogil=True)
+@native_free
 def _departures(rows, centre, weights, out):
     """Writes weight × (sign(x) log(1 + |x|) - centre), 0 where x is unset; infinity is float32's largest."""
     for row in range(len(rows)):

@@ -22,8 +22,8 @@ import math
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
 
+from kuntur.native import native_free, native_free_ieee
 from kuntur.reasons.lanes import LANES, ascend, descend
 
 FloatArray = npt.NDArray[np.float64]
@@ -62,7 +62,7 @@ def quadrature(features_on_path: int) -> tuple[FloatArray, FloatArray]:
     return (points + 1.0) / 2.0, weights / 2.0
 
 
-@njit(cache=True, nogil=True)
+@native_free
 def derive(starts, right, column, cover, parent, same, ratio, share):
     """Writes what follows from the arrays of trees; gives the most different features on a path.
 
@@ -96,7 +96,7 @@ def derive(starts, right, column, cover, parent, same, ratio, share):
     return most
 
 
-@njit(cache=True, nogil=True)
+@native_free
 def expected(starts, right, parent, ratio, value):
     """Gives the mean of the trees' sums over the rows they were fitted on, by cover."""
     reach = np.empty(len(right), dtype=np.float64)
@@ -113,7 +113,7 @@ def expected(starts, right, parent, ratio, value):
 
 # Lets go of the interpreter's lock: with reasons asked for a whole frame this runs for half a second.
 # No branch hangs on the row, which a processor would guess wrong every other time.
-@njit(cache=True, nogil=True, error_model="numpy")
+@native_free_ieee
 def explain(rows, starts, splits, widest, points, weights, out):
     """Adds the contributions of trees to `out`, float64 [n, columns], in the units of their leaves' values.
 
@@ -159,7 +159,7 @@ def explain(rows, starts, splits, widest, points, weights, out):
                 out[row, split.column] += given
 
 
-@njit(cache=True, nogil=True)
+@native_free
 def strongest(contributions, places):
     """Writes the columns that moved each row most, strongest first, into int64 [n, count]; -1 for none.
 

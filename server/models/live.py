@@ -38,6 +38,11 @@ def _decide(probability, review, decline, decision):  # type: ignore[no-untyped-
     return invalid
 
 
+def compile_decisions() -> None:
+    """Compiles the decisions, so that no first model waits for the compiler."""
+    _decide(np.zeros(1, np.float32), np.float32(0.5), np.float32(0.9), np.empty(1, np.int8))
+
+
 class LiveModel:
     """A loaded model with its features and thresholds. Safe for threads."""
 

@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime
 from llvmlite import ir
-from numba import types
+from numba import typeof, types
 from numba.extending import intrinsic
 
 from kuntur.native import native
@@ -151,6 +151,12 @@ def _run_few(calls, features, given, found, probability):  # type: ignore[no-unt
     for row in range(rows):
         probability[row] = found[row]
     return status
+
+
+def compile_run() -> None:
+    """Compiles the run of few rows without running it, which takes a model."""
+    calls, features, found = np.empty((1, 6), np.int64), np.empty((1, 1), np.float32), np.empty(1, np.float32)
+    _run_few.compile(tuple(typeof(argument) for argument in (calls, features, features, found, found)))
 
 
 class CInference:

@@ -14,6 +14,9 @@ from kuntur.reasons import LinearExplanation, Reasoner, TreeExplanation, Trees
 from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import Scores, TransactionReader, write_frame
+from server.models.live import compile_decisions
+from server.models.onnx_c import compile_run
+from server.nudging import compile_nudging
 from server.state import Region, RegionHistory, RegionSizes
 
 _FRAME = 256
@@ -57,6 +60,9 @@ def compile_hot_path(reader: TransactionReader) -> None:
     history.report(reader.read_outcomes([outcome], latest_time_us)[0])
     region.close()
     _compile_reasons()
+    compile_decisions()
+    compile_run()
+    compile_nudging()
 
 
 def _compile_reasons() -> None:
