@@ -97,7 +97,7 @@ class Models(_Section):
     """What becomes of a transaction for which the model gives no probability (NaN, 7): an error of its own,
     or the decision REVIEW with the reason."""
     max_call_ms: float = Field(5.0, gt=0, le=1000)
-    """Median time that a call of one transaction may take there; a slower model is refused."""
+    """Median processor time that a call of one transaction may take there; a slower model is refused."""
 
 
 class Reasons(_Section):

@@ -31,8 +31,8 @@ class Candidate:
 class Finding:
     """What a trial found.
 
-    reason, message: why the model is refused, empty for one that is not; call_s: median time of a call with
-    one row; margin: float32 [up to 4096], those of the golden rows, None without such an output.
+    reason, message: why the model is refused, empty for one that is not; call_s: median processor time of a
+    call with one row; margin: float32 [up to 4096], those of the golden rows, None without such an output.
     """
 
     reason: str = ""

@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from server.trial.messages import Candidate, Finding, receive_finding, send_candidate
 
 _IDLE_S = 30.0
 _END_S = 5.0
-FAILED, TOO_SLOW = "TRIAL_FAILED", "TOO_SLOW"
+NOT_TRIED, FAILED, TOO_SLOW = "INCOMPLETE", "TRIAL_FAILED", "TOO_SLOW"
 Trial = Callable[[Candidate], Finding]
 """Tries a model. Never raises."""
 
@@ -24,7 +25,7 @@ class TrialLimits:
     """What a model may take.
 
     seconds: for loading, its golden rows and a warm-up; bytes: of memory, the process itself included;
-    call_s: median time of a call with one row.
+    call_s: median processor time of a call with one row.
     """
 
     seconds: float
@@ -39,8 +40,16 @@ class TrialProcess:
     """
 
     def __init__(self, limits: TrialLimits) -> None:
-        """Starts nothing yet."""
+        """Starts no process yet, only the thread that will.
+
+        A process inherits how its starter is scheduled. Models are loaded by a thread that runs only while
+        nobody else wants its core (`server.scheduling.give_way`), and without privileges a process cannot
+        leave that state again: so another thread starts it, scheduled as whoever calls this is. The process
+        is also ended by the kernel with the thread that started it, which therefore lives until `stop`.
+        """
         self._limits = limits
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="trial-starter")
+        self._starter.submit(int).result()
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
         self._stopped = False
@@ -51,7 +60,9 @@ class TrialProcess:
         """Tries a model and returns what was found. Never raises."""
         # A process that ends because nothing came for a while may do so just now.
         return (
-            self._try(candidate) or self._try(candidate) or Finding(FAILED, "the process to try it in ends")
+            self._try(candidate)
+            or self._try(candidate)
+            or Finding(NOT_TRIED, "the process to try it in ends")
         )
 
     def _try(self, candidate: Candidate) -> Finding | None:
@@ -60,7 +71,7 @@ class TrialProcess:
         try:
             process = self._running()
         except OSError as error:
-            return Finding(FAILED, f"no process to try it in could be started: {error.strerror}")
+            return Finding(NOT_TRIED, f"no process to try it in could be started: {error.strerror}")
         if process is None:
             return Finding(FAILED, "the server stops")
         late = threading.Event()
@@ -84,7 +95,9 @@ class TrialProcess:
             return Finding(FAILED, self._death(process, late=late.is_set()))
         if not finding.reason and finding.call_s > limits.call_s:
             took, most = finding.call_s * 1e3, limits.call_s * 1e3
-            return Finding(TOO_SLOW, f"a call takes {took:.3g} ms in the median, more than {most:g} ms")
+            return Finding(
+                TOO_SLOW, f"a call takes {took:.3g} ms of processor time in the median, more than {most:g} ms"
+            )
         return finding
 
     def stop(self) -> None:
@@ -94,6 +107,7 @@ class TrialProcess:
             process = self._process
         if process is not None:
             _end(process)
+        self._starter.shutdown(wait=False)
 
     def _running(self) -> subprocess.Popen[bytes] | None:
         with self._lock:
@@ -102,14 +116,7 @@ class TrialProcess:
             if self._process is None or self._process.poll() is not None:
                 if self._process is not None:
                     _end(self._process)
-                arguments = (str(self._limits.bytes), str(_IDLE_S))
-                self._process = subprocess.Popen(
-                    [sys.executable, "-m", "server.trial.child", *arguments],
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    process_group=0,  # Ctrl-C is for the server
-                    env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-                )
+                self._process = self._starter.submit(_start, self._limits.bytes).result()
                 self.started += 1
             return self._process
 
@@ -124,6 +131,16 @@ class TrialProcess:
         how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
         most = self._limits.bytes / (1 << 30)
         return f"the process that tried it ended with {how}; it may have needed more than {most:.3g} GiB"
+
+
+def _start(max_bytes: int) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "server.trial.child", str(max_bytes), str(_IDLE_S)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        process_group=0,  # Ctrl-C is for the server
+        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+    )
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

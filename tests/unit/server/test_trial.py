@@ -1,12 +1,18 @@
 from __future__ import annotations
 
+import errno
+import os
+import subprocess
 import threading
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from kuntur.bundle import RefusalReason
+from server.scheduling import give_way
 from server.trial.messages import Candidate, Finding
 from server.trial.process import TrialLimits, TrialProcess
 from tests.support.bundles import constant_model, golden_features, linear_model, onnx_model, sigmoid
@@ -70,6 +76,44 @@ def test_a_sound_model_is_found_sound_and_its_process_is_kept_for_the_next(trial
     assert [finding.reason for finding in findings] == [""] * 3
     assert all(finding.call_s > 0 for finding in findings)
     assert trial.started == 1
+
+
+def test_the_process_is_not_scheduled_as_the_thread_that_asks_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without privileges it could not leave SCHED_IDLE, and beside busy processes would hardly run."""
+    before, policies, findings = os.sched_getscheduler(0), [], []
+
+    def starting(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        policies.append(os.sched_getscheduler(0))
+        return real(*arguments, **options)
+
+    def ask() -> None:
+        give_way()
+        findings.extend(process(candidate()) for _ in range(2))
+
+    real, process = subprocess.Popen, TrialProcess(LIMITS)
+    monkeypatch.setattr(subprocess, "Popen", starting)
+    asking = threading.Thread(target=ask)
+    asking.start()
+    asking.join()
+    assert [finding.reason for finding in findings] == ["", ""]
+    assert policies == [before]
+    assert process(candidate()).reason == ""  # it outlives who asked for it
+    assert process.started == 1
+    process.stop()
+
+
+def test_a_model_that_could_not_be_tried_may_be_tried_again(
+    trial: TrialProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*_: object, **__: object) -> None:
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    with monkeypatch.context() as passing:
+        passing.setattr(subprocess, "Popen", fails)
+        finding = trial(candidate())
+    assert finding.reason == RefusalReason.INCOMPLETE  # which the watcher tries again at each look
+    assert "temporarily unavailable" in finding.message
+    assert trial(candidate()).reason == ""
 
 
 def test_a_model_that_never_ends_is_given_up_and_the_next_is_tried(trial: TrialProcess) -> None:
