@@ -106,6 +106,10 @@ class ServerApp:
         """The port of the gRPC server."""
         return self._server.port
 
+    def responsive(self, timeout_s: float) -> bool:
+        """Returns whether calls are still taken up and answered, waiting for a sign at most for the time."""
+        return self._server.responsive(timeout_s)
+
     def start(self) -> None:
         """Begins to serve: SERVING with a live model; without one NOT_SERVING until there is one.
 

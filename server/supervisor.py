@@ -114,12 +114,14 @@ class Supervisor:
         early = 0
         while (process := self._start_one(number)) is not None:
             began = time.monotonic()
+            ready = threading.Event()
+            threading.Thread(
+                target=self._watch, args=(number, process, ready), name=f"watch-{number}", daemon=True
+            ).start()
             served = process.wait_until_ready()
             if served:
                 self._ready[number].set()
-                threading.Thread(
-                    target=self._watch, args=(number, process), name=f"watch-{number}", daemon=True
-                ).start()
+                ready.set()
             code = process.wait()
             with self._lock:
                 del self._running[number]
@@ -135,14 +137,23 @@ class Supervisor:
             if early > 1:
                 self._stopping.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**early))
 
-    def _watch(self, number: int, process: WorkerProcess) -> None:
-        """Ends a worker that gives no sign of life for too long: it would hold its connections for ever."""
+    def _watch(self, number: int, process: WorkerProcess, ready: threading.Event) -> None:
+        """Ends a worker that gives no sign of life for too long: it would hold its connections for ever.
+
+        Until it is ready, however long that takes, it is silent only while the operating system holds it.
+        """
         silence_s = self._settings.worker_silence_s
+        moved = time.monotonic()
         while not self._stopping.wait(_ASK_EVERY_S):
             with self._lock:
                 if self._running.get(number) is not process:
                     return
-            if not process.alive(silence_s) and not self._stopping.is_set():
+            if ready.is_set():
+                silent = not process.alive(silence_s)
+            else:
+                moved = moved if process.stopped() else time.monotonic()
+                silent = time.monotonic() - moved >= silence_s
+            if silent and not self._stopping.is_set():
                 _LOG.error(
                     "worker gave no sign of life and is ended",
                     worker=number,

@@ -1,7 +1,8 @@
 """A worker: a whole server on a port and a history that it shares, under a supervisor's orders.
 
 The first line on standard input is its `WorkerOrder`. It says READY on standard output once it serves, and
-answers each further line in one line: "metrics" with them as JSON, "alive" with the same word. The end of
+answers each further line in one line: "metrics" with them as JSON, "alive" with the same word once the
+thread that answers calls was seen to go on. The end of
 standard input is the supervisor's: nobody would restart the worker any more, so it drains.
 """
 
@@ -13,7 +14,7 @@ import signal
 import sys
 import threading
 
-from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client import generate_latest
 
 from server.app import ServerApp
 from server.compiling import watch_compiler
@@ -37,14 +38,19 @@ def serve_worker() -> None:
     app = ServerApp(settings, history=attach_history(settings, order.region), reuse_port=True)
     app.start()
     _say(READY)
-    threading.Thread(target=_answer, args=(app.metrics.registry,), name="supervisor", daemon=True).start()
+    threading.Thread(
+        target=_answer, args=(app, settings.worker_silence_s), name="supervisor", daemon=True
+    ).start()
     app.serve_until_signalled()
 
 
-def _answer(registry: CollectorRegistry) -> None:
+def _answer(app: ServerApp, silence_s: float) -> None:
     for line in sys.stdin:
         try:
-            _say(ALIVE if line.strip() == ALIVE else json.dumps(generate_latest(registry).decode()))
+            if line.strip() != ALIVE:
+                _say(json.dumps(generate_latest(app.metrics.registry).decode()))
+            elif app.responsive(silence_s):  # else no answer: the supervisor ends whoever is silent
+                _say(ALIVE)
         except OSError:
             break
     os.kill(os.getpid(), signal.SIGTERM)

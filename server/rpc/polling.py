@@ -26,6 +26,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, witho
 from server.rpc.asking import Asking, begin
 from server.rpc.errors import CallStatus
 from server.rpc.methods import ByteMethods
+from server.rpc.pulse import Pulse
 from server.rpc.streams import StreamCall
 from server.rpc.unary import UnaryCall
 
@@ -80,6 +81,8 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
         )
         self._loop = (admit, methods)
         self._on_death = on_death
+        self.pulse = Pulse()
+        """Whether the polling thread goes on."""
         self._state.due = _Owed()  # type: ignore[assignment]  # as much of a set as grpcio uses
 
     def start(self) -> None:
@@ -103,14 +106,14 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
 
     def _poll(self, state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking]) -> None:
         try:
-            _serve(state, admit, methods, asking)
+            _serve(state, admit, methods, asking, self.pulse)
         except BaseException:
             _LOG.exception("the thread that polls gRPC failed: nothing is answered any more")
             self._on_death()
             raise
 
 
-def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking]) -> None:
+def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking], pulse: Pulse) -> None:
     """Does what grpcio's function of this name does, asks about each call first, and works for `methods`."""
     poll, go_on, now = state.completion_queue.poll, grpcio._process_event_and_continue, time.time
     arrived, registered = grpcio._REQUEST_CALL_TAG, state.registered_method_handlers
@@ -121,6 +124,7 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Aski
         hot.ask()
     while True:
         event = poll(_AT_ONCE if ready else now() + wait_s)
+        pulse.turned = True
         if state.server_deallocated:
             grpcio._begin_shutdown_once(state)
         empty = event.completion_type == timed_out

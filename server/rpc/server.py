@@ -139,6 +139,10 @@ class RpcServer:
         except RuntimeError as error:
             raise OSError(f"cannot listen on {listen_address}: {error}") from error
 
+    def responsive(self, timeout_s: float) -> bool:
+        """Returns whether the thread that answers calls goes on, waiting for it at most for the time."""
+        return self._server.pulse.beats(timeout_s)
+
     def start(self) -> None:
         """Begins to serve."""
         self._lifetimes.start()

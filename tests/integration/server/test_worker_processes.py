@@ -189,6 +189,21 @@ def test_a_worker_that_hangs_is_replaced(process: ServerProcess) -> None:
     assert process.end() == 0
 
 
+def test_a_worker_that_is_stopped_while_it_starts_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path / "registry", "m-1")
+    monkeypatch.setenv("KUNTUR_SERVER_WORKER_SILENCE_S", "1")
+    with ServerProcess("--registry", str(tmp_path / "registry"), workers=2) as starting:
+        wait_until(lambda: len(_children(starting)) == 1)
+        (stopped,) = _children(starting)
+        os.kill(stopped, signal.SIGSTOP)
+        wait_until(lambda: starting.wrote("worker gave no sign of life", '"stopped": true'))
+        wait_until(lambda: starting.wrote("server started", '"workers"'))
+        assert stopped not in _children(starting)
+        assert starting.end() == 0
+
+
 def test_workers_end_when_their_supervisor_is_killed(process: ServerProcess) -> None:
     with stubs_for(process.address) as stubs:
         wait_until(lambda: stubs.health_of() == "SERVING")
