@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.config import RaySettings
+from trainer.quiet_ray import LOOPBACK, without_report_process
 
 _REACHABLE_S = 10.0
 # Ray asks a server that does not answer as Ray's does so many times, about 40 seconds each; its own 20 would
@@ -78,7 +79,8 @@ def _start_here(options: dict[str, Any]) -> None:
 
     for left in reversed(range(_STARTS)):
         try:
-            ray.init(address="local", **options)
+            with without_report_process():
+                ray.init(address="local", **LOOPBACK, **options)
         except Exception as error:
             # Ray has no type of its own for it; what it started by then ends with this process.
             if "timed out during startup" not in str(error):

@@ -1,0 +1,55 @@
+"""What a training run does beside training: which files it writes, and to whom it connects."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+from tests.support.watched import WatchedProcess
+from trainer.synthetic import SyntheticConfig, write
+
+_DEVICES = (Path("/dev"), Path("/proc"))  # shared memory of Ray, and how its processes rank for the kernel
+
+
+def test_training_writes_what_the_docs_name_and_connects_to_nobody(tmp_path: Path) -> None:
+    home, temporary = tmp_path / "home", tmp_path / "tmp"
+    home.mkdir()
+    temporary.mkdir()
+    size = {"transactions": 20_000, "accounts": 600, "merchants": 400, "days": 60, "fraud_rate": 0.02}
+    write(SyntheticConfig.model_validate(size), tmp_path / "data.parquet")
+    root, cache = Path(__file__).parents[3], Path(os.environ["NUMBA_CACHE_DIR"])
+    # That of an account that has never run anything, with nothing switched off.
+    env = {
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(root),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_CACHE_DIR": str(cache),
+        "RAY_worker_niceness": "0",
+    }
+    train = [
+        sys.executable,
+        "-m",
+        "trainer",
+        "train",
+        "data.parquet",
+        "--registry",
+        "registry",
+        "--work",
+        "work",
+    ]
+    train += ["--trials", "1", "--label-delay-days", "5"]
+    log = tmp_path / "log"
+    with (
+        log.open("wb") as out,
+        WatchedProcess(train, tmp_path / "trace", cwd=tmp_path, env=env, log=out) as trainer,
+    ):
+        assert trainer.wait() == 0, log.read_text()
+        seen = trainer.seen()
+    named = (home / ".ray", home / ".config", temporary, tmp_path / "registry", tmp_path / "work", cache)
+    assert (tmp_path / "registry" / "LIVE").exists()
+    assert seen.written  # it was watched
+    assert seen.written_outside(*named, *_DEVICES) == set()
+    assert seen.strangers() == set()
