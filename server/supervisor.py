@@ -13,6 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter
 
 from server.config import ServerSettings
 from server.histories import open_region
@@ -47,6 +48,11 @@ class Supervisor:
         self._stopping = threading.Event()
         self._ready = [threading.Event() for _ in range(count)]
         self._close_metrics: Callable[[], None] = lambda: None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._died = Counter("kuntur_workers_died", "Workers that ended unasked", registry=self._registry)
+        self._silent = Counter(
+            "kuntur_workers_silent", "Workers ended for want of a sign of life", registry=self._registry
+        )
         self.failed = False
         """Whether the server ends because a worker cannot be kept running."""
         self._threads = [
@@ -67,7 +73,9 @@ class Supervisor:
         metrics = self._settings.metrics
         if metrics.port:
             try:
-                self._close_metrics = serve_worker_metrics(metrics.host, metrics.port, self._metrics)
+                self._close_metrics = serve_worker_metrics(
+                    metrics.host, metrics.port, self._metrics, self._registry
+                )
             except OSError:
                 self.stop()
                 raise
@@ -128,6 +136,7 @@ class Supervisor:
             if self._stopping.is_set():
                 return
             early = early + 1 if time.monotonic() - began < _STEADY_S else 0
+            self._died.inc()
             _LOG.error("worker died", worker=number, exit_code=code)
             if early >= _MOST_EARLY_DEATHS or (not served and code == REFUSED_TO_START):
                 _LOG.error("worker cannot be kept running: the server ends", worker=number)
@@ -160,6 +169,7 @@ class Supervisor:
                     silence_s=silence_s,
                     stopped=process.stopped(),
                 )
+                self._silent.inc()
                 process.kill()
                 return
 

@@ -42,9 +42,14 @@ class WorkerMetrics(Collector):
         return families.values()
 
 
-def serve_worker_metrics(host: str, port: int, ask: Callable[[], dict[int, str]]) -> Callable[[], None]:
-    """Offers them over HTTP at `/metrics`, and gives what ends that. Raises OSError."""
-    registry = CollectorRegistry(auto_describe=False)
+def serve_worker_metrics(
+    host: str, port: int, ask: Callable[[], dict[int, str]], registry: CollectorRegistry | None = None
+) -> Callable[[], None]:
+    """Offers them over HTTP at `/metrics`, beside those of `registry`, and gives what ends that.
+
+    Raises OSError.
+    """
+    registry = registry or CollectorRegistry(auto_describe=False)
     registry.register(WorkerMetrics(ask))
     server, thread = start_http_server(port, addr=host, registry=registry)
 

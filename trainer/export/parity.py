@@ -22,6 +22,9 @@ _CHUNK = 8_192
 _NEIGHBOURS = 20_000  # comparisons tested at the most, drawn with a fixed seed
 
 
+ort.disable_telemetry_events()  # beside its environment variable, see kuntur.telemetry
+
+
 class ParityError(Exception):
     """The exported model does not agree with the fitted one."""
 

@@ -174,13 +174,17 @@ def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(
     assert "kuntur_recent_transactions 40.0" in metrics
 
 
-def test_a_worker_that_hangs_is_replaced(process: ServerProcess) -> None:
+def test_a_worker_that_hangs_is_replaced(process: ServerProcess, metrics_port: int) -> None:
     wait_until(lambda: process.wrote("server started", '"workers"'))
     stopped, other = sorted(_children(process))
     os.kill(stopped, signal.SIGSTOP)
     wait_until(lambda: process.wrote("worker gave no sign of life", '"stopped": true'))
     wait_until(lambda: len(workers := _children(process)) == 2 and stopped not in workers)
     assert other in _children(process)
+    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=60) as page:
+        metrics = page.read().decode()
+    assert "kuntur_workers_silent_total 1.0" in metrics
+    assert "kuntur_workers_died_total 1.0" in metrics
     for _ in range(20):  # whichever worker the kernel gives a connection to
         with stubs_for(process.address) as stubs:
             assert stubs.scoring.ScoreTransaction(
