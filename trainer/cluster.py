@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.config import RaySettings
-from trainer.quiet_ray import LOOPBACK, without_report_process
+from trainer.quiet_ray import keeping_to_itself
 
 _REACHABLE_S = 10.0
 # Ray asks a server that does not answer as Ray's does so many times, about 40 seconds each; its own 20 would
@@ -79,8 +79,8 @@ def _start_here(options: dict[str, Any]) -> None:
 
     for left in reversed(range(_STARTS)):
         try:
-            with without_report_process():
-                ray.init(address="local", **LOOPBACK, **options)
+            with keeping_to_itself():
+                ray.init(address="local", **options)
         except Exception as error:
             # Ray has no type of its own for it; what it started by then ends with this process.
             if "timed out during startup" not in str(error):
