@@ -2,8 +2,8 @@
 
 Without a dashboard Ray still starts the dashboard's process, for its report of use alone. Before that process
 looks whether reports are wanted, it asks the cloud's metadata service (169.254.169.254, and the name
-metadata.google.internal) where it runs. Ray has no switch for it, so the process is not started. And Ray
-finds the node's own address by a socket towards 8.8.8.8, unless it knows that the node is the only one.
+metadata.google.internal) where it runs. Ray has no switch for it, so the process is not started. And Ray's
+processes would speak to each other over the machine's outer address, unless the node is the only one.
 
 Leans on private parts of Ray, whose version is locked: where they are gone, Ray starts as it comes.
 """
