@@ -252,7 +252,10 @@ def test_submit_waits_while_too_much_is_on_its_way(server: FakeServer, config: C
         )
         await occupy(server, scorer)
         tasks = [asyncio.create_task(scorer.submit(each)) for each in transactions(30)]
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(60):
+            while sum(each.done() for each in tasks) < 4:
+                await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
         # Two frames in flight, one that waits for its turn, one being gathered.
         assert sum(each.done() for each in tasks) == 4
         server.behaviour.answering.set()
