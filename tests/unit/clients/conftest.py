@@ -23,7 +23,9 @@ def server() -> Iterator[FakeServer]:
 @pytest.fixture
 def config(server: FakeServer) -> ClientConfig:
     """Quick retries, so that a test of them takes no time."""
-    return ClientConfig(server=server.address, initial_backoff_seconds=0.01, max_backoff_seconds=0.02)
+    return ClientConfig(
+        server=server.address, timeout_seconds=60, initial_backoff_seconds=0.01, max_backoff_seconds=0.02
+    )
 
 
 @pytest.fixture

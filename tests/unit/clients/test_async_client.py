@@ -62,7 +62,7 @@ def test_errors_are_those_of_the_sync_client(server: FakeServer, config: ClientC
 
     async def story(client: AsyncClient) -> None:
         with pytest.raises(NoLiveModel):
-            await client.wait_until_ready(0.2)
+            await client.wait_until_ready(2)
         with pytest.raises(InvalidTransaction) as caught:
             await client.score(transactions(1)[0])
         assert caught.value.violations[0].field == "amount_minor"

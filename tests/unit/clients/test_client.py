@@ -262,4 +262,4 @@ def test_waiting_ends_when_a_model_goes_live(server: FakeServer, client: Client)
 def test_waiting_tells_why_it_was_in_vain(server: FakeServer, client: Client) -> None:
     server.behaviour.models.clear()
     with pytest.raises(NoLiveModel):
-        client.wait_until_ready(0.3)
+        client.wait_until_ready(2)
