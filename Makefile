@@ -12,23 +12,44 @@ GENERATED := kuntur/api kuntur/journal docs/features.md
 ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
 # Tests that build an image, two minutes of compiling: a target of their own.
 ON_IMAGES := tests/integration/images
+# Tests that start Ray, workers or servers.
+STARTING := tests/integration tests/e2e tests/unit/server tests/unit/clients
+PYTEST := $(BIN)/python -m pytest
+BUSY ?= 2
+TIMES ?= 5
 PROTOS := $(shell cd protos && find kuntur -name '*.proto' | sort)
 
 help: ## This menu
 	@echo 'Kuntur: fraud scoring of bank transactions'; echo
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-11s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, retraining, hot reload (below 10 min)
 	$(BIN)/python -m demo
 
 test: $(READY) ## All tests but those of the images
 	@mkdir -p build; echo 'Tests on Ray run beside the others and are shown behind them.'; \
-	$(BIN)/python -m pytest $(ON_RAY) > build/tests-on-ray.log 2>&1 & on_ray=$$!; status=0; \
-	$(BIN)/python -m pytest $(addprefix --ignore=,$(ON_RAY) $(ON_IMAGES)) || status=$$?; \
+	$(PYTEST) $(ON_RAY) > build/tests-on-ray.log 2>&1 & on_ray=$$!; status=0; \
+	$(PYTEST) $(addprefix --ignore=,$(ON_RAY) $(ON_IMAGES)) || status=$$?; \
 	wait $$on_ray || status=$$?; cat build/tests-on-ray.log; exit $$status
 
+test-busy: $(READY) ## All tests beside busy processes (options: BUSY=3)
+	@busy=; trap 'kill $$busy' EXIT; \
+	for _ in $$(seq $(BUSY)); do $(BIN)/python -c 'while True: pass' & busy+=" $$!"; done; $(MAKE) test
+
+test-repeat: $(READY) ## Tests that start Ray, workers or servers, again and again beside busy processes (options: BUSY=3 TIMES=20)
+	@busy=; failed=0; trap 'kill $$busy' EXIT; \
+	for _ in $$(seq $(BUSY)); do $(BIN)/python -c 'while True: pass' & busy+=" $$!"; done; \
+	for run in $$(seq $(TIMES)); do echo "Run $$run of $(TIMES)"; \
+	  $(PYTEST) $(STARTING) --ignore=$(ON_IMAGES) || failed=$$((failed + 1)); done; \
+	echo "$$failed of $(TIMES) runs failed"; test $$failed = 0
+
+coverage: $(READY) ## All tests, and which lines and branches they run (build/coverage/index.html)
+	@rm -rf build/coverage; mkdir -p build/coverage; status=0; \
+	COVERAGE_RCFILE='$(CURDIR)/pyproject.toml' $(MAKE) test PYTEST='$(BIN)/coverage run -m pytest' || status=$$?; \
+	$(BIN)/coverage combine --quiet; $(BIN)/coverage html --quiet; $(BIN)/coverage report --skip-covered; exit $$status
+
 test-images: $(READY) ## Build the server's image with buildah, start it, score; as root, two minutes
-	$(BIN)/python -m pytest $(ON_IMAGES)
+	$(PYTEST) $(ON_IMAGES)
 
 check: generated static test test-images ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
 
@@ -100,4 +121,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test test-images check images serve train bench bench-all setup static generate generated format lock clean
+.PHONY: help demo test test-busy test-repeat test-images coverage check images serve train bench bench-all setup static generate generated format lock clean

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -147,7 +148,7 @@ def test_the_loop_runs_and_served_scores_are_the_replays_bit_for_bit(
             second = run(settings_again, Silent()).model_version
             with Client(address) as client:
                 while client.live_model().model_version != second:
-                    pass
+                    time.sleep(0.05)
         finally:
             live.set()
             thread.join()

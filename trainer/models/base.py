@@ -5,15 +5,17 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 
 from trainer.models.space import Domain
 from trainer.recipe import Value
 from trainer.rows import TrainingRows
+
+if TYPE_CHECKING:
+    import onnx
 
 Parameters = Mapping[str, str | int | float | bool | None]
 # Called with the rounds done and the raw margins of the judging rows; False stops the fit.

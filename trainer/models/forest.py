@@ -6,20 +6,19 @@ classifier, in the form that exports without a post-transform.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-from onnx import helper, numpy_helper
-from skl2onnx import to_onnx
-from skl2onnx.common.data_types import FloatTensorType
-from sklearn.ensemble import RandomForestRegressor
 
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
 from trainer.models.gradient_boosting import flat_margin
 from trainer.models.space import Choice, Domain, Range
 from trainer.recipe import Value
 from trainer.rows import TrainingRows
+
+if TYPE_CHECKING:
+    from sklearn.ensemble import RandomForestRegressor
 
 # Rows that a tree draws, by weight; more make the same trees in more time, since the forest averages over
 # what each one missed.
@@ -51,6 +50,11 @@ class Forest(FittedModel):
 
     def graph(self) -> MarginGraph:
         """Gives a TreeEnsembleRegressor behind the filling of unset values."""
+        # Imported here because every process of a search would wait for what only an export needs.
+        from onnx import helper, numpy_helper
+        from skl2onnx import to_onnx
+        from skl2onnx.common.data_types import FloatTensorType
+
         columns = self.forest.n_features_in_
         converted = to_onnx(self.forest, initial_types=[("features", FloatTensorType([None, columns]))])
         (tree,) = [node for node in converted.graph.node if node.op_type == "TreeEnsembleRegressor"]
@@ -139,6 +143,8 @@ class RandomForest(Family):
         on_round: RoundCallback | None = None,
     ) -> Forest:
         """Fits the forest; it has no rounds to report."""
+        from sklearn.ensemble import RandomForestRegressor
+
         del judge, on_round
         forest = RandomForestRegressor(
             n_estimators=int(parameters["trees"] or 0),

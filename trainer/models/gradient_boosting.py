@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import json
 import math
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
 import xgboost as xgb
-from onnx import helper, numpy_helper
-from onnxmltools import convert_xgboost
-from onnxmltools.convert.common.data_types import FloatTensorType
 
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
 from trainer.models.space import Choice, Domain, Range
 from trainer.recipe import Recipe, Value
 from trainer.rows import TrainingRows
+
+if TYPE_CHECKING:
+    import onnx
 
 REPORT_ROUNDS = 20
 _MAX_BIN = 1024  # where a recipe does not say
@@ -89,6 +88,10 @@ class BoostedTrees(FittedModel):
         The objective of a copy is changed to squared error, whose prediction is the margin itself, so that
         the converter has no reason to add a LOGISTIC.
         """
+        # Imported here because every process of a search would wait for what only an export needs.
+        from onnxmltools import convert_xgboost
+        from onnxmltools.convert.common.data_types import FloatTensorType
+
         model = self.model()
         model["learner"]["objective"] = {
             "name": "reg:squarederror",
@@ -163,6 +166,8 @@ def booster_settings(parameters: Parameters, threads: int, seed: int) -> dict[st
 
 def flat_margin(tree: onnx.NodeProto) -> MarginGraph:
     """Puts a tree operator between `features` and `margin`, flattening its [n, 1]."""
+    from onnx import helper, numpy_helper
+
     tree.input[0], tree.output[0] = "features", "tree_sum"
     flatten = helper.make_node("Reshape", ["tree_sum", "flat"], ["margin"])
     return MarginGraph([tree, flatten], [numpy_helper.from_array(np.array([-1], dtype=np.int64), "flat")])

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import onnx
-from onnx import helper, numpy_helper
-from sklearn.linear_model import LogisticRegression
 
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback
 from trainer.models.space import Domain, Range
 from trainer.recipe import Value
 from trainer.rows import TrainingRows
+
+if TYPE_CHECKING:
+    import onnx
 
 _LARGEST = float(np.finfo(np.float32).max)  # infinity counts as this: a weight of 0 times it must stay 0
 
@@ -55,6 +55,10 @@ class Linear(FittedModel):
         """Gives the same arithmetic; a sum by row instead of a matrix product, so that a row's bits do not
         depend on its neighbours.
         """
+        # Imported here because every process of a search would wait for what only an export needs.
+        import onnx
+        from onnx import helper, numpy_helper
+
         nodes: list[onnx.NodeProto] = []
 
         def node(kind: str, inputs: list[str], output: str, **attributes: int) -> str:
@@ -120,6 +124,8 @@ class LogisticFamily(Family):
         on_round: RoundCallback | None = None,
     ) -> Linear:
         """Fits weights by L-BFGS; it has no rounds to report."""
+        from sklearn.linear_model import LogisticRegression
+
         del judge, on_round, threads
         squeezed = _squeezed(rows.features)
         known = np.isfinite(squeezed)

@@ -238,7 +238,7 @@ def test_a_call_whose_deadline_passed_while_it_waited_for_a_thread_is_not_worked
         call = server.stubs.models.GetModel
         held = [call.future(model_service_pb2.GetModelRequest(model_version="m-1")) for _ in range(2)]
         wait_until(lambda: asked == ["m-1"] * 2)
-        late = call.future(model_service_pb2.GetModelRequest(model_version="late"), timeout=0.2)
+        late = call.future(model_service_pb2.GetModelRequest(model_version="late"), timeout=2)
         wait_until(lambda: server.app.admission.control.inside == 3)
         assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         passing.set()

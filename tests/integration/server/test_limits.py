@@ -1,8 +1,8 @@
 from __future__ import annotations
 
-import os
 import queue
 import re
+import signal
 import subprocess
 import sys
 import threading
@@ -124,17 +124,16 @@ def test_cancelled_streams_give_their_place_back(registry: Path) -> None:
 
 
 _SILENT_CLIENT = """
-import os, signal, sys, time
+import sys, time
 import grpc
 from kuntur.api.v1 import scoring_service_pb2_grpc
 def frames():
-    time.sleep(60)
+    time.sleep(600)
     yield None
 channel = grpc.insecure_channel(sys.argv[1])
 grpc.channel_ready_future(channel).result()
 answers = scoring_service_pb2_grpc.ScoringServiceStub(channel).ScoreStream(frames())
-time.sleep(0.5)
-os.kill(os.getpid(), signal.SIGSTOP)
+time.sleep(600)
 """
 
 
@@ -144,8 +143,8 @@ def test_a_client_that_vanished_gives_its_stream_back(registry: Path) -> None:
         address = f"127.0.0.1:{server.app.port}"
         client = subprocess.Popen([sys.executable, "-c", _SILENT_CLIENT, address])
         try:
-            os.waitpid(client.pid, os.WUNTRACED)  # until it stopped itself
-            assert server.app.admission.streams.inside == 1
+            wait_until(lambda: server.app.admission.streams.inside == 1)
+            client.send_signal(signal.SIGSTOP)  # it keeps its connection, and answers nothing any more
             wait_until(lambda: server.app.admission.streams.inside == 0)
         finally:
             client.kill()

@@ -158,7 +158,7 @@ def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(
         names = [f"t-{number}" for number in range(40)]
         for number, name in enumerate(names):
             stubs[number % 8].scoring.ScoreTransaction(unary(transaction(name)))
-        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=60) as page:
             metrics = page.read().decode()
     assert process.end() == 0
     written = [entry.score_transaction.request for entry in read_server_journal(tmp_path / "journal")]

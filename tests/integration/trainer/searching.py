@@ -53,15 +53,8 @@ def settings(**changes: object) -> SearchSettings:
     return SearchSettings.model_validate({"trials": 4, "max_rounds": 40, "cpus_per_trial": 2} | changes)
 
 
-def searched(
-    work: Path,
-    chosen: SearchSettings,
-    address: str | None = None,
-    progress: Progress | None = None,
-    rows: int = 3_000,
-    spoilt: float | None = None,
-) -> SearchResult:
-    """Runs a search; spoilt: a value that the first row's features and label have instead of theirs."""
+def small_problem(rows: int, spoilt: float | None = None) -> Problem:
+    """Returns the problem of a search; spoilt: a value that the first row's features and label have."""
     features, label = some_rows(rows, 1)
     judge_features, judge_label = some_rows(2_000, 2)
     labels = label.astype(np.float32)
@@ -70,10 +63,21 @@ def searched(
         labels[0] = spoilt if np.isnan(spoilt) else labels[0]
     age_days = np.linspace(90, 0, rows, dtype=np.float32)
     training = TrainingRows(features, labels, np.ones(rows, dtype=np.float32), age_days)
-    ray = RaySettings(address=address, ship_code=False, object_store_bytes=OBJECT_STORE_BYTES)
     groups = np.arange(len(judge_label), dtype=np.int64) // 4
-    problem = Problem.of_window(training, judge_features, judge_label, groups)
-    return search(problem, chosen, ray, work, progress or Heard())
+    return Problem.of_window(training, judge_features, judge_label, groups)
+
+
+def searched(
+    work: Path,
+    chosen: SearchSettings,
+    address: str | None = None,
+    progress: Progress | None = None,
+    rows: int = 3_000,
+    spoilt: float | None = None,
+) -> SearchResult:
+    """Runs a search on `small_problem`."""
+    ray = RaySettings(address=address, ship_code=False, object_store_bytes=OBJECT_STORE_BYTES)
+    return search(small_problem(rows, spoilt), chosen, ray, work, progress or Heard())
 
 
 def long_settings(cpus: int = 2) -> SearchSettings:

@@ -42,8 +42,8 @@ def is_of_ray(process: psutil.Process) -> bool:
 
 
 def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Gives those that do not end within half a minute."""
-    deadline = time.monotonic() + 30
+    """Gives those that do not end within two minutes."""
+    deadline = time.monotonic() + 120
     while any(map(is_alive, processes)) and time.monotonic() < deadline:
         time.sleep(0.1)
     return [process for process in processes if is_alive(process)]

@@ -63,7 +63,7 @@ def test_errors_are_those_of_the_sync_client(server: FakeServer, config: ClientC
 
     async def story(client: AsyncClient) -> None:
         with pytest.raises(NoLiveModel):
-            await client.wait_until_ready(0.2)
+            await client.wait_until_ready(2)
         with pytest.raises(InvalidTransaction) as caught:
             await client.score(transactions(1)[0])
         assert caught.value.violations[0].field == "amount_minor"
@@ -253,7 +253,10 @@ def test_submit_waits_while_too_much_is_on_its_way(server: FakeServer, config: C
         )
         await occupy(server, scorer)
         tasks = [asyncio.create_task(scorer.submit(each)) for each in transactions(30)]
-        await asyncio.sleep(0.2)
+        async with asyncio.timeout(60):
+            while sum(each.done() for each in tasks) < 4:
+                await asyncio.sleep(0.005)
+        await asyncio.sleep(0.05)
         # Two frames in flight, one that waits for its turn, one being gathered.
         assert sum(each.done() for each in tasks) == 4
         server.behaviour.answering.set()

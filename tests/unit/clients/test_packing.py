@@ -30,7 +30,7 @@ def frame_sizes(server: FakeServer) -> list[int]:
 
 
 def eventually(condition: Callable[[], bool]) -> None:
-    give_up_at = time.monotonic() + 10
+    give_up_at = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < give_up_at
         time.sleep(0.005)

@@ -62,7 +62,7 @@ def test_they_are_read_over_http() -> None:
         port = probe.getsockname()[1]
     close = serve_worker_metrics("127.0.0.1", port, lambda: {4: _worker(1)})
     try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as page:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
             assert 'worker="4"' in page.read().decode()
     finally:
         close()
