@@ -30,7 +30,7 @@ from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
-from server.scoring import Backfill, OutcomeReports, ReasonGiver, Scorer
+from server.scoring import AttributeCensus, Backfill, OutcomeReports, ReasonGiver, Scorer
 from server.signals import wait_for_stop_signal
 
 _LOG = structlog.get_logger(__name__)
@@ -165,8 +165,10 @@ class ServerApp:
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
         reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)
         reasons = ReasonGiver(settings.reasons.per_transaction, self.metrics.reasoned)
+        census = AttributeCensus()
+        self.metrics.registry.register(census)
         services = Services(
-            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self.slot, reasons)),
+            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self.slot, reasons, census)),
             history=HistoryEndpoint(edge, frames, Backfill(self.history)),
             outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
             models=ModelEndpoint(ModelListing(registry, self.slot, self._watcher)),

@@ -50,7 +50,7 @@ class _Text:
 class Sentence:
     """What is said of one feature.
 
-    entity_count: column of the catalogue that is unset where the feature's entity is not given, _OWN for none.
+    entity_count: column of the catalogue that is unset where the feature's entity is not given; _OWN: none.
     """
 
     name: str
@@ -71,7 +71,9 @@ class Sentence:
         for text in self.set if only is None else (only,):
             shown = text.shown(value, row, currency)
             if shown is not None:
-                return shown
+                # One that begins with a number may begin in words: less than …
+                begins_with_value = not isinstance(text.parts[0], str)
+                return shown[0].upper() + shown[1:] if begins_with_value else shown
         return f"{self.name} is {number(value)}"  # a value that nobody thought of
 
 
@@ -95,9 +97,15 @@ class _Entry:
             tuple(_text(each, groups) for each in self.set),
             {float(value): _text(each, groups) for value, each in self.values.items()},
             _text(self.unset, groups),
-            feature_index().get(_ENTITY_COUNT.format(entity=groups.get("entity", "")), _OWN),
-            _text(self.not_given, groups),
+            feature_index().get(_ENTITY_COUNT.format(entity=_not_always_given(groups)), _OWN),
+            _text(self.not_given, groups) if _not_always_given(groups) else _Text(()),
         )
+
+
+def _not_always_given(groups: Mapping[str, str]) -> str:
+    """Returns the entity that a sentence is on, where a transaction may lack it; else ""."""
+    entity = groups.get("entity", "")
+    return "" if entity == "account" else entity
 
 
 def _text(template: str, groups: Mapping[str, str]) -> _Text:

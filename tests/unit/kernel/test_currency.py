@@ -10,8 +10,9 @@ from kuntur.rules import transaction_violations
 from kuntur.tables.rules import row_rules
 
 # Left out of the table on purpose: withdrawn before 1990, the earliest year of an event.
-_BEFORE_1990 = {"AI", "BQ", "BU", "BY", "CT", "DY", "FQ", "GE", "HV", "JT", "MI", "NH", "NQ", "PC", "PU", "PZ"} | {
-    "RH", "SK", "VD", "WK",
+_BEFORE_1990 = {
+    "AI", "BQ", "BU", "BY", "CT", "DY", "FQ", "GE", "HV", "JT",
+    "MI", "NH", "NQ", "PC", "PU", "PZ", "RH", "SK", "VD", "WK",
 }  # fmt: skip
 
 
@@ -58,5 +59,6 @@ def _broken_in_file(currency: str, country: str) -> set[str]:
     return {
         rule.field
         for rule in rules
-        if set(rule.broken.meta.root_names()) <= set(frame.columns) and frame.select(rule.broken).to_series()[0]
+        if set(rule.broken.meta.root_names()) <= set(frame.columns)
+        and frame.select(rule.broken).to_series()[0]
     }
