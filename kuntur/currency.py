@@ -1,16 +1,22 @@
 """Currencies and countries: which codes exist, and how an amount in minor units becomes hundredths.
 
-The lists are ISO 4217 and ISO 3166-1 as pycountry ships them.
+The lists are in `codes.toml`: those in force, and those withdrawn since 1990, which stay in history and are
+accepted whatever the event time, as late postings carry them too.
 """
 
 from __future__ import annotations
 
-import pycountry
+import tomllib
+from importlib.resources import files
 
-# ISO 4217: the currencies whose minor unit is not a hundredth.
+_CODES = tomllib.loads(files("kuntur").joinpath("codes.toml").read_text(encoding="utf-8"))
+
+# ISO 4217: the currencies whose minor unit is not a hundredth; in the last two lines withdrawn ones.
 _NO_MINOR_UNIT = (
     *("BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG"),
     *("RWF", "UGX", "UYI", "VND", "VUV", "XAF", "XOF", "XPF"),
+    *("ADP", "BEF", "BYB", "BYR", "ESP", "GRD"),
+    *("ITL", "LUF", "MGF", "PTE", "TPE", "TRL"),
 )
 _THOUSANDTHS = ("BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND")
 
@@ -22,8 +28,17 @@ def _pack(code: str) -> int:
     return packed
 
 
-CURRENCY_NUMBER: dict[str, int] = {c.alpha_3: _pack(c.alpha_3) for c in pycountry.currencies}
-COUNTRY_NUMBER: dict[str, int] = {"": 0} | {c.alpha_2: _pack(c.alpha_2) for c in pycountry.countries}
+CURRENCY_NUMBER: dict[str, int] = {
+    code: _pack(code) for code in (*_CODES["currencies"].split(), *_CODES["withdrawn_currencies"])
+}
+COUNTRY_NUMBER: dict[str, int] = {"": 0} | {
+    code: _pack(code)
+    for code in (
+        *_CODES["countries"].split(),
+        *_CODES["user_assigned_countries"].split(),
+        *_CODES["withdrawn_countries"],
+    )
+}
 
 HOME_COUNTRY_NUMBER = COUNTRY_NUMBER["PE"]
 HOME_CURRENCY_NUMBER = CURRENCY_NUMBER["PEN"]

@@ -32,7 +32,7 @@ from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
-from server.scoring import Backfill, InvalidValues, OutcomeReports, ReasonGiver, Scorer
+from server.scoring import AttributeCensus, Backfill, InvalidValues, OutcomeReports, ReasonGiver, Scorer
 from server.signals import wait_for_stop_signal
 from server.trial.process import TrialLimits, TrialProcess
 
@@ -184,8 +184,11 @@ class ServerApp:
         invalid = InvalidValues(
             review=settings.models.invalid_value == "review", count=self.metrics.values_invalid
         )
+        census = AttributeCensus()
+        self.metrics.registry.register(census)
+        scorer = Scorer(self.history, self.slot, reasons, invalid, census)
         services = Services(
-            scoring=ScoringEndpoint(edge, frames, Scorer(self.history, self.slot, reasons, invalid)),
+            scoring=ScoringEndpoint(edge, frames, scorer),
             history=HistoryEndpoint(edge, frames, Backfill(self.history)),
             outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
             models=ModelEndpoint(ModelListing(registry, self.slot, self._watcher)),

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
+from kuntur.bundle import read_bundle
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
 from trainer.config import TrainerSettings
@@ -14,17 +13,22 @@ from trainer.history import replay
 from trainer.pipeline import TrainingReport, train
 from trainer.progress import Progress
 from trainer.replay import differences, read_served, score
+from trainer.replayed import ScoredFigures, write_scored
 from trainer.source import read_source
 
 
 @dataclass(frozen=True, slots=True)
 class ReplayReport:
-    """What a replay came to: rows replayed, served scores compared, and how many of those differ."""
+    """What a replay came to: rows replayed, served scores compared, and how many of those differ.
+
+    output: figures of what was written; None where nothing was.
+    """
 
     model_version: str
     rows: int
     compared: int
     different: int
+    output: ScoredFigures | None = None
 
 
 def replay_files(
@@ -45,14 +49,15 @@ def replay_files(
     table = read(paths, Mapping.load(mapping))
     replayed = replay(table, secret, lambda done: progress.step("Computing features", done, len(table)))
     scores = score(bundle, replayed)
+    figures = None
     if output is not None:
-        ids = table.frame.select("source_row", "transaction_id", "institution_id", "event_time", "account_id")
-        ids.with_columns(pl.Series("fraud_probability", scores).cast(pl.Float64)).write_parquet(output)
+        review = read_bundle(bundle).manifest.thresholds.review
+        figures = write_scored(table.frame, scores, review, output)
     version = bundle.resolve().name
     if served is None:
-        return ReplayReport(version, len(table), 0, 0)
+        return ReplayReport(version, len(table), 0, 0, figures)
     different = differences(served, replayed, {version: scores})
-    return ReplayReport(version, len(table), served.height, different.height)
+    return ReplayReport(version, len(table), served.height, different.height, figures)
 
 
 def run(settings: TrainerSettings, progress: Progress) -> TrainingReport:

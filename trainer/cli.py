@@ -12,7 +12,7 @@ from trainer.backtest.command import backtest
 from trainer.compiling import compile_functions
 from trainer.distributed_command import features, fit_distributed
 from trainer.faults import console, fault, require_parquet, told, training
-from trainer.options import TIMES, ZONE, given, settings_of, told_of
+from trainer.options import TIMES, ZONE, given, require_directory, require_files, settings_of, told_of
 from trainer.tuning.command import tune
 
 if TYPE_CHECKING:
@@ -196,7 +196,10 @@ def replay(
     compare: Annotated[
         Path | None, typer.Option(help="File of `kuntur score` to compare with: .parquet, .csv or .jsonl.")
     ] = None,
-    output: Annotated[Path | None, typer.Option(help="Parquet file for the replayed scores.")] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(help="Parquet file for the scores, with labels where known."),
+    ] = None,
     hash_key: Annotated[
         str | None, typer.Option(envvar="KUNTUR_TRAINER_HASH_KEY", help="Key of the ids' hashes.")
     ] = None,
@@ -207,15 +210,24 @@ def replay(
 
     Exit codes: 0 all compared scores are equal bit for bit, 1 some are not, 2 not carried out.
     """
+    if output is not None:
+        require_parquet(output)
+    require_files(files, mapping)
+    require_directory(model, "bundle")
+    if compare is not None and not compare.is_file():
+        raise fault(f"{compare}: no such file")
     from kuntur.bundle import BundleRefusedError
     from trainer.app import replay_files
     from trainer.progress import Terminal
 
-    if output is not None:
-        require_parquet(output)
     with told(ValueError, BundleRefusedError), Terminal(console) as progress:
         report = replay_files(tuple(files), mapping, model, compare, output, hash_key, progress)
     console.print(f"Replayed {report.rows:,} transactions with {report.model_version}")
+    if report.output is not None:
+        from trainer.replayed import told_figures
+
+        for line in told_figures(report.output):
+            console.print(line, markup=False, highlight=False)
     if compare is not None:
         equal = report.compared - report.different
         console.print(

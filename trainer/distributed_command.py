@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from trainer.faults import console, fault, told
-from trainer.options import TIMES, ZONE, given, settings_of
+from trainer.options import TIMES, ZONE, given, require_directory, settings_of
 
 _CONFIG = typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
 _ADDRESS = typer.Option(help="HOST:PORT of a Ray cluster's head; Ray on this machine by default.")
@@ -35,6 +35,10 @@ def features(
 
     Example: kuntur-trainer features data.parquet --output /shared/features --ray-address head:6379
     """
+    data = {"paths": tuple(files) if files else None, "mapping": mapping, "until": until}
+    settings = settings_of(config, given({"data": data, "ray": {"address": ray_address}}))
+    if not settings.data.chosen:
+        raise fault("nothing to compute from: give files, or name a source in --config")
     from kuntur.identity import secret_from_hex
     from kuntur.journal_file import JournalError
     from kuntur.tables import to_batch
@@ -46,10 +50,6 @@ def features(
     from trainer.source import read_source
     from trainer.split import TooLittleHistoryError
 
-    data = {"paths": tuple(files) if files else None, "mapping": mapping, "until": until}
-    settings = settings_of(config, given({"data": data, "ray": {"address": ray_address}}))
-    if not settings.data.chosen:
-        raise fault("nothing to compute from: give files, or name a source in --config")
     faults = (ClusterError, DistributedError, TooLittleHistoryError, JournalError, PostgresError)
     with told(*faults), Terminal(console) as progress:
         table = read_source(settings, progress).table
@@ -89,14 +89,17 @@ def fit_distributed(
 
     Example: kuntur-trainer fit-distributed /shared/features --until 2018-08-01 --output booster.json
     """
+    if output.suffix not in (".json", ".ubj"):
+        raise fault(f"{output}: a booster is written as .json or .ubj")
+    require_directory(parts, "directory of parts")
+    if recipe is not None and not recipe.is_file():
+        raise fault(f"{recipe}: no such file")
+    moment = until if until.tzinfo else until.replace(tzinfo=UTC)
+    settings = settings_of(config, given({"ray": {"address": ray_address}}))
     from trainer.cluster import ClusterError, connected
     from trainer.distributed import DistributedError, fit
     from trainer.recipe import Recipe, RecipeError
 
-    if output.suffix not in (".json", ".ubj"):
-        raise fault(f"{output}: a booster is written as .json or .ubj")
-    moment = until if until.tzinfo else until.replace(tzinfo=UTC)
-    settings = settings_of(config, given({"ray": {"address": ray_address}}))
     with told(ClusterError, DistributedError, RecipeError):
         chosen = Recipe.shipped() if recipe is None else Recipe.read(recipe)
         work.mkdir(parents=True, exist_ok=True)

@@ -116,7 +116,13 @@ def _sources(data: DataSettings) -> list[str]:
 
 def _trials(searched: SearchResult, choice: Choice) -> list[dict[str, Any]]:
     rows: list[dict[str, Any]] = json.loads(trials_as_json(searched))
-    rows[searched.trials.index(choice.trial)]["chosen"] = True
+    # The chosen trial as it was fitted: a search may settle for fewer rounds than it was best after.
+    rows[searched.trials.index(choice.trial)] |= {
+        "chosen": True,
+        "parameters": choice.parameters,
+        "rounds": choice.rounds,
+        "average_precision": choice.average_precision,
+    }
     return rows
 
 

@@ -30,7 +30,9 @@ Flags = npt.NDArray[np.bool_]
 REPLICATES = 500
 _SEED = 23
 INTERVAL_NOTE = (
-    f"{LEVEL * 100:g} % of {REPLICATES} bootstrap replicates that draw accounts with replacement. The "
+    f"{LEVEL * 100:g} % of {REPLICATES} bootstrap replicates that draw accounts with replacement. A share of "
+    "none or all, from which no replicate differs, has the exact binomial one (Clopper and Pearson, 1934) on "
+    "the number of accounts that it is a share of; any other figure from which none differs has none. The "
     "calibration error has none, since a resample is always less calibrated than its rows; nor have counts "
     "of the window and times of the machine, which estimate nothing. A share of nothing, such as precision "
     "without an alert, is given as 0 and has none either"
@@ -76,10 +78,23 @@ def intervals(
     taken = _weighted(label, probability, amount, days, chosen, costs)
     drawn = {name: figure for name, figure in taken.items() if name not in WITHOUT_INTERVAL}
     found = bootstrap.replicates(list(drawn.values()), account, replicates, _SEED)
+    wholes = _wholes(label, probability, amount, chosen)
     return {
-        name: Interval.of(_whole(figure, len(label)), found[:, place])
+        name: bootstrap.where_none_differs(
+            Interval.of(_whole(figure, len(label)), found[:, place]),
+            len(np.unique(account[wholes[name]])) if name in wholes else 0,
+        )
         for place, (name, figure) in enumerate(drawn.items())
     }
+
+
+def _wholes(label: Flags, probability: Float32, amount: Float64, chosen: Thresholds) -> dict[str, Flags]:
+    """Returns of which rows each share is one, bool [n] by the figure's name."""
+    found = {"recall": label, "recall_by_value": label & (amount > 0), "accuracy": np.ones_like(label)}
+    found["precision"] = probability >= np.float32(chosen.review)
+    decline = {"recall": label, "accuracy": found["accuracy"]}
+    decline["precision"] = probability >= np.float32(chosen.decline)
+    return found | {f"decline_{name}": rows for name, rows in decline.items()}
 
 
 def average_precision(label: Flags, score: npt.NDArray[np.floating]) -> float:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kuntur.paths import missing_files, missing_mapping
 from trainer.faults import fault
 
 if TYPE_CHECKING:
@@ -20,17 +24,19 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in inner.items() if value is not None and value != {}}
 
 
-def settings_of(config: Path | None, overrides: dict[str, object]) -> TrainerSettings:
+def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettings:
     """Reads the settings; ends the command with a sentence that names what is wrong with them."""
     from tomllib import TOMLDecodeError
+
+    if config is not None and not config.is_file():
+        raise fault(f"there is no file {config}")
+    _require_sources(config, overrides)
 
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
 
     from trainer.config import load
 
-    if config is not None and not config.is_file():
-        raise fault(f"there is no file {config}")
     try:
         return load(config, overrides)
     except ValidationError as error:
@@ -39,6 +45,47 @@ def settings_of(config: Path | None, overrides: dict[str, object]) -> TrainerSet
         raise fault(f"{config} is no TOML: {error}") from error
     except SettingsError as error:
         raise fault(f"an environment variable cannot be read: {error}") from error
+
+
+def first_days(starts: list[datetime] | None) -> tuple[date, ...] | None:
+    """Returns the days of --train-start; ends the command where one is not the beginning of a day."""
+    for start in starts or ():
+        if start.tzinfo is not None or start.time() != time():
+            raise fault(
+                f"--train-start {start.isoformat()}: a fold begins with a day of the mapping's zone; give "
+                f"the day, such as {start.date()}, or 00:00:00 without an offset"
+            )
+    return tuple(start.date() for start in starts) if starts else None
+
+
+def require_files(files: Iterable[str], mapping: str | None) -> None:
+    """Ends the command where a path names no file, before anything heavy is loaded."""
+    for problem in (missing_files(files), None if mapping is None else missing_mapping(mapping)):
+        if problem is not None:
+            raise fault(problem)
+
+
+def require_directory(path: Path, what: str) -> None:
+    """Ends the command where there is no such directory; what: what it is called in the message."""
+    if not path.is_dir():
+        raise fault(f"{path}: there is no such {what}")
+
+
+def _require_sources(config: Path | None, overrides: dict[str, Any]) -> None:
+    """Looks for what the options and the file of settings name; what is of the wrong form is told later."""
+    import tomllib
+
+    data: Any = {}
+    if config is not None:
+        with suppress(OSError, ValueError):
+            data = tomllib.loads(config.read_text(encoding="utf-8")).get("data", {})
+    data = (data if isinstance(data, dict) else {}) | overrides.get("data", {})
+    paths, mapping, journal = (data.get(name) for name in ("paths", "mapping", "journal"))
+    if isinstance(paths, list | tuple) and journal is None:
+        mapping = mapping if isinstance(mapping, str) else None
+        require_files([path for path in paths if isinstance(path, str)], mapping)
+    if isinstance(journal, str | Path) and not paths:
+        require_directory(Path(journal), "directory of a journal")
 
 
 def told_of(error: Any) -> str:

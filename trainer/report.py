@@ -9,6 +9,7 @@ from rich.table import Table
 
 from kuntur.bundle import DOCUMENTS
 from trainer.pipeline import TrainingReport
+from trainer.wording import counted, number
 
 _SHOWN = {
     "average_precision": "average precision",
@@ -29,10 +30,11 @@ def show(report: TrainingReport, registry: Path, console: Console) -> None:
     table.add_column("on a test window that taught, chose and calibrated nothing")
     table.add_column("", justify="right")
     for name, text in _SHOWN.items():
-        table.add_row(text.format(currency=report.currency), f"{report.metrics[name]:,.4g}")
+        table.add_row(text.format(currency=report.currency), number(report.metrics[name]))
     console.print(table)
     console.print(
-        f"Chosen among {report.trials} trials on {report.rows:,} transactions, {report.features} features. "
+        f"Chosen among {counted(report.trials, 'trial')} on {counted(report.rows, 'transaction')}, "
+        f"{counted(report.features, 'feature')}. "
         f"All a validator asks for: {registry / report.model_version / DOCUMENTS / 'model_card.html'}"
     )
     console.print(report.verdict.text, markup=False, highlight=False)

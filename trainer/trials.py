@@ -129,10 +129,13 @@ def _standard_error(best: Choice, replicates: tuple[float, ...]) -> float:
 def _reason(chosen: Choice, best: Choice, standard_errors: float) -> str:
     if chosen.trial is best.trial and chosen.rounds == best.rounds:
         return f"the best of all: average precision {best.average_precision:.4f}"
+    rounds = ""
+    if chosen.trial is best.trial:  # one trial twice: say what tells the two figures apart
+        rounds = f" after {chosen.rounds:,} rounds instead of {best.rounds:,}"
     return (
         f"the cheapest within {standard_errors:g} standard error of the best: average precision "
-        f"{chosen.average_precision:.4f} instead of {best.average_precision:.4f}, standard error of the "
-        f"difference {chosen.standard_error:.4f}; {chosen.cost:,.0f} comparisons a row instead of "
+        f"{chosen.average_precision:.4f} instead of {best.average_precision:.4f}{rounds}, standard error of "
+        f"the difference {chosen.standard_error:.4f}; {chosen.cost:,.0f} comparisons a row instead of "
         f"{best.cost:,.0f}"
     )
 

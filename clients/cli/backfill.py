@@ -17,6 +17,7 @@ from clients.cli.options import (
     Rejects,
     Server,
     TimeoutSeconds,
+    check_sources,
     load_mapping,
     moment,
     open_client,
@@ -63,6 +64,7 @@ def backfill(
     Exit codes: 0 every row was taken, 1 some were not, 2 the command could
     not be carried out.
     """
+    check_sources(files, mapping)
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally
     from clients.cli.summary import backfill_facts, outcome_facts, print_facts, reject_facts

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clients.cli.faults import NOT_CARRIED_OUT, say
 from clients.client import Client
 from clients.config import ClientConfig
+from kuntur.paths import missing_files, missing_mapping
 
 if TYPE_CHECKING:  # Polars is loaded by the commands that read files, and not for --help
     from kuntur.tables import Mapping, Table
@@ -61,6 +63,14 @@ def moment(text: str | None) -> datetime | None:
         raise typer.BadParameter(
             f"{text!r} is no ISO time; write 2026-07-01 or 2026-07-01T13:00:00-05:00"
         ) from error
+
+
+def check_sources(files: list[str], mapping: str) -> None:
+    """Refuses paths that name nothing, before anything heavy is loaded and any server asked."""
+    for problem in (missing_files(files), missing_mapping(mapping)):
+        if problem is not None:
+            say(problem)
+            raise typer.Exit(NOT_CARRIED_OUT)
 
 
 def load_mapping(name_or_path: str) -> Mapping:

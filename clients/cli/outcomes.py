@@ -11,6 +11,7 @@ from clients.cli.options import (
     Rejects,
     Server,
     TimeoutSeconds,
+    check_sources,
     open_client,
 )
 
@@ -36,6 +37,7 @@ def outcomes(
     Exit codes: 0 every outcome was taken, 1 some were not, 2 the command
     could not be carried out.
     """
+    check_sources(files, mapping)
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally
     from clients.cli.summary import outcome_facts, print_facts, reject_facts

@@ -17,6 +17,7 @@ from clients.cli.options import (
     Server,
     TimeoutSeconds,
     check_output,
+    check_sources,
     load_mapping,
     moment,
     open_client,
@@ -104,6 +105,7 @@ def score(
     Exit codes: 0 every row was scored, 1 some were not, 2 the command could
     not be carried out.
     """
+    check_sources(files, mapping)
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally, ScoringRun, fill_unanswered
     from clients.cli.summary import outcome_facts, print_facts, reject_facts, scoring_facts

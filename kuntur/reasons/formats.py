@@ -9,6 +9,10 @@ from collections.abc import Callable
 # Takes a value that is set and the currency code to show before money, empty where it is not known.
 Format = Callable[[float, str], str]
 
+_SMALL, _LARGE = 1e-4, 10**15  # beyond these a number is shown by the bound
+_LEAST_SHARE = 0.01  # of shares and factors: finer than that, nobody reads
+_HALF_A_CENT = 0.005
+_HOURS_A_DAY = 24
 _DAYS = {"h": 1 / 24, "d": 1.0}
 _SPAN = re.compile(r"(\d+)([hd])")
 
@@ -32,42 +36,53 @@ def span_in_words(span: str) -> str:
 
 
 def number(value: float, currency: str = "") -> str:
-    """Gives a number with three digits that say something, whole from 100 on, in groups of three."""
+    """Returns a number with three digits that say something, whole from 100 on, in groups of three.
+
+    Never with an exponent: what is too near to zero or too far from it is named by the bound it is beyond.
+    """
     del currency
     if not math.isfinite(value):
         return "∞" if value > 0 else "-∞"
     size = abs(value)
-    if size >= 1e15:
-        return f"{value:.3g}"
+    if size >= _LARGE:
+        return f"more than {_LARGE:,}" if value > 0 else f"less than -{_LARGE:,}"
     if size >= 99.95 or value == round(value):
-        return f"{value:,.0f}"
+        return f"{value or 0.0:,.0f}"  # zero has no sign for a person
     if size >= 9.995:
         return f"{value:.1f}".removesuffix(".0")
-    return f"{value:.2g}" if size >= 1e-4 else f"{value:.1g}"
+    if size >= _SMALL:
+        return f"{value:.2g}"
+    return f"less than {_SMALL:.4f}" if value > 0 else f"between -{_SMALL:.4f} and 0"
 
 
 def money(value: float, currency: str) -> str:
-    """Gives an amount to the hundredth, behind its currency."""
-    shown = f"{value:,.2f}" if abs(value) < 1e15 else number(value)
+    """Returns an amount to the hundredth, behind its currency."""
+    if 0 < value < _HALF_A_CENT:
+        return f"less than {currency} 0.01".replace("  ", " ")
+    shown = f"{0.0 if abs(value) < _HALF_A_CENT else value:,.2f}" if abs(value) < _LARGE else number(value)
     return f"{currency} {shown}".lstrip()
 
 
 def percent(value: float, currency: str = "") -> str:
     """Gives a share as a percentage."""
     del currency
-    return f"{number(100 * value)} %"
+    return f"{_from_least(100 * value)} %"
 
 
 def times(value: float, currency: str = "") -> str:
     """Gives a factor."""
     del currency
-    return f"{number(value)} times"
+    return f"{_from_least(value)} times"
+
+
+def _from_least(value: float) -> str:
+    return f"less than {_LEAST_SHARE}" if 0 < value < _LEAST_SHARE else number(value)
 
 
 def clock(value: float, currency: str = "") -> str:
     """Gives an hour of the day."""
     del currency
-    return f"{int(value)}:00" if math.isfinite(value) else number(value)
+    return f"{int(value)}:00" if 0 <= value < _HOURS_A_DAY else number(value)
 
 
 def seconds(value: float, currency: str = "") -> str:

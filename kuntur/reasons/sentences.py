@@ -17,6 +17,7 @@ from kuntur.features import CATALOGUE, FEATURE_NAMES
 from kuntur.features.catalogue import feature_index
 from kuntur.reasons.formats import Format, format_of, number, span_in_words
 
+_ENTITY_COUNT = "{entity}_count_30d"  # set whenever the transaction names the entity
 _OWN = -1  # the place of a feature's own value, which need not be in the catalogue
 _GROUP = re.compile(r"<(\w+)>")
 _BRACES = re.compile(r"\{[^}]*\}")
@@ -47,23 +48,32 @@ class _Text:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """What is said of one feature."""
+    """What is said of one feature.
+
+    entity_count: column of the catalogue that is unset where the feature's entity is not given; _OWN: none.
+    """
 
     name: str
     set: tuple[_Text, ...]
     values: Mapping[float, _Text]
     unset: _Text
+    entity_count: int = _OWN
+    not_given: _Text = _Text(())
 
     def shown(self, value: float, row: Sequence[float]) -> str:
         """Gives the sentence for a value; row: the whole row of the catalogue, NaN where unset."""
         currency = _HOME_CURRENCY if row[feature_index()["is_foreign_currency"]] == 0 else ""
         if value != value:  # noqa: PLR0124  # NaN
+            if self.entity_count != _OWN and row[self.entity_count] != row[self.entity_count]:
+                return self.not_given.shown(value, row, currency) or self.name
             return self.unset.shown(value, row, currency) or self.name
         only = self.values.get(value)
         for text in self.set if only is None else (only,):
             shown = text.shown(value, row, currency)
             if shown is not None:
-                return shown
+                # One that begins with a number may begin in words: less than …
+                begins_with_value = not isinstance(text.parts[0], str)
+                return shown[0].upper() + shown[1:] if begins_with_value else shown
         return f"{self.name} is {number(value)}"  # a value that nobody thought of
 
 
@@ -75,6 +85,7 @@ class _Entry:
     set: tuple[str, ...]
     values: Mapping[str, str]
     unset: str
+    not_given: str
 
     def of(self, name: str) -> Sentence | None:
         found = self.name.fullmatch(name)
@@ -86,7 +97,15 @@ class _Entry:
             tuple(_text(each, groups) for each in self.set),
             {float(value): _text(each, groups) for value, each in self.values.items()},
             _text(self.unset, groups),
+            feature_index().get(_ENTITY_COUNT.format(entity=_not_always_given(groups)), _OWN),
+            _text(self.not_given, groups) if _not_always_given(groups) else _Text(()),
         )
+
+
+def _not_always_given(groups: Mapping[str, str]) -> str:
+    """Returns the entity that a sentence is on, where a transaction may lack it; else ""."""
+    entity = groups.get("entity", "")
+    return "" if entity == "account" else entity
 
 
 def _text(template: str, groups: Mapping[str, str]) -> _Text:
@@ -108,7 +127,11 @@ def _entries() -> tuple[_Entry, ...]:
     document = tomllib.loads(files("kuntur.reasons").joinpath("sentences.toml").read_text(encoding="utf-8"))
     return tuple(
         _Entry(
-            re.compile(entry["name"]), tuple(entry.get("set", ())), entry.get("values", {}), entry["unset"]
+            re.compile(entry["name"]),
+            tuple(entry.get("set", ())),
+            entry.get("values", {}),
+            entry["unset"],
+            document["entity_not_given"],
         )
         for entry in document["sentence"]
     )

@@ -5,9 +5,10 @@ For the trainer and the clients. The server never imports this package, so it ne
 
 from __future__ import annotations
 
+from kuntur.paths import shipped_mappings
 from kuntur.tables.columns import to_batch, to_keys, to_outcomes
 from kuntur.tables.formats import AmountFormat, Label, TimeFormat
-from kuntur.tables.mapping import Mapping, MappingError, shipped_mappings
+from kuntur.tables.mapping import Mapping, MappingError
 from kuntur.tables.outcomes import OutcomeTable, read_outcomes
 from kuntur.tables.rejects import Finding, RejectReport, TooManyRejects
 from kuntur.tables.rules import Reason

@@ -14,7 +14,7 @@ from polars.exceptions import PolarsError
 
 from kuntur.tables import rejects
 from kuntur.tables.canonical import Canonical
-from kuntur.tables.csv_rows import QUOTING, is_csv
+from kuntur.tables.csv_rows import QUOTING
 from kuntur.tables.offending import Fault, rejected_rows
 from kuntur.tables.rules import Reason, Rule, duplicates
 from kuntur.tables.scan import SourceError, SourceFile
@@ -70,7 +70,7 @@ def _unreadable(files: Sequence[SourceFile], error: PolarsError) -> str:
     more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
     # What follows the first line is on settings of Polars that a mapping does not have.
     said = str(error).splitlines()[0]
-    quotes = f"; in CSV, {QUOTING}" if any(is_csv(Path(file.name)) for file in files) else ""
+    quotes = f"; in CSV, {QUOTING}" if any(file.csv for file in files) else ""
     return f"cannot read the rows of {names}{more}: {said}{quotes}"
 
 
@@ -111,10 +111,14 @@ def _broken(
     # What could not be read is null in its field and reported as such, not as missing once more.
     known = {field for reason, field in faults if reason is Reason.UNPARSEABLE}
     unread = {field: f"{_FAULT}{faults.index((Reason.UNPARSEABLE, field))}" for field in known}
+    # A report time that is counted from an event time is not missing by itself where that one is.
+    timeless = [
+        pl.col(f"{_FAULT}{index}") for index, (_, field) in enumerate(faults) if field == "event_time"
+    ]
     checks = [
         *(pl.col(f"{_FAULT}{index}") for index in range(len(faults))),
         *(
-            rule.broken & ~pl.col(unread[rule.field]) if rule.field in unread else rule.broken
+            _by_itself(rule, [pl.col(unread[rule.field])] if rule.field in unread else [], timeless)
             for rule in rules
         ),
     ]
@@ -135,6 +139,13 @@ def _broken(
         (Reason.DUPLICATE, "transaction_id"),
     ]
     return broken.with_columns(repeated.alias("duplicate")), names
+
+
+def _by_itself(rule: Rule, unread: list[pl.Expr], timeless: list[pl.Expr]) -> pl.Expr:
+    """Returns where a rule is broken and no fault in reading the same row is the cause of it."""
+    consequence = (rule.reason, rule.field) == (Reason.MISSING, "reported_time")
+    causes = [*unread, *(timeless if consequence else [])]
+    return rule.broken & ~pl.any_horizontal(causes) if causes else rule.broken
 
 
 def _rejected(

@@ -21,11 +21,6 @@ class CsvError(ValueError):
     """Says on which line a file is no CSV in UTF-8, and what to do about it."""
 
 
-def is_csv(path: Path) -> bool:
-    """Says whether a file is CSV by its extension."""
-    return path.suffix.lower() == ".csv"
-
-
 def no_rows() -> pl.DataFrame:
     """Gives a table of irregular rows without rows; see `irregular_rows`."""
     return pl.DataFrame(schema={"row": pl.Int64, "line": pl.Int64, "values": pl.Int64})

@@ -16,6 +16,7 @@ from typing import Literal, Self
 
 from pydantic import Field, ValidationError, ValidationInfo, model_validator
 
+from kuntur.paths import missing_mapping, shipped_mappings
 from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
 from kuntur.tables.schema import CODES, ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
@@ -58,6 +59,9 @@ class Mapping(Part):
     nan_is_unset: bool = False
     """NaN in a float column, and the text NaN or nan in any other, means not given, as pandas writes it.
     Otherwise NaN is rejected where a number is meant."""
+    file_format: Literal["csv", "parquet", "jsonl"] | None = None
+    """What the files are, whatever their names end in. Unset: as each file's ending says (`.csv`, `.parquet`,
+    `.pq`, `.jsonl`, `.ndjson`)."""
     csv_separator: str = Field(default=",", min_length=1, max_length=1)
     """What separates the values in CSV files."""
 
@@ -133,11 +137,9 @@ class Mapping(Part):
         if name in shipped_mappings():
             text = _shipped(name).read_text(encoding="utf-8")
         else:
-            path = Path(path_or_name)
-            if not path.is_file():
-                shipped = ", ".join(shipped_mappings())
-                raise MappingError(f"no mapping {name!r}: no such file, and the shipped ones are {shipped}")
-            text = path.read_text(encoding="utf-8")
+            if problem := missing_mapping(name):
+                raise MappingError(problem)
+            text = Path(path_or_name).read_text(encoding="utf-8")
         try:
             return cls.model_validate(tomllib.loads(text), context={"reads": reads})
         except tomllib.TOMLDecodeError as error:
@@ -156,9 +158,3 @@ def _message(text: str) -> str:
 
 def _shipped(name: str) -> resources.abc.Traversable:
     return resources.files("kuntur.tables") / "mappings" / f"{name}.toml"
-
-
-def shipped_mappings() -> tuple[str, ...]:
-    """Gives the names of the mappings that come with Kuntur."""
-    folder = resources.files("kuntur.tables") / "mappings"
-    return tuple(sorted(entry.name[:-5] for entry in folder.iterdir() if entry.name.endswith(".toml")))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import polars as pl
 
 from kuntur.tables.rules import Reason
 from kuntur.tables.schema import CODES, ENUMS
+from kuntur.transaction import ATTRIBUTE_PREFIX
 
 REJECT_COLUMNS = {
     "source_file": pl.String,  # path of the file
@@ -21,6 +24,9 @@ REJECT_COLUMNS = {
     "value": pl.String,  # what the source holds there
 }
 
+_OF_A_FINDING = ("field", "column", "rows", "example", "file_row")
+_TIMES = ("event_time", "reported_time")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _REMEDIES = {
     (Reason.RAGGED, "row"): "a value that holds the separator or a line's end must stand in quotes",
     (Reason.UNPARSEABLE, "event_time"): "say how times are written in [time]: format, zone",
@@ -39,6 +45,18 @@ _REMEDIES = {
 }
 
 
+def _no_day(text: str) -> str:
+    """Returns the day that a text begins with where no calendar has it, such as 2019-11-31; else ""."""
+    found = _DAY.match(text.strip())
+    if found is None:
+        return ""
+    try:
+        date.fromisoformat(found[0])
+    except ValueError:
+        return found[0]
+    return ""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One reason in one field: how many rows it rejected, and an offending value."""
@@ -48,10 +66,19 @@ class Finding:
     column: str
     rows: int
     example: str
+    file_row: int = 0
+    """Number of the example's row in its file, from 1 for the first after the header; 0 where not known."""
 
     @property
     def remedy(self) -> str:
         """What in the mapping or the file mends it; "" where only the data can tell."""
+        if self.reason is Reason.UNPARSEABLE and self.field in _TIMES and (day := _no_day(self.example)):
+            return f"the calendar has no day {day}: correct the file"
+        if self.reason is Reason.UNPARSEABLE and self.field.startswith(ATTRIBUTE_PREFIX):
+            return (
+                f"attributes are numbers, and {self.field.removeprefix(ATTRIBUTE_PREFIX)!r} holds text here: "
+                "leave its column out, or write it in numbers"
+            )
         return _REMEDIES.get((self.reason, self.field), "")
 
     def told(self) -> str:
@@ -59,8 +86,9 @@ class Finding:
         where = f"column {self.column or '(constant)'!r} for {self.field}"
         if self.reason is Reason.RAGGED:
             where = "rows as a whole"
+        row = f" in row {self.file_row:,}" if self.file_row and self.reason is not Reason.RAGGED else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{where}: {self.rows:,} {self.reason}, such as {self.example!r}{remedy}"
+        return f"{where}: {self.rows:,} {self.reason}, such as {self.example!r}{row}{remedy}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,11 +158,15 @@ def report(rows_read: int, rejected: pl.DataFrame, path: Path | None) -> RejectR
         path.unlink(missing_ok=True)
     grouped = (
         rejected.group_by("reason", "field", "column")
-        .agg(rows=pl.len(), example=pl.col("value").sort_by("source_row").first())
+        .agg(
+            rows=pl.len(),
+            example=pl.col("value").sort_by("source_row").first(),
+            file_row=pl.col("file_row").sort_by("source_row").first(),
+        )
         .sort(["rows", "field", "reason"], descending=[True, False, False])
     )
     findings = tuple(
-        Finding(Reason(row["reason"]), row["field"], row["column"], row["rows"], row["example"])
+        Finding(Reason(row["reason"]), *(row[name] for name in _OF_A_FINDING))
         for row in grouped.iter_rows(named=True)
     )
     return RejectReport(rows_read, rejected["source_row"].n_unique(), findings, written)

@@ -10,11 +10,9 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from kuntur.paths import FORMATS, matches, path_problem, refusal
 from kuntur.tables import csv_rows
 from kuntur.tables.mapping import Mapping
-
-_EXTENSIONS = (".csv", ".parquet", ".pq", ".jsonl", ".ndjson")
-_GLOB_CHARACTERS = frozenset("*?[")
 
 
 class SourceError(ValueError):
@@ -33,6 +31,7 @@ class SourceFile:
     rows: pl.LazyFrame
     schema: pl.Schema
     irregular: pl.DataFrame
+    csv: bool = False
 
 
 def as_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
@@ -52,16 +51,15 @@ def open_files(
     problems: list[str] = []
     found: dict[Path, None] = {}
     for pattern in as_paths(paths):
-        matches = _matches(pattern)
-        if not matches:
+        named = matches(pattern)
+        if not named:
             problems.append(f"{pattern}: no such file")
-        found.update(dict.fromkeys(matches))
+        found.update(dict.fromkeys(named))
     files: list[SourceFile] = []
     for path in found:
-        if path.is_dir():
-            problems.append(f"{path}: is a folder; name its files, such as {path}/*.parquet")
-        elif path.suffix.lower() not in _EXTENSIONS:
-            problems.append(f"{path}: extension {path.suffix!r} is none of {', '.join(_EXTENSIONS)}")
+        problem = path_problem(path, mapping.file_format)
+        if problem is not None:
+            problems.append(problem)
         else:
             try:
                 files.append(_opened(path, mapping))
@@ -72,7 +70,7 @@ def open_files(
     if not problems and not files:
         problems.append("no path given")
     if problems:
-        raise SourceError("\n".join(["cannot read the files:", *(f"  {line}" for line in problems)]))
+        raise SourceError(refusal(problems))
     return files
 
 
@@ -91,31 +89,25 @@ def open_frame(frame: pl.DataFrame, name: str, mapping: Mapping) -> SourceFile:
     return SourceFile(name, frame.lazy(), frame.schema, csv_rows.no_rows())
 
 
-def _matches(pattern: str) -> list[Path]:
-    path = Path(pattern).expanduser()
-    if path.exists():
-        return [path]
-    if not _GLOB_CHARACTERS & set(pattern):
-        return []
-    root = Path(path.anchor) if path.anchor else Path()
-    return sorted(root.glob(str(path.relative_to(path.anchor))))
-
-
 def _opened(path: Path, mapping: Mapping) -> SourceFile:
     rows = _scan(path, mapping)
     schema = rows.collect_schema()
     irregular = csv_rows.no_rows()
-    if csv_rows.is_csv(path):
+    if _format(path, mapping) == "csv":
         row_count = rows.select(pl.len())
         irregular = csv_rows.irregular_rows(path, mapping.csv_separator, len(schema), row_count)
-    return SourceFile(str(path), rows, schema, irregular)
+    return SourceFile(str(path), rows, schema, irregular, csv=_format(path, mapping) == "csv")
+
+
+def _format(path: Path, mapping: Mapping) -> str:
+    return mapping.file_format or FORMATS[path.suffix.lower()]
 
 
 def _scan(path: Path, mapping: Mapping) -> pl.LazyFrame:
-    suffix = path.suffix.lower()
-    if suffix in {".parquet", ".pq"}:
+    file_format = _format(path, mapping)
+    if file_format == "parquet":
         return pl.scan_parquet(path, glob=False)
-    if csv_rows.is_csv(path):
+    if file_format == "csv":
         # All as text: a type guessed from the first rows would lose leading zeros and exact decimals.
         # Rows with too many values are cut here and found by `csv_rows`: whether Polars would notice
         # them depends on which columns are read.

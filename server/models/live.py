@@ -12,6 +12,7 @@ from kuntur.bundle import Manifest
 from kuntur.features import FeatureMatrix, FeatureSelection
 from kuntur.native import native
 from kuntur.reasons import Explanation, Reasoner
+from kuntur.transaction import ATTRIBUTE_PREFIX
 from kuntur.wire import Scores
 from server.models.inference import Inference
 
@@ -55,6 +56,11 @@ class LiveModel:
         """
         self.manifest = manifest
         self.reasoner = None if explanation is None else Reasoner(explanation, manifest.feature_names)
+        self.attributes = frozenset(
+            name.removeprefix(ATTRIBUTE_PREFIX)
+            for name in manifest.feature_names
+            if name.startswith(ATTRIBUTE_PREFIX)
+        )
         self.version = manifest.model_version
         self.infer = inference
         self._selection = FeatureSelection(manifest.feature_names)

@@ -1,8 +1,17 @@
 """What the server does with transactions and outcomes, whatever they came by."""
 
+from server.scoring.attribute_census import AttributeCensus
 from server.scoring.history import Backfill, OutcomeReports
 from server.scoring.invalid import InvalidValues
 from server.scoring.reasons import ReasonGiver, ReasonsMode
 from server.scoring.scorer import Scorer
 
-__all__ = ["Backfill", "InvalidValues", "OutcomeReports", "ReasonGiver", "ReasonsMode", "Scorer"]
+__all__ = [
+    "AttributeCensus",
+    "Backfill",
+    "InvalidValues",
+    "OutcomeReports",
+    "ReasonGiver",
+    "ReasonsMode",
+    "Scorer",
+]

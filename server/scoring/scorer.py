@@ -7,6 +7,7 @@ import numpy as np
 from kuntur.wire import Reading, Scores
 from server.errors import NoLiveModelError
 from server.models import LiveSlot
+from server.scoring.attribute_census import AttributeCensus
 from server.scoring.invalid import InvalidValues
 from server.scoring.reasons import ReasonGiver
 from server.state import HistoryStore
@@ -16,10 +17,16 @@ class Scorer:
     """Scores frames against the history and the live model. Safe for threads."""
 
     def __init__(
-        self, history: HistoryStore, slot: LiveSlot, reasons: ReasonGiver, invalid: InvalidValues
+        self,
+        history: HistoryStore,
+        slot: LiveSlot,
+        reasons: ReasonGiver,
+        invalid: InvalidValues,
+        attributes: AttributeCensus,
     ) -> None:
         self._invalid = invalid
         self._history = history
+        self._attributes = attributes
         self._slot = slot
         self._reasons = reasons
 
@@ -36,6 +43,8 @@ class Scorer:
         model, batch = live.model, reading.batch
         if len(batch) == 0:
             return Scores(np.empty(0, np.float32), np.empty(0, np.int8), model.version)
+        if batch.attributes or model.attributes:
+            self._attributes.count(model.attributes, batch.attributes, len(batch), model.version)
         matrix = self._history.score_features(batch)
         scores = model.score(matrix, batch.attributes)
         reasons = self._reasons.reasons(

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from trainer.faults import INTERRUPTED, console, fault, training
-from trainer.options import TIMES, ZONE, given, settings_of
+from trainer.options import TIMES, ZONE, first_days, given, settings_of
 
 _SUFFIXES = (".parquet", ".csv")
 
@@ -26,8 +26,8 @@ def backtest(
     train_start: Annotated[
         list[datetime] | None,
         typer.Option(
-            formats=["%Y-%m-%d"],
-            help="First day of a fold's training; once for each fold. By default the newest folds.",
+            formats=TIMES,
+            help="First day of a fold's training, at 0:00; once for each fold. By default the newest folds.",
         ),
     ] = None,
     folds: Annotated[int | None, typer.Option(help="Folds, where no --train-start names them.")] = None,
@@ -80,7 +80,7 @@ def backtest(
         },
         "split": {"label_delay_days": label_delay_days, "training_days": training_days},
         "backtest": {
-            "train_start": tuple(day.date() for day in train_start) if train_start else None,
+            "train_start": first_days(train_start),
             "folds": folds,
             "train_days": train_days,
             "test_days": test_days,
@@ -94,6 +94,8 @@ def backtest(
     }
     if output is not None and output.suffix not in _SUFFIXES:
         raise fault(f"{output}: scored rows are written as Parquet or CSV; end its name in .parquet or .csv")
+    if recipe is not None and not recipe.is_file():
+        raise fault(f"{recipe}: no such file")
     settings = settings_of(config, given(options))
     if not settings.data.chosen:
         raise fault("nothing to judge on: give files, or name a source in --config")

@@ -46,7 +46,7 @@ def _table(title: str) -> Table:
 
 
 def _beside_baselines(rounds: list[Round], summary: Summary) -> Table:
-    table = _table(f"Mean of {len(rounds)} folds")
+    table = _table("Of one fold" if len(rounds) == 1 else f"Mean of {len(rounds)} folds")
     for head in ("", TITLES[RECIPE], "95 %", *(_HEADS[name] for name in summary.gains)):
         table.add_column(head, justify="right" if head else "left", no_wrap=True)
     for name, figure in summary.figures[RECIPE].items():

@@ -14,7 +14,7 @@ import numpy as np
 from trainer.backtest.contenders import RECIPE
 from trainer.backtest.metrics import figures
 from trainer.backtest.run import Round
-from trainer.bootstrap import Float64, Interval, weights
+from trainer.bootstrap import Float64, Interval, weights, where_none_differs
 from trainer.config import BacktestSettings
 from trainer.figures import WITHOUT_INTERVAL
 
@@ -76,10 +76,10 @@ def summarise(
         contender: {
             name: Figure(
                 folds=tuple(
-                    Interval.of(float(values[c, fold, n]), drawn[:, c, fold, n])
+                    where_none_differs(Interval.of(float(values[c, fold, n]), drawn[:, c, fold, n]), 0)
                     for fold in range(len(rounds))
                 ),
-                mean=Interval.of(float(means[c, n]), drawn_means[:, c, n]),
+                mean=where_none_differs(Interval.of(float(means[c, n]), drawn_means[:, c, n]), 0),
                 std=float(values[c, :, n].std()),
             )
             for n, name in enumerate(names)

@@ -13,6 +13,7 @@ from sklearn.model_selection import StratifiedKFold
 from trainer.calibration.base import Calibration
 from trainer.calibration.isotonic import IsotonicCalibration, fit_isotonic
 from trainer.calibration.platt import PlattCalibration, fit_platt
+from trainer.wording import moved, number
 
 Method = Literal["auto", "platt", "isotonic"]
 Float32 = npt.NDArray[np.float32]
@@ -47,8 +48,8 @@ def _chosen(margin: Float32, label: Flags) -> PlattCalibration | IsotonicCalibra
     loss, brier = _loss_by_row(margin, label, fit_platt) - _loss_by_row(margin, label, fit_isotonic)
     gain, error = float(loss.mean()), float(loss.std(ddof=1) / np.sqrt(len(loss)))
     found = (
-        f"on left-out fifths isotonic lowers the log loss by {gain:.3g} (standard error {error:.2g}) and the "
-        f"Brier score by {float(brier.mean()):.3g}"
+        f"on left-out fifths isotonic {moved('log loss', gain)} (standard error {number(error)}) and "
+        f"{moved('Brier score', float(brier.mean()))}"
     )
     if gain > error and brier.mean() >= 0:
         return replace(fit_isotonic(margin, label), rationale=f"Isotonic: {found}.")

@@ -95,6 +95,7 @@ def _verdict(verdict: Mapping[str, Any] | None) -> Verdict | None:
     return Verdict(
         promoted=bool(verdict["promoted"]),
         forced=bool(verdict.get("forced", False)),
+        champion=str(verdict.get("champion", "")),
         text=str(verdict.get("text", "")),
         findings=tuple(findings),
     )

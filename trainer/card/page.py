@@ -11,7 +11,7 @@ from typing import Any
 
 from trainer.card import words
 from trainer.card.plots import BARS, at_threshold, plots
-from trainer.drift import LARGE, WATCH
+from trainer.drift import LARGE, SCORE, WATCH
 
 SECTIONS = (
     ("purpose", "Purpose and approval"),
@@ -65,6 +65,7 @@ def model_card(document: Mapping[str, Any]) -> bytes:
         algorithm=words.ALGORITHMS.get(document["model"]["algorithm"], document["model"]["algorithm"]),
         shown=BARS,
         psi=(WATCH, LARGE),
+        score_drift=next((entry for entry in document["drift"] or () if entry["name"] == SCORE), None),
         drift_counts=_drift_counts(document["drift"]),
         outlier_rules=_outlier_rules(document["data"]["quality"]),
         timeline=timeline(document["data"]["window"]),
@@ -124,8 +125,10 @@ def _outlier_rules(quality: Mapping[str, Any] | None) -> list[str]:
 
 
 def _drift_counts(drift: Sequence[Mapping[str, Any]] | None) -> dict[str, int]:
-    values = [entry["psi"] or 0.0 for entry in drift or ()]
+    """Counts the features by how far they moved; the score stands among them and is none."""
+    values = [entry["psi"] or 0.0 for entry in drift or () if entry["name"] != SCORE]
     return {
+        "features": len(values),
         "still": sum(value < WATCH for value in values),
         "watch": sum(WATCH <= value < LARGE for value in values),
         "act": sum(value >= LARGE for value in values),

@@ -72,6 +72,8 @@ class Verdict(_Part):
     """Whether it became the live model."""
     forced: bool
     """Whether that was against the findings."""
+    champion: str = ""
+    """Version that it was compared with; empty where nothing was compared."""
     text: str
     """The verdict in words."""
     findings: tuple[Finding, ...]

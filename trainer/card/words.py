@@ -6,6 +6,8 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
+from trainer.wording import number, per_cent
+
 # Name of a figure: how it is called, what it means, and whether it is a share of one.
 METRICS: dict[str, tuple[str, str, bool]] = {
     "rows": ("transactions", "in the test window", False),
@@ -93,18 +95,9 @@ def figure(value: Any, name: str = "") -> str:
         return ", ".join(figure(member) for member in value) or "–"
     if isinstance(value, int | float):
         if name in METRICS and METRICS[name][2]:
-            return f"{value * _PER_CENT:.1f}\u00a0%"
+            return per_cent(value)
         return number(float(value))
     return str(value)
-
-
-def number(value: float) -> str:
-    """Writes a number with thousands apart and about four digits that count."""
-    if value == int(value) and abs(value) < 1e15:
-        return f"{int(value):,}"
-    if abs(value) >= 1000:
-        return f"{value:,.0f}"
-    return f"{value:.4g}"
 
 
 def breakable(name: str) -> Markup:
@@ -116,9 +109,7 @@ def share(value: float | None) -> str:
     """Writes a share of one in per cent, and says when it is small rather than none."""
     if value is None:
         return "–"
-    if 0 < value < 0.0005:
-        return "< 0.1\u00a0%"
-    return f"{value * _PER_CENT:.0f}\u00a0%" if value in (0, 1) else f"{value * _PER_CENT:.1f}\u00a0%"
+    return f"{value * _PER_CENT:.0f}\u00a0%" if value in (0, 1) else per_cent(value)
 
 
 def day(moment: Any) -> str:

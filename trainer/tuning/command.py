@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from trainer.faults import console, fault, training
-from trainer.options import TIMES, ZONE, given, settings_of
+from trainer.options import TIMES, ZONE, first_days, given, settings_of
 
 
 def tune(
@@ -25,9 +25,9 @@ def tune(
     train_start: Annotated[
         list[datetime] | None,
         typer.Option(
-            formats=["%Y-%m-%d"],
-            help="First day of a fold's training; once for each fold. By default the newest folds. Name "
-            "folds that no later backtest judges the recipe on.",
+            formats=TIMES,
+            help="First day of a fold's training, at 0:00; once for each fold. By default the newest folds. "
+            "Name folds that no later backtest judges the recipe on.",
         ),
     ] = None,
     folds: Annotated[int | None, typer.Option(help="Folds, where no --train-start names them.")] = None,
@@ -75,7 +75,7 @@ def tune(
         },
         "split": {"label_delay_days": label_delay_days, "training_days": training_days},
         "backtest": {
-            "train_start": tuple(day.date() for day in train_start) if train_start else None,
+            "train_start": first_days(train_start),
             "folds": folds,
         },
         "search": {

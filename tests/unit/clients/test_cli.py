@@ -299,9 +299,11 @@ def test_a_server_that_is_not_there_is_told_in_one_sentence(history: Path) -> No
         assert "Traceback" not in result.output
 
 
-def test_no_live_model_is_told_before_files_are_read(server: FakeServer) -> None:
+def test_no_live_model_is_told_before_files_are_read(server: FakeServer, tmp_path: Path) -> None:
     server.behaviour.models.clear()
-    result = run(server, "score", "not-there.parquet")
+    unreadable = tmp_path / "unreadable.parquet"
+    unreadable.write_bytes(b"no parquet")
+    result = run(server, "score", unreadable)
     assert result.exit_code == 2
     assert "has no live model" in result.output
 

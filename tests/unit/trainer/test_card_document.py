@@ -23,7 +23,7 @@ STRUCTURE = {
         "version", "algorithm", "parameters", "features", "purpose", "limits", "owner", "approver", "contact",
         "rollback_target", "latency_us_per_row", "git_revision", "library_versions", "settings", "reasons",
     ],
-    "verdict": ["promoted", "forced", "text", "findings"],
+    "verdict": ["promoted", "forced", "champion", "text", "findings"],
     "changes": [
         "replaced", "features_added", "features_removed", "features_redefined", "parameters", "thresholds",
         "data", "metrics", "same_window",

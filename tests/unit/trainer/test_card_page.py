@@ -148,7 +148,7 @@ def test_verdict_rollback_and_exceptions_stand_on_the_page(page: Page) -> None:
     assert champion().model_version in text
     assert "1 exception" in text
     assert "each model on its own test window" in text
-    forced = {"promoted": True, "forced": True, "text": "By force."}
+    forced = {"promoted": True, "forced": True, "champion": "v0", "text": "By force."}
     assert b"promoted by force" in documents(full(verdict=forced))["model_card.html"]
 
 

@@ -103,7 +103,7 @@ def test_a_share_of_nothing_is_0_without_an_interval() -> None:
     found = intervals(label, probability, amount, 7.0, chosen, account, replicates=20)
     assert found["decline_precision"].value == 0
     assert np.isnan([found["decline_precision"].low, found["decline_precision"].high]).all()
-    assert (found["decline_recall"].low, found["decline_recall"].high) == (0, 0)
+    assert found["decline_recall"].low == 0 < found["decline_recall"].high  # none of few is not certain
 
 
 def test_two_hundred_replicates_of_sixty_thousand_rows_take_two_seconds_at_the_most() -> None:

@@ -1,0 +1,78 @@
+"""Which attributes come that the model does not know, and which it wants that do not come.
+
+A mistyped name would otherwise be dropped in silence, and the model scores without the value.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+UNKNOWN, MISSING = "unknown", "missing"
+OTHER = "(other)"  # no attribute may have this name
+_MOST_NAMES = 64  # of each kind; callers make up names, so that their number must not be theirs to choose
+_LOG = structlog.get_logger(__name__)
+
+
+class AttributeCensus(Collector):
+    """Counts transactions by attribute and by what is the matter with it. Safe for threads."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {UNKNOWN: Counter(), MISSING: Counter()}
+        self._lock = threading.Lock()
+
+    def count(
+        self,
+        wanted: frozenset[str],
+        attributes: Mapping[str, npt.NDArray[np.float64]],
+        rows: int,
+        model_version: str,
+    ) -> None:
+        """Counts a frame.
+
+        wanted: names that the model takes; attributes: by name, float64 [rows], NaN where a row has none.
+        """
+        for name, values in attributes.items():
+            # A lone transaction has every name that it brings: only in frames may rows lack some.
+            given = 1 if rows == 1 else rows - int(np.isnan(values).sum())
+            if name not in wanted:
+                self._add(UNKNOWN, name, given, model_version)
+            elif given < rows:
+                self._add(MISSING, name, rows - given, model_version)
+        if attributes.keys() >= wanted:
+            return
+        for name in wanted - attributes.keys():
+            self._add(MISSING, name, rows, model_version)
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns the counts as they stand."""
+        family = CounterMetricFamily(
+            "kuntur_attributes_mismatched",
+            "Transactions with an attribute that the model does not know, or without one that it takes",
+            labels=["mismatch", "attribute"],
+        )
+        with self._lock:
+            found = [(kind, *item) for kind, counts in self._counts.items() for item in counts.items()]
+        for kind, name, count in found:
+            family.add_metric([kind, name], count)
+        yield family
+
+    def _add(self, kind: str, name: str, count: int, model_version: str) -> None:
+        if not count:
+            return
+        with self._lock:
+            counts = self._counts[kind]
+            new = name not in counts and len(counts) < _MOST_NAMES
+            counts[name if new or name in counts else OTHER] += count
+        if new:
+            told = "an attribute comes that the model does not know"
+            if kind == MISSING:
+                told = "an attribute that the model takes is missing"
+            _LOG.warning(told, attribute=name, model_version=model_version)
