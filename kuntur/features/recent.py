@@ -1,8 +1,8 @@
 """The latest transactions by id: whether one was counted before, and whom an outcome concerns.
 
 A circle of fixed size with an index on it; the oldest make room. Ids are there as keyed hashes only. The
-memory is a header, the index, the records and the seal of the header, all int64. In memory that is shared or a
-file, a record is sealed too, in what its label leaves of a word.
+memory is a header, the index, the records and the seal of the header, all int64. In memory that is shared or
+a file, a record is sealed too, in what its label leaves of a word.
 """
 
 from __future__ import annotations
@@ -128,9 +128,9 @@ def place_of(memory, key):
         entry = memory[HEADER_WORDS + place]
         if entry == 0:
             break
-        if 0 < entry <= memory[P_CAPACITY]:  # a damaged entry leads nowhere
-            if memory[start_of(memory, entry - 1) + R_TRANSACTION] == np.int64(key):
-                break
+        bounded = 0 < entry <= memory[P_CAPACITY]  # a damaged entry leads nowhere
+        if bounded and memory[start_of(memory, entry - 1) + R_TRANSACTION] == np.int64(key):
+            break
         place = (place + 1) & mask
     return HEADER_WORDS + place
 

@@ -1,8 +1,8 @@
 """Looks a whole part of a history through against its seals, and mends it: nobody else may use it meanwhile.
 
 What can be told from elsewhere is made anew: headers from the sizes, an index from the records. A record that
-is not as it was sealed is taken out and handed back as bytes. Whoever is killed in the middle only has to begin
-again.
+is not as it was sealed is taken out and handed back as bytes. Whoever is killed in the middle only has to
+begin again.
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ class Repair:
 
 
 def _taken_out(header: bool, index: bool, lost: Iterable[Memory]) -> Repair:
-    count, records = 0, []
+    count = 0
+    records: list[bytes] = []
     for record in lost:
         count += 1
         if len(records) < MOST_KEPT and record.any():

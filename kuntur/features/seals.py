@@ -1,8 +1,8 @@
 """Checksums of words that lie in shared memory or a file, and whether they still hold.
 
 A seal is the sum of the words and the sum of the products of their halves, each word first made unlike its
-neighbours: any change of a single word shows, and what vectorises costs 0.1 ns a word. It is no defence against
-somebody who computes seals. Memory that dies with its process has none: an empty undo log says so.
+neighbours: a change of a single word shows but for a chance of about 2^-64. It is no defence against somebody
+who computes seals. Memory that dies with its process has none: an empty undo log says so.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ transaction are known here.
 
 In memory that is shared or a file, a record ends with its seal and a table with that of its header
 (`kuntur.features.seals`). No number read there is followed before it was bounded: header and length of the
-memory are compared by `is_usable` at the beginning of a batch, entries of the index where they are read, and no
-walk through the index is longer than the index.
+memory are compared by `is_usable` at the beginning of a batch, entries of the index where they are read, and
+no walk through the index is longer than the index.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """What a change overwrites, kept until the change is whole: so that a death in its middle leaves no trace.
 
-The log is int64 words in the same memory as what it is about. undo[0] tells the first free word, and its upper
-half is the complement of the lower one, so that no flipped bit passes for a length; entries follow it, each the
-old words, then where they stood, how many they are and the seal of all of these, so that they are read from the
-end. An empty array keeps nothing: a history that dies with its process needs none of this.
+The log is int64 words in the same memory as what it is about. undo[0] tells the first free word, and its
+upper half is the complement of the lower one, so that no flipped bit passes for a length; entries follow it,
+each the old words, then where they stood, how many they are and the seal of all of these, so that they are
+read from the end. An empty array keeps nothing: a history that dies with its process needs none of this.
 """
 
 from __future__ import annotations
@@ -101,6 +101,7 @@ def roll_back(undo, memory):
     Returns:
         How many entries those were; DAMAGED when the log or one of its entries is not as it was written:
         that entry and those before it stay, and what they were about has to be looked through.
+
     """
     entries = 0
     at = first_free(undo)

@@ -47,8 +47,8 @@ class Damage:
     def undo_log(self) -> None:
         """Notes that the undo log cannot be followed."""
         self._note(
-            "the history's undo log was damaged: what was being counted when a process died may be counted in "
-            "part, and records that were being written start afresh"
+            "the history's undo log was damaged: what was being counted when a process died may be counted "
+            "in part, and records that were being written start afresh"
         )
 
     def parts(self, repairs: Mapping[str, Repair]) -> None:
@@ -94,7 +94,7 @@ def set_aside(path: Path, records: list[tuple[str, bytes]]) -> Path:
         except FileExistsError:
             number += 1
             continue
-        with open(descriptor, "w", encoding="ascii") as file:
+        with os.fdopen(descriptor, "w", encoding="ascii") as file:
             for part, record in records:
                 file.write(json.dumps({"part": part, "record": record.hex()}) + "\n")
         return aside

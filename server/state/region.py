@@ -2,8 +2,8 @@
 
 A header, the mutex, the undo log, the tables of entities, the recent transactions, the outcomes held back:
 all int64, each of a fixed size for the records it may hold at most. Nothing of it takes memory before it is
-used, so it grows without a pause. Shared regions are sealed (`kuntur.features.seals`) and looked through when a
-file is opened. What the parts mean is left to `kuntur.features`.
+used, so it grows without a pause. Shared regions are sealed (`kuntur.features.seals`) and looked through when
+a file is opened. What the parts mean is left to `kuntur.features`.
 """
 
 from __future__ import annotations
@@ -112,9 +112,9 @@ class Region:
     def open(cls, path: Path, sizes: RegionSizes) -> Self:
         """Opens the region in a file and looks it through, or makes it.
 
-        What is damaged is made anew or set aside beside the file, and said in the log. Raises RegionError when
-        another server has it, when it has other sizes or another form, when the machine went down with it
-        open, or when there is no room for it; OSError when it cannot be had.
+        What is damaged is made anew or set aside beside the file, and said in the log. Raises RegionError
+        when another server has it, when it has other sizes or another form, when the machine went down with
+        it open, or when there is no room for it; OSError when it cannot be had.
         """
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         there = path.exists()
@@ -210,7 +210,7 @@ class Region:
         damage.parts(repairs)
 
     def _entries(self, first: int, words: int) -> int:
-        """Counts the words of an index that are not 0, read as a file: in the mapping it would take memory."""
+        """Counts the words of an index that are not 0, read as a file: mapped they would take memory."""
         found = 0
         for word in range(first, first + words, _READ_WORDS):
             count = min(_READ_WORDS, first + words - word)
