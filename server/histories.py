@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from server.config import History, ServerSettings
+from server.host.bus_error import end_on_lost_file
 from server.state import HistoryStore, Region, RegionHistory, RegionSizes
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
@@ -19,7 +21,7 @@ def open_history(settings: ServerSettings) -> OpenHistory:
         shared = open_shared_history(settings.redis, settings.history)
         return shared, shared.close
     path, sizes = settings.history.path, _sizes(settings.history)
-    region = Region.private(sizes) if path is None else Region.open(path, sizes)
+    region = Region.private(sizes) if path is None else _open_file(path, sizes)
     return RegionHistory(region), region.close
 
 
@@ -28,15 +30,22 @@ def open_region(settings: ServerSettings) -> Region | None:
     if settings.history.store == "redis":
         return None
     path, sizes = settings.history.path, _sizes(settings.history)
-    return Region.create(sizes) if path is None else Region.open(path, sizes)
+    return Region.create(sizes) if path is None else _open_file(path, sizes)
 
 
 def attach_history(settings: ServerSettings, region: int | None) -> OpenHistory:
     """Opens the history of a worker; region: the descriptor that it inherited, if any."""
     if region is None:
         return open_history(settings)
+    if settings.history.path is not None:
+        end_on_lost_file()
     attached = Region.attach(region)
     return RegionHistory(attached), attached.close
+
+
+def _open_file(path: Path, sizes: RegionSizes) -> Region:
+    end_on_lost_file()
+    return Region.open(path, sizes)
 
 
 def _sizes(history: History) -> RegionSizes:

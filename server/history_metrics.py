@@ -34,6 +34,9 @@ def history_families(counts: HistoryCounts) -> Iterable[Metric]:
     yield CounterMetricFamily(
         "kuntur_outcomes_late", "Outcomes too late for a label window", counts.outcomes_late
     )
+    yield CounterMetricFamily(
+        "kuntur_history_damaged", "Records of the history found damaged and begun afresh", counts.damaged
+    )
 
 
 SHARED_METRICS = frozenset(family.name for family in history_families(HistoryCounts({}, {}, 0, 0, 0, 0, 0)))

@@ -17,6 +17,7 @@ from prometheus_client import CollectorRegistry, Counter
 
 from server.config import ServerSettings
 from server.histories import open_region
+from server.host.bus_error import EXIT_CODE as LOST_FILE
 from server.signals import wait_for_stop_signal
 from server.worker_metrics import serve_worker_metrics
 from server.worker_process import WorkerProcess
@@ -138,7 +139,10 @@ class Supervisor:
             early = early + 1 if time.monotonic() - began < _STEADY_S else 0
             self._died.inc()
             _LOG.error("worker died", worker=number, exit_code=code)
-            if early >= _MOST_EARLY_DEATHS or (not served and code == REFUSED_TO_START):
+            if code == LOST_FILE:  # all workers lose it, now or at their next touch of it
+                _LOG.error("the file of the history was cut or cannot be written: the server ends")
+            refused = not served and code == REFUSED_TO_START
+            if code == LOST_FILE or refused or early >= _MOST_EARLY_DEATHS:
                 _LOG.error("worker cannot be kept running: the server ends", worker=number)
                 self.failed = True
                 os.kill(os.getpid(), signal.SIGTERM)

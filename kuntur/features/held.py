@@ -2,7 +2,8 @@
 
 What becomes known within an hour counts for transactions of later hours only. An added outcome keeps to
 that by the hour it is counted in; one that is taken back was counted in an earlier hour, and has to wait.
-The memory is a header and rows, all int64; when it is full, what it holds waits no longer.
+The memory is a header, rows, a seal for each row and one for the header, all int64; when it is full, what it
+holds waits no longer. Seals are kept only in memory that is shared or a file.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ import numpy.typing as npt
 
 from kuntur.features.kernel import ACCOUNT, CATEGORY, DEVICE, MERCHANT
 from kuntur.features.layout import HOUR_S, MICROSECONDS
+from kuntur.features.seals import header_holds, seal_header, seal_of
 from kuntur.features.undo import keep
 from kuntur.native import native
 
 HEADER_WORDS = 4
 P_CAPACITY, P_BASE, P_COUNT, P_NEXT_HOUR = range(HEADER_WORDS)  # the last: the earliest known hour held
-_ROW_WORDS = 8
+ROW_WORDS = 8
 _KNOWN, _COUNTED, _FRAUDS, _OUTCOMES = 4, 5, 6, 7  # behind the four keys
 _HOUR_US = HOUR_S * MICROSECONDS
 _NEVER = np.iinfo(np.int64).max
@@ -26,8 +28,13 @@ Memory = npt.NDArray[np.int64]
 
 
 def words_needed(capacity: int) -> int:
-    """Gives the length of the memory for so many changes, in words."""
-    return HEADER_WORDS + capacity * _ROW_WORDS
+    """Returns the length of the header and so many changes, in words."""
+    return HEADER_WORDS + capacity * ROW_WORDS
+
+
+def sealed_words_needed(capacity: int) -> int:
+    """Returns the length of the memory for so many changes with their seals, in words."""
+    return words_needed(capacity) + capacity + 1
 
 
 def lay_out(memory: Memory, capacity: int, base: int) -> None:
@@ -35,6 +42,48 @@ def lay_out(memory: Memory, capacity: int, base: int) -> None:
     memory[P_CAPACITY] = capacity
     memory[P_BASE] = base
     memory[P_NEXT_HOUR] = _NEVER
+
+
+@native
+def is_usable(held):
+    """Tells whether the header of sealed memory is as it was written, and all it says within the memory."""
+    capacity, length = held[P_CAPACITY], len(held)
+    return (
+        header_holds(held, HEADER_WORDS)
+        and 0 < capacity < length
+        and HEADER_WORDS + capacity * (ROW_WORDS + 1) < length
+        and 0 <= held[P_COUNT] <= capacity
+    )
+
+
+@native
+def _seal_place(held, row):
+    return HEADER_WORDS + held[P_CAPACITY] * ROW_WORDS + row
+
+
+@native
+def row_holds(held, row):
+    """Tells whether a row of sealed memory is as it was written."""
+    return held[_seal_place(held, row)] == seal_of(held, HEADER_WORDS + row * ROW_WORDS, ROW_WORDS)
+
+
+@native
+def write_seal(held, row):
+    """Seals a row of which nothing has to be undone."""
+    held[_seal_place(held, row)] = seal_of(held, HEADER_WORDS + row * ROW_WORDS, ROW_WORDS)
+
+
+@native
+def seal_row(held, row, undo):
+    """Seals a row."""
+    if len(undo) > 0:
+        keep(undo, held, held[P_BASE], _seal_place(held, row), 1)
+        write_seal(held, row)
+
+
+def earliest_hour(rows: Memory) -> int:
+    """Returns the earliest hour in which one of some rows became known."""
+    return int(rows[:, _KNOWN].min()) // _HOUR_US
 
 
 @native
@@ -52,8 +101,9 @@ def is_full(held):
 @native
 def hold(held, undo, keys, known_us, counted_us, frauds, outcomes, i):
     """Holds change i, as `LabelChanges` has it. The caller sees to it that there is room."""
-    start = HEADER_WORDS + held[P_COUNT] * _ROW_WORDS
+    start = HEADER_WORDS + held[P_COUNT] * ROW_WORDS
     keep(undo, held, held[P_BASE], 0, HEADER_WORDS)
+    keep(undo, held, held[P_BASE], len(held) - 1, 1)
     held[start] = np.int64(keys[i, ACCOUNT])
     held[start + 1] = np.int64(keys[i, MERCHANT])
     held[start + 2] = np.int64(keys[i, DEVICE])
@@ -62,8 +112,10 @@ def hold(held, undo, keys, known_us, counted_us, frauds, outcomes, i):
     held[start + _COUNTED] = counted_us[i]
     held[start + _FRAUDS] = frauds[i]
     held[start + _OUTCOMES] = outcomes[i]
+    seal_row(held, held[P_COUNT], undo)
     held[P_NEXT_HOUR] = min(held[P_NEXT_HOUR], known_us[i] // _HOUR_US)
     held[P_COUNT] += 1
+    seal_header(held, HEADER_WORDS, undo)
 
 
 @native
@@ -74,16 +126,18 @@ def take_due(held, undo, hour, keys, counted_us, frauds, outcomes):
     """
     count, found, next_hour = held[P_COUNT], np.int64(-1), np.int64(_NEVER)
     for row in range(count):
-        known = held[HEADER_WORDS + row * _ROW_WORDS + _KNOWN] // _HOUR_US
+        known = held[HEADER_WORDS + row * ROW_WORDS + _KNOWN] // _HOUR_US
         if known < hour and found < 0:
             found = np.int64(row)
         else:
             next_hour = min(next_hour, known)
     keep(undo, held, held[P_BASE], 0, HEADER_WORDS)
+    keep(undo, held, held[P_BASE], len(held) - 1, 1)
     held[P_NEXT_HOUR] = next_hour
     if found < 0:
+        seal_header(held, HEADER_WORDS, undo)
         return False
-    start, last = HEADER_WORDS + found * _ROW_WORDS, HEADER_WORDS + (count - 1) * _ROW_WORDS
+    start, last = HEADER_WORDS + found * ROW_WORDS, HEADER_WORDS + (count - 1) * ROW_WORDS
     keys[0, ACCOUNT] = np.uint64(held[start])
     keys[0, MERCHANT] = np.uint64(held[start + 1])
     keys[0, DEVICE] = np.uint64(held[start + 2])
@@ -91,8 +145,10 @@ def take_due(held, undo, hour, keys, counted_us, frauds, outcomes):
     counted_us[0] = held[start + _COUNTED]
     frauds[0] = held[start + _FRAUDS]
     outcomes[0] = held[start + _OUTCOMES]
-    keep(undo, held, held[P_BASE], start, _ROW_WORDS)
-    for word in range(_ROW_WORDS):
+    keep(undo, held, held[P_BASE], start, ROW_WORDS)
+    for word in range(ROW_WORDS):
         held[start + word] = held[last + word]
+    seal_row(held, found, undo)
     held[P_COUNT] = count - 1
+    seal_header(held, HEADER_WORDS, undo)
     return True

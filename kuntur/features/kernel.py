@@ -21,10 +21,13 @@ from kuntur.features.table import (
     P_BASE,
     P_RECORD_WORDS,
     borrow_blank,
+    empty_record,
     find,
     find_or_add,
     is_closed,
+    record_holds,
     return_blank,
+    seal_record,
 )
 from kuntur.features.undo import keep
 from kuntur.features.windows import (
@@ -57,6 +60,7 @@ ACCOUNT, MERCHANT, DEVICE = int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT), int
 CATEGORY, COUNTERPARTY = int(KeyColumn.CATEGORY), int(KeyColumn.COUNTERPARTY)
 
 C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE = 0, 1, 2
+C_DAMAGED = 5  # behind the two of `kuntur.features.serving`; only where records are sealed
 COUNTERS = 3
 
 _EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
@@ -275,19 +279,26 @@ _PROFILE_COLUMNS = 4 * 3 + 3 + 2 * len(at.LABEL_WINDOWS_DAYS) + 6
 
 
 @native
-def _record_of(table, key, counted, undo):
-    """Gives where the record of a key starts, and whether it is new; a blank one if it must not be added.
+def _record_of(table, key, counted, counters, undo):
+    """Returns where the record of a key starts, and whether it is new; a blank one if it must not be added.
 
-    A record that is about to change is kept in `undo`.
+    A record that is about to change is kept in `undo`. One that is damaged is counted, and its entity begins
+    afresh: a wrong history is worse than none.
     """
     if counted:
         start, fresh = find_or_add(table, key, undo)
         if not fresh:
             keep(undo, table, table[P_BASE], start, table[P_RECORD_WORDS])
+            if not record_holds(table, start, undo):
+                counters[C_DAMAGED] += 1
+                empty_record(table, start)
+                fresh = True
         return start, fresh
     start = find(table, key)
     if start >= 0:
-        return start, False
+        if record_holds(table, start, undo):
+            return start, False
+        counters[C_DAMAGED] += 1
     return borrow_blank(table), True
 
 
@@ -301,7 +312,7 @@ def _profile_of(memory, keys, column, hops, ints, i, with_accounts, out, j, coun
     if key == np.uint64(0) or is_closed(table):
         out[i, j : j + width] = np.nan
         return j + width
-    start, fresh = _record_of(table, key, counted, undo)
+    start, fresh = _record_of(table, key, counted, counters, undo)
     blank = fresh and not counted
     w, h = start, 2 * (start + at.PROFILE_WORDS)
     if fresh:
@@ -320,6 +331,7 @@ def _profile_of(memory, keys, column, hops, ints, i, with_accounts, out, j, coun
             table[w + at.W_LAST_TIME_US] = ints[i, EVENT_TIME]
         if with_accounts:
             remember(halves, h + at.H_ACCOUNTS, at.RECENT_ACCOUNTS, keys[i, ACCOUNT])
+        seal_record(table, start, undo)
     if blank:
         return_blank(table)
     return j + width
@@ -344,7 +356,7 @@ def _account_of(memory, hops, keys, ints, floats, log_amount, i, out, j, counter
     if key == np.uint64(0) or is_closed(table):
         out[i, j : j + _ACCOUNT_COLUMNS] = np.nan
         return j + _ACCOUNT_COLUMNS
-    start, fresh = _record_of(table, key, counted, undo)
+    start, fresh = _record_of(table, key, counted, counters, undo)
     w, h = start, 2 * (start + at.ACCOUNT_WORDS)
     if fresh:
         _start_account(halves, h)
@@ -353,6 +365,7 @@ def _account_of(memory, hops, keys, ints, floats, log_amount, i, out, j, counter
     j = _account(table, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j)
     if counted:
         _enter_account(table, halves, w, h, hops, keys, ints, floats, log_amount, i, counters)
+        seal_record(table, start, undo)
     elif fresh:
         return_blank(table)
     return j
@@ -434,25 +447,33 @@ def process(keys, ints, floats, accounts, merchants, devices, categories, counte
 
 
 @native
-def _report_profile(table, key, hour, day, frauds, outcomes, undo):
+def _report_profile(table, key, hour, day, frauds, outcomes, counters, undo):
     if key == np.uint64(0) or is_closed(table):
         return 0
-    start, fresh = _record_of(table, key, True, undo)
+    start, fresh = _record_of(table, key, True, counters, undo)
     halves, h = table.view(np.int32), 2 * (start + at.PROFILE_WORDS)
     if fresh:
         start_rings(halves, h)
         start_labels(halves, h)
-    return add_outcome(halves, h, hour, day, frauds, outcomes)
+    late = add_outcome(halves, h, hour, day, frauds, outcomes)
+    seal_record(table, start, undo)
+    return late
 
 
 @native
-def _report_account(table, key, hour, frauds, undo):
+def _report_account(table, key, hour, frauds, counters, undo):
     if key == np.uint64(0) or frauds == 0 or is_closed(table):
         return
-    start, fresh = _record_of(table, key, True, undo)
+    start, fresh = _record_of(table, key, True, counters, undo)
     halves, h = table.view(np.int32), 2 * (start + at.ACCOUNT_WORDS)
     if fresh:
         _start_account(halves, h)
+    _add_frauds(halves, h, hour, frauds)
+    seal_record(table, start, undo)
+
+
+@native
+def _add_frauds(halves, h, hour, frauds):
     newest, previous = halves[h + at.H_FRAUD_HOUR], halves[h + at.H_FRAUD_PREVIOUS_HOUR]
     if hour > newest:
         halves[h + at.H_FRAUD_PREVIOUS_HOUR] = newest
@@ -478,10 +499,10 @@ def report_one(keys, times_us, frauds, outcomes, i, accounts, merchants, devices
     time_s = times_us[i] // _SECOND_US
     hour, day = hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP)
     fraud, outcome = np.int64(frauds[i]), np.int64(outcomes[i])
-    _report_account(accounts, keys[i, ACCOUNT], hour, fraud, undo)
-    late = _report_profile(merchants, keys[i, MERCHANT], hour, day, fraud, outcome, undo)
-    late += _report_profile(devices, keys[i, DEVICE], hour, day, fraud, outcome, undo)
-    late += _report_profile(categories, keys[i, CATEGORY], hour, day, fraud, outcome, undo)
+    _report_account(accounts, keys[i, ACCOUNT], hour, fraud, counters, undo)
+    late = _report_profile(merchants, keys[i, MERCHANT], hour, day, fraud, outcome, counters, undo)
+    late += _report_profile(devices, keys[i, DEVICE], hour, day, fraud, outcome, counters, undo)
+    late += _report_profile(categories, keys[i, CATEGORY], hour, day, fraud, outcome, counters, undo)
     if late > 0:
         counters[C_OUTCOMES_LATE] += 1
 

@@ -51,3 +51,4 @@ def prefetch_record(table, key):
     if start >= 0:
         for word in range(0, table[P_RECORD_WORDS], _LINE_WORDS):
             _prefetch(table, start + word)
+        _prefetch(table, start + table[P_RECORD_WORDS] - 1)  # a record may begin within a line

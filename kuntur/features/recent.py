@@ -1,7 +1,8 @@
 """The latest transactions by id: whether one was counted before, and whom an outcome concerns.
 
 A circle of fixed size with an index on it; the oldest make room. Ids are there as keyed hashes only. The
-memory is a header, the index and the records, all int64.
+memory is a header, the index, the records and the seal of the header, all int64. In memory that is shared or
+a file, a record is sealed too, in what its label leaves of a word.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy.typing as npt
 
 from kuntur.features.label_changes import LabelChanges
 from kuntur.features.prefetch import prefetch_word
+from kuntur.features.seals import header_holds, seal_header, seal_of
 from kuntur.features.undo import NO_UNDO, keep
 from kuntur.native import native
 from kuntur.transaction import IntColumn, KeyColumn
@@ -25,6 +27,8 @@ TIME, COUNTED = int(IntColumn.EVENT_TIME_US), int(IntColumn.COUNTED)
 TRANSACTION, ACCOUNT, MERCHANT = int(KeyColumn.TRANSACTION), int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT)
 DEVICE, CATEGORY = int(KeyColumn.DEVICE), int(KeyColumn.CATEGORY)
 _NO_LABEL, _LEGITIMATE, _FRAUD = 0, 1, 2
+_LABEL_BITS = np.int64(3)  # of the word of the label; the others are the seal
+_ODD = np.int64(0x2545F4914F6CDD1D)
 CHANGES = 2  # that an outcome causes at most
 
 Memory = npt.NDArray[np.int64]
@@ -42,12 +46,12 @@ class OutcomeStatus(IntEnum):
 
 def words_needed(capacity: int) -> int:
     """Gives the length of a table of so many transactions, in words: 64 bytes each, 16 to 32 of index."""
-    return HEADER_WORDS + _places(capacity) + capacity * RECORD_WORDS
+    return HEADER_WORDS + places(capacity) + capacity * RECORD_WORDS + 1
 
 
 def lay_out(memory: Memory, capacity: int, base: int) -> None:
     """Makes zeroed memory of `words_needed` an empty table; base: where it stands in the whole memory."""
-    memory[P_PLACES] = _places(capacity)
+    memory[P_PLACES] = places(capacity)
     memory[P_CAPACITY] = capacity
     memory[P_BASE] = base
 
@@ -57,13 +61,55 @@ def known(memory: Memory) -> int:
     return min(int(memory[P_ADMITTED]), int(memory[P_CAPACITY]))
 
 
-def _places(capacity: int) -> int:
+def places(capacity: int) -> int:
+    """Returns how many places the index of a table of fixed size has."""
     return 1 << max(4, (2 * capacity - 1).bit_length())
 
 
 @native
-def _start(memory, slot):
+def start_of(memory, slot):
+    """Returns where a slot starts in the memory."""
     return HEADER_WORDS + memory[P_PLACES] + slot * RECORD_WORDS
+
+
+@native
+def is_usable(memory):
+    """Tells whether the header of sealed memory is as it was written, and all it says within the memory."""
+    places, capacity, length = memory[P_PLACES], memory[P_CAPACITY], len(memory)
+    return (
+        header_holds(memory, HEADER_WORDS)
+        and 0 < places < length
+        and places & (places - 1) == 0
+        and 0 < capacity < length
+        and HEADER_WORDS + places + capacity * RECORD_WORDS < length
+        and memory[P_ADMITTED] >= 0
+    )
+
+
+@native
+def _seal(memory, start):
+    label = memory[start + R_LABEL] & _LABEL_BITS
+    seal = seal_of(memory, start, R_LABEL) ^ ((label + 1) * _ODD)
+    return (seal + memory[start + R_REPORTED] * _ODD) & ~_LABEL_BITS
+
+
+@native
+def seal_record(memory, start, undo):
+    """Seals a record after a change of it."""
+    if len(undo) > 0:
+        memory[start + R_LABEL] = (memory[start + R_LABEL] & _LABEL_BITS) | _seal(memory, start)
+
+
+@native
+def record_holds(memory, start, undo):
+    """Tells whether a record is as it was sealed."""
+    return len(undo) == 0 or seal_holds(memory, start)
+
+
+@native
+def seal_holds(memory, start):
+    """Tells whether a record of sealed memory is as it was sealed."""
+    return memory[start + R_LABEL] & ~_LABEL_BITS == _seal(memory, start)
 
 
 @native
@@ -74,15 +120,26 @@ def prefetch_admission(memory, keys, row):
 
 
 @native
-def _place_of(memory, key):
-    """Gives where the index has the slot of a key, or the empty place where it would have it."""
+def place_of(memory, key):
+    """Returns where the index has the slot of a key, or the empty place where it would have it."""
     mask = memory[P_PLACES] - 1
     place = np.int64(key) & mask
-    while True:
+    for _ in range(mask + 1):
         entry = memory[HEADER_WORDS + place]
-        if entry == 0 or memory[_start(memory, entry - 1) + R_TRANSACTION] == np.int64(key):
-            return HEADER_WORDS + place
+        if entry == 0:
+            break
+        bounded = 0 < entry <= memory[P_CAPACITY]  # a damaged entry leads nowhere
+        if bounded and memory[start_of(memory, entry - 1) + R_TRANSACTION] == np.int64(key):
+            break
         place = (place + 1) & mask
+    return HEADER_WORDS + place
+
+
+@native
+def _leads_to(memory, place):
+    """Returns the slot that a place of the index leads to, or -1."""
+    entry = memory[place]
+    return entry - 1 if 0 < entry <= memory[P_CAPACITY] else np.int64(-1)
 
 
 @native
@@ -95,16 +152,21 @@ def _put(memory, undo, at, value):
 def _forget(memory, undo, key):
     """Empties the place of a key and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
     mask = memory[P_PLACES] - 1
-    gap = _place_of(memory, key) - HEADER_WORDS
+    gap = place_of(memory, key) - HEADER_WORDS
+    if memory[HEADER_WORDS + gap] == 0:  # one that was set aside, as it was damaged
+        return
     place = (gap + 1) & mask
-    entry = memory[HEADER_WORDS + place]
-    while entry != 0:
-        home = memory[_start(memory, entry - 1) + R_TRANSACTION] & mask
+    for _ in range(mask):
+        entry = memory[HEADER_WORDS + place]
+        if entry == 0:
+            break
+        home = place  # a damaged entry stays where it is
+        if 0 < entry <= memory[P_CAPACITY]:
+            home = memory[start_of(memory, entry - 1) + R_TRANSACTION] & mask
         if (place - home) & mask >= (place - gap) & mask:
             _put(memory, undo, HEADER_WORDS + gap, entry)
             gap = place
         place = (place + 1) & mask
-        entry = memory[HEADER_WORDS + place]
     _put(memory, undo, HEADER_WORDS + gap, 0)
 
 
@@ -115,18 +177,20 @@ def admit(memory, undo, keys, ints, i):
     keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn].
     """
     key = keys[i, TRANSACTION]
-    place = _place_of(memory, key)
+    place = place_of(memory, key)
     if memory[place] != 0:
         ints[i, COUNTED] = 0
         return True
     admitted, capacity = memory[P_ADMITTED], memory[P_CAPACITY]
     slot = admitted % capacity
-    start = _start(memory, slot)
+    start = start_of(memory, slot)
     keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
     if admitted >= capacity:
         _forget(memory, undo, np.uint64(memory[start + R_TRANSACTION]))
-        place = _place_of(memory, key)
+        place = place_of(memory, key)
+    keep(undo, memory, memory[P_BASE], len(memory) - 1, 1)
     _put(memory, undo, P_ADMITTED, admitted + 1)
+    seal_header(memory, HEADER_WORDS, undo)
     _put(memory, undo, place, slot + 1)
     memory[start + R_TRANSACTION] = np.int64(key)
     memory[start + R_ACCOUNT] = np.int64(keys[i, ACCOUNT])
@@ -136,6 +200,7 @@ def admit(memory, undo, keys, ints, i):
     memory[start + R_TIME] = ints[i, TIME]
     memory[start + R_LABEL] = _NO_LABEL
     memory[start + R_REPORTED] = 0
+    seal_record(memory, start, undo)
     return False
 
 
@@ -146,12 +211,12 @@ def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counte
     transaction: uint64; time_us: int64, of the report; the arrays are written from row 0 on, as
     `LabelChanges` has them. Gives the number of an `OutcomeStatus` and how many changes there are.
     """
-    place = _place_of(memory, transaction)
-    if memory[place] == 0:
+    slot = _leads_to(memory, place_of(memory, transaction))
+    if slot < 0 or not record_holds(memory, start_of(memory, slot), undo):
         return 3, 0
-    start = _start(memory, memory[place] - 1)
+    start = start_of(memory, slot)
     label = _FRAUD if is_fraud else _LEGITIMATE
-    before, reported = memory[start + R_LABEL], memory[start + R_REPORTED]
+    before, reported = memory[start + R_LABEL] & _LABEL_BITS, memory[start + R_REPORTED]
     if time_us < memory[start + R_TIME]:
         return 4, 0
     if before == label or (before != _NO_LABEL and time_us < reported):
@@ -174,6 +239,7 @@ def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counte
     keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
     memory[start + R_LABEL] = label
     memory[start + R_REPORTED] = time_us
+    seal_record(memory, start, undo)
     return 0 if before == _NO_LABEL else 2, changes
 
 
@@ -186,8 +252,8 @@ def bring_in(memory, rows):
     for row in range(len(rows)):
         slot = memory[P_ADMITTED]
         memory[P_ADMITTED] = slot + 1
-        start = _start(memory, slot)
-        memory[_place_of(memory, np.uint64(rows[row, 1 + R_TRANSACTION]))] = slot + 1
+        start = start_of(memory, slot)
+        memory[place_of(memory, np.uint64(rows[row, 1 + R_TRANSACTION]))] = slot + 1
         for word in range(RECORD_WORDS):
             memory[start + word] = rows[row, 1 + word]
 

@@ -4,6 +4,11 @@ The memory is a header, an index (open addressing, linear probing) and the recor
 it can as well be a mapped file. A table grows (`reserve`) or has a fixed size (`lay_out`): then a new record
 takes the place of the one idle for longest. Of what a record holds only the key and the time of the latest
 transaction are known here.
+
+In memory that is shared or a file, a record ends with its seal and a table with that of its header
+(`kuntur.features.seals`). No number read there is followed before it was bounded: header and length of the
+memory are compared by `is_usable` at the beginning of a batch, entries of the index where they are read, and
+no walk through the index is longer than the index.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.features.layout import W_KEY, W_LAST_TIME_US
+from kuntur.features.seals import header_holds, seal_header, seal_of
 from kuntur.features.undo import keep
 from kuntur.native import native
 
@@ -41,9 +47,9 @@ def allocate(record_words: int, capacity: int) -> Memory:
 
 
 def words_needed(record_words: int, capacity: int) -> int:
-    """Gives the length of a table of fixed size, in words."""
-    # One record more than it holds, to be lent as a blank.
-    return HEADER_WORDS + _places(capacity) + (capacity + 1) * record_words
+    """Returns the length of a table of fixed size, in words; record_words: with the seal, if there is one."""
+    # One record more than it holds, to be lent as a blank, and the seal of the header.
+    return HEADER_WORDS + places(capacity) + (capacity + 1) * record_words + 1
 
 
 def lay_out(memory: Memory, record_words: int, capacity: int, base: int) -> None:
@@ -51,14 +57,15 @@ def lay_out(memory: Memory, record_words: int, capacity: int, base: int) -> None
 
     base: where it stands in the whole memory.
     """
-    memory[P_INDEX] = _places(capacity)
+    memory[P_INDEX] = places(capacity)
     memory[P_CAPACITY] = capacity
     memory[P_RECORD_WORDS] = record_words
     memory[P_BASE] = base
     memory[P_FIXED] = 1
 
 
-def _places(capacity: int) -> int:
+def places(capacity: int) -> int:
+    """Returns how many places the index of a table of fixed size has."""
     # At most two thirds full: probes stay short, and an account's share of the index is 12 to 24 bytes.
     return 1 << max(4, (3 * capacity // 2).bit_length())
 
@@ -74,6 +81,52 @@ def closed(record_words: int) -> Memory:
 def is_closed(memory):
     """Tells whether a table was made to stay empty."""
     return memory[P_CAPACITY] == 0
+
+
+@native
+def is_usable(memory, record_words):
+    """Tells whether the header of a sealed table is as it was written, and all it says within the memory.
+
+    record_words: without the seal.
+    """
+    places, capacity, used = memory[P_INDEX], memory[P_CAPACITY], memory[P_USED]
+    length = len(memory)
+    return (
+        header_holds(memory, HEADER_WORDS)
+        and memory[P_RECORD_WORDS] == record_words + 1
+        and 0 < places < length
+        and places & (places - 1) == 0
+        and 0 < capacity < length
+        and HEADER_WORDS + places + (capacity + 1) * (record_words + 1) < length
+        and 0 <= used <= capacity
+        and 0 <= memory[P_HAND] <= capacity
+        and memory[P_FIXED] == 1
+    )
+
+
+@native
+def seal_record(memory, start, undo):
+    """Seals a record after a change of it."""
+    if len(undo) > 0:
+        last = memory[P_RECORD_WORDS] - 1
+        memory[start + last] = seal_of(memory, start, last)
+
+
+@native
+def record_holds(memory, start, undo):
+    """Tells whether a record is as it was sealed."""
+    if len(undo) == 0:
+        return True
+    last = memory[P_RECORD_WORDS] - 1
+    return memory[start + last] == seal_of(memory, start, last)
+
+
+@native
+def empty_record(memory, start):
+    """Makes a record that of an entity which was never met, of the same key."""
+    key = memory[start + W_KEY]
+    memory[start : start + memory[P_RECORD_WORDS]] = 0
+    memory[start + W_KEY] = key
 
 
 @native
@@ -95,15 +148,18 @@ def find(memory, key):
     mask = memory[P_INDEX] - 1
     place = np.int64(key & np.uint64(mask))
     tag = _tag(key)
-    while True:
+    for _ in range(mask + 1):
         entry = memory[HEADER_WORDS + place]
         if entry == 0:
-            return np.int64(-1)
+            break
         if (entry >> 32) << 32 == tag:
-            start = record_start(memory, (entry & 0xFFFFFFFF) - 1)
-            if memory[start + W_KEY] == np.int64(key):
-                return start
+            number = (entry & 0xFFFFFFFF) - 1
+            if 0 <= number < memory[P_CAPACITY]:
+                start = record_start(memory, number)
+                if memory[start + W_KEY] == np.int64(key):
+                    return start
         place = (place + 1) & mask
+    return np.int64(-1)
 
 
 @native
@@ -112,13 +168,15 @@ def find_probable(memory, key):
     mask = memory[P_INDEX] - 1
     place = np.int64(key & np.uint64(mask))
     tag = _tag(key)
-    while True:
+    for _ in range(mask + 1):
         entry = memory[HEADER_WORDS + place]
         if entry == 0:
-            return np.int64(-1)
+            break
         if (entry >> 32) << 32 == tag:
-            return record_start(memory, (entry & 0xFFFFFFFF) - 1)
+            number = (entry & 0xFFFFFFFF) - 1
+            return record_start(memory, number) if 0 <= number < memory[P_CAPACITY] else np.int64(-1)
         place = (place + 1) & mask
+    return np.int64(-1)
 
 
 @native
@@ -138,22 +196,38 @@ def find_or_add(memory, key, undo):
 def _add(memory, key, undo):
     base = memory[P_BASE]
     keep(undo, memory, base, 0, HEADER_WORDS)
+    keep(undo, memory, base, len(memory) - 1, 1)
     number = memory[P_USED]
     if memory[P_FIXED] != 0 and number >= memory[P_CAPACITY]:
         number = _make_room(memory, undo)
     else:
         memory[P_USED] = number + 1
+    seal_header(memory, HEADER_WORDS, undo)
     start = record_start(memory, number)
     keep(undo, memory, base, start, memory[P_RECORD_WORDS])
     memory[start : start + memory[P_RECORD_WORDS]] = 0
     memory[start + W_KEY] = np.int64(key)
+    place = _free_place(memory, key)
+    keep(undo, memory, base, place, 1)
+    memory[place] = _tag(key) | (number + 1)
+    return start
+
+
+@native
+def _free_place(memory, key):
     mask = memory[P_INDEX] - 1
     place = np.int64(key & np.uint64(mask))
-    while memory[HEADER_WORDS + place] != 0:
+    for _ in range(mask + 1):
+        if memory[HEADER_WORDS + place] == 0:
+            break
         place = (place + 1) & mask
-    keep(undo, memory, base, HEADER_WORDS + place, 1)
-    memory[HEADER_WORDS + place] = _tag(key) | (number + 1)
-    return start
+    return HEADER_WORDS + place
+
+
+@native
+def enter(memory, key, number):
+    """Puts a record that is there into the index."""
+    memory[_free_place(memory, key)] = _tag(key) | (number + 1)
 
 
 @native
@@ -185,18 +259,28 @@ def _take_out(memory, number, undo):
     """Empties the place of a record and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
     mask, base = memory[P_INDEX] - 1, memory[P_BASE]
     gap = memory[record_start(memory, number) + W_KEY] & mask
-    while memory[HEADER_WORDS + gap] & 0xFFFFFFFF != number + 1:
+    found = False
+    for _ in range(mask + 1):  # from the key on, which leads there unless it is damaged
+        if memory[HEADER_WORDS + gap] & 0xFFFFFFFF == number + 1:
+            found = True
+            break
         gap = (gap + 1) & mask
+    if not found:
+        return
     place = (gap + 1) & mask
-    entry = memory[HEADER_WORDS + place]
-    while entry != 0:
-        home = memory[record_start(memory, (entry & 0xFFFFFFFF) - 1) + W_KEY] & mask
+    for _ in range(mask):
+        entry = memory[HEADER_WORDS + place]
+        if entry == 0:
+            break
+        other = (entry & 0xFFFFFFFF) - 1
+        home = place  # a damaged entry stays where it is
+        if 0 <= other < memory[P_CAPACITY]:
+            home = memory[record_start(memory, other) + W_KEY] & mask
         if (place - home) & mask >= (place - gap) & mask:
             keep(undo, memory, base, HEADER_WORDS + gap, 1)
             memory[HEADER_WORDS + gap] = entry
             gap = place
         place = (place + 1) & mask
-        entry = memory[HEADER_WORDS + place]
     keep(undo, memory, base, HEADER_WORDS + gap, 1)
     memory[HEADER_WORDS + gap] = 0
 

@@ -1,8 +1,9 @@
 """What a change overwrites, kept until the change is whole: so that a death in its middle leaves no trace.
 
-The log is int64 words in the same memory as what it is about: undo[0] is the first free word; entries follow
-it, each the old words, then where they stood and how many they are, so that they are read from the end. An
-empty array keeps nothing: a history that dies with its process needs none of this.
+The log is int64 words in the same memory as what it is about. undo[0] tells the first free word, and its
+upper half is the complement of the lower one, so that no flipped bit passes for a length; entries follow it,
+each the old words, then where they stood, how many they are and the seal of all of these, so that they are
+read from the end. An empty array keeps nothing: a history that dies with its process needs none of this.
 """
 
 from __future__ import annotations
@@ -11,11 +12,15 @@ import numpy as np
 from numba import types
 from numba.extending import intrinsic
 
+from kuntur.features.seals import seal_of
 from kuntur.native import native
 
 UNDO_WORDS = 1 << 16  # a transaction fills at most a hundredth of it
 NO_UNDO = np.empty(0, dtype=np.int64)
+DAMAGED = -1
 _FIRST = 1
+_BEHIND = 3  # words behind the old ones
+_HALF = np.int64(0xFFFFFFFF)
 
 
 @intrinsic
@@ -30,9 +35,29 @@ def _in_order(typing_context):  # noqa: ARG001 - numba hands it over
 
 
 @native
+def _pointer(at):
+    return np.int64(at) | ((np.int64(at) ^ _HALF) << 32)
+
+
+@native
+def first_free(undo):
+    """Returns the first free word of a log, or DAMAGED when its pointer is none."""
+    at = undo[0] & _HALF
+    if undo[0] != _pointer(at) or at < _FIRST or at > len(undo):
+        return np.int64(DAMAGED)
+    return at
+
+
+@native
 def start_undo(undo):
     """Makes a log ready for use."""
-    undo[0] = _FIRST
+    undo[0] = _pointer(_FIRST)
+
+
+@native
+def is_empty(undo):
+    """Tells whether a log keeps nothing."""
+    return first_free(undo) == _FIRST
 
 
 @native
@@ -43,13 +68,18 @@ def keep(undo, memory, base, start, words):
     """
     if len(undo) == 0:
         return
-    at = undo[0]
+    at = first_free(undo)
+    if at < 0 or at + words + _BEHIND > len(undo):  # damaged while in use: this step cannot be undone
+        at = np.int64(_FIRST)
+        if words + _BEHIND >= len(undo):
+            return
     for word in range(words):  # a slice would look for overlaps first
         undo[at + word] = memory[start + word]
     undo[at + words] = base + start
     undo[at + words + 1] = words
+    undo[at + words + 2] = seal_of(undo, at, words + 2)
     _in_order()
-    undo[0] = at + words + 2
+    undo[0] = _pointer(at + words + _BEHIND)
     _in_order()
 
 
@@ -58,24 +88,40 @@ def commit(undo):
     """Forgets what was kept: the change is whole."""
     if len(undo) > 0:
         _in_order()
-        undo[0] = _FIRST
+        undo[0] = _pointer(_FIRST)
         _in_order()
 
 
 @native
 def roll_back(undo, memory):
-    """Puts back all that was kept, the latest first. Gives how many entries those were.
+    """Puts back all that was kept, the latest first.
 
     A death in its own middle does no harm: what was put back stays as it is when put back again.
+
+    Returns:
+        How many entries those were; DAMAGED when the log or one of its entries is not as it was written:
+        that entry and those before it stay, and what they were about has to be looked through.
+
     """
     entries = 0
-    at = undo[0]
+    at = first_free(undo)
+    if at < 0:
+        undo[0] = _pointer(_FIRST)
+        return DAMAGED
     while at > _FIRST:
-        words, start = undo[at - 1], undo[at - 2]
-        at -= 2 + words
+        sound = at >= _FIRST + _BEHIND
+        words = undo[at - 2] if sound else np.int64(0)
+        sound = sound and 0 <= words <= at - _FIRST - _BEHIND
+        first = at - _BEHIND - words if sound else np.int64(0)
+        start = undo[at - 3] if sound else np.int64(0)
+        sound = sound and undo[at - 1] == seal_of(undo, first, words + 2)
+        if not sound or start < 0 or start > len(memory) - words:
+            entries = DAMAGED
+            break
         for word in range(words):
-            memory[start + word] = undo[at + word]
+            memory[start + word] = undo[first + word]
+        at = first
         entries += 1
     _in_order()
-    undo[0] = _FIRST
+    undo[0] = _pointer(_FIRST)
     return entries

@@ -18,7 +18,8 @@ class HistoryCounts:
 
     entities: records by kind; evicted: records by kind that made room for others; recent_transactions:
     those that an outcome can still be about; repeated: transactions that came again; late,
-    late_dropped, outcomes_late: as in `EngineCounts`.
+    late_dropped, outcomes_late: as in `EngineCounts`; damaged: records that were not as they were written,
+    whose entities started afresh.
     """
 
     entities: dict[str, int]
@@ -28,6 +29,7 @@ class HistoryCounts:
     late: int
     late_dropped: int
     outcomes_late: int
+    damaged: int = 0
 
 
 class HistoryStore(ABC):

@@ -2,7 +2,8 @@
 
 A header, the mutex, the undo log, the tables of entities, the recent transactions, the outcomes held back:
 all int64, each of a fixed size for the records it may hold at most. Nothing of it takes memory before it is
-used, so it grows without a pause. What the parts mean is left to `kuntur.features`.
+used, so it grows without a pause. Shared regions are sealed (`kuntur.features.seals`) and looked through when
+a file is opened. What the parts mean is left to `kuntur.features`.
 """
 
 from __future__ import annotations
@@ -20,19 +21,24 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.features import held, layout, recent, table, undo
+from kuntur.features import held, layout, recent, repair, table, undo
 from kuntur.features.engine import ENTITIES
-from kuntur.features.serving import C_BASE, COUNTER_WORDS
+from kuntur.features.kernel import C_DAMAGED
+from kuntur.features.repair import Repair
+from kuntur.features.seals import seal_header, seal_of
+from kuntur.features.serving import C_BASE, COUNTER_WORDS, SEALED_COUNTERS, are_usable
 from kuntur.features.undo import NO_UNDO
+from server.state.damage import Damage, begun_before, remember_beginning
 from server.state.mutex import SharedMutex
 
 _MAGIC = int.from_bytes(b"KNTRSTAT", "little")
-_FORM = 1
+_FORM = 2
 _PAGE_WORDS = 512
 # Words of the header.
-_H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_SIZES = 0, 1, 2, 3, 4, 8
+_H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_SIZES, _H_SEAL = 0, 1, 2, 3, 4, 8, 16
 _H_MUTEX, _H_COUNTERS = 64, 128
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
+_READ_WORDS = 1 << 17
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 Memory = npt.NDArray[np.int64]
@@ -67,13 +73,14 @@ class Region:
         attached: whether another process made it and will close it in order.
         """
         self.fd, self.sizes, self._attached = fd, sizes, attached
+        self.path: Path | None = None
         flags = mmap.MAP_SHARED if fd is not None else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
-        self._mapped = mmap.mmap(-1 if fd is None else fd, 8 * _words(sizes), flags)
+        self._mapped = mmap.mmap(-1 if fd is None else fd, 8 * _words(sizes, sealed=fd is not None), flags)
         # Records lie anywhere: with small pages most of them cost a walk through the page tables.
         with contextlib.suppress(OSError, AttributeError):  # a kernel without them
             self._mapped.madvise(mmap.MADV_HUGEPAGE)
         self.memory: Memory = np.frombuffer(self._mapped, dtype=np.int64)
-        parts = {name: self.memory[start : start + words] for name, start, words in _parts(sizes)}
+        parts = {name: self.memory[start : start + words] for name, start, words in self._laid_out()}
         # What dies with its process needs no undoing.
         self.undo = NO_UNDO if fd is None else parts["undo"]
         self.tables = tuple(parts[kind] for kind in ENTITIES)
@@ -93,7 +100,7 @@ class Region:
         """Makes an empty region in memory, gone with the last process that has its descriptor."""
         fd = os.memfd_create("kuntur-history")
         try:
-            os.ftruncate(fd, 8 * _words(sizes))
+            os.ftruncate(fd, 8 * _words(sizes, sealed=True))
             region = cls(fd, sizes)
         except BaseException:
             os.close(fd)
@@ -103,12 +110,14 @@ class Region:
 
     @classmethod
     def open(cls, path: Path, sizes: RegionSizes) -> Self:
-        """Opens the region in a file, or makes it: at once, whatever its size.
+        """Opens the region in a file and looks it through, or makes it.
 
-        Raises RegionError when another server has it, when it has other sizes or another form, when the
-        machine went down with it open, or when there is no room for it; OSError when it cannot be had.
+        What is damaged is made anew or set aside beside the file, and said in the log. Raises RegionError
+        when another server has it, when it has other sizes or another form, when the machine went down with
+        it open, or when there is no room for it; OSError when it cannot be had.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        there = path.exists()
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -116,21 +125,29 @@ class Region:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise RegionError(f"{path} is in use by another server") from error
-            size = os.fstat(fd).st_size
+            size, needed = os.fstat(fd).st_size, 8 * _words(sizes, sealed=True)
             fresh = size == 0
-            _check_room(path, fd, 8 * _words(sizes))
-            if fresh:
-                os.ftruncate(fd, 8 * _words(sizes))
-            else:
-                _check_header(path, fd, sizes)
+            _check_room(path, fd, needed)
+            damage = Damage(path)
+            if not fresh:
+                _check_header(path, fd, sizes, damage)
+            if size < needed:
+                os.ftruncate(fd, needed)
             region = cls(fd, sizes)
         except BaseException:
             os.close(fd)
             raise
+        region.path = path
         if fresh:
+            if there or begun_before(path):
+                damage.emptied(missing=not there)
             region._lay_out()
         else:
-            region._take_over()
+            if size < needed:
+                damage.cut(size, needed)
+            region._take_over(damage)
+        remember_beginning(path)
+        damage.tell()
         return region
 
     @classmethod
@@ -146,6 +163,7 @@ class Region:
             return
         if not self._attached:
             self.memory[_H_CLOSED] = 1
+            self._seal_header()
             self._mapped.flush()
             # The mapping has a descriptor of its own, which would keep the file locked.
             fcntl.flock(self.fd, fcntl.LOCK_UN)
@@ -153,52 +171,110 @@ class Region:
 
     def recover(self) -> None:
         """Puts back what a process that died had begun. The mutex is held."""
-        if self.fd is not None:
-            undo.roll_back(self.undo, self.memory)
-        for memory in self.tables:
-            table.return_blank(memory)
+        if self.fd is None:
+            return
+        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+            damage = Damage(self.path)
+            damage.undo_log()
+            self._mend(damage)
+            damage.tell()
+        elif are_usable(*self.tables, self.recent, self.held, self.counters, self.undo):
+            for memory in self.tables:
+                table.return_blank(memory)
+        else:
+            self.mend()
+
+    def mend(self) -> None:
+        """Looks all parts through and mends what is not as it was sealed, and says so. The mutex is held."""
+        damage = Damage(self.path)
+        self._mend(damage)
+        damage.tell()
+
+    def _mend(self, damage: Damage) -> None:
+        starts = {name: start for name, start, _ in self._laid_out()}
+        repairs: dict[str, Repair] = {}
+        for (kind, words), memory, capacity in zip(
+            ENTITIES.items(), self.tables, astuple(self.sizes), strict=False
+        ):
+            entries = self._entries(starts[kind] + table.HEADER_WORDS, table.places(capacity))
+            repairs[kind] = repair.mend_table(memory, words + 1, capacity, starts[kind], entries)
+        capacity = self.sizes.recent_transactions
+        entries = self._entries(starts["recent"] + recent.HEADER_WORDS, recent.places(capacity))
+        repairs["recent transaction"] = repair.mend_recent(self.recent, capacity, starts["recent"], entries)
+        capacity = self.sizes.held_corrections
+        repairs["held correction"] = repair.mend_held(self.held, capacity, starts["held"])
+        repairs["counters"] = repair.mend_counters(self.counters, SEALED_COUNTERS)
+        self.counters[C_BASE] = _H_COUNTERS
+        self.counters[C_DAMAGED] += sum(found.lost for found in repairs.values())
+        seal_header(self.counters, SEALED_COUNTERS, self.undo)
+        damage.parts(repairs)
+
+    def _entries(self, first: int, words: int) -> int:
+        """Counts the words of an index that are not 0, read as a file: mapped they would take memory."""
+        found = 0
+        for word in range(first, first + words, _READ_WORDS):
+            count = min(_READ_WORDS, first + words - word)
+            found += int(
+                np.count_nonzero(np.frombuffer(os.pread(self.fd or 0, 8 * count, 8 * word), np.int64))
+            )
+        return found
+
+    def _laid_out(self) -> Iterator[tuple[str, int, int]]:
+        return _parts(self.sizes, sealed=self.fd is not None)
+
+    def _seal_header(self) -> None:
+        self.memory[_H_SEAL] = seal_of(self.memory, 0, _H_SEAL)
 
     def _lay_out(self) -> None:
         header = self.memory
         header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, layout_number(), _boot()
         header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))] = astuple(self.sizes)
-        starts = {name: start for name, start, _ in _parts(self.sizes)}
+        starts = {name: start for name, start, _ in self._laid_out()}
+        sealed = 0 if self.fd is None else 1
         for (kind, words), memory, capacity in zip(
             ENTITIES.items(), self.tables, astuple(self.sizes), strict=False
         ):
-            table.lay_out(memory, words, capacity, starts[kind])
+            table.lay_out(memory, words + sealed, capacity, starts[kind])
+            seal_header(memory, table.HEADER_WORDS, self.undo)
         recent.lay_out(self.recent, self.sizes.recent_transactions, starts["recent"])
+        seal_header(self.recent, recent.HEADER_WORDS, self.undo)
         held.lay_out(self.held, self.sizes.held_corrections, starts["held"])
+        seal_header(self.held, held.HEADER_WORDS, self.undo)
         self.counters[C_BASE] = _H_COUNTERS
+        seal_header(self.counters, SEALED_COUNTERS, self.undo)
         if self.fd is not None:
             undo.start_undo(self.undo)
         self.mutex.initialise()
         header[_H_MAGIC] = _MAGIC  # last: a file without it was never finished
+        self._seal_header()
 
-    def _take_over(self) -> None:
+    def _take_over(self, damage: Damage) -> None:
         """Makes a region of an earlier server this one's: nobody else has it."""
         self.mutex.initialise()
-        self.recover()
+        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+            damage.undo_log()
+        self._mend(damage)
         self.memory[_H_BOOT], self.memory[_H_CLOSED] = _boot(), 0
+        self._seal_header()
 
 
-def _parts(sizes: RegionSizes) -> Iterator[tuple[str, int, int]]:
+def _parts(sizes: RegionSizes, *, sealed: bool) -> Iterator[tuple[str, int, int]]:
     """Gives name, first word and words of each part behind the header, each from a page of its own."""
     lengths = {"undo": undo.UNDO_WORDS}
     lengths |= {
-        kind: table.words_needed(words, capacity)
+        kind: table.words_needed(words + (1 if sealed else 0), capacity)
         for (kind, words), capacity in zip(ENTITIES.items(), astuple(sizes), strict=False)
     }
     lengths["recent"] = recent.words_needed(sizes.recent_transactions)
-    lengths["held"] = held.words_needed(sizes.held_corrections)
+    lengths["held"] = held.sealed_words_needed(sizes.held_corrections)
     start = _PAGE_WORDS
     for name, words in lengths.items():
         yield name, start, words
         start += -(-words // _PAGE_WORDS) * _PAGE_WORDS
 
 
-def _words(sizes: RegionSizes) -> int:
-    *_, (_, start, words) = _parts(sizes)
+def _words(sizes: RegionSizes, *, sealed: bool) -> int:
+    *_, (_, start, words) = _parts(sizes, sealed=sealed)
     return start + -(-words // _PAGE_WORDS) * _PAGE_WORDS
 
 
@@ -213,9 +289,15 @@ def _check_room(path: Path, fd: int, size_bytes: int) -> None:
         )
 
 
-def _check_header(path: Path, fd: int, sizes: RegionSizes) -> None:
+def _check_header(path: Path, fd: int, sizes: RegionSizes, damage: Damage) -> None:
+    """Raises RegionError when a file is not a region of these sizes; puts one damaged word right."""
     raw = os.pread(fd, 8 * _PAGE_WORDS, 0)
-    header = np.frombuffer(raw.ljust(8 * _PAGE_WORDS, b"\0"), dtype=np.int64)
+    header = np.frombuffer(bytearray(raw.ljust(8 * _PAGE_WORDS, b"\0")), dtype=np.int64)
+    holds = header[_H_SEAL] == seal_of(header, 0, _H_SEAL)
+    if not holds and _put_right(header, sizes):
+        damage.header()
+        os.pwrite(fd, header[: _H_SEAL + 1].tobytes(), 0)
+        holds = True
     away = "move it away to begin anew, and send the past again by Backfill"
     if header[_H_MAGIC] != _MAGIC:
         raise RegionError(f"{path} is no finished history of this server; {away}")
@@ -229,10 +311,30 @@ def _check_header(path: Path, fd: int, sizes: RegionSizes) -> None:
             if getattr(kept, f.name) != getattr(sizes, f.name)
         )
         raise RegionError(f"{path} has other sizes ({differing}); set these, or {away}")
-    if os.fstat(fd).st_size != 8 * _words(sizes):
-        raise RegionError(f"{path} is cut short; {away}")
+    if not holds:
+        raise RegionError(f"{path} has a damaged header; {away}")
+    if os.fstat(fd).st_size > 8 * _words(sizes, sealed=True):
+        raise RegionError(f"{path} is longer than its sizes say; {away}")
     if header[_H_BOOT] != _boot() and not header[_H_CLOSED]:
         raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
+
+
+def _put_right(header: Memory, sizes: RegionSizes) -> bool:
+    """Puts the one word right with which the header is as it was sealed; tells whether there is one."""
+    written = {_H_MAGIC: [_MAGIC], _H_FORM: [_FORM], _H_LAYOUT: [layout_number()]}
+    written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1]}
+    written |= {_H_SIZES + place: [size] for place, size in enumerate(astuple(sizes))}
+    for word in range(_H_SEAL):
+        damaged = int(header[word])
+        for value in written.get(word, [0]):
+            header[word] = value
+            if header[_H_SEAL] == seal_of(header, 0, _H_SEAL):
+                return True
+        header[word] = damaged
+    expected = all(int(header[word]) in values for word, values in written.items())
+    if expected:  # so it is the seal
+        header[_H_SEAL] = seal_of(header, 0, _H_SEAL)
+    return expected
 
 
 def layout_number() -> int:

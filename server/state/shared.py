@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from kuntur.features import CATALOGUE, FeatureMatrix, OutcomeStatus, recent, serving, table
 from kuntur.features.engine import ENTITIES
-from kuntur.features.kernel import C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE
+from kuntur.features.kernel import C_DAMAGED, C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE
 from kuntur.features.recent import room_for_changes
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
 from server.state.history import HistoryCounts, HistoryStore
-from server.state.region import Region
+from server.state.region import Region, RegionError
 
+_LOG = structlog.get_logger(__name__)
 _TRANSACTION = int(KeyColumn.TRANSACTION)
+
+
+_TRIES = 2  # once more after headers were mended
+_NOT_MENDED = "the history is damaged and could not be mended: restart the server"
 
 
 class RegionHistory(HistoryStore):
@@ -23,6 +29,7 @@ class RegionHistory(HistoryStore):
         self._region = region
         self._mutex = region.mutex
         self._parts = (*region.tables, region.recent, region.held, region.counters, region.undo)
+        self._damaged_told = int(region.counters[C_DAMAGED])
         changes = room_for_changes(1)
         # Written only under the mutex.
         self._changes = (
@@ -50,9 +57,18 @@ class RegionHistory(HistoryStore):
         times, frauds = outcomes.reported_time_us, outcomes.is_fraud
         self._lock()
         try:
-            serving.take_outcomes(transactions, times, frauds, statuses, *self._parts, self._changes)
+            for _ in range(_TRIES):
+                done = serving.take_outcomes(
+                    transactions, times, frauds, statuses, *self._parts, self._changes
+                )
+                if done != serving.DAMAGED:
+                    break
+                self._region.mend()
+            else:
+                raise RegionError(_NOT_MENDED)
         finally:
             self._mutex.release()
+        self._tell_damage()
         return statuses
 
     def counts(self) -> HistoryCounts:
@@ -60,6 +76,8 @@ class RegionHistory(HistoryStore):
         region = self._region
         self._lock()
         try:
+            if not serving.are_usable(*self._parts):
+                region.mend()
             used = [int(memory[table.P_USED]) for memory in region.tables]
             evicted = [int(memory[table.P_EVICTED]) for memory in region.tables]
             counters, known = region.counters.tolist(), recent.known(region.recent)
@@ -73,18 +91,36 @@ class RegionHistory(HistoryStore):
             late=counters[C_LATE],
             late_dropped=counters[C_LATE_DROPPED],
             outcomes_late=counters[C_OUTCOMES_LATE],
+            damaged=counters[C_DAMAGED],
         )
 
     def _take(self, batch: TransactionBatch, out: FeatureMatrix) -> int:
         self._lock()
         try:
-            return int(
-                serving.take_transactions(
+            for _ in range(_TRIES):
+                repeated = serving.take_transactions(
                     batch.keys, batch.ints, batch.floats, *self._parts, self._changes, out
                 )
-            )
+                if repeated != serving.DAMAGED:
+                    break
+                self._region.mend()
+            else:
+                raise RegionError(_NOT_MENDED)
         finally:
             self._mutex.release()
+        self._tell_damage()
+        return int(repeated)
+
+    def _tell_damage(self) -> None:
+        """Says that records were found damaged since it was said last, by whoever shares the region."""
+        damaged = self._region.counters.item(C_DAMAGED)
+        if damaged != self._damaged_told:
+            self._damaged_told = damaged
+            _LOG.error(
+                "records of the history are damaged: their entities start afresh; check the memory and the "
+                "disk of this machine",
+                records=damaged,
+            )
 
     def _lock(self) -> None:
         if self._mutex.acquire():
