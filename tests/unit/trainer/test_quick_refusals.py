@@ -24,7 +24,7 @@ _HEAVY = "{'ray', 'xgboost', 'sklearn', 'onnxruntime', 'numba', 'polars'}"
         ("trainer", ["backtest", "{there}", "--train-start", "2024-03-01T05:00:00"], "05:00:00: a fold"),
         ("trainer", ["tune", "nope.csv"], "nope.csv: no such file"),
         ("trainer", ["features", "nope.csv", "--output", "parts"], "nope.csv: no such file"),
-        ("trainer", ["fit-distributed", "nope", "--output", "b", "--until", "2024-01-01"], "nope: there"),
+        ("trainer", ["fit-distributed", "nope", "--output", "b.json", "--until", "2024-01-01"], "nope: "),
         ("trainer", ["replay", "nope.csv", "--model", "{folder}"], "nope.csv: no such file"),
         ("trainer", ["replay", "{there}", "--model", "nope"], "nope: there is no such bundle"),
         ("clients", ["score", "nope.csv"], "nope.csv: no such file"),
