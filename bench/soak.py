@@ -41,6 +41,14 @@ def drift(memory: list[int]) -> float:
     return median(after) / median(before) - 1
 
 
+def failures(errors: int, grown: float, most_grown: float) -> list[str]:
+    """Returns what a soak fails for: any error, and memory that grew by more than a share of itself."""
+    found = [f"{errors:,} errors"] if errors else []
+    if grown > most_grown:
+        found.append(f"memory grew by {100 * grown:.2f} %")
+    return found
+
+
 def main(
     minutes: Annotated[float, typer.Option(help="How long.")] = 3.0,
     rate: Annotated[float, typer.Option(help="Single calls offered a second.")] = 1_000.0,
@@ -102,8 +110,9 @@ def main(
     )
     headings = ("soak", "memory", "drift", "p50", "p99, median", "p99, worst interval", "errors")
     write("soak", figures, Sheet("Soak", headings, [row]))
-    if refused or figures["drift"] > most_drift:
-        sys.exit(f"the soak failed: {refused} errors, memory grew by {100 * figures['drift']:.2f} %")
+    faults = failures(refused, figures["drift"], most_drift)
+    if faults:
+        sys.exit(f"the soak failed: {', '.join(faults)}")
 
 
 if __name__ == "__main__":

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import os
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -34,6 +36,9 @@ from server.scoring import Backfill, OutcomeReports, ReasonGiver, Scorer
 from server.signals import wait_for_stop_signal
 
 _LOG = structlog.get_logger(__name__)
+FAILED = 70
+"""Exit status of a server that took up calls no more though nobody stopped it."""
+_LAST_RESORT_S = 15.0
 
 
 class ServerApp:
@@ -67,6 +72,8 @@ class ServerApp:
             poll_interval_s=settings.models.poll_interval_s,
             on_live=self._went_live,
         )
+        self.failed = False
+        """Whether it stopped taking up calls by itself."""
         self.admission = Admission(settings.limits)
         self._reader = TransactionReader(secret_from_hex(settings.history.hash_key))
         with ExitStack() as undone:
@@ -115,6 +122,7 @@ class ServerApp:
         _LOG.info(
             "server started",
             port=self.port,
+            transport=self._server.transport,
             registry=str(self.settings.registry_path),
             journal=str(self.settings.journal.path) if self.settings.journal.path else None,
         )
@@ -138,7 +146,10 @@ class ServerApp:
             _LOG.info("server stopped")
 
     def serve_until_signalled(self) -> None:
-        """Goes on serving until SIGTERM or SIGINT, and stops. Needs `hold_stop_signals`, and a start."""
+        """Goes on serving until SIGTERM or SIGINT, and stops. Needs `hold_stop_signals`, and a start.
+
+        Raises SystemExit, of `FAILED`, when it stopped because it took up calls no more.
+        """
         # What is loaded by now stays for ever: walking it holds every thread up for 80 ms a collection.
         gc.collect()
         gc.freeze()
@@ -146,6 +157,8 @@ class ServerApp:
             wait_for_stop_signal()
         finally:
             self.stop()
+        if self.failed:
+            raise SystemExit(FAILED)
 
     def __enter__(self) -> Self:
         self.start()
@@ -159,7 +172,7 @@ class ServerApp:
 
     def _build_server(self, registry: Registry, *, reuse_port: bool) -> RpcServer:
         settings, limits, journal = self.settings, self.settings.limits, self.journal
-        lifetimes = Lifetimes(limits.max_stream_lifetime_s)
+        lifetimes = Lifetimes(limits.max_stream_lifetime_s, limits.caller_timeout_s)
         edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics, lifetimes)
         latest = LatestTime(settings.history.future_tolerance_s)
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
@@ -178,11 +191,18 @@ class ServerApp:
             waits=lambda: self.history.remote or journal.behind,
             listen_address=settings.listen_address,
             reuse_port=reuse_port,
-            control_threads=limits.control_threads,
-            caller_metadata_key=limits.caller_metadata_key,
-            max_message_bytes=limits.max_message_bytes,
-            keepalive_s=limits.keepalive_s,
+            limits=limits,
+            transport=settings.rpc.transport,
+            on_failure=self._failed,
         )
+
+    def _failed(self) -> None:
+        """Ends the process, which answers no more: in order if it can, else without."""
+        self.failed = True
+        last = threading.Timer(self.settings.shutdown.grace_s + _LAST_RESORT_S, os._exit, (FAILED,))
+        last.daemon = True
+        last.start()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> Journal:

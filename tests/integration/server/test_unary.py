@@ -84,7 +84,7 @@ def test_senders_that_take_their_time_hold_no_thread_and_can_be_cancelled(
 
 
 def test_hundreds_of_calls_at_once_are_answered_each_with_its_own(registry: Path) -> None:
-    with running_server(registry, limits={"max_unary_in_flight": 400, "unary_at_overload": 400}) as server:
+    with running_server(registry, limits={"max_unary_in_flight": 400}) as server:
         server.wait_until_live("m-1")
         call = server.stubs.scoring.ScoreTransaction
         calls = {f"t-{number}": call.future(unary(transaction(f"t-{number}"))) for number in range(300)}
