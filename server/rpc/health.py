@@ -89,7 +89,7 @@ class Health:
             return status_pb2.Status(code=code_pb2.NOT_FOUND, message=_NO_SUCH_SERVICE)
         return bytes(_Response(status=status).SerializeToString())
 
-    def list(self, _: bytes) -> bytes:
+    def list_all(self, _: bytes) -> bytes:
         """Answers a serialised HealthListRequest."""
         return bytes(self.listed().SerializeToString())
 

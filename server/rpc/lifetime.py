@@ -31,9 +31,9 @@ class Lifetimes:
         self._max_s = max_s
         self._first_s = first_message_s
         self._look_s = min(_LOOK_S, max_s, first_message_s)
-        self.cut: Callable[[grpc.ServicerContext], None] = grpc.ServicerContext.cancel
+        self.cut: Callable[[grpc.ServicerContext], object] = grpc.ServicerContext.cancel
         """Cuts a `limited` stream off from outside its thread, as the transport can."""
-        self._open: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._open: dict[object, tuple[float, Callable[[], object]]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lifetimes", daemon=True)
@@ -48,7 +48,7 @@ class Lifetimes:
         if self._thread.is_alive():
             self._thread.join(_JOIN_S)
 
-    def add(self, stream: object, end: Callable[[], None]) -> float:
+    def add(self, stream: object, end: Callable[[], object]) -> float:
         """Has a stream ended when its time has come; gives when that is, by time.monotonic."""
         ends = time.monotonic() + self._max_s * (1 - _JITTER * random.random())  # noqa: S311  # no secret
         with self._lock:

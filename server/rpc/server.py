@@ -99,10 +99,11 @@ class RpcServer:
             for method, handler in handlers.items():
                 add_unary(f"/{name}/{method}", edge.control(handler), gate=edge.admission.control)
         history = _name(history_service_pb2.DESCRIPTOR)
+        backfill: grpc.RpcMethodHandler[Any, Any]
         backfill = grpc.stream_unary_rpc_method_handler(edge.stream_to_unary(services.history.backfill))
         self._transport.add_handlers(history, {"Backfill": backfill}, edge.admission.streams)
-        for name, handlers in reflection_handlers([*names, history], edge).items():
-            self._transport.add_handlers(name, handlers, edge.admission.streams)
+        for name, reflecting in reflection_handlers([*names, history], edge).items():
+            self._transport.add_handlers(name, reflecting, edge.admission.streams)
         self._transport.add_handlers(HEALTH, {"Watch": health.watching()}, edge.admission.watchers)
         try:
             self.port = self._transport.bind(listen_address)
@@ -147,7 +148,7 @@ def _control(services: Services, health: Health) -> dict[str, dict[str, Callable
             "GetModel": _parsed(requests.GetModelRequest, models.get_model),
             "GetLiveModel": _parsed(requests.GetLiveModelRequest, models.get_live_model),
         },
-        HEALTH: {"Check": health.check, "List": health.list},
+        HEALTH: {"Check": health.check, "List": health.list_all},
     }
 
 

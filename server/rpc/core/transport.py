@@ -71,7 +71,9 @@ class FastTransport:
         self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]], gate: Gate
     ) -> None:
         """Adds methods that grpcio handles, behind a gate."""
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, dict(handlers)),)
+        )
         self._gates |= {f"/{service}/{method}": gate for method in handlers}
 
     def bind(self, address: str) -> int:
