@@ -11,13 +11,9 @@ from server.config import TransportChoice
 from server.rpc.core import inside
 from server.rpc.edge import Edge
 from server.rpc.plain import PlainTransport
-from server.rpc.transport import Transport, TransportSettings
+from server.rpc.transport import Transport, TransportError, TransportSettings
 
 _LOG = structlog.get_logger(__name__)
-
-
-class TransportError(Exception):
-    """The transport that is asked for cannot be had."""
 
 
 def chosen(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> Transport:

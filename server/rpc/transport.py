@@ -56,6 +56,10 @@ class TransportSettings:
     on_failure: Callable[[], None]
 
 
+class TransportError(Exception):
+    """The transport that is asked for cannot be had."""
+
+
 class Transport(Protocol):
     """Serves methods over gRPC. All are added before the start."""
 

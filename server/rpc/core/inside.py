@@ -5,6 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 
+import grpc
+
 TESTED = ("1.85.",)
 """Versions of grpcio, by their beginning, that the tests have run with."""
 NAMES = (
@@ -48,9 +50,11 @@ _SERVER_METHODS = ("register_method", "request_registered_call", "start", "destr
 
 def missing() -> str | None:
     """Returns the first thing that is not as tested, as part of a sentence; None where all is."""
+    if not grpc.__version__.startswith(TESTED):
+        return f"this version was not tested, only {', '.join(TESTED)}x"
     for module_name, name in NAMES:
         try:
-            found = getattr(importlib.import_module(module_name), name, None)
+            found = found_in(module_name, name)
         except ImportError as error:
             return f"{module_name} cannot be imported ({error})"
         if found is None:
@@ -63,6 +67,11 @@ def missing() -> str | None:
                 if not hasattr(found, method):
                     return f"{module_name}.{name}.{method} is not there"
     return None
+
+
+def found_in(module_name: str, name: str) -> object:
+    """Returns what a module has under a name, None where it has nothing. Raises ImportError."""
+    return getattr(importlib.import_module(module_name), name, None)
 
 
 def _parameters(function: object) -> tuple[str, ...] | None:
