@@ -41,6 +41,14 @@ def drift(memory: list[int]) -> float:
     return median(after) / median(before) - 1
 
 
+def failures(errors: int, grown: float, most_grown: float) -> list[str]:
+    """Returns what a soak fails for: any error, and memory that grew by more than a share of itself."""
+    found = [f"{errors:,} errors"] if errors else []
+    if grown > most_grown:
+        found.append(f"memory grew by {100 * grown:.2f} %")
+    return found
+
+
 def main(
     minutes: Annotated[float, typer.Option(help="How long.")] = 3.0,
     rate: Annotated[float, typer.Option(help="Single calls offered a second.")] = 1_000.0,
@@ -102,22 +110,9 @@ def main(
     )
     headings = ("soak", "memory", "drift", "p50", "p99, median", "p99, worst interval", "errors")
     write("soak", figures, Sheet("Soak", headings, [row]))
-    if fault := failure(refused, figures["drift"], most_drift):
-        sys.exit(f"the soak failed: {fault}")
-
-
-def failure(errors: int, drift: float, most_drift: float) -> str:
-    """Returns what speaks against a soak, empty if nothing does; memory that falls is no leak.
-
-    Args:
-        errors: Calls that were not answered.
-        drift: By what share memory grew, below 0 when it fell.
-        most_drift: The share that is allowed.
-    """
-    found = [f"{errors:,} calls were not answered"] if errors else []
-    if drift > most_drift:
-        found.append(f"memory grew by {100 * drift:.2f} %")
-    return " and ".join(found)
+    faults = failures(refused, figures["drift"], most_drift)
+    if faults:
+        sys.exit(f"the soak failed: {', '.join(faults)}")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -37,8 +38,9 @@ from server.signals import wait_for_stop_signal
 from server.trial.process import TrialLimits, TrialProcess
 
 _LOG = structlog.get_logger(__name__)
-DIED = 70
-"""Exit code of a server that cannot answer any more."""
+FAILED = 70
+"""Exit status of a server that took up calls no more though nobody stopped it."""
+_LAST_RESORT_S = 15.0
 
 
 class ServerApp:
@@ -75,6 +77,8 @@ class ServerApp:
             poll_interval_s=settings.models.poll_interval_s,
             on_live=self._went_live,
         )
+        self.failed = False
+        """Whether it stopped taking up calls by itself."""
         self.admission = Admission(settings.limits)
         self._reader = TransactionReader(secret_from_hex(settings.history.hash_key))
         with ExitStack() as undone:
@@ -131,6 +135,7 @@ class ServerApp:
         _LOG.info(
             "server started",
             port=self.port,
+            transport=self._server.transport,
             registry=str(self.settings.registry_path),
             journal=str(self.settings.journal.path) if self.settings.journal.path else None,
         )
@@ -154,7 +159,10 @@ class ServerApp:
             _LOG.info("server stopped")
 
     def serve_until_signalled(self) -> None:
-        """Goes on serving until a signal ends it, and stops. Needs `hold_stop_signals`, and a start."""
+        """Goes on serving until a signal ends it, and stops. Needs `hold_stop_signals`, and a start.
+
+        Raises SystemExit, of `FAILED`, when it stopped because it took up calls no more.
+        """
         # What is loaded by now stays for ever: walking it holds every thread up for 80 ms a collection.
         gc.collect()
         gc.freeze()
@@ -162,6 +170,8 @@ class ServerApp:
             wait_for_stop_signal()
         finally:
             self.stop()
+        if self.failed:
+            raise SystemExit(FAILED)
 
     def __enter__(self) -> Self:
         self.start()
@@ -175,7 +185,7 @@ class ServerApp:
 
     def _build_server(self, registry: Registry, *, reuse_port: bool) -> RpcServer:
         settings, limits, journal = self.settings, self.settings.limits, self.journal
-        lifetimes = Lifetimes(limits.max_stream_lifetime_s)
+        lifetimes = Lifetimes(limits.max_stream_lifetime_s, limits.caller_timeout_s)
         edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics, lifetimes)
         latest = LatestTime(settings.history.future_tolerance_s)
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
@@ -200,18 +210,18 @@ class ServerApp:
             waits=lambda: self.history.remote or journal.behind,
             listen_address=settings.listen_address,
             reuse_port=reuse_port,
-            control_threads=limits.control_threads,
-            caller_metadata_key=limits.caller_metadata_key,
-            max_message_bytes=limits.max_message_bytes,
-            keepalive_s=limits.keepalive_s,
-            max_connection_age_s=limits.max_connection_age_s,
-            on_death=_end_at_once,
+            limits=limits,
+            transport=settings.rpc.transport,
+            on_failure=self._failed,
         )
 
-
-def _end_at_once() -> None:
-    """Ends the process: whoever started it can start another, and callers need not wait for answers."""
-    os._exit(DIED)
+    def _failed(self) -> None:
+        """Ends the process, which answers no more: in order if it can, else without."""
+        self.failed = True
+        last = threading.Timer(self.settings.shutdown.grace_s + _LAST_RESORT_S, os._exit, (FAILED,))
+        last.daemon = True
+        last.start()
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> Journal:

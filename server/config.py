@@ -34,6 +34,7 @@ ENVIRONMENT_PREFIX = "KUNTUR_SERVER_"
 CONFIG_VARIABLE = "KUNTUR_SERVER_CONFIG"
 LogLevel = Literal["debug", "info", "warning", "error"]
 LogFormat = Literal["json", "console"]
+TransportChoice = Literal["auto", "fast", "plain"]
 
 
 class ConfigError(Exception):
@@ -45,22 +46,39 @@ class _Section(BaseModel):
 
 
 class Limits(_Section):
-    """How much the server takes at a time. What is beyond is refused at once."""
+    """How much the server takes at a time. What is beyond waits on the caller's side or is refused."""
 
-    max_unary_in_flight: int = Field(64, ge=1, le=1024)
-    """Unary calls in flight."""
-    unary_at_overload: int = Field(8, ge=1, le=1024)
-    """Unary calls in flight while many are refused on end: each waits for all others, so this is what keeps
-    an overloaded server quick. Calls that are answered together cost less, so not below 8."""
+    max_unary_in_flight: int = Field(1024, ge=1, le=65_536)
+    """Unary calls whose requests have come and whose answers have not left. A call that is still being sent
+    takes no place."""
+    target_wait_s: float = Field(0.01, gt=0, le=10)
+    """Wait of a unary call for its turn that is no overload. While it has been longer for 100 ms on end,
+    newcomers are refused, within `refusals_per_s`; a shorter stall costs time and no refusal."""
     refusals_per_s: float = Field(1000.0, gt=0, le=1e6)
-    """Calls and streams refused with a reason and RetryInfo a second, after 64 at once. It costs as much as
-    to answer a call; what is beyond gRPC ends by itself, as CANCELLED, for half of that."""
-    max_unary_per_caller: int | None = Field(None, ge=1, le=1024)
-    """Unary calls of one caller in flight; unset: as many as the server takes."""
+    """Calls, and streams, refused with a reason and RetryInfo a second, after 64 at once. It costs as much as
+    to answer a call; further refusals wait for their turn."""
+    max_unary_per_caller: int | None = Field(None, ge=1, le=65_536)
+    """Unary calls of one caller in flight; unset: half of `max_unary_in_flight` at most. As many as that, or
+    more: no limit of its own."""
     max_streams: int = Field(512, ge=1, le=4096)
-    """Streams open, each on a thread of its own, which is started when it is needed."""
+    """Streams open whose first message has come. Those of backfill and reflection have a thread each, which
+    is started when it is needed."""
     max_streams_per_caller: int | None = Field(None, ge=1, le=4096)
-    """Streams of one caller; unset: as many as the server takes."""
+    """Streams of one caller; unset: half of `max_streams`. As many as that, or more: no limit of its own."""
+    stream_idle_s: float = Field(10.0, ge=0, le=86_400)
+    """A stream on which nothing has moved for so long gives up its place when another would be refused."""
+    caller_timeout_s: float = Field(5.0, gt=0, le=3600)
+    """Time that a caller has to send the rest of a request, once it has begun one, and to read an answer to
+    a unary call; then the call is ended."""
+    max_streams_per_connection: int = Field(64, ge=1, le=65_536)
+    """HTTP/2 streams, which are calls of any kind, that a connection may have open at a time, as it is told
+    when it is made. What its caller has beyond that waits on the caller's side, within its deadline."""
+    max_connections: int = Field(1024, ge=1, le=1_000_000)
+    """Connections open at a time; one more is closed as soon as it is made."""
+    max_connection_age_s: float = Field(3600.0, ge=1, le=30 * 86_400)
+    """Time after which a connection is asked to end, up to a tenth more or less, so that callers connect
+    anew, perhaps to another worker or server. Calls and streams on it go on for as long as
+    `max_stream_lifetime_s`."""
     max_stream_lifetime_s: float = Field(3600.0, gt=0, le=30 * 86_400)
     """Longest time that a stream is open, up to a tenth less; then its caller opens another."""
     caller_metadata_key: str = Field("", pattern="^[a-z0-9_.-]*$")
@@ -72,16 +90,24 @@ class Limits(_Section):
     """Transactions in a frame of a stream."""
     max_request_outcomes: int = Field(4096, ge=1, le=1_000_000)
     """Outcomes in a report."""
-    max_message_bytes: int = Field(16 << 20, ge=1 << 10, le=1 << 30)
-    """Size of a request or response."""
+    max_message_bytes: int = Field(4 << 20, ge=1 << 10, le=1 << 30)
+    """Size of a request or frame, decompressed. A frame of 4096 transactions takes about one MiB."""
+    max_held_bytes: int = Field(64 << 20, ge=1 << 20, le=1 << 40)
+    """Requests and frames that have come, decompressed, and wait for their turn, in all. With half of it no
+    stream is read ahead; what is beyond is refused."""
     keepalive_s: float = Field(60.0, ge=1, le=7200)
     """A connection silent for so long is asked for a sign of life; without one for a third of this, its
     streams are free again."""
-    max_connection_age_s: float = Field(3600.0, ge=1, le=30 * 86_400)
-    """Time after which a connection is closed in good order, give or take a tenth, so that callers spread
-    anew over servers and workers. Calls on it are answered; streams stay open for their own lifetime."""
     retry_delay_s: float = Field(1.0, gt=0, le=3600)
     """Time after which a caller that was refused for load, start or end should come again."""
+
+
+class Rpc(_Section):
+    """How calls are taken up."""
+
+    transport: TransportChoice = "auto"
+    """fast: on grpcio's own core, which is several times faster and leans on its inside; plain: on grpcio
+    as it comes; auto: fast where grpcio's inside is what was tested, else plain, with a warning."""
 
 
 class Models(_Section):
@@ -233,6 +259,8 @@ class ServerSettings(BaseSettings):
     dump holds keys and ids: only to find a fault, and not with data of customers."""
     limits: Limits = Limits()
     """How much the server takes at a time."""
+    rpc: Rpc = Rpc()
+    """How calls are taken up."""
     models: Models = Models()
     """Where models come from."""
     reasons: Reasons = Reasons()

@@ -97,6 +97,20 @@ class StreamExpiredError(ServerError):
         super().__init__("the stream has lasted for as long as streams may; open another")
 
 
+class StreamDisplacedError(ServerError):
+    """A stream on which nothing moved gave up its place to another."""
+
+    def __init__(self) -> None:
+        super().__init__("the stream was idle and another needed its place; open another")
+
+
+class RequestTimeoutError(ServerError):
+    """A caller took too long to send a request that it had begun, or to read its answer."""
+
+    def __init__(self, timeout_s: float) -> None:
+        super().__init__(f"the request did not come, or its answer was not read, within {timeout_s:g} s")
+
+
 class HistoryUnavailableError(ServerError):
     """The history that several servers share cannot be used now; nothing is counted in part."""
 

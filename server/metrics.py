@@ -67,6 +67,12 @@ class ServerMetrics:
             ["resource", "reason"],
             registry=self.registry,
         )
+        self._transport = Gauge(
+            "kuntur_rpc_transport",
+            "Servers that take up calls the fast or the plain way",
+            ["transport"],
+            registry=self.registry,
+        )
         self._refusals = Counter(
             "kuntur_bundles_refused", "Bundles refused", ["reason"], registry=self.registry
         )
@@ -108,6 +114,10 @@ class ServerMetrics:
     def failed(self, reason: str) -> None:
         """Counts a call or stream that ended with an error."""
         self._errors(reason).inc()
+
+    def transport(self, name: str) -> None:
+        """Tells which transport serves."""
+        self._transport.labels(name).set(1)
 
     def refused(self, resource: str, reason: str) -> None:
         """Counts a call or stream that ended with an error before work on it began."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections import deque
 from types import TracebackType
@@ -9,8 +10,8 @@ from typing import Self
 
 from server.config import Limits
 from server.errors import OverloadedError, ServerError, ShuttingDownError
-from server.rpc.bound import Bound
 from server.rpc.callers import Callers
+from server.rpc.overload import RefusalBudget, StandingQueue
 
 _CONTROL_WAITING = 1024
 
@@ -18,8 +19,11 @@ _CONTROL_WAITING = 1024
 class Gate:
     """Lets in so many at a time, in all and of each caller; never waits.
 
-    Also a context manager, whose entering raises what `enter` gives. Anyone may leave on any thread; a gate
-    whose bound changes or that counts callers is entered on one only.
+    Also a context manager, whose entering raises what `enter` returns. Anyone may leave on any thread; a gate
+    that counts callers is entered on one only.
+
+    resource: what it counts; limit: how many are let in; queue: how long those inside wait for their turn;
+    budget: how many are refused a second where refusing is what costs.
     """
 
     def __init__(
@@ -27,20 +31,23 @@ class Gate:
         resource: str,
         limit: int,
         *,
-        at_overload: int | None = None,
         per_caller: int | None = None,
+        uncounted: int = 0,
+        target_wait_s: float = math.inf,
         refusals_per_s: float = 0.0,
     ) -> None:
-        """Takes the limits; at_overload: the one while many are refused; per_caller: that of one caller.
+        """Takes the limits.
 
-        refusals_per_s: how many calls are wanted beyond the limit, only to be refused; for gates whose calls
-        are asked for by `wanted`.
+        per_caller: that of one caller, among those who are counted; uncounted: how many are let in before
+        callers are counted, which costs a call its caller's name; target_wait_s: wait that may last.
         """
         self.resource = resource
         self.limit = limit
         self.closed = False
         self.callers = None if per_caller is None or per_caller >= limit else Callers(per_caller)
-        self._bound = Bound(limit, limit if at_overload is None else at_overload, refusals_per_s)
+        self.queue = StandingQueue(target_wait_s)
+        self.budget = RefusalBudget(refusals_per_s)
+        self._uncounted = uncounted
         # Places as tokens: a deque's own operations need no lock around them, and this runs for each call.
         self._free = deque([None] * limit)
 
@@ -50,36 +57,36 @@ class Gate:
         return self.limit - len(self._free)
 
     @property
-    def wanted(self) -> int:
-        """How many may come just now: to be let in, or to be refused."""
-        refusals = self._bound.refusals  # which moves the bound
-        return max(0, self._bound.now - self.limit + len(self._free)) + refusals
+    def counts_callers(self) -> bool:
+        """Whether whoever enters now has to say whose call it is."""
+        return self.callers is not None and self.limit - len(self._free) >= self._uncounted
 
     def close(self) -> None:
         """Lets nobody in any more; whoever is in stays."""
         self.closed = True
 
     def enter(self, caller: str = "") -> ServerError | None:
-        """Takes a place, or gives the reason why there is none: OverloadedError, ShuttingDownError.
+        """Takes a place, or returns the reason why there is none: OverloadedError, ShuttingDownError.
 
-        caller: whose it is, for gates that have `callers`.
+        caller: whose it is, where the gate `counts_callers`; without a name it is not counted.
         """
         if self.closed:
             return ShuttingDownError()
-        free, bound = self._free, self._bound
-        if len(free) <= self.limit - bound.now:
-            bound.refused()
-            return OverloadedError(self.resource, bound.now)
-        if self.callers is not None and not self.callers.enter(caller):
-            bound.refused()
-            return OverloadedError(self.resource, self.callers.limit, "caller")
-        free.pop()
+        if not self._free:
+            return OverloadedError(self.resource, self.limit)
+        if caller and self.callers is not None and not self.callers.enter(caller):
+            return OverloadedError(self.resource, self._uncounted + self.callers.limit, "caller")
+        if self.queue.stands and self.budget.take():
+            if caller and self.callers is not None:
+                self.callers.leave(caller)
+            return OverloadedError(self.resource, self.limit)
+        self._free.pop()
         return None
 
     def leave(self, caller: str = "") -> None:
-        """Gives a place back."""
+        """Gives a place back; caller: as it was given to `enter`."""
         self._free.append(None)
-        if self.callers is not None:
+        if caller and self.callers is not None:
             self.callers.leave(caller)
 
     def __enter__(self) -> Self:
@@ -127,20 +134,26 @@ class Admission:
     """The gates of a server."""
 
     def __init__(self, limits: Limits) -> None:
+        calls, streams = limits.max_unary_in_flight, limits.max_streams
+        # By default half of the whole. To name a caller costs a call a microsecond or two, so that is done
+        # only once a quarter is taken, and of what is beyond one caller gets a quarter.
+        named = limits.max_unary_per_caller is None
         self.unary = Gate(
             "calls",
-            limits.max_unary_in_flight,
-            at_overload=limits.unary_at_overload,
-            per_caller=limits.max_unary_per_caller,
+            calls,
+            per_caller=max(1, calls // 4) if named else limits.max_unary_per_caller,
+            uncounted=calls // 4 if named else 0,
+            target_wait_s=limits.target_wait_s,
             refusals_per_s=limits.refusals_per_s,
         )
         self.streams = Gate(
             "streams",
-            limits.max_streams,
-            per_caller=limits.max_streams_per_caller,
+            streams,
+            per_caller=limits.max_streams_per_caller or max(1, streams // 2),
             refusals_per_s=limits.refusals_per_s,
         )
         self.control = Gate("control calls", _CONTROL_WAITING)
+        self.watchers = Gate("watchers", _CONTROL_WAITING)
         self.frames = Frames()
 
     def close(self) -> None:

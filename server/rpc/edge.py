@@ -1,6 +1,6 @@
 """What every call has around it: a clock, the table of errors, and for streams a lifetime.
 
-Which gate a behaviour is behind is kept here; `server.rpc.calls` has the calls pass it before they get a
+Which gate a behaviour is behind is kept here; `server.rpc.core.calls` has the calls pass it before they get a
 thread.
 """
 
@@ -11,29 +11,27 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 import grpc
+from google.rpc import status_pb2
 
 from server.errors import ServerError
 from server.metrics import ServerMetrics
 from server.rpc.admission import Admission, Frames, Gate
-from server.rpc.calls import Behaviour
 from server.rpc.errors import CallStatus, ErrorTable, abort, reason_of
 from server.rpc.lifetime import Lifetimes
-from server.rpc.unary import Answer, Answers
+from server.rpc.transport import Answer, Answers
 
 UnaryHandler = Callable[[bytes], bytes]
 GatheredHandler = Callable[[list[bytes]], Sequence[bytes | Exception] | None]
 """Takes several requests to what each came to; None, with nothing done, where they do not go together."""
-ControlHandler = Callable[[Any], Any]
+ControlHandler = Callable[[bytes], bytes | status_pb2.Status]
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 StreamHandler = Callable[[Iterator[Any]], Iterator[Any]]
 _Requests = TypeVar("_Requests")
 _Outcome = TypeVar("_Outcome")
 
 
 class Edge:
-    """Makes gRPC behaviours of handlers that know neither codes nor contexts.
-
-    gates: the gate of each behaviour that is not of the control plane.
-    """
+    """Makes gRPC behaviours of handlers that know neither codes nor contexts."""
 
     def __init__(
         self, admission: Admission, table: ErrorTable, metrics: ServerMetrics, lifetimes: Lifetimes
@@ -42,7 +40,6 @@ class Edge:
         self.table = table
         self.metrics = metrics
         self.lifetimes = lifetimes
-        self.gates: dict[Behaviour, Gate] = {}
         # The same few refusals again and again, and most of them when there is no time for making them.
         self._refusals: dict[tuple[str, str], tuple[CallStatus, str]] = {}
 
@@ -96,17 +93,17 @@ class Edge:
 
         return handle
 
-    def control(self, handler: ControlHandler) -> Behaviour:
-        """Takes request to response on the control plane, which has threads of its own."""
+    def control(self, handler: ControlHandler) -> Answer:
+        """Takes request to response on the control plane, errors to statuses."""
 
-        def behave(request: Any, context: grpc.ServicerContext) -> Any:
+        def answer(request: bytes) -> bytes | CallStatus:
             try:
-                return handler(request)
+                response = handler(request)
             except Exception as error:
-                failure = error
-            return self._end(failure, context)
+                return self.status(error)
+            return response if isinstance(response, bytes) else CallStatus(response)
 
-        return behave
+        return answer
 
     def stream_to_stream(self, handler: StreamHandler) -> Behaviour:
         """Takes requests to responses, gated as one stream, for as long as streams may last."""
@@ -123,7 +120,6 @@ class Edge:
                 return
             self._end(failure, context)
 
-        self.gates[behave] = self.admission.streams
         return behave
 
     def stream_to_unary(self, handler: Callable[[Iterator[Any]], Any]) -> Behaviour:
@@ -139,7 +135,6 @@ class Edge:
                 failure = error
             return self._end(failure, context)
 
-        self.gates[behave] = self.admission.streams
         return behave
 
     def frame(self) -> Frames:

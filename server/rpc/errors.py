@@ -83,6 +83,12 @@ _TABLE: dict[type[Exception], tuple[int, int, _Metadata]] = {
         _R.ERROR_REASON_DEADLINE_PASSED,
         _nothing,
     ),
+    errors.RequestTimeoutError: (
+        code_pb2.DEADLINE_EXCEEDED,
+        _R.ERROR_REASON_DEADLINE_PASSED,
+        _nothing,
+    ),
+    errors.StreamDisplacedError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_STREAM_EXPIRED, _nothing),
     errors.StreamExpiredError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_STREAM_EXPIRED, _nothing),
     errors.ShuttingDownError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_SHUTTING_DOWN, _nothing),
     errors.OutcomeConflictError: (

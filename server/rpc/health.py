@@ -14,6 +14,7 @@ from typing import Any
 
 import grpc
 import structlog
+from google.rpc import code_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _LOG = structlog.get_logger(__name__)
@@ -26,7 +27,9 @@ OTHERS = (
 )
 """What needs no model: it serves until the server goes down."""
 SERVICES = (*SCORING, *OTHERS)
+HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_WATCHERS = 1024
+_NO_SUCH_SERVICE = "no such service"
 _Response = health_pb2.HealthCheckResponse
 
 
@@ -55,6 +58,14 @@ class Health:
         """Registers the service."""
         health_pb2_grpc.add_HealthServicer_to_server(_Servicer(self), server)
 
+    def watching(self) -> grpc.RpcMethodHandler[Any, Any]:
+        """Returns the handler of Watch."""
+        return grpc.unary_stream_rpc_method_handler(
+            _Servicer(self).Watch,
+            request_deserializer=health_pb2.HealthCheckRequest.FromString,
+            response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
+        )
+
     def serving(self) -> None:
         """Reports SERVING, unless the server is going down."""
         self._set(_Response.SERVING)
@@ -72,6 +83,23 @@ class Health:
         with self._changed:
             self._closed = True
             self._changed.notify()
+
+    def check(self, raw: bytes) -> bytes | status_pb2.Status:
+        """Answers a serialised HealthCheckRequest."""
+        status = self.of(health_pb2.HealthCheckRequest.FromString(raw).service)
+        if status is None:
+            return status_pb2.Status(code=code_pb2.NOT_FOUND, message=_NO_SUCH_SERVICE)
+        return bytes(_Response(status=status).SerializeToString())
+
+    def list_all(self, _: bytes) -> bytes:
+        """Answers a serialised HealthListRequest."""
+        return bytes(self.listed().SerializeToString())
+
+    def listed(self) -> Any:
+        """Returns the state of each service, as a HealthListResponse."""
+        return health_pb2.HealthListResponse(
+            statuses={service: _Response(status=self.of(service)) for service in SERVICES}
+        )
 
     def of(self, service: str) -> int | None:
         """Gives the state of a service as the protocol numbers it, None for one that is not known."""
@@ -140,13 +168,11 @@ class _Servicer:
     def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
         status = self._health.of(request.service)
         if status is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, "no such service")
+            context.abort(grpc.StatusCode.NOT_FOUND, _NO_SUCH_SERVICE)
         return _Response(status=status)
 
     def List(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802
-        return health_pb2.HealthListResponse(
-            statuses={service: _Response(status=self._health.of(service)) for service in SERVICES}
-        )
+        return self._health.listed()
 
     def Watch(  # noqa: N802
         self, request: Any, context: grpc.ServicerContext, send_response_callback: Callable[[Any], None]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import threading
 import time
@@ -16,17 +17,23 @@ from server.errors import StreamExpiredError
 _JITTER = 0.1  # of the lifetime: streams that were opened together should not all come again together
 _GRACE_S = 1.0
 _LOOK_S = 1.0
-_END_S = 10.0
+_JOIN_S = 5.0
 
 
 class Lifetimes:
     """Ends streams that have lasted for long enough, with StreamExpiredError. Safe for threads."""
 
-    def __init__(self, max_s: float) -> None:
-        """Takes the longest lifetime; each stream's own is up to a tenth shorter."""
+    def __init__(self, max_s: float, first_message_s: float = math.inf) -> None:
+        """Takes the longest lifetime; each stream's own is up to a tenth shorter.
+
+        first_message_s: time in which the first message of a `limited` stream has to come.
+        """
         self._max_s = max_s
-        self._look_s = min(_LOOK_S, max_s)
-        self._open: dict[object, tuple[float, Callable[[], None]]] = {}
+        self._first_s = first_message_s
+        self._look_s = min(_LOOK_S, max_s, first_message_s)
+        self.cut: Callable[[grpc.ServicerContext], object] = grpc.ServicerContext.cancel
+        """Cuts a `limited` stream off from outside its thread, as the transport can."""
+        self._open: dict[object, tuple[float, Callable[[], object]]] = {}
         self._lock = threading.Lock()
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="lifetimes", daemon=True)
@@ -39,9 +46,9 @@ class Lifetimes:
         """Cuts off no more."""
         self._stopped.set()
         if self._thread.is_alive():
-            self._thread.join(_END_S)
+            self._thread.join(_JOIN_S)
 
-    def add(self, stream: object, end: Callable[[], None]) -> float:
+    def add(self, stream: object, end: Callable[[], object]) -> float:
         """Has a stream ended when its time has come; gives when that is, by time.monotonic."""
         ends = time.monotonic() + self._max_s * (1 - _JITTER * random.random())  # noqa: S311  # no secret
         with self._lock:
@@ -58,17 +65,21 @@ class Lifetimes:
         """Gives the requests of a stream until its end has come, while the block lasts.
 
         A stream that works ends after the frame it is at; one that waits, for its caller's next frame or for
-        its caller to read, is cut off a second later.
+        its caller to read, is cut off a second later. One whose first message does not come is cut off, too.
         """
 
         def cut() -> None:
             if time.monotonic() >= ends + _GRACE_S:
-                _cut(context)
+                self.cut(context)
 
         ends = self.add(context, cut)
+        silent = object()
+        with self._lock:
+            self._open[silent] = (time.monotonic() + self._first_s, lambda: self.cut(context))
         try:
-            yield _until(requests, ends)
+            yield _until(requests, ends, lambda: self.remove(silent))
         finally:
+            self.remove(silent)
             self.remove(context)
 
     def _watch(self) -> None:
@@ -80,15 +91,10 @@ class Lifetimes:
                 end()
 
 
-def _until(requests: Iterator[Any], ends: float) -> Iterator[Any]:
+def _until(requests: Iterator[Any], ends: float, first_came: Callable[[], None]) -> Iterator[Any]:
     clock = time.monotonic
     for request in requests:
+        first_came()
         yield request
         if clock() >= ends:
             raise StreamExpiredError
-
-
-def _cut(context: grpc.ServicerContext) -> None:
-    """Ends a call from outside its thread. `context.cancel` would tell the caller CANCELLED."""
-    call: Any = context._rpc_event.call  # type: ignore[attr-defined]
-    call.cancel(grpc.StatusCode.UNAVAILABLE.value[0], str(StreamExpiredError()))

@@ -14,12 +14,13 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from server.config import Limits
 from server.errors import ServerError, ShuttingDownError, StreamExpiredError
-from server.rpc import streams
 from server.rpc.admission import Admission
+from server.rpc.core import streams
+from server.rpc.core.streams import StreamCall, StreamMethod
+from server.rpc.core.work import work_for
 from server.rpc.errors import CallStatus
 from server.rpc.lifetime import Lifetimes
-from server.rpc.streams import StreamCall, StreamMethod
-from server.rpc.work import work_for
+from server.rpc.waiting import Held, Waiting
 
 _RECEIVE, _CLOSE = cygrpc.ReceiveMessageOperation, cygrpc.ReceiveCloseOnServerOperation
 _AHEAD = 3  # frames that are read ahead here, so that the bound is met
@@ -58,6 +59,7 @@ class Streams(RuleBasedStateMachine):
         self.frames = admission.frames
         self.pending: dict[type, Any] = {}  # by kind of operation, what is to be told
         self.to_do: deque[StreamCall] = deque()
+        self.held = Held(1 << 20)
         self.sent: deque[bytes] = deque()  # by the caller, not read by the server
         self.number = 0
         self.begun: list[bytes] = []
@@ -71,10 +73,14 @@ class Streams(RuleBasedStateMachine):
             Lifetimes(60),
             self._status,
             self.to_do.append,
+            lambda _, error: self._status(error),
+            lambda _: "",
+            Waiting(None, 10),
+            self.held,
+            60.0,
             self._answer_together,
         )
-        assert self.gate.enter() is None
-        self.call = StreamCall(method, Event(call=self), "")
+        self.call = StreamCall(method, Event(call=self))
         self.call.receive()
 
     # The part of gRPC.
@@ -183,13 +189,18 @@ class Streams(RuleBasedStateMachine):
         assert len(self.begun) <= len(self.answered) + _AHEAD
 
     @invariant()
+    def what_is_held_is_what_was_received_and_not_begun(self) -> None:
+        assert self.held.bytes == self.call._ahead_bytes >= 0
+
+    @invariant()
     def frames_are_begun_once_and_in_order(self) -> None:
         assert [int(frame.split()[1]) for frame in self.begun] == list(range(len(self.begun)))
 
     @invariant()
     def the_place_is_held_until_the_end_and_given_back_once(self) -> None:
         over = self.finished or self.cancelled
-        assert self.gate.inside == (0 if over and not self.to_do else 1)
+        entered = self.received > 0  # with its first message
+        assert self.gate.inside == (0 if not entered or (over and not self.to_do) else 1)
 
     def teardown(self) -> None:
         """Whatever came before, a caller that sends no more and reads on is answered and let go."""

@@ -97,6 +97,10 @@ def settings_for(registry: Path, **overrides: Any) -> ServerSettings:
     }
     for section, values in overrides.items():
         base[section] = {**base.get(section, {}), **values} if isinstance(values, dict) else values
+    limits = base.setdefault("limits", {})
+    # One client is all callers here: it may take the whole, unless a test says otherwise.
+    limits.setdefault("max_unary_per_caller", limits.get("max_unary_in_flight", 1024))
+    limits.setdefault("max_streams_per_caller", limits.get("max_streams", 512))
     return load_settings(None, base)
 
 

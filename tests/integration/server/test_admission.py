@@ -141,7 +141,7 @@ def test_callers_are_forgotten_once_nothing_of_theirs_is_in_flight(registry: Pat
 def test_control_calls_are_answered_while_every_place_is_taken(
     registry: Path, passing: threading.Event
 ) -> None:
-    limits = {"max_unary_in_flight": 2, "unary_at_overload": 2, "max_streams": 2, "control_threads": 2}
+    limits = {"max_unary_in_flight": 2, "max_streams": 2, "control_threads": 2}
     with running_server(registry, limits=limits) as server:
         server.wait_until_live("m-1")
         streams = [Stream(server) for _ in range(2)]

@@ -3,7 +3,7 @@
 A call that is not let in is answered in one step by grpcio's own operations, without context, handler or
 thread, which costs less than half of what it costs to end a call from its behaviour. A request that has
 come, or a small frame, waits in a row until nothing else is to be done: whoever arrives meanwhile is let in
-or refused first, so a refusal waits for one piece of work and no more. All else is grpcio's.
+or refused first. All else is grpcio's.
 
 Leans on the inside of grpcio, whose version is locked; tests/integration/server/test_admission.py and
 test_unary.py fail if that ever changes.
@@ -23,16 +23,16 @@ import structlog
 from grpc import _server as grpcio
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
-from server.rpc.asking import Asking, begin
+from server.rpc.core.asking import Asking, begin
+from server.rpc.core.methods import ByteMethods
+from server.rpc.core.streams import StreamCall
+from server.rpc.core.unary import UnaryCall
 from server.rpc.errors import CallStatus
-from server.rpc.methods import ByteMethods
 from server.rpc.pulse import Pulse
-from server.rpc.streams import StreamCall
-from server.rpc.unary import UnaryCall
 
 _LOG = structlog.get_logger(__name__)
 _WAIT_S = 1.0
-_SHORT_WAIT_S = 0.02
+_SHORT_WAIT_S = 0.005  # while refusals wait for their turn
 _AT_ONCE = 0.0  # a time long past
 _MOST_EVENTS_BEFORE_WORK = 256
 _MOST_AT_ONCE = 64  # of a method of grpcio's that come faster than they are looked at
@@ -64,11 +64,11 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
         admit: Admit,
         methods: ByteMethods,
         options: Sequence[tuple[str, Any]],
-        on_death: Callable[[], None],
+        on_failure: Callable[[], None],
     ) -> None:
         """Takes the methods that need no grpcio, and the threads and admission of all others.
 
-        on_death: called, on the polling thread, when that fails: nothing is answered any more.
+        on_failure: told by the thread that takes up calls when it ends though the server does not.
         """
         super().__init__(
             thread_pool=threads,  # type: ignore[arg-type]  # grpcio submits to it and asks for no more
@@ -80,10 +80,16 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
             xds=False,
         )
         self._loop = (admit, methods)
-        self._on_death = on_death
+        self._on_failure = on_failure
+        self._failure: BaseException | None = None
         self.pulse = Pulse()
-        """Whether the polling thread goes on."""
+        """Whether the thread that takes up calls goes on."""
         self._state.due = _Owed()  # type: ignore[assignment]  # as much of a set as grpcio uses
+
+    @property
+    def alive(self) -> bool:
+        """Whether calls are taken up, or will be after the start."""
+        return self._failure is None
 
     def start(self) -> None:
         """Begins to serve. Raises ValueError when that was done before."""
@@ -92,25 +98,23 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
             if state.stage is not grpcio._ServerStage.STOPPED:
                 raise ValueError("the server has been started")
             admit, methods = self._loop
-            asking = [Asking(state, name, gate, take_up) for name, (gate, take_up) in methods.hot.items()]
+            asking = [Asking(state, name, take_up) for name, take_up in methods.hot.items()]
             state.server.start()
             state.stage = grpcio._ServerStage.STARTED
             for _ in range(_MOST_AT_ONCE):
                 for method in state.registered_method_handlers:
                     grpcio._request_registered_call(state, method)
                 grpcio._request_call(state)
-        serve = threading.Thread(
-            target=self._poll, args=(state, admit, methods, asking), name="polling", daemon=True
-        )
-        serve.start()
 
-    def _poll(self, state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking]) -> None:
-        try:
-            _serve(state, admit, methods, asking, self.pulse)
-        except BaseException:
-            _LOG.exception("the thread that polls gRPC failed: nothing is answered any more")
-            self._on_death()
-            raise
+        def serve() -> None:
+            try:
+                _serve(state, admit, methods, asking, self.pulse)
+            except BaseException as error:
+                self._failure = error
+                _LOG.critical("the thread that takes up calls failed; the process ends", exc_info=error)
+                self._on_failure()
+
+        threading.Thread(target=serve, name="polling", daemon=True).start()
 
 
 def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking], pulse: Pulse) -> None:
@@ -118,17 +122,16 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Aski
     poll, go_on, now = state.completion_queue.poll, grpcio._process_event_and_continue, time.time
     arrived, registered = grpcio._REQUEST_CALL_TAG, state.registered_method_handlers
     timed_out = cygrpc.CompletionType.queue_timeout
-    take_up, ready = methods.take_up, methods.ready
-    events, wait_s = 0, _WAIT_S  # events since the last work
+    take_up, ready, refused = methods.take_up, methods.ready, methods.refused
+    events = 0  # since the last work
     for hot in asking:
         hot.ask()
     while True:
-        event = poll(_AT_ONCE if ready else now() + wait_s)
+        event = poll(_AT_ONCE if ready else now() + (_SHORT_WAIT_S if refused else _WAIT_S))
         pulse.turned = True
         if state.server_deallocated:
             grpcio._begin_shutdown_once(state)
         empty = event.completion_type == timed_out
-        over = None
         if not empty:
             events += 1
             tag = event.tag
@@ -144,17 +147,14 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Aski
                 went_on = go_on(state, event) if refusal is None else _begin(state, event, refusal)
             if not went_on:
                 return
-        worked = bool(ready) and (empty or events >= _MOST_EVENTS_BEFORE_WORK)
-        if worked:
-            try:
-                methods.work()
-            except Exception:
-                _LOG.exception("work between the events of gRPC failed outside of its handler")
+        if empty or events >= _MOST_EVENTS_BEFORE_WORK:
+            if ready:
+                try:
+                    methods.work()
+                except Exception:
+                    _LOG.exception("work between the events of gRPC failed outside of its handler")
+            methods.end_what_waits()
             events = 0
-        if worked or empty or (over is not None and not ready):  # there may be room
-            for hot in asking:
-                hot.ask()
-            wait_s = _SHORT_WAIT_S if any(hot.closed for hot in asking) else _WAIT_S
         event = tag = call = over = None  # a reference to a call that ended would keep the queue spinning
 
 

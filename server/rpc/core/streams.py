@@ -1,6 +1,7 @@
 """Streams whose handler takes a frame to its answer, without a thread for each, without reading far ahead.
 
-As with unary calls (`server.rpc.unary`), a stream is an object whose operations end on gRPC's polling thread.
+As with unary calls (`server.rpc.core.unary`), a stream is an object whose operations end on gRPC's polling
+thread.
 While frames are worked on the next ones are read, up to some bytes, and no more: beyond that gRPC's flow
 control holds the sender back. What has been read by the time there is time for it is worked on together.
 While answers are on their way no more work is begun than for the last of them: so a caller that does not
@@ -9,7 +10,9 @@ read costs what is read ahead twice over and the answers to it, whatever it send
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,11 +21,19 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
-from server.errors import ServerError, ShuttingDownError, StreamExpiredError
+from server.errors import (
+    OverloadedError,
+    ServerError,
+    ShuttingDownError,
+    StreamDisplacedError,
+    StreamExpiredError,
+)
 from server.rpc.admission import Frames, Gate
+from server.rpc.core.unary import Refusals
 from server.rpc.errors import CallStatus
 from server.rpc.lifetime import Lifetimes
-from server.rpc.unary import Answer, Answers
+from server.rpc.transport import Answer, Answers
+from server.rpc.waiting import Held, Waiting
 
 _NO_FLAGS = 0
 _OK = grpc.StatusCode.OK.value[0]
@@ -44,19 +55,31 @@ class StreamMethod:
     """Gives what to end a stream with, and counts it."""
     begin: Callable[[StreamCall], None]
     """Has a stream worked for soon."""
+    refusals: Refusals
+    name_of: Callable[[Any], str]
+    """Returns the caller of grpcio's event."""
+    waiting: Waiting
+    """The streams whose first message has not come."""
+    held: Held
+    """Bytes of frames that have come."""
+    idle_s: float
+    """After which a stream on which nothing moves gives up its place when another needs one."""
     answers: Answers | None = None
     """Answers several frames at once, where that is faster."""
     open: set[StreamCall] = field(default_factory=set)
 
 
 class StreamCall:
-    """One stream that was let in. It gives its place back by itself."""
+    """One stream. It takes a place when its first message has come, and gives it back by itself."""
 
-    def __init__(self, method: StreamMethod, event: Any, caller: str) -> None:
+    def __init__(self, method: StreamMethod, event: Any) -> None:
         """Takes grpcio's event of a call that arrived."""
         self.method = method
+        self._event = event  # of whom its caller's name is asked
         self._call = event.call
-        self._caller = caller
+        self._caller = ""
+        self._inside = False
+        self._moved = 0.0  # when something last did, by time.monotonic
         self._lock = threading.Lock()  # events come on the polling thread, frames may be done by others
         self._due = 0  # batches of operations that have not ended
         self._frames: deque[bytes] = deque()  # read, not begun
@@ -75,6 +98,7 @@ class StreamCall:
         with self._lock:
             self._start((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._closed)
             self._read_on()
+        self.method.waiting.add(self)
         self.method.open.add(self)
         self.method.lifetimes.add(self, self._expire)
 
@@ -84,6 +108,27 @@ class StreamCall:
             if self._end is None and not self._over:
                 self._end = self.method.status_of(error)
                 self._advance()
+
+    def give_up(self, error: ServerError) -> None:
+        """Ends a stream whose caller has sent nothing while others wait. For the polling thread."""
+        self.end(error)
+
+    def idle_since(self, caller: str | None) -> float:
+        """Returns when something last moved, infinity while it is worked on or of another caller."""
+        if not self._inside or self._working or self._end or (caller is not None and caller != self._caller):
+            return math.inf
+        return self._moved
+
+    def displace(self) -> None:
+        """Ends an idle stream at once, with StreamDisplacedError. For the polling thread."""
+        if not self._sending:
+            self.end(StreamDisplacedError())
+            return
+        with self._lock:  # its answers are not read, so it would not read a status either
+            self._over = True
+            self._drop()
+            self._leave()
+            self._call.cancel(grpc.StatusCode.UNAVAILABLE.value[0], str(StreamDisplacedError()))
 
     @property
     def size(self) -> int:
@@ -101,12 +146,15 @@ class StreamCall:
                 self._working = False
                 self._leave()
                 return []
+            self._moved = time.monotonic()
             taken = [self._frames.popleft()]
             room -= len(taken[0])
             while self._frames and len(self._frames[0]) <= room:
                 taken.append(self._frames.popleft())
                 room -= len(taken[-1])
-            self._ahead_bytes -= sum(map(len, taken))
+            size = sum(map(len, taken))
+            self._ahead_bytes -= size
+            self.method.held.remove(size)
             self._read_on()
         return taken
 
@@ -151,6 +199,7 @@ class StreamCall:
             and not self._no_more
             and len(self._frames) < AHEAD_FRAMES
             and self._ahead_bytes < AHEAD_BYTES
+            and not (self._frames and self.method.held.plenty)
         ):
             self._reading = True
             self._start((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
@@ -162,6 +211,7 @@ class StreamCall:
 
     def _finish(self, status: CallStatus | None) -> None:
         self._over = True
+        self._drop()
         self._leave()
         if status is None:
             operation = cygrpc.SendStatusFromServerOperation(None, _OK, b"", _NO_FLAGS)
@@ -187,7 +237,50 @@ class StreamCall:
         if self in method.open:
             method.open.discard(self)
             method.lifetimes.remove(self)
-            method.gate.leave(self._caller)
+            method.waiting.remove(self)
+            if self._inside:
+                self._inside = False
+                method.gate.leave(self._caller)
+
+    def _enter(self) -> ServerError | None:
+        """Takes a place, that of an idle stream if there is no other; returns why there is none."""
+        method, gate = self.method, self.method.gate
+        caller = method.name_of(self._event) if gate.counts_callers else ""
+        refusal = gate.enter(caller)
+        if isinstance(refusal, OverloadedError):
+            of = caller if refusal.scope == "caller" else None
+            idlest = min(method.open, key=lambda stream: stream.idle_since(of), default=self)
+            if idlest.idle_since(of) <= time.monotonic() - method.idle_s:
+                idlest.displace()
+                refusal = gate.enter(caller)
+        if refusal is None:
+            self._inside, self._caller = True, caller
+        return refusal
+
+    def _keep(self, frame: bytes) -> None:
+        """Takes a frame that has come, if there is a place and room for it. Under the lock."""
+        self._moved = time.monotonic()
+        if not self._inside:
+            self.method.waiting.remove(self)
+            refusal = self._enter()
+            if refusal is not None:
+                self._end = self._end or self.method.refusals(self.method.gate, refusal)
+                return
+        held = self.method.held
+        if held.add(len(frame)):
+            self._frames.append(frame)
+            self._ahead_bytes += len(frame)
+        else:
+            held.remove(len(frame))
+            error = OverloadedError("bytes of requests", held.most)
+            self._end = self._end or self.method.refusals(self.method.gate, error)
+
+    def _drop(self) -> None:
+        """Forgets what was read and what was made. Under the lock."""
+        self._frames.clear()
+        self._answers.clear()
+        self.method.held.remove(self._ahead_bytes)
+        self._ahead_bytes = 0
 
     # What follows is called by gRPC's polling thread when a batch of operations has ended.
 
@@ -198,22 +291,22 @@ class StreamCall:
             if frame is None:
                 self._no_more = True
             elif not self._over:
-                self._frames.append(frame)
-                self._ahead_bytes += len(frame)
-                self._read_on()
+                self._keep(frame)
+                if self._end is None:
+                    self._read_on()
             return self._one_less()
 
     def _sent(self, _: Any) -> Ended:
         with self._lock:
             self._sending = False
+            self._moved = time.monotonic()
             return self._one_less()
 
     def _closed(self, event: Any) -> Ended:
         with self._lock:
             if event.batch_operations[0].cancelled() and not self._over:
                 self._over = True
-                self._frames.clear()
-                self._answers.clear()
+                self._drop()
                 if not self._working:
                     self._leave()  # else when the frames are done
             return self._one_less()

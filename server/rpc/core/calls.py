@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import Executor, Future
 from queue import SimpleQueue
 from typing import Any
@@ -21,12 +21,14 @@ from grpc._server import _Context
 from server.errors import DeadlinePassedError
 from server.rpc.admission import Gate
 from server.rpc.callers import CallerNames
+from server.rpc.core.unary import Refusals
 from server.rpc.errors import CallStatus, abort
-from server.rpc.unary import Refusals
+from server.rpc.lifetime import Lifetimes
 from server.scheduling import cores
 
 _LOG = structlog.get_logger(__name__)
-_END_S = 10.0
+_MOST_CALL_THREADS = 64
+_JOIN_S = 5.0
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 Task = Callable[[], None]
 """Something to be done, which gives back its place in the gate by itself and never raises."""
@@ -51,12 +53,12 @@ class Lane:
         self._tasks.put(task)
 
     def end(self) -> None:
-        """Ends the threads once everything is done; one that hangs is left behind."""
+        """Ends the threads once everything is done, and waits for that, but not for ever."""
         for _ in self._threads:
             self._tasks.put(None)
-        give_up_at = time.monotonic() + _END_S
+        deadline = time.monotonic() + _JOIN_S
         for thread in self._threads:
-            thread.join(max(0.0, give_up_at - time.monotonic()))
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _grow(self) -> None:
         with self._growing:
@@ -81,11 +83,18 @@ class CallThreads(Executor):
         gates: Mapping[str, Gate],
         control: Gate,
         *,
+        holding: Collection[Gate],
         control_threads: int,
         names: CallerNames,
         refusals: Refusals,
+        request_timeout_s: float,
     ) -> None:
-        """Takes the gates of methods by full name, complete once calls come, and that of all others."""
+        """Takes the gates of methods by full name, complete once calls come, and that of all others.
+
+        holding: gates whose calls hold a thread each while they wait for their callers.
+        """
+        self._holding = holding
+        self._requests = Lifetimes(request_timeout_s)
         self._gates = gates
         self._names = names
         self._refusals = refusals
@@ -97,6 +106,10 @@ class CallThreads(Executor):
         self._next: tuple[Gate, str] | None = None
         self._done: Future[None] = Future()
         self._done.set_result(None)
+
+    def start(self) -> None:
+        """Begins to look for requests that do not come."""
+        self._requests.start()
 
     def admit(self, method: str, event: Any) -> CallStatus | None:
         """Lets a call in, or gives what to end it with."""
@@ -123,30 +136,52 @@ class CallThreads(Executor):
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Ends the threads once everything is done."""
+        self._requests.stop()
         for lane in (*self._lanes.values(), self.frames):
             lane.end()
 
     def caller(self, gate: Gate, event: Any) -> str:
-        """Gives the name of who calls, where a gate wants to know."""
+        """Returns the name of who calls, where a gate counts callers."""
+        return self.name(event) if gate.counts_callers else ""
+
+    def name(self, event: Any) -> str:
+        """Returns the name of who calls."""
         state: Any = None  # which is for a call that was taken up
-        return "" if gate.callers is None else self._names.of(_Context(event, state, None))
+        return self._names.of(_Context(event, state, None))
 
     def lane(self, gate: Gate) -> Lane:
         """Gives the threads of a gate."""
         found = self._lanes.get(gate)
         if found is None:
-            found = self._lanes[gate] = Lane(gate.resource, gate.limit, lambda: gate.inside)
+            most = gate.limit if gate in self._holding else min(gate.limit, _MOST_CALL_THREADS)
+            found = self._lanes[gate] = Lane(gate.resource, most, lambda: gate.inside)
         return found
 
     def _run(self, gate: Gate, run: Callable[..., Any], arguments: tuple[Any, ...], caller: str) -> None:
         try:
             if arguments[1].call_details.deadline <= time.time():
                 arguments = _with(arguments, self._late(gate))
+            elif gate.resource == "watchers":
+                arguments = self._in_time(arguments)
             run(*arguments)
         except Exception:
             _LOG.exception("a call failed outside of its behaviour")
         finally:
             gate.leave(caller)
+
+    def _in_time(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+        """Has a call cut off whose one request does not come."""
+        in_pool, event, state, behaviour, request, *codec = arguments
+        code, why = grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "the request did not come in time"
+
+        def in_time() -> Any:
+            self._requests.add(event, lambda: event.call.cancel(code, why))
+            try:
+                return request()
+            finally:
+                self._requests.remove(event)
+
+        return in_pool, event, state, behaviour, in_time, *codec
 
     def _late(self, gate: Gate) -> Behaviour:
         def behave(_: Any, context: grpc.ServicerContext) -> None:

@@ -1,0 +1,44 @@
+"""Which transport serves: the fast one where grpcio's inside is what was tested, else the plain one."""
+
+from __future__ import annotations
+
+import importlib
+
+import grpc
+import structlog
+
+from server.config import TransportChoice
+from server.rpc.core import inside
+from server.rpc.edge import Edge
+from server.rpc.plain import PlainTransport
+from server.rpc.transport import Transport, TransportError, TransportSettings
+
+_LOG = structlog.get_logger(__name__)
+
+
+def chosen(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> Transport:
+    """Makes the transport of a choice. Raises TransportError where `fast` cannot be had."""
+    if choice == "plain":
+        return PlainTransport(edge, settings)
+    why = inside.missing()
+    if why is None:
+        try:
+            # Imported only now, so that another grpcio does not keep the server from starting.
+            fast = importlib.import_module("server.rpc.core.transport")
+            transport: Transport = fast.FastTransport(edge, settings)
+        except (ImportError, AttributeError, TypeError) as error:
+            why = f"the fast transport could not be made ({error})"
+        else:
+            edge.metrics.transport(transport.name)
+            return transport
+    if choice == "fast":
+        raise TransportError(
+            f'rpc.transport = "fast" cannot be had with grpcio {grpc.__version__}: {why}; '
+            'set it to "auto" or "plain", or install a grpcio that the server was tested with'
+        )
+    _LOG.warning(
+        "grpcio is not as tested: calls are taken up the plain way, which is several times slower",
+        grpcio=grpc.__version__,
+        why=why,
+    )
+    return PlainTransport(edge, settings)

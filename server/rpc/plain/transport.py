@@ -1,0 +1,151 @@
+"""The plain transport as a whole: grpcio's server on a pool of threads.
+
+Each call holds a thread from its arrival on, so a caller that sends nothing holds one until its time is over;
+it takes no place in a gate, and a connection has only so many streams.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import grpc
+
+from server.errors import DeadlinePassedError, OverloadedError
+from server.rpc.admission import Gate
+from server.rpc.edge import Edge
+from server.rpc.errors import CallStatus, abort
+from server.rpc.lifetime import Lifetimes
+from server.rpc.plain.gated import gated
+from server.rpc.plain.streams import PlainStreams, read_one
+from server.rpc.transport import Answer, Answers, TransportSettings
+from server.rpc.waiting import Held
+
+_THREADS = 1024  # made as they are needed; a call that waits for its caller holds one
+_WORKING = 32  # calls that are worked on at a time: more would only wait for the interpreter
+
+
+class PlainTransport:
+    """Serves on grpcio's public API. See `server.rpc.transport.Transport` for the methods."""
+
+    name = "plain"
+
+    def __init__(self, edge: Edge, settings: TransportSettings) -> None:
+        self._edge, self._settings = edge, settings
+        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="plain")
+        self._server = grpc.server(self._pool, options=settings.options)
+        self._entering = threading.Lock()
+        self._working = threading.Semaphore(_WORKING)
+        self._streams: list[PlainStreams] = []
+        self._held = Held(settings.patience.held_bytes)
+        self._requests = Lifetimes(settings.patience.caller_timeout_s)
+        edge.lifetimes.cut = grpc.ServicerContext.cancel
+        edge.metrics.transport(self.name)
+
+    @property
+    def alive(self) -> bool:
+        """Whether calls are taken up: grpcio's own thread tells nobody when it ends."""
+        return True
+
+    def responsive(self, _: float) -> bool:
+        """Returns True: grpcio's own thread cannot be asked."""
+        return True
+
+    def add_unary(
+        self,
+        name: str,
+        answer: Answer,
+        *,
+        short: bool = False,  # noqa: ARG002  # all calls have a thread here
+        answers: Answers | None = None,  # noqa: ARG002
+        gate: Gate | None = None,
+    ) -> None:
+        """Adds a unary method. grpcio sees a stream of one request, which lets it wait for so long only."""
+        gate = gate or self._edge.admission.unary
+
+        def behave(requests: Any, context: grpc.ServicerContext) -> bytes:
+            self._requests.add(context, context.cancel)
+            try:
+                request = read_one(requests)
+            finally:
+                self._requests.remove(context)
+            if request is None:
+                context.abort(grpc.StatusCode.UNIMPLEMENTED, "one request is required")
+            found = self._answered(gate, answer, request, context)
+            if not isinstance(found, bytes):
+                abort(context, found)
+            return found
+
+        self._add(name, grpc.stream_unary_rpc_method_handler(behave))
+
+    def add_stream(self, name: str, answer: Answer, answers: Answers | None = None) -> None:  # noqa: ARG002
+        """Adds a method of streams."""
+        patience = self._settings.patience
+        streams = PlainStreams(self._edge, answer, self._settings.names, patience.stream_idle_s)
+        self._streams.append(streams)
+        self._add(name, grpc.stream_stream_rpc_method_handler(streams.behave))
+
+    def add_handlers(
+        self, service: str, handlers: Mapping[str, grpc.RpcMethodHandler[Any, Any]], gate: Gate
+    ) -> None:
+        """Adds methods that grpcio handles, behind a gate."""
+        for method, handler in handlers.items():
+            behind = gated(handler, gate, self._edge, self._settings.names, self._entering)
+            self._add(f"/{service}/{method}", behind)
+
+    def bind(self, address: str) -> int:
+        """Listens on an address; returns the port. Raises RuntimeError."""
+        return self._server.add_insecure_port(address)
+
+    def start(self) -> None:
+        """Begins to serve."""
+        self._requests.start()
+        self._server.start()
+
+    def end_streams(self) -> None:
+        """Ends each stream after the frame that it is at."""
+        for streams in self._streams:
+            streams.end()
+
+    def stop(self, grace_s: float | None) -> threading.Event:
+        """Takes nothing new, and cancels what is left after a time; returns what is set in the end."""
+        return self._server.stop(grace_s)
+
+    def shut_down(self) -> None:
+        """Ends the threads; those that are still at work then end with the process."""
+        self._requests.stop()
+        self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _answered(
+        self, gate: Gate, answer: Answer, request: bytes, context: grpc.ServicerContext
+    ) -> bytes | CallStatus:
+        """Answers a request behind its gate."""
+        with self._entering:
+            caller = self._settings.names.of(context) if gate.counts_callers else ""
+            refusal = gate.enter(caller)
+        if refusal is not None:
+            return self._edge.refusal(gate, refusal)
+        came = time.monotonic()
+        fits = self._held.add(len(request))
+        try:
+            if not fits:
+                error = OverloadedError("bytes of requests", self._held.most)
+                return self._edge.refusal(gate, error)
+            with self._working:
+                gate.queue.waited(time.monotonic() - came)
+                remaining = context.time_remaining()
+                if remaining is not None and remaining <= 0:
+                    return self._edge.refusal(gate, DeadlinePassedError())
+                return answer(request)
+        finally:
+            self._held.remove(len(request))
+            gate.leave(caller)
+
+    def _add(self, name: str, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
+        _, service, method = name.split("/")
+        self._server.add_generic_rpc_handlers(
+            (grpc.method_handlers_generic_handler(service, {method: handler}),)
+        )

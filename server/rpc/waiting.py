@@ -1,0 +1,90 @@
+"""Calls that wait for their callers, and the memory that requests take.
+
+A call takes a place only when its request has come (see `server.rpc.core.unary` and `streams`): a caller that
+opens calls and sends nothing keeps nobody out. It waits here until then, for as long as it may, and among so
+many; beyond that the one that has waited longest is ended. So do calls whose answers are not read.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Protocol
+
+from server.errors import ServerError
+
+
+class Call(Protocol):
+    """A call that can be given up."""
+
+    def give_up(self, error: ServerError, /) -> None:
+        """Ends the call, whose caller keeps it waiting."""
+
+
+class Waiting:
+    """Calls that wait for their callers, in the order in which they began to. `end` is for one thread."""
+
+    def __init__(self, timeout_s: float | None, most: int) -> None:
+        """Takes for how long a call may wait, None: for any time; and how many may."""
+        self._timeout_s = timeout_s
+        self._most = most
+        self._since: dict[Call, float] = {}
+
+    def __len__(self) -> int:
+        """Returns how many wait."""
+        return len(self._since)
+
+    def add(self, call: Call) -> None:
+        """Has a call wait. Any thread."""
+        self._since[call] = time.monotonic()
+
+    def remove(self, call: Call) -> None:
+        """Has a call wait no more; one that does not is no error. Any thread."""
+        self._since.pop(call, None)
+
+    def end(self, late: ServerError, beyond: ServerError) -> None:
+        """Ends the calls that have waited for too long, and the longest waiting beyond the most."""
+        while self._since:
+            try:
+                call, since = next(iter(self._since.items()))
+            except (RuntimeError, StopIteration):  # another thread has just changed it: soon again
+                return
+            if len(self._since) > self._most:
+                why = beyond
+            elif self._timeout_s is not None and time.monotonic() - since > self._timeout_s:
+                why = late
+            else:
+                return
+            self._since.pop(call, None)
+            call.give_up(why)
+
+
+class Held:
+    """Bytes of requests that have come, decompressed, and have not been answered. Safe for threads."""
+
+    def __init__(self, most: int) -> None:
+        """Takes how many there may be."""
+        self.most = most
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def bytes(self) -> int:
+        """How many there are."""
+        return self._bytes
+
+    @property
+    def plenty(self) -> bool:
+        """Whether it is better to read no further: half of what may be is there."""
+        return self._bytes > self.most // 2
+
+    def add(self, size: int) -> bool:
+        """Counts a request; returns whether it fits, as one does that is there alone."""
+        with self._lock:
+            self._bytes += size
+            return self._bytes <= self.most or self._bytes == size
+
+    def remove(self, size: int) -> None:
+        """Counts a request no more."""
+        with self._lock:
+            self._bytes -= size
