@@ -27,6 +27,7 @@ from bench.load import LoadError
 Arrivals = Literal["even", "poisson", "closed"]
 _SPIN_S = 150e-6  # a sleeping process wakes up later than asked by about half of this
 _PATIENCE_S = 30.0
+_DEADLINE_S = 1.0  # of a call that the server's bound on streams keeps waiting here
 _SEED = 7
 _CLOSED_IN_FLIGHT = 32
 _STRETCH_S = 0.1
@@ -128,7 +129,12 @@ def send_all(
             place = following % connections
             body = bodies[following]
             if not opened[place].takes(len(body)):
-                break
+                if now - due_list[following] <= _DEADLINE_S:
+                    break
+                sent[following] = ended[following] = now  # given up unsent, as a caller's deadline does
+                following += 1
+                done += 1
+                continue
             sent[following] = now
             numbers[place][opened[place].send(body)] = following
             following += 1

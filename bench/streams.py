@@ -83,7 +83,9 @@ def main(
     try:
         require_h2load()
         workload = prepare(_WORK / "streams", _PREPARED, 10_000)
-        with running(workload) as ran:
+        most = str(2 * max(streams, _AT_ONCE))  # all on one connection, of one caller
+        settings = {"limits.max_streams_per_connection": most, "limits.max_streams_per_caller": most}
+        with running(workload, settings=settings) as ran:
             body = write_singles(_WORK / "streams.bin", fresh(workload, 0, 1))
             frame = body.read_bytes()[_PREFIX:]
 

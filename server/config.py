@@ -90,7 +90,7 @@ class Limits(_Section):
     """Transactions in a frame of a stream."""
     max_request_outcomes: int = Field(4096, ge=1, le=1_000_000)
     """Outcomes in a report."""
-    max_message_bytes: int = Field(4 << 20, ge=1 << 10, le=1 << 30)
+    max_message_bytes: int = Field(8 << 20, ge=1 << 10, le=1 << 30)
     """Size of a request or frame, decompressed. A frame of 4096 transactions takes about one MiB."""
     max_held_bytes: int = Field(64 << 20, ge=1 << 20, le=1 << 40)
     """Requests and frames that have come, decompressed, and wait for their turn, in all. With half of it no

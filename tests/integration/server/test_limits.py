@@ -127,12 +127,14 @@ _SILENT_CLIENT = """
 import sys, time
 import grpc
 from kuntur.api.v1 import scoring_service_pb2_grpc
+from tests.support.serving import frame, transaction
 def frames():
+    yield frame(transaction("s-1"))
     time.sleep(600)
-    yield None
 channel = grpc.insecure_channel(sys.argv[1])
 grpc.channel_ready_future(channel).result()
 answers = scoring_service_pb2_grpc.ScoringServiceStub(channel).ScoreStream(frames())
+next(answers)
 time.sleep(600)
 """
 

@@ -29,7 +29,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def server(registry: Path) -> Iterator[RunningServer]:
-    with running_server(registry) as running:
+    with running_server(registry, limits={"max_streams_per_connection": _MANY + 10}) as running:
         running.wait_until_live("m-1")
         yield running
 

@@ -40,7 +40,9 @@ CASES = [
     ),
     (errors.HistoryUnavailableError("is busy"), code_pb2.UNAVAILABLE, "HISTORY_UNAVAILABLE", {}),
     (errors.DeadlinePassedError(), code_pb2.DEADLINE_EXCEEDED, "DEADLINE_PASSED", {}),
+    (errors.RequestTimeoutError(5.0), code_pb2.DEADLINE_EXCEEDED, "DEADLINE_PASSED", {}),
     (errors.StreamExpiredError(), code_pb2.UNAVAILABLE, "STREAM_EXPIRED", {}),
+    (errors.StreamDisplacedError(), code_pb2.UNAVAILABLE, "STREAM_EXPIRED", {}),
     (errors.ShuttingDownError(), code_pb2.UNAVAILABLE, "SHUTTING_DOWN", {}),
     (
         errors.OutcomeConflictError("t-1"),
