@@ -14,9 +14,8 @@ from tests.support.server_process import ServerProcess
 from tests.support.serving import stubs_for, transaction, unary, wait_until
 
 
-@pytest.mark.parametrize(("workers", "code"), [(1, EXIT_CODE), (2, 2)])
 def test_a_file_cut_under_a_server_ends_it_with_a_sentence_and_the_next_start_serves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, code: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(tmp_path / "registry", "m-1")
     history = tmp_path / "history"
@@ -24,16 +23,16 @@ def test_a_file_cut_under_a_server_ends_it_with_a_sentence_and_the_next_start_se
     for kind in ("accounts", "merchants", "devices", "categories"):
         monkeypatch.setenv(f"KUNTUR_SERVER_HISTORY__MAX_{kind.upper()}", "256")
     arguments = ("--registry", str(tmp_path / "registry"))
-    with ServerProcess(*arguments, workers=workers) as process, stubs_for(process.address) as stubs:
+    with ServerProcess(*arguments) as process, stubs_for(process.address) as stubs:
         wait_until(lambda: stubs.health_of() == "SERVING")
         stubs.scoring.ScoreTransaction(unary(transaction("t-1")))
         os.truncate(history, 8192)
         with pytest.raises(grpc.RpcError):
             stubs.scoring.ScoreTransaction(unary(transaction("t-2")))
-        assert process.wait() == code
+        assert process.wait() == EXIT_CODE
     assert process.wrote("the file of the history was cut")
     assert not any("Traceback" in line for line in process.lines)
-    with ServerProcess(*arguments, workers=workers) as process, stubs_for(process.address) as stubs:
+    with ServerProcess(*arguments) as process, stubs_for(process.address) as stubs:
         wait_until(lambda: stubs.health_of() == "SERVING")
         assert stubs.scoring.ScoreTransaction(unary(transaction("t-3"))).score.transaction_id == "t-3"
         assert process.end() == 0
