@@ -90,7 +90,8 @@ def read_entries(directory: Path, *, allow_torn_tail: bool = False) -> Iterator[
 class JournalFileWriter:
     """Appends entries. One writer a directory, which a lock sees to; one thread a writer.
 
-    Opening cuts off a torn tail and goes on in a new file.
+    Opening cuts off a torn tail and goes on in a new file. Files and directories that it makes are
+    readable by their owner alone.
     """
 
     def __init__(self, directory: Path, *, max_file_bytes: int = 256 << 20) -> None:
@@ -100,7 +101,7 @@ class JournalFileWriter:
         when the last file is damaged otherwise than by a torn tail, OSError also when another writer has
         the directory.
         """
-        directory.mkdir(parents=True, exist_ok=True)
+        _make_private(directory)
         self._directory = directory
         self._hollow: Path | None = None  # the last file, when opening found no entry in it
         self._lock = _locked(directory)
@@ -158,7 +159,8 @@ class JournalFileWriter:
     def _open_next(self) -> None:
         self._close_file()
         path = self._directory / file_name(self.next_sequence)
-        self._file = path.open("wb" if path == self._hollow else "xb")  # entries are never written over
+        # Entries are never written over: only a file without any may be there already.
+        self._file = _open_private(path, os.O_WRONLY | (os.O_TRUNC if path == self._hollow else os.O_EXCL))
         self._file.write(_HEADER.pack(MAGIC, FORMAT_VERSION, 0))
         self._file.flush()
         self._size = _HEADER.size
@@ -189,7 +191,7 @@ class JournalFileWriter:
 
 def _locked(directory: Path) -> BinaryIO:
     """Takes the lock of a journal's writer, which ends with the process. Raises OSError."""
-    lock = (directory / _LOCK).open("ab")
+    lock = _open_private(directory / _LOCK, os.O_WRONLY | os.O_APPEND)
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
@@ -200,6 +202,19 @@ def _locked(directory: Path) -> BinaryIO:
         lock.close()
         raise
     return lock
+
+
+def _make_private(directory: Path) -> None:
+    """Makes a directory, and those above it that are missing, for its owner alone. Raises OSError."""
+    if not directory.is_dir():
+        if directory.parent != directory:
+            _make_private(directory.parent)
+        directory.mkdir(mode=0o700, exist_ok=True)
+
+
+def _open_private(path: Path, flags: int) -> BinaryIO:
+    """Opens a file to write, made for its owner alone: entries hold personal data. Raises OSError."""
+    return os.fdopen(os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb")
 
 
 def _first_sequence(path: Path) -> int:

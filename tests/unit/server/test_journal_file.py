@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import struct
 from pathlib import Path
 
@@ -188,3 +189,20 @@ def test_a_damaged_journal_is_not_written_on(tmp_path: Path) -> None:
     flip(journal_files(tmp_path)[0], HEADER_BYTES + 8 + 2)
     with pytest.raises(CorruptJournalError):
         JournalFileWriter(tmp_path)
+
+
+def test_files_and_folders_are_the_owners_alone_whatever_the_umask(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        writer = JournalFileWriter(tmp_path / "journal" / "worker-0")
+        writer.append([journal_pb2.Entry()])
+        writer.close()
+    finally:
+        os.umask(before)
+    made = list((tmp_path / "journal").rglob("*"))
+    assert (tmp_path / "journal").stat().st_mode & 0o777 == 0o700
+    assert {path.name: path.stat().st_mode & 0o777 for path in made} == {
+        "worker-0": 0o700,
+        "writer.lock": 0o600,
+        "journal-00000000000000000001.kj": 0o600,
+    }
