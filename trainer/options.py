@@ -68,7 +68,7 @@ def require_files(files: Iterable[str], mapping: str | None) -> None:
 def require_directory(path: Path, what: str) -> None:
     """Ends the command where there is no such directory; what: what it is called in the message."""
     if not path.is_dir():
-        raise fault(f"{path}: there is no such {what}")
+        raise fault(f"{path}: there is no {what}")
 
 
 def _require_sources(config: Path | None, overrides: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from typing import Any
 
@@ -19,7 +20,7 @@ from .card_evidence import full
 
 def _text(**changes: Any) -> str:
     page = documents(full(**changes))["model_card.html"].decode()
-    return re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
+    return html.unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page)))
 
 
 def test_a_model_that_was_compared_with_nothing_is_not_called_promoted() -> None:

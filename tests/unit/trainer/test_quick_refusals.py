@@ -16,19 +16,15 @@ _HEAVY = "{'ray', 'xgboost', 'sklearn', 'onnxruntime', 'numba', 'polars'}"
     [
         ("trainer", ["train", "nope.csv"], "nope.csv: no such file"),
         ("trainer", ["train", "{there}", "--mapping", "nope.toml"], "no mapping 'nope.toml'"),
-        ("trainer", ["train", "--journal", "nope"], "nope: there is no such directory of a journal"),
-        ("trainer", ["train", "--config", "nope.toml"], "there is no file nope.toml"),
+        ("trainer", ["train", "--journal", "nope"], "nope: there is no directory of a journal"),
         ("trainer", ["train", "--config", "{config}"], "nope.parquet: no such file"),
-        ("trainer", ["backtest", "nope.csv"], "nope.csv: no such file"),
         ("trainer", ["backtest", "{there}", "--recipe", "nope.toml"], "nope.toml: no such file"),
-        ("trainer", ["backtest", "{there}", "--train-start", "2024-03-01T05:00:00"], "2024-03-01T05:00:00: a fold"),
+        ("trainer", ["backtest", "{there}", "--train-start", "2024-03-01T05:00:00"], "05:00:00: a fold"),
         ("trainer", ["tune", "nope.csv"], "nope.csv: no such file"),
         ("trainer", ["features", "nope.csv", "--output", "parts"], "nope.csv: no such file"),
-        ("trainer", ["fit-distributed", "nope", "--output", "b.json", "--until", "2024-01-01"], "nope: there is no"),
-        ("trainer", ["replay", "nope.csv", "--model", "{folder}"], "nope.csv: no such file"),
-        ("trainer", ["replay", "{there}", "--model", "nope"], "nope: there is no such bundle"),
+        ("trainer", ["fit-distributed", "no", "--output", "b.ubj", "--until", "2024-01-01"], "no directory"),
+        ("trainer", ["replay", "{there}", "--model", "nope"], "nope: there is no bundle"),
         ("clients", ["score", "nope.csv"], "nope.csv: no such file"),
-        ("clients", ["score", "{there}", "--mapping", "nope.toml"], "no mapping 'nope.toml'"),
         ("clients", ["backfill", "nope.csv", "--until", "2024-01-01"], "nope.csv: no such file"),
         ("clients", ["outcomes", "nope*.csv"], "nope*.csv: no such file"),
     ],
@@ -39,7 +35,7 @@ def test_what_names_nothing_is_refused_before_anything_heavy_is_loaded(
     there, config = tmp_path / "there.csv", tmp_path / "settings.toml"
     there.write_text("a\n")
     config.write_text('[data]\npaths = ["nope.parquet"]\n')
-    given = [each.format(there=there, config=config, folder=tmp_path) for each in arguments]
+    given = [each.format(there=there, config=config) for each in arguments]
     code = (
         f"import sys; from {program}.__main__ import main\n"
         f"try:\n    sys.argv = ['program', *{given!r}]; main()\n"
