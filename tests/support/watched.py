@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from kuntur.compiled import chosen_places
 from tests.support.serving import wait_until
 
 _CALLS = "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,connect,sendto,sendmsg,sendmmsg"
@@ -76,8 +77,9 @@ class WatchedProcess:
 
     def seen(self) -> Seen:
         """Returns what was seen, once the program has ended and strace has written all of it."""
-        end = f"{self._process.pid} +++ "
-        wait_until(lambda: any(line.startswith(end) for line in _lines(self._trace)))
+        # strace puts short numbers into a column of five.
+        end = re.compile(rf"^{self._process.pid} +\+\+\+ ", re.MULTILINE)
+        wait_until(lambda: end.search("\n".join(_lines(self._trace))) is not None)
         return read_trace(_lines(self._trace), self._cwd)
 
     def __enter__(self) -> WatchedProcess:
@@ -128,3 +130,10 @@ def _strace() -> str:
     found = shutil.which("strace")
     assert found, "there is no strace here: install it (on Debian: apt-get install strace)"
     return found
+
+
+def kept_compiled() -> Path:
+    """Gives the folder below which this machine keeps compiled functions: none is compiled anew."""
+    folder = chosen_places().kept(create=True)
+    assert folder is not None
+    return folder.parent

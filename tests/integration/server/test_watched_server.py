@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.support.bundles import publish
 from tests.support.serving import stubs_for, transaction, unary, wait_until
-from tests.support.watched import WatchedProcess, read_trace
+from tests.support.watched import WatchedProcess, kept_compiled, read_trace
 
 _PORT = re.compile(r'"port": (\d+)')
 _DEVICES = Path("/dev")
@@ -21,7 +21,7 @@ def test_a_server_and_a_client_write_what_they_were_told_to_and_connect_to_nobod
     home, folders = tmp_path / "home", [tmp_path / "registry", tmp_path / "journal", tmp_path / "history"]
     home.mkdir()
     publish(folders[0], "m-1")
-    cache = Path(os.environ["NUMBA_CACHE_DIR"])  # compiled functions, as docs/privacy.md tells
+    cache = kept_compiled()  # compiled functions, as docs/privacy.md tells
     env = {
         **_environment(home),
         "NUMBA_CACHE_DIR": str(cache),
