@@ -162,4 +162,4 @@ def test_scores_into_another_format_than_parquet_are_refused(served: Served, tmp
 
 
 def test_a_bundle_that_is_not_there_is_refused(served: Served, tmp_path: Path) -> None:
-    assert "there is no such bundle" in refused(invoke("replay", served.history, "--model", tmp_path / "absent"))
+    assert "there is no bundle" in refused(invoke("replay", served.history, "--model", tmp_path / "absent"))
