@@ -20,7 +20,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -297,16 +298,23 @@ def read_manifest(path: Path) -> Manifest:
     return manifest
 
 
-def _read(path: Path, name: str, max_bytes: int) -> bytes:
-    """Reads a file of a bundle. Raises BundleRefusedError."""
+@contextmanager
+def _refused(name: str) -> Iterator[None]:
+    """Turns what keeps a file of a bundle from being read into BundleRefusedError."""
     try:
-        return read_file(path, name, max_bytes)
+        yield
     except UnusableFileError as error:
         raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, f"{name} {error}") from error
     except OSError as error:
         missing = isinstance(error, FileNotFoundError)
         message = f"{name} is missing" if missing else f"{name} cannot be read: {error.strerror}"
         raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
+
+
+def _read(path: Path, name: str, max_bytes: int) -> bytes:
+    """Reads a file of a bundle. Raises BundleRefusedError."""
+    with _refused(name):
+        return read_file(path, name, max_bytes)
 
 
 def _read_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
@@ -322,25 +330,14 @@ def _read_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
             contents[name] = _read(path, name, _MAX_FILE_BYTES)
             size, digest = len(contents[name]), hashlib.sha256(contents[name]).hexdigest()
         else:
-            size, digest = _hashed(path, name, entry.size_bytes)
+            with _refused(name):
+                size, digest = hash_file(path, name, entry.size_bytes)
         if size != entry.size_bytes:
             message = f"{name} has {size} bytes, not {entry.size_bytes}"
             raise BundleRefusedError(RefusalReason.SIZE_MISMATCH, message)
         if digest != entry.sha256:
             raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{name} does not have its hash")
     return contents
-
-
-def _hashed(path: Path, name: str, size_bytes: int) -> tuple[int, str]:
-    """Returns size and SHA-256 of a file of a bundle. Raises BundleRefusedError."""
-    try:
-        return hash_file(path, name, size_bytes)
-    except UnusableFileError as error:
-        raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, f"{name} {error}") from error
-    except OSError as error:
-        missing = isinstance(error, FileNotFoundError)
-        message = f"{name} is missing" if missing else f"{name} cannot be read: {error.strerror}"
-        raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
 
 
 def read_bundle(path: Path) -> Bundle:

@@ -2,8 +2,8 @@
 
 The first line on standard input is its `WorkerOrder`. It says READY on standard output once it serves, and
 answers each further line in one line: "metrics" with them as JSON, "alive" with the same word once the
-thread that answers calls was seen to go on. The end of
-standard input is the supervisor's: nobody would restart the worker any more, so it drains.
+thread that answers calls was seen to go on. The end of standard input is the supervisor's: nobody would
+restart the worker any more, so it drains.
 """
 
 from __future__ import annotations

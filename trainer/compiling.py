@@ -51,25 +51,8 @@ def _run_everything() -> None:
 def _run_reasons() -> None:
     import numpy as np
 
-    from kuntur.reasons import (
-        LinearExplanation,
-        TreeExplanation,
-        Trees,
-        largest_gap,
-        read_explanation,
-        write_explanation,
-    )
+    from kuntur.reasons import largest_gap, read_explanation, smallest_explanations, write_explanation
 
-    zero, none = np.zeros(1), np.zeros(1, dtype=np.int32)
-    trees = Trees(
-        starts=np.array([0, 1], dtype=np.int64),
-        right=none,
-        column=none,
-        threshold=zero.astype(np.float32),
-        unset_left=zero.astype(np.bool_),
-        cover=zero,
-        value=zero,
-    )
     row, margin = np.zeros((1, 1), dtype=np.float32), np.zeros(1, dtype=np.float32)
-    for explanation in (TreeExplanation(trees, 1, 0.0, 1.0), LinearExplanation(zero, zero + 1, 0.0, 1.0)):
+    for explanation in smallest_explanations():
         largest_gap(read_explanation(write_explanation(explanation), 1), row, margin)

@@ -74,9 +74,19 @@ def git_revision(root: Path = Path(__file__).parent) -> str:
 
     With `-dirty` when it was changed; empty outside git.
     """
+    # Not `git describe --dirty`, which writes the index that it refreshes.
+    revision = _git(root, "rev-parse", "HEAD")
+    if not revision:
+        return ""
+    changed = _git(root, "status", "--porcelain", "--untracked-files=no")
+    return f"{revision}-dirty" if changed else revision
+
+
+def _git(root: Path, *arguments: str) -> str:
+    """Gives what a command of git writes; empty where it fails. It leaves the repository as it is."""
     try:
         done = subprocess.run(
-            ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=40"],
+            ["git", "--no-optional-locks", "-C", str(root), *arguments],
             capture_output=True,
             text=True,
             timeout=10,

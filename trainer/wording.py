@@ -28,7 +28,7 @@ def number(value: float) -> str:
 
 def per_cent(value: float) -> str:
     """Writes a share of one with one decimal; what is not quite none or all of it is not written as that."""
-    if not math.isfinite(value):
+    if not math.isfinite(value * 100):
         return "–"
     if 0 < value < 0.0005:
         return "< 0.1\u00a0%"

@@ -4,6 +4,7 @@ from kuntur.reasons.explanation import Explanation, ExplanationError, largest_ga
 from kuntur.reasons.file import read_explanation, write_explanation
 from kuntur.reasons.linear import LinearExplanation
 from kuntur.reasons.reason import Reason, Reasoner
+from kuntur.reasons.smallest import smallest_explanations
 from kuntur.reasons.trees import TreeExplanation, Trees
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Trees",
     "largest_gap",
     "read_explanation",
+    "smallest_explanations",
     "write_explanation",
 ]

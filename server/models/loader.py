@@ -54,9 +54,8 @@ def _load(bundle: Bundle, trial: Trial) -> LiveModel:
     width = len(bundle.manifest.features)
     binding = partial(_binding, bundle.model)
     model = LiveModel(bundle.manifest, open_inference(bundle.model, binding, width), bundle.explanation)
-    replay_golden(
-        model.infer, bundle.golden_features, bundle.golden_scores
-    )  # what serves is a session of its own
+    # What serves is a session of its own, not the one that was tried.
+    replay_golden(model.infer, bundle.golden_features, bundle.golden_scores)
     for rows in _WARM_UP_ROWS:
         model.infer(np.zeros((rows, width), dtype=np.float32))
     return model

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NoReturn
 
 import grpc
@@ -137,19 +137,12 @@ class CallStatus(grpc.Status):
         self.code = _CODES[status.code]
         self.details = status.message
         self.raw_details = status.message.encode()
-        details = ((DETAILS_KEY, fitted(status, _MAX_TRAILER_BYTES).SerializeToString()),)
-        # RetryInfo once more, as gRPC's own retries understand it in every language.
-        self.trailing_metadata = details + tuple(
-            (PUSHBACK_KEY, str(delay_ms)) for delay_ms in _retry_delays_ms(status)
-        )
-
-
-def _retry_delays_ms(status: status_pb2.Status) -> Iterator[int]:
-    """Yields the delay of the status's RetryInfo, if it has one."""
-    retry = error_details_pb2.RetryInfo()
-    for detail in status.details:
-        if detail.Unpack(retry):
-            yield retry.retry_delay.ToMilliseconds()
+        details = (DETAILS_KEY, fitted(status, _MAX_TRAILER_BYTES).SerializeToString())
+        self.trailing_metadata: tuple[tuple[str, str | bytes], ...] = (details,)
+        retry = error_details_pb2.RetryInfo()
+        if any(detail.Unpack(retry) for detail in status.details):
+            # Once more, as gRPC's own retries understand it in every language.
+            self.trailing_metadata += ((PUSHBACK_KEY, str(retry.retry_delay.ToMilliseconds())),)
 
 
 def abort(context: grpc.ServicerContext, status: CallStatus) -> NoReturn:

@@ -10,7 +10,7 @@ from google.rpc import status_pb2
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2
 from kuntur.features import FEATURE_NAMES
-from kuntur.reasons import LinearExplanation, Reasoner, TreeExplanation, Trees
+from kuntur.reasons import Reasoner, smallest_explanations
 from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import Scores, TransactionReader, write_frame
@@ -67,17 +67,6 @@ def compile_hot_path(reader: TransactionReader) -> None:
 
 def _compile_reasons() -> None:
     """Takes a row apart by each kind of explanation, as a first model would on the watcher's thread."""
-    leaf = np.zeros(1)
-    none = np.zeros(1, dtype=np.int32)
-    trees = Trees(
-        starts=np.array([0, 1], dtype=np.int64),
-        right=none,
-        column=none,
-        threshold=leaf.astype(np.float32),
-        unset_left=leaf.astype(np.bool_),
-        cover=leaf,
-        value=leaf,
-    )
     row = np.zeros((1, len(FEATURE_NAMES)), dtype=np.float32)
-    for explanation in (TreeExplanation(trees, 1, 0.0, 1.0), LinearExplanation(leaf, leaf + 1, 0.0, 1.0)):
+    for explanation in smallest_explanations():
         Reasoner(explanation, FEATURE_NAMES[:1]).reasons(row[:, :1].copy(), row, 1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -256,7 +257,10 @@ def test_a_call_whose_deadline_passed_while_it_waited_for_a_thread_is_not_worked
         wait_until(lambda: asked == ["m-1"] * 2)
         late = call.future(model_service_pb2.GetModelRequest(model_version="late"), timeout=2)
         wait_until(lambda: server.app.admission.control.inside == 3)
+        # The server's deadline counts from the call's arrival, which was before now, and gRPC rounds it up.
+        passed_at = time.monotonic() + 2 * 1.25
         assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        wait_until(lambda: time.monotonic() > passed_at)
         passing.set()
         assert {one.result().model.model_version for one in held} == {"m-1"}
         wait_until(lambda: server.app.admission.control.inside == 0)

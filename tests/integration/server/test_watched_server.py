@@ -50,7 +50,7 @@ def test_a_server_and_a_client_write_what_they_were_told_to_and_connect_to_nobod
     assert (folders[1] / "worker-0") in seen.written  # it was watched
     assert seen.written_outside(*folders, cache, _DEVICES) == set()
     assert seen.strangers() == set()
-    assert ("127.0.0.1", port) in asked.peers
+    assert {("127.0.0.1", port), ("::ffff:127.0.0.1", port)} & asked.peers  # by sockets of either kind
     assert asked.written_outside(cache, _DEVICES) == set()
     assert asked.strangers() == set()
     assert list(home.rglob("*")) == []

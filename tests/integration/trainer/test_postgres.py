@@ -299,7 +299,9 @@ def test_a_table_without_an_address_says_which_variable_to_set() -> None:
     assert "set KUNTUR_TRAINER_DATA__POSTGRES__URI=" in message
 
 
-def test_postgres_and_files_together_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_postgres_and_files_together_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there = tmp_path / "x.parquet"
+    there.touch()
     monkeypatch.setenv("KUNTUR_TRAINER_DATA__POSTGRES__URI", "postgresql://h/d")
-    message = refused(invoke("train", "x.parquet", "--postgres-table", "cards"))
+    message = refused(invoke("train", there, "--postgres-table", "cards"))
     assert "only one of them" in message
