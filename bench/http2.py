@@ -10,10 +10,10 @@ from __future__ import annotations
 import socket
 import struct
 
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+DATA, HEADERS, _RESET, SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
 _END_STREAM, _ACK, _END_HEADERS = 1, 1, 4
-_HEADER_TABLE_SIZE, _MAX_STREAMS, _INITIAL_WINDOW = 1, 3, 4
+_HEADER_TABLE_SIZE, _MAX_STREAMS, INITIAL_WINDOW = 1, 3, 4
 _WINDOW = 2**30
 _DEFAULT_WINDOW = 65_535
 
@@ -55,8 +55,8 @@ class Connection:
         self._in, self._out = bytearray(), bytearray()
         self._next, self._window, self._most, self._answered = 1, _DEFAULT_WINDOW, 2**31, set[int]()
         self.in_flight = 0
-        settings = struct.pack(">HIHI", _HEADER_TABLE_SIZE, 0, _INITIAL_WINDOW, _WINDOW)
-        self._out += _PREFACE + frame(_SETTINGS, 0, 0, settings)
+        settings = struct.pack(">HIHI", _HEADER_TABLE_SIZE, 0, INITIAL_WINDOW, _WINDOW)
+        self._out += PREFACE + frame(SETTINGS, 0, 0, settings)
         self._out += frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", _WINDOW))
         self._socket.setblocking(False)
         self.flush()
@@ -74,8 +74,8 @@ class Connection:
         stream, self._next = self._next, self._next + 2
         self._window -= len(body)
         self.in_flight += 1
-        self._out += frame(_HEADERS, _END_HEADERS, stream, self._headers)
-        self._out += frame(_DATA, _END_STREAM, stream, body)
+        self._out += frame(HEADERS, _END_HEADERS, stream, self._headers)
+        self._out += frame(DATA, _END_STREAM, stream, body)
         self.flush()
         return stream
 
@@ -120,21 +120,21 @@ class Connection:
     def _take(
         self, kind: int, flags: int, stream: int, payload: bytes, ended: list[tuple[int, bool]]
     ) -> None:
-        if kind == _DATA:
+        if kind == DATA:
             self._answered.add(stream)
-        elif kind == _SETTINGS and not flags & _ACK:
+        elif kind == SETTINGS and not flags & _ACK:
             for place in range(0, len(payload), 6):
                 name, value = struct.unpack_from(">HI", payload, place)
                 if name == _MAX_STREAMS:
                     self._most = value
-            self._out += frame(_SETTINGS, _ACK, 0, b"")
+            self._out += frame(SETTINGS, _ACK, 0, b"")
         elif kind == _PING and not flags & _ACK:
             self._out += frame(_PING, _ACK, 0, payload)
         elif kind == _WINDOW_UPDATE and stream == 0:
             self._window += int.from_bytes(payload, "big")
         elif kind == _GOAWAY:
             raise ConnectionEndedError(f"the server sent GOAWAY: {payload[8:]!r}")
-        if kind == _RESET or (kind in {_DATA, _HEADERS} and flags & _END_STREAM):
+        if kind == _RESET or (kind in {DATA, HEADERS} and flags & _END_STREAM):
             if kind == _RESET and stream not in self._answered and payload == b"\x00" * 4:
                 return  # a reset without error behind a whole answer
             self.in_flight -= 1

@@ -58,9 +58,9 @@ def pinned(
 
 
 @contextmanager
-def echo(core: int = SERVER_CORE) -> Iterator[str]:
-    """Runs the bare echo while the block lasts, and gives its address."""
-    with pinned(core, sys.executable, "-m", "bench.echo", str(_BYTES_A_SCORE)) as process:
+def echo(core: int = SERVER_CORE, module: str = "bench.echo") -> Iterator[str]:
+    """Runs a bare echo while the block lasts, and gives its address."""
+    with pinned(core, sys.executable, "-m", module, str(_BYTES_A_SCORE)) as process:
         assert process.stdout is not None
         yield f"127.0.0.1:{int(process.stdout.readline())}"
 

@@ -1,0 +1,1 @@
+"""Callers of every manner: polite, hurried, silent, and those that do not read their answers."""
