@@ -46,10 +46,10 @@ def header_block(authority: str, method: str) -> bytes:
 class Connection:
     """One connection over which requests go out and the ends of responses come in; never blocks."""
 
-    def __init__(self, address: str, method: str) -> None:
-        """Connects and takes up the server's settings. Raises OSError."""
+    def __init__(self, address: str, method: str, source: str = "") -> None:
+        """Connects, from the address `source` if given, and takes up the server's settings. Raises OSError."""
         host, _, port = address.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), timeout=10)
+        self._socket = socket.create_connection((host, int(port)), timeout=10, source_address=(source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._headers = header_block(address, method)
         self._in, self._out = bytearray(), bytearray()

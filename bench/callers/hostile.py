@@ -13,6 +13,7 @@ from bench.http2 import DATA, HEADERS, INITIAL_WINDOW, PREFACE, SETTINGS, frame,
 
 _END_HEADERS, _END_STREAM = 4, 1
 _BATCH = 64  # requests written at once
+SOURCE = "127.0.0.2"  # so that the server takes them for another caller than the polite ones
 
 
 @contextmanager
@@ -52,7 +53,7 @@ def unread(address: str, method: str, bodies: Sequence[bytes], connections: int)
 def _connect(address: str, window: int = 65_535) -> socket.socket:
     """Opens a connection whose answers are read and thrown away."""
     host, _, port = address.rpartition(":")
-    opened = socket.create_connection((host, int(port)), timeout=10)
+    opened = socket.create_connection((host, int(port)), timeout=10, source_address=(SOURCE, 0))
     opened.settimeout(5)
     opened.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW, window)))
 

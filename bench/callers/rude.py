@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from bench.callers.hostile import SOURCE
 from bench.http2 import Connection
 from bench.load import LoadError
 from bench.openloop import due_times, split_bodies
@@ -96,7 +97,7 @@ def main() -> None:
     due = due_times(float(rate), int(float(rate) * float(seconds)), "poisson").tolist()
     bodies = split_bodies(Path(path).read_bytes())[int(first) : int(first) + len(due)]
     gc.disable()
-    opened = [Connection(address, UNARY) for _ in range(int(connections))]
+    opened = [Connection(address, UNARY, SOURCE) for _ in range(int(connections))]
     print(json.dumps(_send_all(opened, bodies, due)))
 
 
