@@ -47,7 +47,10 @@ class Connection:
     """One connection over which requests go out and the ends of responses come in; never blocks."""
 
     def __init__(self, address: str, method: str, source: str = "") -> None:
-        """Connects, from the address `source` if given, and takes up the server's settings. Raises OSError."""
+        """Connects, from the address `source` if given, and takes up the server's settings.
+
+        Raises OSError.
+        """
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), timeout=10, source_address=(source, 0))
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -111,12 +111,16 @@ def send_all(
     due_s: _Times,
     connections: int,
     most_in_flight: int = 1 << 30,
+    source: str = "",
 ) -> OpenLoad:
-    """Sends each body when it is due, over so many connections in turn. Raises LoadError."""
+    """Sends each body when it is due, over so many connections in turn. Raises LoadError.
+
+    source: the address to connect from, if given.
+    """
     count = len(due_s)
     sent, ended = np.full(count, np.nan), np.full(count, np.nan)
     ok = np.zeros(count, dtype=np.bool_)
-    opened = [Connection(address, method) for _ in range(connections)]
+    opened = [Connection(address, method, source) for _ in range(connections)]
     numbers: list[dict[int, int]] = [{} for _ in opened]
     clock = time.perf_counter
     start = clock() + 0.2

@@ -63,17 +63,25 @@ class Offered:
 
 @contextmanager
 def offer_phases(
-    address: str, method: str, bodies: Path, phases: Sequence[Phase], *, core: int, connections: int
+    address: str,
+    method: str,
+    bodies: Path,
+    phases: Sequence[Phase],
+    *,
+    core: int,
+    connections: int,
+    source: str = "",
 ) -> Iterator[Offered]:
     """Offers a body each for the calls of all phases from one core, while the block lasts.
 
-    bodies: as for `bench.openloop`, as many as the phases have calls.
+    bodies: as for `bench.openloop`, as many as the phases have calls; source: the address to connect from,
+    if given.
     """
     out = bodies.with_suffix(".times.npz")
     text = ",".join(f"{phase.rate}:{phase.seconds}" for phase in phases)
     command = ["taskset", "-c", str(core), sys.executable, "-m", "bench.phases", address, method]
     process = subprocess.Popen(
-        [*command, str(bodies), text, str(connections), str(out)], stderr=subprocess.PIPE, text=True
+        [*command, str(bodies), text, str(connections), str(out), source], stderr=subprocess.PIPE, text=True
     )
     try:
         yield Offered(process, phases, out)
@@ -84,7 +92,7 @@ def offer_phases(
 
 def main() -> None:
     """Sends and writes the times."""
-    address, method, path, text, connections, out = sys.argv[1:]
+    address, method, path, text, connections, out, source = sys.argv[1:]
     due, start = [], 0.0
     for phase in text.split(","):
         rate, seconds = map(float, phase.split(":"))
@@ -93,7 +101,7 @@ def main() -> None:
     joined = np.maximum.accumulate(np.concatenate(due))  # a phase at random may end a little late
     bodies = split_bodies(Path(path).read_bytes())
     gc.disable()
-    load = send_all(address, method, bodies, joined, int(connections))
+    load = send_all(address, method, bodies, joined, int(connections), source=source)
     np.savez(out, due=load.due, sent=load.sent, ended=load.ended, ok=load.ok)
 
 

@@ -78,7 +78,13 @@ def _beside(case: str, ran: Running, bodies: _Bodies, rate: float, seconds: floa
         first = bodies.take(count)
         path.write_bytes(b"".join(split_bodies(bodies.path.read_bytes())[first : first + count]))
         with offer_phases(
-            ran.address, UNARY, path, [Phase(rate, seconds)], core=LOAD_CORE, connections=_CONNECTIONS
+            ran.address,
+            UNARY,
+            path,
+            [Phase(rate, seconds)],
+            core=LOAD_CORE,
+            connections=_CONNECTIONS,
+            source=hostile.SOURCE,
         ) as crowd:
             yield got
             got.append(int(crowd.result()[0].ok.sum()))
