@@ -14,6 +14,7 @@ import structlog
 
 from kuntur.bundle import Registry
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.time_zone import time_zone
 from kuntur.wire import TransactionReader
 from server.compiling import tell_ready
 from server.config import ServerSettings
@@ -76,6 +77,7 @@ class ServerApp:
             trial=trial,
             poll_interval_s=settings.models.poll_interval_s,
             on_live=self._went_live,
+            zone=time_zone(settings.institution.time_zone),
         )
         self.failed = False
         """Whether it stopped taking up calls by itself."""

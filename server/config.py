@@ -27,6 +27,7 @@ from pydantic import (
 from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.institution import Institution
 from kuntur.settings_document import fields
 from server.listening import checked_address, is_socket_file
 
@@ -257,6 +258,8 @@ class ServerSettings(BaseSettings):
     core_dumps: bool = False
     """Whether a crash may leave a core dump, and whoever has the server's account may attach a debugger. A
     dump holds keys and ids: only to find a fault, and not with data of customers."""
+    institution: Institution = Institution()
+    """The institution: the same in the settings of server and trainer."""
     limits: Limits = Limits()
     """How much the server takes at a time."""
     rpc: Rpc = Rpc()

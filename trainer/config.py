@@ -28,6 +28,7 @@ from pydantic_settings import (
 )
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.institution import Institution
 from trainer.judging_settings import CalibrationSettings, GateSettings, LeakageSettings, ThresholdSettings
 from trainer.section import Section as _Section
 
@@ -298,6 +299,8 @@ class TrainerSettings(BaseSettings):
 
     data: DataSettings = DataSettings()
     """Where the transactions come from."""
+    institution: Institution = Institution()
+    """The institution: the same in the settings of server and trainer."""
     checks: CheckSettings = CheckSettings()
     """What is expected of the data as a whole."""
     split: SplitSettings = SplitSettings()

@@ -47,7 +47,7 @@ def features(
     from trainer.labels import known_outcomes
     from trainer.postgres import PostgresError
     from trainer.progress import Terminal
-    from trainer.source import read_source
+    from trainer.source import institution_zone, read_source
     from trainer.split import TooLittleHistoryError
 
     faults = (ClusterError, DistributedError, TooLittleHistoryError, JournalError, PostgresError)
@@ -66,6 +66,7 @@ def features(
                 output,
                 lambda done: progress.step("Writing features", done, len(batch)),
                 block_rows,
+                institution_zone(settings, progress),
             )
     console.print(f"Wrote {len(batch):,} transactions as {parts} parts to {output}")
 
