@@ -31,11 +31,12 @@ import numpy as np
 import numpy.typing as npt
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from kuntur.bundle_files import UnusableFileError, hash_file, read_file
+from kuntur.bundle_files import hash_file, read_file
 from kuntur.bundle_files import load_array as _load_array
 from kuntur.bundle_files import sha256 as _sha256
 from kuntur.bundle_files import sync as _sync
 from kuntur.features import CATALOGUE
+from kuntur.paths import UnusableFileError
 from kuntur.reasons import Explanation, ExplanationError, read_explanation
 from kuntur.registry import LIVE, Registry, RegistryError
 from kuntur.time_zone import DEFAULT_TIME_ZONE, TimeZone, checked_time_zone, time_zone

@@ -93,7 +93,7 @@ def fit_distributed(
     if output.suffix not in (".json", ".ubj"):
         raise fault(f"{output}: a booster is written as .json or .ubj")
     require_directory(parts, "directory of parts")
-    if recipe is not None and not recipe.is_file():
+    if recipe is not None and not recipe.exists():
         raise fault(f"{recipe}: no such file")
     moment = until if until.tzinfo else until.replace(tzinfo=UTC)
     settings = settings_of(config, given({"ray": {"address": ray_address}}))

@@ -105,7 +105,7 @@ def _journal(directory: Path, settings: TrainerSettings) -> tuple[Table, datetim
 
 def _mapped(settings: TrainerSettings, progress: Progress) -> tuple[Table, datetime | None, float | None]:
     data = settings.data
-    mapping = Mapping.load(data.mapping)
+    mapping = Mapping.load(data.mapping).accepting(settings.institution.country_codes)
     since, until = mapping.aware(data.since), mapping.aware(data.until)
     settings.work.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {
