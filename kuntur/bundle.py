@@ -25,19 +25,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from kuntur.bundle_files import UnusableFileError, hash_file, read_file
+from kuntur.bundle_files import hash_file, read_file
 from kuntur.bundle_files import load_array as _load_array
 from kuntur.bundle_files import sha256 as _sha256
 from kuntur.bundle_files import sync as _sync
 from kuntur.features import CATALOGUE
+from kuntur.paths import UnusableFileError
 from kuntur.reasons import Explanation, ExplanationError, read_explanation
 from kuntur.registry import LIVE, Registry, RegistryError
+from kuntur.time_zone import DEFAULT_TIME_ZONE, TimeZone, checked_time_zone, time_zone
 from kuntur.transaction import ATTRIBUTE_PREFIX
 
 FORMAT_VERSION = 1
@@ -143,6 +145,9 @@ class Manifest(_Document):
     """The model's inputs, in order."""
     catalogue_fingerprint: str
     """Fingerprint of the whole catalogue at training."""
+    time_zone: Annotated[str, AfterValidator(checked_time_zone)] = DEFAULT_TIME_ZONE
+    """IANA time zone in which features counted hours and days at training; bundles from before it was named
+    have Peru's."""
     window: TrainingWindow
     """Where in time it learnt."""
     data_hash: str
@@ -212,6 +217,21 @@ def check_features(manifest: Manifest) -> None:
             raise BundleRefusedError(RefusalReason.FEATURE_UNKNOWN, f"there is no feature {use.name!r} here")
         if use.fingerprint != known[use.name]:
             message = f"feature {use.name!r} was trained under another definition ({use.fingerprint})"
+            raise BundleRefusedError(RefusalReason.FEATURE_CHANGED, message)
+
+
+def check_time_zone(manifest: Manifest, zone: TimeZone) -> None:
+    """Raises BundleRefusedError for a feature in hours or days of another time zone than `zone`."""
+    trained = time_zone(manifest.time_zone)
+    if trained.agrees_with(zone):
+        return
+    local = {feature.name for feature in CATALOGUE if feature.local}
+    for name in manifest.feature_names:
+        if name in local:
+            message = (
+                f"feature {name!r} was trained in the time zone {trained.name} and is computed in "
+                f"{zone.name} here: set institution.time_zone to the same for training and serving"
+            )
             raise BundleRefusedError(RefusalReason.FEATURE_CHANGED, message)
 
 
@@ -381,6 +401,7 @@ __all__ = [
     "Thresholds",
     "TrainingWindow",
     "check_features",
+    "check_time_zone",
     "feature_uses",
     "read_bundle",
     "read_manifest",

@@ -21,12 +21,10 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.paths import UnusableFileError, content_of
+
 _CHUNK_BYTES = 1 << 20
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-
-
-class UnusableFileError(ValueError):
-    """A file that is not read: what it is, in words that follow its name."""
 
 
 def sha256(path: Path) -> str:
@@ -60,14 +58,7 @@ def read_file(directory: Path, name: str, max_bytes: int) -> bytes:
         OSError: It is not there, or cannot be read.
     """
     with _opened(directory, name) as descriptor:
-        size = os.fstat(descriptor).st_size
-        if size > max_bytes:
-            raise UnusableFileError(f"has {size:,} bytes, more than the {max_bytes:,} that are read")
-        with open(descriptor, "rb", closefd=False) as file:
-            content = file.read(max_bytes + 1)
-    if len(content) > max_bytes:  # it grows, or tells no size
-        raise UnusableFileError(f"has more than the {max_bytes:,} bytes that are read")
-    return content
+        return content_of(descriptor, max_bytes)
 
 
 def hash_file(directory: Path, name: str, size_bytes: int) -> tuple[int, str]:

@@ -1,12 +1,14 @@
 """Currencies and countries: which codes exist, and how an amount in minor units becomes hundredths.
 
 The lists are in `codes.toml`: those in force, and those withdrawn since 1990, which stay in history and are
-accepted whatever the event time, as late postings carry them too.
+accepted whatever the event time, as late postings carry them too. Codes of countries that ISO leaves to each
+user are accepted where the settings name them.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
 _CODES = tomllib.loads(files("kuntur").joinpath("codes.toml").read_text(encoding="utf-8"))
@@ -40,6 +42,12 @@ COUNTRY_NUMBER: dict[str, int] = {"": 0} | {
     )
 }
 
+ASSIGNABLE_COUNTRY_NUMBER: dict[str, int] = {
+    code: _pack(code) for code in _CODES["assignable_countries"].split()
+}
+"""Countries of ISO 3166-1 that each user may give a meaning, valid where `institution.country_codes` or a
+mapping names them. Their numbers are the same everywhere."""
+
 HOME_COUNTRY_NUMBER = COUNTRY_NUMBER["PE"]
 HOME_CURRENCY_NUMBER = CURRENCY_NUMBER["PEN"]
 
@@ -48,6 +56,23 @@ MINOR_UNIT_SCALE: dict[str, tuple[int, int]] = {
     **dict.fromkeys(_NO_MINOR_UNIT, (100, 1)),
     **dict.fromkeys(_THOUSANDTHS, (1, 10)),
 }
+
+
+def country_numbers(user_assigned: Iterable[str]) -> Mapping[str, int]:
+    """Returns the numbers of countries, those of some user-assigned codes among them."""
+    return COUNTRY_NUMBER | {code: ASSIGNABLE_COUNTRY_NUMBER[code] for code in user_assigned}
+
+
+def checked_user_assigned(codes: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns user-assigned codes of countries, each once. Raises ValueError for one that is none."""
+    for code in codes:
+        if code in COUNTRY_NUMBER:
+            raise ValueError(f"{code!r} is valid anyway: name only user-assigned codes")
+        if code not in ASSIGNABLE_COUNTRY_NUMBER:
+            raise ValueError(
+                f"{code!r} is not user-assigned in ISO 3166-1: AA, QM to QZ, XA to XZ and ZZ are, in capitals"
+            )
+    return tuple(dict.fromkeys(codes))
 
 
 def to_cents(amount_minor: int, currency_code: str) -> int:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kuntur.bundle_files import UnusableFileError, read_file, sync
+from kuntur.bundle_files import read_file, sync
+from kuntur.paths import UnusableFileError
 
 LIVE = "LIVE"
 _MAX_BYTES = 4 << 10

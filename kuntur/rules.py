@@ -9,10 +9,11 @@ from __future__ import annotations
 import ipaddress
 import math
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from kuntur.api.v1 import outcome_pb2, transaction_pb2
-from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER
+from kuntur.currency import ASSIGNABLE_COUNTRY_NUMBER, COUNTRY_NUMBER, CURRENCY_NUMBER
 from kuntur.transaction import (
     ATTRIBUTE_NAME_PATTERN,
     MAX_ACCOUNT_AGE_DAYS,
@@ -117,12 +118,15 @@ def _attribute_violations(transaction: transaction_pb2.Transaction) -> list[Viol
 
 
 def transaction_violations(
-    transaction: transaction_pb2.Transaction, latest_time_us: int, path: str = ""
+    transaction: transaction_pb2.Transaction,
+    latest_time_us: int,
+    path: str = "",
+    countries: Container[str] = COUNTRY_NUMBER,
 ) -> list[Violation]:
     """Gives every rule that a transaction breaks, in the order of its fields; none for a good one.
 
     latest_time_us: the latest event time allowed, microseconds since the epoch; path: put before each
-    field's name.
+    field's name; countries: codes that are valid, of `kuntur.currency.country_numbers`.
     """
     t = transaction
     found = _id_violations(t, "transaction_id", required=True)
@@ -147,8 +151,11 @@ def transaction_violations(
     found += _id_violations(t, "merchant_id", required=False)
     if t.merchant_category_code and _CATEGORY_CODE.fullmatch(t.merchant_category_code) is None:
         found.append(Violation("merchant_category_code", "is not four digits (ISO 18245)"))
-    if t.merchant_country_code not in COUNTRY_NUMBER:
-        found.append(Violation("merchant_country_code", "is not a country of ISO 3166-1 alpha-2, such as PE"))
+    if t.merchant_country_code not in countries:
+        rule = "is not a country of ISO 3166-1 alpha-2, such as PE"
+        if t.merchant_country_code in ASSIGNABLE_COUNTRY_NUMBER:
+            rule = "is a user-assigned code that institution.country_codes of the server does not name"
+        found.append(Violation("merchant_country_code", rule))
     found += _position_violations(t)
     found += _id_violations(t, "device_id", required=False)
     if t.ip_address and not is_ip_address(t.ip_address):

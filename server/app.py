@@ -14,6 +14,7 @@ import structlog
 
 from kuntur.bundle import Registry
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.time_zone import time_zone
 from kuntur.wire import TransactionReader
 from server.compiling import tell_ready
 from server.config import ServerSettings
@@ -33,7 +34,15 @@ from server.rpc.models import ModelEndpoint
 from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
-from server.scoring import AttributeCensus, Backfill, InvalidValues, OutcomeReports, ReasonGiver, Scorer
+from server.scoring import (
+    AttributeCensus,
+    AttributeRules,
+    Backfill,
+    InvalidValues,
+    OutcomeReports,
+    ReasonGiver,
+    Scorer,
+)
 from server.signals import wait_for_stop_signal
 from server.trial.process import TrialLimits, TrialProcess
 
@@ -76,11 +85,14 @@ class ServerApp:
             trial=trial,
             poll_interval_s=settings.models.poll_interval_s,
             on_live=self._went_live,
+            zone=time_zone(settings.institution.time_zone),
         )
         self.failed = False
         """Whether it stopped taking up calls by itself."""
         self.admission = Admission(settings.limits)
-        self._reader = TransactionReader(secret_from_hex(settings.history.hash_key))
+        self._reader = TransactionReader(
+            secret_from_hex(settings.history.hash_key), settings.institution.country_codes
+        )
         with ExitStack() as undone:
             undone.callback(self._close_history)
             undone.callback(trial.stop)
@@ -196,7 +208,11 @@ class ServerApp:
         )
         census = AttributeCensus()
         self.metrics.registry.register(census)
-        scorer = Scorer(self.history, self.slot, reasons, invalid, census)
+        attributes = settings.attributes
+        rules = AttributeRules(
+            refuse_unknown=attributes.unknown == "refuse", refuse_missing=attributes.missing == "refuse"
+        )
+        scorer = Scorer(self.history, self.slot, reasons, invalid, census, rules)
         services = Services(
             scoring=ScoringEndpoint(edge, frames, scorer),
             history=HistoryEndpoint(edge, frames, Backfill(self.history)),

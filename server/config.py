@@ -24,9 +24,17 @@ from pydantic import (
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, InitSettingsSource, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.institution import Institution
+from kuntur.paths import UnusableFileError, read_settings
 from kuntur.settings_document import fields
 from server.listening import checked_address, is_socket_file
 
@@ -124,6 +132,17 @@ class Models(_Section):
     or the decision REVIEW with the reason."""
     max_call_ms: float = Field(5.0, gt=0, le=1000)
     """Median processor time that a call of one transaction may take there; a slower model is refused."""
+
+
+class Attributes(_Section):
+    """Attributes that do not match the live model's: each is counted by name and logged once, in any case."""
+
+    unknown: Literal["count", "refuse"] = "count"
+    """What becomes of a transaction with an attribute that the live model does not take, such as a mistyped
+    one: it is scored without it, or refused with INVALID_ARGUMENT and the name that was meant."""
+    missing: Literal["count", "refuse"] = "count"
+    """What becomes of a transaction without an attribute that the live model takes: it is scored as unset, or
+    refused with INVALID_ARGUMENT. What is refused is counted in no history."""
 
 
 class Reasons(_Section):
@@ -257,12 +276,16 @@ class ServerSettings(BaseSettings):
     core_dumps: bool = False
     """Whether a crash may leave a core dump, and whoever has the server's account may attach a debugger. A
     dump holds keys and ids: only to find a fault, and not with data of customers."""
+    institution: Institution = Institution()
+    """The institution: the same in the settings of server and trainer."""
     limits: Limits = Limits()
     """How much the server takes at a time."""
     rpc: Rpc = Rpc()
     """How calls are taken up."""
     models: Models = Models()
     """Where models come from."""
+    attributes: Attributes = Attributes()
+    """Attributes that do not match the live model's."""
     reasons: Reasons = Reasons()
     """The reasons that scores carry."""
     history: History = History()
@@ -331,6 +354,8 @@ def load_settings(
             for e in error.errors()
         ]
         raise ConfigError("\n".join(lines)) from error
+    except SettingsError as error:
+        raise ConfigError(f'environment: {error}; a list is written as in ["XA", "XB"]') from error
 
 
 def variable_of(key: str) -> str:
@@ -345,9 +370,11 @@ def known_keys() -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        return tomllib.loads(read_settings(path))
+    except UnusableFileError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: is no TOML: {error}") from error
 

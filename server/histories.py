@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from kuntur.time_zone import TimeZone, time_zone
 from server.config import History, ServerSettings
 from server.host.bus_error import end_on_lost_file
 from server.state import HistoryStore, Region, RegionHistory, RegionSizes
@@ -18,10 +19,10 @@ def open_history(settings: ServerSettings) -> OpenHistory:
     if settings.history.store == "redis":
         from server.state.redis_open import open_shared_history
 
-        shared = open_shared_history(settings.redis, settings.history)
+        shared = open_shared_history(settings.redis, settings.history, _zone(settings))
         return shared, shared.close
-    path, sizes = settings.history.path, _sizes(settings.history)
-    region = Region.private(sizes) if path is None else _open_file(path, sizes)
+    path, sizes, zone = settings.history.path, _sizes(settings.history), _zone(settings)
+    region = Region.private(sizes, zone) if path is None else _open_file(path, sizes, zone)
     return RegionHistory(region), region.close
 
 
@@ -29,8 +30,8 @@ def open_region(settings: ServerSettings) -> Region | None:
     """Opens the region that workers share; None where they share a Redis. Raises RegionError, OSError."""
     if settings.history.store == "redis":
         return None
-    path, sizes = settings.history.path, _sizes(settings.history)
-    return Region.create(sizes) if path is None else _open_file(path, sizes)
+    path, sizes, zone = settings.history.path, _sizes(settings.history), _zone(settings)
+    return Region.create(sizes, zone) if path is None else _open_file(path, sizes, zone)
 
 
 def attach_history(settings: ServerSettings, region: int | None) -> OpenHistory:
@@ -43,9 +44,13 @@ def attach_history(settings: ServerSettings, region: int | None) -> OpenHistory:
     return RegionHistory(attached), attached.close
 
 
-def _open_file(path: Path, sizes: RegionSizes) -> Region:
+def _open_file(path: Path, sizes: RegionSizes, zone: TimeZone) -> Region:
     end_on_lost_file()
-    return Region.open(path, sizes)
+    return Region.open(path, sizes, zone)
+
+
+def _zone(settings: ServerSettings) -> TimeZone:
+    return time_zone(settings.institution.time_zone)
 
 
 def _sizes(history: History) -> RegionSizes:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kuntur.bundle import read_bundle
+from kuntur.bundle import read_bundle, read_manifest
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
+from kuntur.time_zone import time_zone
 from trainer.config import TrainerSettings
 from trainer.history import replay
 from trainer.pipeline import TrainingReport, train
@@ -40,14 +41,17 @@ def replay_files(
     hash_key: str | None,
     progress: Progress,
 ) -> ReplayReport:
-    """Replays files, scores them with a bundle, compares.
+    """Replays files, scores them with a bundle, in whose time zone features count hours and days, compares.
 
     Raises what reading, `read_served` and bundles raise, ValueError for a wrong hash key.
     """
     secret = secret_from_hex(hash_key or DEFAULT_HASH_KEY)
     served = None if compare is None else read_served(compare)
+    zone = time_zone(read_manifest(bundle).time_zone)
     table = read(paths, Mapping.load(mapping))
-    replayed = replay(table, secret, lambda done: progress.step("Computing features", done, len(table)))
+    replayed = replay(
+        table, secret, lambda done: progress.step("Computing features", done, len(table)), zone=zone
+    )
     scores = score(bundle, replayed)
     figures = None
     if output is not None:

@@ -6,9 +6,10 @@ Environment variables are `KUNTUR_TRAINER_` and the path of the setting joined b
 
 from __future__ import annotations
 
+import tomllib
 from datetime import date, datetime
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import (
     Field,
@@ -22,12 +23,14 @@ from pydantic import (
 )
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.institution import Institution
+from kuntur.paths import read_settings
 from trainer.judging_settings import CalibrationSettings, GateSettings, LeakageSettings, ThresholdSettings
 from trainer.section import Section as _Section
 
@@ -294,10 +297,12 @@ class TrainerSettings(BaseSettings):
         use_attribute_docstrings=True,
         hide_input_in_errors=True,  # what was given may hold a password
     )
-    config_file: ClassVar[Path | None] = None
+    file_values: ClassVar[dict[str, Any]] = {}
 
     data: DataSettings = DataSettings()
     """Where the transactions come from."""
+    institution: Institution = Institution()
+    """The institution: the same in the settings of server and trainer."""
     checks: CheckSettings = CheckSettings()
     """What is expected of the data as a whole."""
     split: SplitSettings = SplitSettings()
@@ -343,14 +348,16 @@ class TrainerSettings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Orders the sources: command line, environment, file."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls, cls.config_file)
+        return init_settings, env_settings, InitSettingsSource(settings_cls, cls.file_values)
 
 
 def load(config: Path | None, overrides: dict[str, object]) -> TrainerSettings:
     """Reads the settings. Raises pydantic's ValidationError that names each wrong one.
 
-    overrides: nested as the sections are; they win over environment and file.
+    overrides: nested as the sections are; they win over environment and file. Raises TOMLDecodeError, and
+    what `kuntur.paths.read_settings` raises.
     """
-    loader = type("TrainerSettings", (TrainerSettings,), {"config_file": config, "__module__": __name__})
+    values = {} if config is None else tomllib.loads(read_settings(config))
+    loader = type("TrainerSettings", (TrainerSettings,), {"file_values": values, "__module__": __name__})
     settings: TrainerSettings = loader(**overrides)
     return settings

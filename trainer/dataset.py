@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -11,6 +11,7 @@ import polars as pl
 
 from kuntur.features import FEATURE_NAMES, FeatureMatrix
 from kuntur.tables import Table
+from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from trainer.history import Replay, replay
 from trainer.labels import KnownOutcomes
@@ -27,7 +28,8 @@ class Dataset:
     [n]; is_fraud: bool [n]; outcomes: when that became known; amount: float64 [n], units of `currency`, the
     most frequent one, and 0 for a transaction in another; account, merchant: int64 [n], numbers from 0 in the
     order of their first transaction, accounts by institution, -1 without a merchant; source_row: int64 [n],
-    place in the source; segments: by name, what a row belongs to.
+    place in the source; segments: by name, what a row belongs to; zone: in which features count hours and
+    days.
     """
 
     features: FeatureMatrix
@@ -41,6 +43,7 @@ class Dataset:
     merchant: npt.NDArray[np.int64]
     source_row: npt.NDArray[np.int64]
     segments: Mapping[str, Segment]
+    zone: TimeZone = field(default_factory=time_zone)
 
     def __len__(self) -> int:
         return len(self.is_fraud)
@@ -55,12 +58,14 @@ def build(
     secret: npt.NDArray[np.uint64],
     progress: Callable[[int], None],
     compute: Replay | None = None,
+    zone: TimeZone | None = None,
 ) -> Dataset:
     """Replays a table through the engine, with each outcome from the hour of its report on.
 
-    compute: as for `history.replay`.
+    compute, zone: as for `history.replay`.
     """
-    replayed = replay(table, secret, progress, compute)
+    zone = zone or time_zone()
+    replayed = replay(table, secret, progress, compute, zone)
     features = replayed.features
     if table.attributes:
         columns = [_as_float32(replayed.attributes[name]) for name in table.attributes]
@@ -79,6 +84,7 @@ def build(
         merchant=np.where((frame["merchant_id"] == "").to_numpy(), -1, _numbers(frame.select("merchant_id"))),
         source_row=frame["source_row"].to_numpy(),
         segments=segment_columns(frame),
+        zone=zone,
     )
 
 

@@ -17,6 +17,7 @@ import numpy.typing as npt
 import polars as pl
 
 from kuntur.features import CATALOGUE, FEATURE_NAMES, FeatureMatrix
+from kuntur.time_zone import TimeZone
 from kuntur.transaction import OutcomeBatch, TransactionBatch
 from trainer.cluster import ClusterError
 from trainer.models.gradient_boosting import BoostedTrees, booster_settings
@@ -66,12 +67,13 @@ def write_parts(
     directory: Path,
     progress: Callable[[int], None],
     block_rows: int = BLOCK_ROWS,
+    zone: TimeZone | None = None,
 ) -> int:
     """Replays a history on the Ray that is connected and writes its features; gives how many parts.
 
-    batch, outcomes: as for `FeatureEngine.replay`; label: bool [n]; directory: empty, on storage that all
-    nodes share. A part has the columns TIME, LABEL and the catalogue's. Raises ClusterError and
-    DistributedError.
+    batch, outcomes, zone: as for `FeatureEngine` and its `replay`; label: bool [n]; directory: empty, on
+    storage that all nodes share. A part has the columns TIME, LABEL and the catalogue's. Raises ClusterError
+    and DistributedError.
     """
     import ray
 
@@ -81,7 +83,7 @@ def write_parts(
     starts = range(0, len(batch), block_rows)
     cut = shards(len(batch), max(1, int(ray.cluster_resources().get("CPU", 1))))
     plain = TransactionBatch(batch.keys, batch.ints, batch.floats, {})
-    whole, labels = ray.put(history(plain, outcomes)), ray.put(label)
+    whole, labels = ray.put(history(plain, outcomes, zone)), ray.put(label)
     replayed = ray.remote(num_cpus=1, num_returns=len(starts))(shard_blocks)
     written = ray.remote(num_cpus=1)(write_block)
     given = [replayed.remote(whole, shard, block_rows) for shard in cut]

@@ -47,7 +47,7 @@ def features(
     from trainer.labels import known_outcomes
     from trainer.postgres import PostgresError
     from trainer.progress import Terminal
-    from trainer.source import read_source
+    from trainer.source import institution_zone, read_source
     from trainer.split import TooLittleHistoryError
 
     faults = (ClusterError, DistributedError, TooLittleHistoryError, JournalError, PostgresError)
@@ -66,6 +66,7 @@ def features(
                 output,
                 lambda done: progress.step("Writing features", done, len(batch)),
                 block_rows,
+                institution_zone(settings, progress),
             )
     console.print(f"Wrote {len(batch):,} transactions as {parts} parts to {output}")
 
@@ -92,7 +93,7 @@ def fit_distributed(
     if output.suffix not in (".json", ".ubj"):
         raise fault(f"{output}: a booster is written as .json or .ubj")
     require_directory(parts, "directory of parts")
-    if recipe is not None and not recipe.is_file():
+    if recipe is not None and not recipe.exists():
         raise fault(f"{recipe}: no such file")
     moment = until if until.tzinfo else until.replace(tzinfo=UTC)
     settings = settings_of(config, given({"ray": {"address": ray_address}}))

@@ -59,6 +59,7 @@ def dossier(
         card=settings.card,
         window=candidate.window,
         data_hash=candidate.data_hash,
+        time_zone=candidate.time_zone,
         row_count=candidate.row_count,
         fraud_count=candidate.fraud_count,
         metrics=candidate.metrics,

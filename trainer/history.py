@@ -11,10 +11,11 @@ import polars as pl
 
 from kuntur.features import FeatureEngine, FeatureMatrix
 from kuntur.tables import Table, to_batch
+from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from trainer.labels import NAME, KnownOutcomes, known_outcomes
 
-Replay = Callable[[TransactionBatch, OutcomeBatch, Callable[[int], None] | None], FeatureMatrix]
+Replay = Callable[[TransactionBatch, OutcomeBatch, Callable[[int], None] | None, TimeZone], FeatureMatrix]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +42,17 @@ def replay(
     secret: npt.NDArray[np.uint64],
     progress: Callable[[int], None] | None = None,
     compute: Replay | None = None,
+    zone: TimeZone | None = None,
 ) -> Replayed:
     """Replays a table with its outcomes, each from the hour after its report on.
 
-    compute: how, of `shards.replay_of`; by default in this process.
+    compute: how, of `shards.replay_of`; by default in this process. zone: in which features count hours and
+    days, by default Peru's.
     """
     frame = table.frame
     batch = to_batch(frame, secret)
     known, outcomes = known_outcomes(table, batch.keys)
-    features = _served_features(table, batch, outcomes, progress, compute or replay_here)
+    features = _served_features(table, batch, outcomes, progress, compute or replay_here, zone or time_zone())
     currency = main_currency(frame["currency_code"])
     of_currency = (frame["currency_code"] == currency).to_numpy()
     return Replayed(
@@ -64,10 +67,13 @@ def replay(
 
 
 def replay_here(
-    batch: TransactionBatch, outcomes: OutcomeBatch, progress: Callable[[int], None] | None
+    batch: TransactionBatch,
+    outcomes: OutcomeBatch,
+    progress: Callable[[int], None] | None,
+    zone: TimeZone,
 ) -> FeatureMatrix:
     """Gives what serving would have given, computed in this process."""
-    return FeatureEngine().replay(batch, outcomes, progress)
+    return FeatureEngine(zone=zone).replay(batch, outcomes, progress)
 
 
 def _served_features(
@@ -76,11 +82,12 @@ def _served_features(
     outcomes: OutcomeBatch,
     progress: Callable[[int], None] | None,
     compute: Replay,
+    zone: TimeZone,
 ) -> FeatureMatrix:
     order = table.frame["source_row"].arg_sort().to_numpy() if table.served_by_source_row else None
     if order is None or np.array_equal(order, np.arange(len(order))):
-        return compute(batch, outcomes, progress)
-    served = compute(batch.rows(order), outcomes, progress)
+        return compute(batch, outcomes, progress, zone)
+    served = compute(batch.rows(order), outcomes, progress, zone)
     features = np.empty_like(served)
     features[order] = served
     return features

@@ -8,7 +8,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kuntur.paths import missing_files, missing_mapping
+from kuntur.paths import UnusableFileError, missing_files, missing_mapping, read_settings
 from trainer.faults import fault
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettin
     """Reads the settings; ends the command with a sentence that names what is wrong with them."""
     from tomllib import TOMLDecodeError
 
-    if config is not None and not config.is_file():
+    if config is not None and not config.exists():
         raise fault(f"there is no file {config}")
     _require_sources(config, overrides)
 
@@ -39,6 +39,10 @@ def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettin
 
     try:
         return load(config, overrides)
+    except UnusableFileError as error:
+        raise fault(f"{config} {error}") from error
+    except OSError as error:
+        raise fault(f"{config} cannot be read: {error.strerror}") from error
     except ValidationError as error:
         raise fault(told_of(error)) from error
     except TOMLDecodeError as error:
@@ -78,7 +82,7 @@ def _require_sources(config: Path | None, overrides: dict[str, Any]) -> None:
     data: Any = {}
     if config is not None:
         with suppress(OSError, ValueError):
-            data = tomllib.loads(config.read_text(encoding="utf-8")).get("data", {})
+            data = tomllib.loads(read_settings(config)).get("data", {})
     data = (data if isinstance(data, dict) else {}) | overrides.get("data", {})
     paths, mapping, journal = (data.get(name) for name in ("paths", "mapping", "journal"))
     if isinstance(paths, list | tuple) and journal is None:

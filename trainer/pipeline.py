@@ -26,7 +26,7 @@ from trainer.publish import Candidate, beside_live, git_revision, model_version,
 from trainer.rows import TrainingRows
 from trainer.search import search
 from trainer.shards import replay_of
-from trainer.source import Source
+from trainer.source import Source, institution_zone
 from trainer.split import Split, cut, iso
 from trainer.tracking import Recorder, recorder
 from trainer.trials import Choice, SearchResult
@@ -64,7 +64,8 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     for warning in checks.warnings:
         progress.note(f"Warning: {warning.told()}")
     compute = replay_of(settings.ray, len(table))
-    dataset = build(table, secret, _counter(progress, len(table)), compute)
+    zone = institution_zone(settings, progress)
+    dataset = build(table, secret, _counter(progress, len(table)), compute, zone)
     until_us = round(source.until.timestamp() * 1_000_000)
     split = cut(dataset.event_time_us, until_us, settings.split, source.delay_days(settings.split))
     rows, names = _rows(dataset, split, until_us, progress)
@@ -85,6 +86,7 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
         feature_names=model.feature_names,
         parameters=choice.parameters,
         window=_training_window(split),
+        time_zone=zone.name,
         data_hash=table.data_hash,
         row_count=len(dataset),
         fraud_count=int(dataset.is_fraud.sum()),

@@ -25,12 +25,13 @@ from kuntur.bundle import (
     write_bundle,
 )
 from kuntur.features import CATALOGUE, catalogue_fingerprint
+from kuntur.time_zone import DEFAULT_TIME_ZONE
 from trainer.gate import Verdict
 
 GOLDEN_ROWS = 256
 _LIBRARIES = (
     "kuntur", "hyperopt", "imbalanced-learn", "numba", "numpy", "onnx", "onnxmltools", "onnxruntime",
-    "optuna", "polars", "ray", "scikit-learn", "skl2onnx", "xgboost",
+    "optuna", "polars", "ray", "scikit-learn", "skl2onnx", "tzdata", "xgboost",
 )  # fmt: skip
 
 
@@ -38,9 +39,9 @@ _LIBRARIES = (
 class Candidate:
     """A model that passed the export gate, with what its manifest says of it.
 
-    gate: settings by which it is judged; replaces: the model that it is judged against, empty without one.
-    The same model by other settings or against another has another name, since what its bundle says of the
-    verdict never changes.
+    time_zone: in which its features count hours and days; gate: settings by which it is judged; replaces: the
+    model that it is judged against, empty without one. The same model by other settings or against another
+    has another name, since what its bundle says of the verdict never changes.
     """
 
     onnx: bytes
@@ -54,6 +55,7 @@ class Candidate:
     metrics: dict[str, float]
     thresholds: Thresholds
     parity: dict[str, float]
+    time_zone: str = DEFAULT_TIME_ZONE
     gate: Mapping[str, Any] = field(default_factory=dict)
     replaces: str = ""
 
@@ -102,6 +104,8 @@ def model_version(candidate: Candidate) -> str:
     digest = hashlib.sha256(candidate.onnx)
     digest.update(json.dumps([candidate.thresholds.model_dump(), candidate.data_hash]).encode())
     digest.update(json.dumps([dict(candidate.gate), candidate.replaces], sort_keys=True).encode())
+    if candidate.time_zone != DEFAULT_TIME_ZONE:  # models from before zones were named keep their names
+        digest.update(candidate.time_zone.encode())
     day = candidate.window.validation_end_time[:10].replace("-", "")
     return f"{day}-{candidate.algorithm}-{digest.hexdigest()[:10]}"
 
@@ -149,6 +153,7 @@ def publish(
         algorithm=candidate.algorithm,
         features=feature_uses(candidate.feature_names),
         catalogue_fingerprint=catalogue_fingerprint(),
+        time_zone=candidate.time_zone,
         window=candidate.window,
         data_hash=candidate.data_hash,
         row_count=candidate.row_count,

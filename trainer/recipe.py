@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from kuntur.paths import UnusableFileError, read_settings
+
 Value = str | int | float | bool
 
 # What every algorithm understands, with what holds where a recipe says nothing: what is done about the
@@ -39,8 +41,10 @@ class Recipe:
     def read(cls, path: Path) -> Self:
         """Reads a recipe from TOML. Raises RecipeError, which says what is wrong, and OSError."""
         try:
-            found = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            found = tomllib.loads(read_settings(path))
+        except UnusableFileError as error:
+            raise RecipeError(f"{path} {error}") from error
+        except tomllib.TOMLDecodeError as error:
             raise RecipeError(f"{path} is no TOML: {error}") from error
         try:
             return cls(checked(found))

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from kuntur.features import CATALOGUE, Feature, FeatureEngine, FeatureMatrix
 from kuntur.features.engine import latest_hours
 from kuntur.features.label_changes import LabelChanges, label_changes
+from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
 from trainer.cluster import ClusterError, connected
 from trainer.config import RaySettings
@@ -51,11 +52,12 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What all shards look at: the transactions, what outcomes change, and `latest_hours`."""
+    """What all shards look at: the transactions, what outcomes change, `latest_hours`, and the time zone."""
 
     batch: TransactionBatch
     changes: LabelChanges
     hours: npt.NDArray[np.int64]
+    zone: TimeZone
 
 
 def kind_of(feature: Feature) -> str:
@@ -73,9 +75,9 @@ def columns_of(kind: str) -> slice | npt.NDArray[np.intp]:
     return columns
 
 
-def history(batch: TransactionBatch, outcomes: OutcomeBatch) -> History:
-    """Gives what the shards of a replay look at; arguments as for `FeatureEngine.replay`."""
-    return History(batch, label_changes(outcomes), latest_hours(batch))
+def history(batch: TransactionBatch, outcomes: OutcomeBatch, zone: TimeZone | None = None) -> History:
+    """Gives what the shards of a replay look at; arguments as for `FeatureEngine` and its `replay`."""
+    return History(batch, label_changes(outcomes), latest_hours(batch), zone or time_zone())
 
 
 def shard_rows(keys: npt.NDArray[np.uint64], shard: Shard) -> npt.NDArray[np.intp]:
@@ -95,7 +97,7 @@ def replay_shard(whole: History, shard: Shard) -> FeatureMatrix:
     rows = shard_rows(whole.batch.keys, shard)
     changed = whole.changes.keys[:, KINDS[shard.kind]]
     theirs = (changed != 0) & (changed % np.uint64(shard.of) == shard.number)
-    engine = FeatureEngine(kinds=(shard.kind,))
+    engine = FeatureEngine(kinds=(shard.kind,), zone=whole.zone)
     batch = TransactionBatch(whole.batch.keys[rows], whole.batch.ints[rows], whole.batch.floats[rows], {})
     return engine.replay_changes(batch, whole.changes.rows(theirs), whole.hours[rows], columns_of(shard.kind))
 
@@ -116,19 +118,22 @@ def _cells(rows: npt.NDArray[np.intp], columns: slice | npt.NDArray[np.intp]) ->
 
 
 def sharded_replay(
-    batch: TransactionBatch, outcomes: OutcomeBatch, progress: Callable[[int], None] | None = None
+    batch: TransactionBatch,
+    outcomes: OutcomeBatch,
+    progress: Callable[[int], None] | None = None,
+    zone: TimeZone | None = None,
 ) -> FeatureMatrix:
-    """Gives what `FeatureEngine().replay` gives, by tasks of the Ray that is connected. Raises ClusterError.
+    """Gives what `FeatureEngine(zone=zone).replay` gives, by tasks of the Ray that is connected.
 
     The transactions are in the object store once. Beside the matrix, at most one part of it a core is in
-    memory; parts that are lost with a node are computed again.
+    memory; parts that are lost with a node are computed again. Raises ClusterError.
     """
     import ray
 
     matrix = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
     cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
     waiting = list(reversed(shards(len(batch), cores)))
-    whole = ray.put(history(_without_attributes(batch), outcomes))
+    whole = ray.put(history(_without_attributes(batch), outcomes, zone))
     task = ray.remote(num_cpus=1)(replay_shard)
     running: dict[Any, Shard] = {}
     done = 0
@@ -158,10 +163,13 @@ def replay_of(settings: RaySettings, rows: int) -> Replay:
         return replay_here
 
     def replay(
-        batch: TransactionBatch, outcomes: OutcomeBatch, progress: Callable[[int], None] | None
+        batch: TransactionBatch,
+        outcomes: OutcomeBatch,
+        progress: Callable[[int], None] | None,
+        zone: TimeZone,
     ) -> FeatureMatrix:
         with connected(settings):
-            return sharded_replay(batch, outcomes, progress)
+            return sharded_replay(batch, outcomes, progress, zone)
 
     return replay
 

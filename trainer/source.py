@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from kuntur.tables import Mapping, Table, read, read_frame
+from kuntur.time_zone import TimeZone, time_zone, time_zone_names
 from trainer.config import SplitSettings, TrainerSettings
 from trainer.journal import read_journal
 from trainer.labels import known_at
@@ -77,6 +78,26 @@ def _just_after_last_report(table: Table) -> datetime:
     return last + timedelta(microseconds=1)
 
 
+def institution_zone(settings: TrainerSettings, progress: Progress) -> TimeZone:
+    """Returns the zone in which features count hours and days; notes when files are written in another one.
+
+    Times that files have in UTC, as exports often do, say nothing of where the customers are.
+    """
+    zone = time_zone(settings.institution.time_zone)
+    if settings.data.journal is None:
+        written = Mapping.load(settings.data.mapping).time.zone
+        if written != "UTC" and not _same_clock(written, zone):
+            progress.note(
+                f"Times in the files are local to {written}, and features count hours and days in "
+                f"{zone.name}: if that is not where the customers are, set institution.time_zone"
+            )
+    return zone
+
+
+def _same_clock(name: str, zone: TimeZone) -> bool:
+    return name in time_zone_names() and time_zone(name).agrees_with(zone)
+
+
 def _journal(directory: Path, settings: TrainerSettings) -> tuple[Table, datetime | None, float | None]:
     since, until = _in_utc(settings.data.since), _in_utc(settings.data.until)
     return read_journal(directory, since=since, until=until), until, None
@@ -84,7 +105,7 @@ def _journal(directory: Path, settings: TrainerSettings) -> tuple[Table, datetim
 
 def _mapped(settings: TrainerSettings, progress: Progress) -> tuple[Table, datetime | None, float | None]:
     data = settings.data
-    mapping = Mapping.load(data.mapping)
+    mapping = Mapping.load(data.mapping).accepting(settings.institution.country_codes)
     since, until = mapping.aware(data.since), mapping.aware(data.until)
     settings.work.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {

@@ -24,8 +24,6 @@ from kuntur.features.layout import (
     Window,
 )
 
-LOCAL_TIME_OFFSET_H = -5  # Peru, all year round
-
 
 class PersonalData(StrEnum):
     """How close a feature comes to a person (Ley 29733)."""
@@ -42,7 +40,8 @@ class Feature:
 
     name: its name in manifests; description: what the value is; unit: of the value; source: fields of
     the transaction it is computed from; why: what it says about fraud; personal_data: class of the
-    value; since: first version of the catalogue that has it; revision: raised when its value changes.
+    value; since: first version of the catalogue that has it; revision: raised when its value changes; local:
+    whether it is in hours or days of the institution's time zone.
     """
 
     name: str
@@ -53,6 +52,7 @@ class Feature:
     personal_data: PersonalData
     since: str = "1"
     revision: int = 1
+    local: bool = False
 
     @property
     def fingerprint(self) -> str:
@@ -97,14 +97,42 @@ def _row_features() -> list[Feature]:
             "Account takeovers drain the balance",
             money,
         ),
-        Feature("hour", "Hour of the day in Peru", "hour", time, "Fraud keeps other hours", behaviour),
         Feature(
-            "weekday", "Day of the week in Peru, Monday 0", "day", time, "Habits follow the week", behaviour
+            "hour",
+            "Hour of the day, in the institution's time zone",
+            "hour",
+            time,
+            "Fraud keeps other hours",
+            behaviour,
+            local=True,
         ),
         Feature(
-            "is_weekend", "1 on Saturday and Sunday", "flag", time, "Fewer eyes on the account", behaviour
+            "weekday",
+            "Day of the week, Monday 0, in the institution's time zone",
+            "day",
+            time,
+            "Habits follow the week",
+            behaviour,
+            local=True,
         ),
-        Feature("is_night", "1 from 0:00 to 6:59 in Peru", "flag", time, "The customer sleeps", behaviour),
+        Feature(
+            "is_weekend",
+            "1 on Saturday and Sunday, in the institution's time zone",
+            "flag",
+            time,
+            "Fewer eyes on the account",
+            behaviour,
+            local=True,
+        ),
+        Feature(
+            "is_night",
+            "1 from 0:00 to 6:59, in the institution's time zone",
+            "flag",
+            time,
+            "The customer sleeps",
+            behaviour,
+            local=True,
+        ),
         Feature(
             "type",
             "Number of the transaction type; unset when unspecified",
@@ -417,12 +445,14 @@ def _habit_features() -> list[Feature]:
         ),
         Feature(
             "account_night_share",
-            "Share of the account's earlier transactions from 0:00 to 6:59 in Peru; unset for the first",
+            "Share of the account's earlier transactions from 0:00 to 6:59, in the institution's time zone; "
+            "unset for the first",
             "ratio",
             account,
             "Whether the night is unusual for this customer",
             behaviour,
             since="2",
+            local=True,
         ),
     ]
     return features

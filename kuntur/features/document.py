@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 
-from kuntur.features.catalogue import CATALOGUE, LOCAL_TIME_OFFSET_H, catalogue_fingerprint
+from kuntur.features.catalogue import CATALOGUE, catalogue_fingerprint
 from kuntur.features.layout import ACCOUNT_RECORD_WORDS, PROFILE_RECORD_WORDS
+from kuntur.time_zone import DEFAULT_TIME_ZONE
 
 _BYTES_A_WORD = 8
 
@@ -21,7 +22,9 @@ def render() -> str:
         "A feature sees only what was there",
         "before its transaction: earlier transactions in the order in which they came, "
         "and outcomes reported before the",
-        f"current hour. Hours and days of the row features are Peru's (UTC{LOCAL_TIME_OFFSET_H}).",
+        "current hour. " + ", ".join(f"`{f.name}`" for f in CATALOGUE if f.local) + " are in the time zone",
+        f"of the institution (`institution.time_zone`, by default {DEFAULT_TIME_ZONE}), "
+        "which server, trainer and model have in common.",
         "",
         f"An account's record takes {ACCOUNT_RECORD_WORDS * _BYTES_A_WORD} bytes, "
         "that of a merchant, device or category",

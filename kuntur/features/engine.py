@@ -16,6 +16,7 @@ from kuntur.features.catalogue import CATALOGUE, feature_index
 from kuntur.features.label_changes import LabelChanges, label_changes
 from kuntur.features.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PROFILE_RECORD_WORDS
 from kuntur.features.undo import NO_UNDO
+from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import ATTRIBUTE_PREFIX, IntColumn, OutcomeBatch, TransactionBatch
 
 FeatureMatrix = npt.NDArray[np.float32]
@@ -48,11 +49,18 @@ class EngineCounts:
 class FeatureEngine:
     """Histories of accounts, merchants, devices and categories, and the features they give."""
 
-    def __init__(self, capacity: int = 1024, kinds: Collection[str] = tuple(ENTITIES)) -> None:
+    def __init__(
+        self,
+        capacity: int = 1024,
+        kinds: Collection[str] = tuple(ENTITIES),
+        zone: TimeZone | None = None,
+    ) -> None:
         """Starts empty, with room for `capacity` entities of each kind; it grows by itself.
 
-        kinds: of ENTITIES; the features of the other kinds are those of transactions without such an entity.
+        kinds: of ENTITIES; the features of the other kinds are those of transactions without such an entity;
+        zone: whose hours and days features are in, by default Peru's.
         """
+        self._offsets = (zone or time_zone()).offsets
         self._tables = [
             table.allocate(words, capacity) if kind in kinds else table.closed(words)
             for kind, words in ENTITIES.items()
@@ -69,7 +77,16 @@ class FeatureEngine:
         out = np.empty((n, len(CATALOGUE)), dtype=np.float32)
         if n <= _CHUNK:
             self._reserve(n)
-            kernel.process(batch.keys, batch.ints, batch.floats, *self._tables, self._counters, NO_UNDO, out)
+            kernel.process(
+                batch.keys,
+                batch.ints,
+                batch.floats,
+                self._offsets,
+                *self._tables,
+                self._counters,
+                NO_UNDO,
+                out,
+            )
             return out
         for start in range(0, n, _CHUNK):
             part = slice(start, start + _CHUNK)
@@ -78,6 +95,7 @@ class FeatureEngine:
                 batch.keys[part],
                 batch.ints[part],
                 batch.floats[part],
+                self._offsets,
                 *self._tables,
                 self._counters,
                 NO_UNDO,

@@ -12,9 +12,9 @@ import numpy as np
 
 from kuntur.currency import HOME_COUNTRY_NUMBER, HOME_CURRENCY_NUMBER
 from kuntur.features import layout as at
-from kuntur.features.catalogue import LOCAL_TIME_OFFSET_H
 from kuntur.features.label_windows import add_outcome, start_labels, write_labels
 from kuntur.features.layout import LOG_QUANTUM, UNSET_DEGREES
+from kuntur.features.local_time import local_seconds
 from kuntur.features.novelty import is_known, remember
 from kuntur.features.prefetch import prefetch_place, prefetch_record
 from kuntur.features.table import (
@@ -65,7 +65,6 @@ COUNTERS = 3
 
 _EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
 _SECOND_US = at.MICROSECONDS
-_LOCAL_OFFSET_S = LOCAL_TIME_OFFSET_H * at.HOUR_S
 _HOUR_S, _DAY_S = at.HOUR_S, at.DAY_S
 _MONTH_S = 30.0 * at.DAY_S
 _LAST_NIGHT_HOUR = 6
@@ -77,10 +76,9 @@ def _ratio(a, b):
 
 
 @native
-def _row(ints, i, out, j):
+def _row(ints, local_s, i, out, j):
     cents = ints[i, AMOUNT]
     amount = cents / 100.0
-    local_s = ints[i, EVENT_TIME] // _SECOND_US + _LOCAL_OFFSET_S
     hour = local_s // _HOUR_S % 24
     weekday = (local_s // _DAY_S + 3) % 7  # 1970-01-01 was a Thursday
     out[i, j] = amount
@@ -232,7 +230,7 @@ def _account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, out, 
 
 
 @native
-def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i, counters):
+def _enter_account(words, halves, w, h, hops, keys, ints, floats, local_s, log_amount, i, counters):
     time_us, cents = ints[i, EVENT_TIME], ints[i, AMOUNT]
     _enter_rings(words, halves, w, h, hops, cents, counters)
     if words[w + at.W_TOTAL_COUNT] > 0 and time_us < words[w + at.W_LAST_TIME_US]:
@@ -248,7 +246,7 @@ def _enter_account(words, halves, w, h, hops, keys, ints, floats, log_amount, i,
     if total >= at.USUAL_FROM and usual_sum > 0:
         usual = min(cents, at.USUAL_LIMIT * usual_sum // total)
     words[w + at.W_USUAL_SUM] = min(usual_sum + usual, MAX_LIFE_SUM)
-    if (time_us // _SECOND_US + _LOCAL_OFFSET_S) // _HOUR_S % 24 <= _LAST_NIGHT_HOUR:
+    if local_s // _HOUR_S % 24 <= _LAST_NIGHT_HOUR:
         halves[h + at.H_NIGHT_COUNT] += 1
     words[w + at.W_TOTAL_COUNT] = total + 1
     quantised = np.int64(round(log_amount * LOG_QUANTUM))
@@ -349,7 +347,7 @@ _ACCOUNT_COLUMNS = 4 * 4 + 26
 
 
 @native
-def _account_of(memory, hops, keys, ints, floats, log_amount, i, out, j, counters, undo):
+def _account_of(memory, hops, keys, ints, floats, local_s, log_amount, i, out, j, counters, undo):
     table, halves = memory
     key = keys[i, ACCOUNT]
     counted = ints[i, COUNTED] != 0
@@ -364,7 +362,7 @@ def _account_of(memory, hops, keys, ints, floats, log_amount, i, out, j, counter
         advance_rings(table, halves, w, h, hops[0], hops[1], hops[2])
     j = _account(table, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j)
     if counted:
-        _enter_account(table, halves, w, h, hops, keys, ints, floats, log_amount, i, counters)
+        _enter_account(table, halves, w, h, hops, keys, ints, floats, local_s, log_amount, i, counters)
         seal_record(table, start, undo)
     elif fresh:
         return_blank(table)
@@ -413,36 +411,38 @@ def prefetch(keys, i, tables):
 
 
 @native_inline
-def process_one(keys, ints, floats, i, tables, counters, undo, out):
+def process_one(keys, ints, floats, offsets, i, tables, counters, undo, out):
     """Writes the features of transaction i and lets it enter the history; gives the columns written.
 
     tables: of `both_widths`; undo: where what is overwritten is kept, or an empty array; the rest as for
     `process`.
     """
     time_s = ints[i, EVENT_TIME] // _SECOND_US
+    local_s = local_seconds(offsets, time_s)
     hops = (hop_of(time_s, FINE_HOP), hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP))
     accounts, merchants, devices, categories = tables
-    j, log_amount = _row(ints, i, out, 0)
-    j = _account_of(accounts, hops, keys, ints, floats, log_amount, i, out, j, counters, undo)
+    j, log_amount = _row(ints, local_s, i, out, 0)
+    j = _account_of(accounts, hops, keys, ints, floats, local_s, log_amount, i, out, j, counters, undo)
     j = _profile_of(merchants, keys, MERCHANT, hops, ints, i, False, out, j, counters, undo)
     j = _profile_of(devices, keys, DEVICE, hops, ints, i, True, out, j, counters, undo)
     return _profile_of(categories, keys, CATEGORY, hops, ints, i, False, out, j, counters, undo)
 
 
 @native
-def process(keys, ints, floats, accounts, merchants, devices, categories, counters, undo, out):
+def process(keys, ints, floats, offsets, accounts, merchants, devices, categories, counters, undo, out):
     """Computes the features of transactions in order, each entering the history after it was looked at.
 
-    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]; floats: float64 [n, FloatColumn];
-    accounts, merchants, devices, categories: tables with room for n new records each; counters: int64
-    [COUNTERS], raised; undo: `kuntur.features.undo`, for one transaction after the other; out: float32
-    [n, ≥ catalogue], the catalogue's columns are written. Returns the number of columns written.
+    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]; floats: float64 [n, FloatColumn]; offsets: of
+    `kuntur.time_zone.TimeZone`, whose hours and days they are; accounts, merchants, devices, categories:
+    tables with room for n new records each; counters: int64 [COUNTERS], raised; undo: `kuntur.features.undo`,
+    for one transaction after the other; out: float32 [n, ≥ catalogue], the catalogue's columns are written.
+    Returns the number of columns written.
     """
     tables = both_widths(accounts, merchants, devices, categories)
     j = 0
     for i in range(len(ints)):
         prefetch(keys, i, tables)
-        j = process_one(keys, ints, floats, i, tables, counters, undo, out)
+        j = process_one(keys, ints, floats, offsets, i, tables, counters, undo, out)
     return j
 
 

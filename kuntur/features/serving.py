@@ -62,14 +62,15 @@ def _release(held, hour, changes, accounts, merchants, devices, categories, coun
 
 @native
 def take_transactions(
-    keys, ints, floats, accounts, merchants, devices, categories, recent, held, counters, undo, changes, out
-):
+    keys, ints, floats, offsets,
+    accounts, merchants, devices, categories, recent, held, counters, undo, changes, out,
+):  # fmt: skip
     """Counts transactions in order and writes the features of each.
 
     Returns how many were known before; DAMAGED, with nothing counted, when the headers are not usable.
 
-    keys, ints, floats: as for `kernel.process`; COUNTED of those known before becomes 0; accounts … held,
-    counters, undo: parts of the history; changes: room for the changes of one outcome, as
+    keys, ints, floats, offsets: as for `kernel.process`; COUNTED of those known before becomes 0;
+    accounts … held, counters, undo: parts of the history; changes: room for the changes of one outcome, as
     `LabelChanges` has them; out: float32 [n, ≥ catalogue].
     """
     if not are_usable(accounts, merchants, devices, categories, recent, held, counters, undo):
@@ -86,7 +87,7 @@ def take_transactions(
         if admit(recent, undo, keys, ints, i):
             counters[C_REPEATED] += 1
             repeated += 1
-        process_one(keys, ints, floats, i, tables, counters, undo, out)
+        process_one(keys, ints, floats, offsets, i, tables, counters, undo, out)
         seal_header(counters, SEALED_COUNTERS, undo)
         commit(undo)
     return repeated

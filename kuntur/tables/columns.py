@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE
+from kuntur.currency import ASSIGNABLE_COUNTRY_NUMBER, COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE
 from kuntur.identity import SCOPED, Institutions, hash_ids
 from kuntur.tables.schema import ENUMS, attribute_columns
 from kuntur.transaction import (
@@ -102,7 +102,7 @@ def _int_columns() -> list[pl.Expr]:
         IntColumn.BALANCE_CENTS: _cents("account_balance_minor").fill_null(UNSET_INT),
         IntColumn.ACCOUNT_AGE_DAYS: pl.col("account_age_days").cast(pl.Int64).fill_null(UNSET_INT),
         IntColumn.COUNTRY: pl.col("merchant_country_code").replace_strict(
-            COUNTRY_NUMBER, return_dtype=pl.Int64
+            COUNTRY_NUMBER | ASSIGNABLE_COUNTRY_NUMBER, return_dtype=pl.Int64
         ),
         IntColumn.CURRENCY: pl.col("currency_code").replace_strict(CURRENCY_NUMBER, return_dtype=pl.Int64),
         IntColumn.COUNTED: pl.lit(1, dtype=pl.Int64),

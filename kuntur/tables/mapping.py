@@ -12,11 +12,12 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, ValidationError, ValidationInfo, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
-from kuntur.paths import missing_mapping, shipped_mappings
+from kuntur.currency import checked_user_assigned
+from kuntur.paths import UnusableFileError, missing_mapping, read_settings, shipped_mappings
 from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
 from kuntur.tables.schema import CODES, ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
@@ -50,6 +51,9 @@ class Mapping(Part):
     """For type, channel and account_type: source value to the name of the enum value. Names and numbers
     of the enum itself are always understood; anything else is rejected. For currency, category and country:
     source value to code; what is not named stays as it is."""
+    country_codes: Annotated[tuple[str, ...], AfterValidator(checked_user_assigned)] = ()
+    """User-assigned codes of ISO 3166-1 (AA, QM to QZ, XA to XZ, ZZ) that are valid as countries in these
+    files; the server takes them where its `institution.country_codes` names them, too."""
     label: Label | None = None
     """The label; unset when the files have none."""
     attributes: dict[str, str] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
@@ -126,6 +130,11 @@ class Mapping(Part):
             moment = moment.replace(tzinfo=zoneinfo.ZoneInfo(self.time.zone))
         return moment.astimezone(UTC)
 
+    def accepting(self, country_codes: Iterable[str]) -> Self:
+        """Returns the mapping with more user-assigned codes of countries."""
+        codes = tuple(dict.fromkeys((*self.country_codes, *country_codes)))
+        return self.model_copy(update={"country_codes": codes})
+
     @classmethod
     def load(cls, path_or_name: str | Path, *, reads: Reads = "transactions") -> Self:
         """Reads a mapping from a TOML file, or one of `shipped_mappings()` by its name.
@@ -139,7 +148,10 @@ class Mapping(Part):
         else:
             if problem := missing_mapping(name):
                 raise MappingError(problem)
-            text = Path(path_or_name).read_text(encoding="utf-8")
+            try:
+                text = read_settings(name)
+            except UnusableFileError as error:
+                raise MappingError(f"mapping {name}: {error}") from error
         try:
             return cls.model_validate(tomllib.loads(text), context={"reads": reads})
         except tomllib.TOMLDecodeError as error:

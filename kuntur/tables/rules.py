@@ -68,12 +68,15 @@ class Rule:
     broken: pl.Expr
 
 
-def row_rules(attributes: Sequence[str] = (), *, labels: bool = True) -> list[Rule]:
+def row_rules(
+    attributes: Sequence[str] = (), *, labels: bool = True, country_codes: Sequence[str] = ()
+) -> list[Rule]:
     """Gives the rules that one row can break by itself.
 
-    attributes: names without prefix. labels: whether the frame has is_fraud and reported_time.
+    attributes: names without prefix. labels: whether the frame has is_fraud and reported_time; country_codes:
+    user-assigned ones that are valid.
     """
-    rules = [*_text_rules(), *_number_rules(), *_place_rules()]
+    rules = [*_text_rules(country_codes), *_number_rules(), *_place_rules()]
     for name in attributes:
         column = ATTRIBUTE_PREFIX + name
         rules.append(Rule(Reason.NOT_FINITE, column, ~pl.col(column).is_finite()))
@@ -101,13 +104,15 @@ def _given_and_short(names: Sequence[str]) -> Iterator[Rule]:
             yield Rule(Reason.TOO_LONG, name, text.str.len_bytes() > MAX_ID_BYTES)
 
 
-def _text_rules() -> Iterator[Rule]:
+def _text_rules(country_codes: Sequence[str]) -> Iterator[Rule]:
     yield from _given_and_short(TEXT_FIELDS)
     currency, country = pl.col("currency_code"), pl.col("merchant_country_code")
     yield Rule(
         Reason.UNKNOWN_VALUE, "currency_code", ~currency.is_in(list(CURRENCY_NUMBER)) & (currency != "")
     )
-    yield Rule(Reason.UNKNOWN_VALUE, "merchant_country_code", ~country.is_in(list(COUNTRY_NUMBER)))
+    yield Rule(
+        Reason.UNKNOWN_VALUE, "merchant_country_code", ~country.is_in([*COUNTRY_NUMBER, *country_codes])
+    )
     category = pl.col("merchant_category_code")
     yield Rule(
         Reason.BAD_FORMAT,

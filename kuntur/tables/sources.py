@@ -86,7 +86,7 @@ def _read(
     frame, report = checked_rows(
         files,
         [canonical(mapping, file.schema, attributes) for file in files],
-        row_rules(tuple(attributes)),
+        row_rules(tuple(attributes), country_codes=mapping.country_codes),
         _between(since, until),
         reject_path,
         max_reject_share,

@@ -6,6 +6,8 @@ argument and not a constant, because compiled code on disk would outlive a chang
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 import numpy.typing as npt
 
@@ -29,11 +31,11 @@ def _index(code: str) -> int:
     return index
 
 
-def make_context(secret: npt.NDArray[np.uint64]) -> Context:
-    """Makes the array from the secret of the ids' hashes, uint64 [2]."""
+def make_context(secret: npt.NDArray[np.uint64], countries: Iterable[str] = COUNTRY_NUMBER) -> Context:
+    """Makes the array from the secret of the ids' hashes, uint64 [2], and the codes of valid countries."""
     context = np.zeros(_CURRENCIES + _LETTERS**3, dtype=np.uint64)
     context[:_COUNTRIES] = secret
-    for code in COUNTRY_NUMBER:
+    for code in countries:
         if code:
             context[_COUNTRIES + _index(code)] = 1
     for code in CURRENCY_NUMBER:
@@ -56,7 +58,7 @@ def _letters(data, start, length):
 
 @native
 def country_number(context, data, start, length):
-    """Gives a country's number as in COUNTRY_NUMBER, -1 for none of its codes."""
+    """Gives a country's number as in COUNTRY_NUMBER, -1 for a code that is not valid."""
     if length == 0:
         return 0
     if length != 2:

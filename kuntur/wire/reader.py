@@ -8,14 +8,14 @@ run compiled over the whole frame.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2, transaction_pb2
-from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE, to_cents
+from kuntur.currency import CURRENCY_NUMBER, MINOR_UNIT_SCALE, country_numbers, to_cents
 from kuntur.identity import SCOPED, Institutions, hash_ids
 from kuntur.native import native, native_owning
 from kuntur.rules import Violation, is_attribute, is_ip_address, outcome_violations, transaction_violations
@@ -123,11 +123,12 @@ _ONLY.flags.writeable = False
 class TransactionReader:
     """Turns messages into columns under one hash key."""
 
-    def __init__(self, secret: npt.NDArray[np.uint64]) -> None:
-        """Takes the secret of the ids' hashes, uint64 [2]."""
+    def __init__(self, secret: npt.NDArray[np.uint64], user_assigned: Iterable[str] = ()) -> None:
+        """Takes the secret of the ids' hashes, uint64 [2], and user-assigned codes of countries to accept."""
+        self._countries = country_numbers(user_assigned)
         self._secret = secret
         self._institutions = Institutions(secret)
-        self._context = make_context(secret)
+        self._context = make_context(secret, self._countries)
 
     def read_request(self, raw: bytes, latest_time_us: int, max_transactions: int = _ANY_NUMBER) -> Reading:
         """Reads a serialised ScoreTransactionRequest, ScoreStreamRequest or BackfillRequest.
@@ -188,7 +189,7 @@ class TransactionReader:
             positions.append,
             scopes.append,
         )
-        scope_of, currency_of, country_of = self._institutions.scope, CURRENCY_NUMBER.get, COUNTRY_NUMBER.get
+        scope_of, currency_of, country_of = self._institutions.scope, CURRENCY_NUMBER.get, self._countries.get
         for i, t in enumerate(messages):
             time = t.event_time
             kind = t.type
@@ -261,7 +262,8 @@ class TransactionReader:
         if marked == 0:
             return Reading(texts[:: len(KeyColumn)], batch, np.arange(n), {})
         violations = {
-            i: transaction_violations(messages[i], latest_time_us) for i in np.flatnonzero(suspects).tolist()
+            i: transaction_violations(messages[i], latest_time_us, countries=self._countries)
+            for i in np.flatnonzero(suspects).tolist()
         }
         good = np.flatnonzero(~suspects)
         return Reading(texts[:: len(KeyColumn)], batch.rows(good), good, violations)

@@ -7,8 +7,16 @@ from pathlib import Path
 
 import numpy as np
 
-from kuntur.bundle import EXPLANATION, Bundle, BundleRefusedError, RefusalReason, read_bundle
+from kuntur.bundle import (
+    EXPLANATION,
+    Bundle,
+    BundleRefusedError,
+    RefusalReason,
+    check_time_zone,
+    read_bundle,
+)
 from kuntur.reasons import Explanation, largest_gap
+from kuntur.time_zone import TimeZone, time_zone
 from server.models.inference import BindingInference, open_inference
 from server.models.live import LiveModel
 from server.trial.contract import (
@@ -26,14 +34,15 @@ EXPLANATION_TOLERANCE = 1e-4
 _WARM_UP_ROWS = (1, 64, 512)
 
 
-def load_model(path: Path, trial: Trial) -> LiveModel:
+def load_model(path: Path, trial: Trial, zone: TimeZone | None = None) -> LiveModel:
     """Reads, tries, loads, checks and warms up the bundle at `path`.
 
-    Only a model that `trial` found nothing against is loaded into this process. Raises BundleRefusedError,
-    and only that.
+    Only a model that `trial` found nothing against is loaded into this process. zone: in which features count
+    hours and days here, by default Peru's. Raises BundleRefusedError, and only that.
     """
     try:
         bundle = read_bundle(path)
+        check_time_zone(bundle.manifest, zone or time_zone())
         return _load(bundle, trial)
     except BundleRefusedError:
         raise

@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 from kuntur.bundle import BundleRefusedError, RefusalReason, Registry
+from kuntur.time_zone import TimeZone
 from server.metrics import ServerMetrics
 from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
@@ -56,9 +57,14 @@ class ModelWatcher:
         trial: TrialProcess,
         poll_interval_s: float,
         on_live: Callable[[LiveModel], None],
+        zone: TimeZone | None = None,
     ) -> None:
-        """Takes where to look and how often, how to try models, where to put them, and whom to tell."""
+        """Takes where to look and how often, how to try models, where to put them, and whom to tell.
+
+        zone: in which features count hours and days, by default Peru's.
+        """
         self._trial = trial
+        self._zone = zone
         self._registry = registry
         self._slot = slot
         self._metrics = metrics
@@ -125,7 +131,7 @@ class ModelWatcher:
             self._refuse(version, Refusal(RefusalReason.INCOMPLETE, message, fingerprint))
             return
         try:
-            model = load_model(path, self._trial)
+            model = load_model(path, self._trial, self._zone)
         except BundleRefusedError as error:
             if self._stopping.is_set():
                 return

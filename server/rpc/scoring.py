@@ -33,7 +33,10 @@ class ScoringEndpoint:
         reading = self._intake.read_one(raw)
         if reading.reasons_mode:
             _check_mode(reading)
-        scores = self._scorer.score(reading)
+        reading, model = self._scorer.admit(reading)
+        if reading.violations:
+            raise InvalidFieldsError(reading.violations[0], "transaction.")
+        scores = self._scorer.score(reading, model)
         if scores.invalid:  # it is counted, so a replay of the journal has to count it too
             self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, b"")
             raise ModelValueError(scores.model_version)
@@ -52,16 +55,15 @@ class ScoringEndpoint:
         if read is None:
             return None
         reading, _ = read
-        outcomes: dict[int, bytes | Exception] = {
-            place: InvalidFieldsError(found, "transaction.") for place, found in reading.violations.items()
-        }
-        places = reading.places.tolist()
+        outcomes: dict[int, bytes | Exception] = {}
         try:
             _check_mode(reading)
-            scores = self._scorer.score(reading)
+            reading, model = self._scorer.admit(reading)
+            scores = self._scorer.score(reading, model)
         except Exception as error:
-            outcomes |= dict.fromkeys(places, error)
+            outcomes |= dict.fromkeys(reading.places.tolist(), error)
         else:
+            places = reading.places.tolist()
             for row, place in enumerate(places):
                 if row in scores.invalid:
                     kept = self._kept(ExchangeKind.SCORE_TRANSACTION, raws[place], b"")
@@ -72,13 +74,17 @@ class ScoringEndpoint:
                 outcomes[place] = self._kept(ExchangeKind.SCORE_TRANSACTION, raws[place], response)
             if places:
                 self._edge.metrics.scored(scores.decision)
+        outcomes |= {
+            place: InvalidFieldsError(found, "transaction.") for place, found in reading.violations.items()
+        }
         return [outcomes[place] for place in range(len(raws))]
 
     def score_frame(self, raw: bytes) -> bytes:
         """Answers a serialised ScoreStreamRequest."""
         reading = self._intake.read_frame(raw)
         _check_mode(reading)
-        scores = self._scorer.score(reading)
+        reading, model = self._scorer.admit(reading)
+        scores = self._scorer.score(reading, model)
         statuses = item_statuses(reading, self._edge)
         response = self._write_frame(reading.ids, reading.places, scores, statuses)
         self._intake.journal.append(ExchangeKind.SCORE_STREAM, raw, response)
@@ -90,14 +96,17 @@ class ScoringEndpoint:
         """Answers serialised ScoreStreamRequests as if they came one after the other.
 
         Gives what `score_frame` would give for each, and what all would raise; None, with nothing done, where
-        they are not read together, or one of them holds a transaction that is refused.
+        they are not read together, or one of them holds a transaction that is refused or may be for its
+        attributes.
         """
+        if self._scorer.rules:
+            return None
         read = self._intake.read_together(raws, self._intake.max_items)
         if read is None or read[0].violations:
             return None
         reading, sizes = read
         _check_mode(reading)
-        scores = self._scorer.score(reading)
+        scores = self._scorer.score(*self._scorer.admit(reading))
         self._edge.metrics.scored(scores.decision)
         if scores.invalid:
             responses = [

@@ -6,8 +6,9 @@ import numpy as np
 
 from kuntur.wire import Reading, Scores
 from server.errors import NoLiveModelError
-from server.models import LiveSlot
+from server.models import LiveModel, LiveSlot
 from server.scoring.attribute_census import AttributeCensus
+from server.scoring.attribute_rules import AttributeRules
 from server.scoring.invalid import InvalidValues
 from server.scoring.reasons import ReasonGiver
 from server.state import HistoryStore
@@ -23,28 +24,40 @@ class Scorer:
         reasons: ReasonGiver,
         invalid: InvalidValues,
         attributes: AttributeCensus,
+        rules: AttributeRules,
     ) -> None:
         self._invalid = invalid
+        self.rules = rules
         self._history = history
         self._attributes = attributes
         self._slot = slot
         self._reasons = reasons
 
-    def score(self, reading: Reading) -> Scores:
-        """Counts the good transactions of a frame and scores them, all with one model; reasons as asked for.
+    def admit(self, reading: Reading) -> tuple[Reading, LiveModel]:
+        """Returns a frame without the transactions that the rules of attributes refuse, and the live model.
 
-        Rows that are still `invalid` are to be answered with `ModelValueError`. Raises NoLiveModelError
-        before anything is counted.
+        The model is that by whose attributes they were refused: `score` is to be given it. Nothing is
+        counted yet. Raises NoLiveModelError.
         """
         # Taken once: a swap between here and the answer must not mix two models in it.
         live = self._slot.live
         if live is None:
             raise NoLiveModelError
         model, batch = live.model, reading.batch
+        if len(batch) and (batch.attributes or model.attributes):
+            self._attributes.count(model.attributes, batch.attributes, len(batch), model.version)
+            if self.rules:
+                reading = self.rules.kept(reading, model.attributes, model.version)
+        return reading, model
+
+    def score(self, reading: Reading, model: LiveModel) -> Scores:
+        """Counts the good transactions of a frame and scores them, all with one model; reasons as asked for.
+
+        reading, model: of `admit`. Rows that are still `invalid` are to be answered with `ModelValueError`.
+        """
+        batch = reading.batch
         if len(batch) == 0:
             return Scores(np.empty(0, np.float32), np.empty(0, np.int8), model.version)
-        if batch.attributes or model.attributes:
-            self._attributes.count(model.attributes, batch.attributes, len(batch), model.version)
         matrix = self._history.score_features(batch)
         scores = model.score(matrix, batch.attributes)
         reasons = self._reasons.reasons(

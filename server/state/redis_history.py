@@ -25,6 +25,7 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 from kuntur.features import CATALOGUE, FeatureMatrix, OutcomeStatus, held, recent, serving
 from kuntur.features.engine import ENTITIES
 from kuntur.features.layout import HOUR_S, MICROSECONDS
+from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
 from server.errors import HistoryUnavailableError
 from server.state.history import HistoryCounts, HistoryStore
@@ -61,8 +62,12 @@ class RedisHistory(HistoryStore):
 
     remote = True
 
-    def __init__(self, client: Redis, terms: Terms, patience: Patience) -> None:
-        """Takes a client for bytes without retries of its own. Raises redis.RedisError."""
+    def __init__(self, client: Redis, terms: Terms, patience: Patience, zone: TimeZone | None = None) -> None:
+        """Takes a client for bytes without retries of its own. Raises redis.RedisError.
+
+        zone: whose nights are counted, by default Peru's.
+        """
+        self._offsets = (zone or time_zone()).offsets
         self._client, self._terms, self._patience = client, terms, patience
         self._scripts = Scripts(client)
         self._scratch = Scratch(_FIRST_CAPACITY)
@@ -124,7 +129,8 @@ class RedisHistory(HistoryStore):
 
         def count(scratch: Scratch) -> int:
             batch.ints[:, IntColumn.COUNTED] = counted  # as it was before an earlier try
-            return int(serving.take_transactions(batch.keys, batch.ints, batch.floats, *scratch.parts, out))
+            parts = (self._offsets, *scratch.parts)
+            return int(serving.take_transactions(batch.keys, batch.ints, batch.floats, *parts, out))
 
         try:
             return self._commit(lambda frame: _gather_transactions(frame, batch), count)

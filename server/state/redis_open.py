@@ -10,6 +10,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
+from kuntur.time_zone import DEFAULT_TIME_ZONE, TimeZone, time_zone, time_zone_names
 from server.config import History, RedisSettings
 from server.state.redis_frame import Terms
 from server.state.redis_history import Patience, RedisHistory
@@ -17,12 +18,16 @@ from server.state.redis_scripts import FORM
 from server.state.region import RegionError, layout_number
 
 
-def open_shared_history(settings: RedisSettings, history: History) -> RedisHistory:
+def open_shared_history(
+    settings: RedisSettings, history: History, zone: TimeZone | None = None
+) -> RedisHistory:
     """Connects to Redis.
 
-    Raises ConnectionError when it cannot be had, `server.state.RegionError` when what is kept there was
-    written by servers of another release or with another hash key.
+    zone: whose nights are counted, by default Peru's. Raises ConnectionError when it cannot be had,
+    `server.state.RegionError` when what is kept there was written by servers of another release, with
+    another hash key or in another time zone.
     """
+    zone = zone or time_zone()
     # Without retries of the library: a commit whose answer was lost may have been made, and made again it
     # would find its own transactions and count them as repeated.
     client = Redis.from_url(
@@ -42,8 +47,8 @@ def open_shared_history(settings: RedisSettings, history: History) -> RedisHisto
         recent_transactions=history.recent_transactions,
     )
     try:
-        _check_form(client, terms.prefix + FORM, history.hash_key, settings.key_prefix)
-        return RedisHistory(client, terms, Patience(settings.max_tries, settings.patience_s))
+        _check_form(client, terms.prefix + FORM, history.hash_key, zone, settings.key_prefix)
+        return RedisHistory(client, terms, Patience(settings.max_tries, settings.patience_s), zone)
     except RedisError as error:
         client.close()
         raise ConnectionError(
@@ -54,17 +59,31 @@ def open_shared_history(settings: RedisSettings, history: History) -> RedisHisto
         raise
 
 
-def _check_form(client: Redis, name: bytes, hash_key: str, prefix: str) -> None:
+def _check_form(client: Redis, name: bytes, hash_key: str, zone: TimeZone, prefix: str) -> None:
     # Servers with different keys would keep each account apart without anyone noticing.
     keyed = hashlib.blake2b(b"kuntur history", key=bytes.fromhex(hash_key), digest_size=8).hexdigest()
-    form = f"{layout_number()} {keyed}".encode()
+    # What was written before zones were named is Peru's, and so the default stays unnamed.
+    named = "" if zone.name == DEFAULT_TIME_ZONE else f" {zone.name}"
+    form = f"{layout_number()} {keyed}{named}".encode()
     client.set(name, form, nx=True)
     found = client.get(name)
     if found == form:
         return
-    layout = isinstance(found, bytes) and found.split()[0] == form.split()[0]
-    what = "with another history.hash_key" if layout else "by a release that keeps other records"
-    raise RegionError(
-        f"the history under {prefix!r} in Redis was written {what}; set another redis.key_prefix to begin "
-        "anew, and send the past again by Backfill"
-    )
+    layout, key, *kept = found.decode(errors="replace").split() if isinstance(found, bytes) else ("", "")
+    what = ""
+    if layout != str(layout_number()):
+        what = "by a release that keeps other records"
+    elif key != keyed:
+        what = "with another history.hash_key"
+    elif not _agrees(zone, *kept):
+        kept_name = (*kept, DEFAULT_TIME_ZONE)[0]
+        what = f"with another institution.time_zone ({kept_name} there and {zone.name} in the settings)"
+    if what:
+        raise RegionError(
+            f"the history under {prefix!r} in Redis was written {what}; set another redis.key_prefix to "
+            "begin anew, and send the past again by Backfill"
+        )
+
+
+def _agrees(zone: TimeZone, kept: str = DEFAULT_TIME_ZONE) -> bool:
+    return kept in time_zone_names() and time_zone(kept).agrees_with(zone)

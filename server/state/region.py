@@ -28,6 +28,7 @@ from kuntur.features.repair import Repair
 from kuntur.features.seals import seal_header, seal_of
 from kuntur.features.serving import C_BASE, COUNTER_WORDS, SEALED_COUNTERS, are_usable
 from kuntur.features.undo import NO_UNDO
+from kuntur.time_zone import TimeZone, numbered_time_zone, time_zone
 from server.state.damage import Damage, begun_before, remember_beginning
 from server.state.mutex import SharedMutex
 
@@ -35,7 +36,7 @@ _MAGIC = int.from_bytes(b"KNTRSTAT", "little")
 _FORM = 2
 _PAGE_WORDS = 512
 # Words of the header.
-_H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_SIZES, _H_SEAL = 0, 1, 2, 3, 4, 8, 16
+_H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_ZONE, _H_SIZES, _H_SEAL = 0, 1, 2, 3, 4, 5, 8, 16
 _H_MUTEX, _H_COUNTERS = 64, 128
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
 _READ_WORDS = 1 << 17
@@ -64,14 +65,18 @@ class Region:
     """A mapped region and its parts; `mutex` is held around each use of them.
 
     tables: of `kuntur.features.engine.ENTITIES`, in that order; recent, held, counters, undo: as
-    `kuntur.features.serving` takes them; fd: the descriptor that another process attaches to, if it can.
+    `kuntur.features.serving` takes them; fd: the descriptor that another process attaches to, if it can;
+    zone: whose nights are counted in it.
     """
 
-    def __init__(self, fd: int | None, sizes: RegionSizes, *, attached: bool = False) -> None:
+    def __init__(
+        self, fd: int | None, sizes: RegionSizes, zone: TimeZone | None = None, *, attached: bool = False
+    ) -> None:
         """Maps what stands behind a descriptor, which the region owns from then on; None: private memory.
 
-        attached: whether another process made it and will close it in order.
+        zone: by default Peru's; attached: whether another process made it and will close it in order.
         """
+        self.zone = zone or time_zone()
         self.fd, self.sizes, self._attached = fd, sizes, attached
         self.path: Path | None = None
         flags = mmap.MAP_SHARED if fd is not None else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
@@ -89,19 +94,19 @@ class Region:
         self.mutex = SharedMutex(self.memory.ctypes.data + 8 * _H_MUTEX)
 
     @classmethod
-    def private(cls, sizes: RegionSizes) -> Self:
+    def private(cls, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
         """Makes an empty region for this process alone, gone with it."""
-        region = cls(None, sizes)
+        region = cls(None, sizes, zone)
         region._lay_out()
         return region
 
     @classmethod
-    def create(cls, sizes: RegionSizes) -> Self:
+    def create(cls, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
         """Makes an empty region in memory, gone with the last process that has its descriptor."""
         fd = os.memfd_create("kuntur-history")
         try:
             os.ftruncate(fd, 8 * _words(sizes, sealed=True))
-            region = cls(fd, sizes)
+            region = cls(fd, sizes, zone)
         except BaseException:
             os.close(fd)
             raise
@@ -109,13 +114,14 @@ class Region:
         return region
 
     @classmethod
-    def open(cls, path: Path, sizes: RegionSizes) -> Self:
+    def open(cls, path: Path, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
         """Opens the region in a file and looks it through, or makes it.
 
         What is damaged is made anew or set aside beside the file, and said in the log. Raises RegionError
-        when another server has it, when it has other sizes or another form, when the machine went down with
-        it open, or when there is no room for it; OSError when it cannot be had.
+        when another server has it, when it has other sizes, another form or another time zone, when the
+        machine went down with it open, or when there is no room for it; OSError when it cannot be had.
         """
+        zone = zone or time_zone()
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         there = path.exists()
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -130,10 +136,10 @@ class Region:
             _check_room(path, fd, needed)
             damage = Damage(path)
             if not fresh:
-                _check_header(path, fd, sizes, damage)
+                _check_header(path, fd, sizes, zone, damage)
             if size < needed:
                 os.ftruncate(fd, needed)
-            region = cls(fd, sizes)
+            region = cls(fd, sizes, zone)
         except BaseException:
             os.close(fd)
             raise
@@ -155,7 +161,8 @@ class Region:
         """Maps the region behind an inherited descriptor, which another process made and holds."""
         header = np.frombuffer(os.pread(fd, 8 * _PAGE_WORDS, 0), dtype=np.int64)
         count = len(fields(RegionSizes))
-        return cls(fd, RegionSizes(*header[_H_SIZES : _H_SIZES + count].tolist()), attached=True)
+        sizes = RegionSizes(*header[_H_SIZES : _H_SIZES + count].tolist())
+        return cls(fd, sizes, numbered_time_zone(int(header[_H_ZONE])), attached=True)
 
     def close(self) -> None:
         """Lets go of the region, marked as closed in order by whoever made or opened it."""
@@ -228,6 +235,7 @@ class Region:
     def _lay_out(self) -> None:
         header = self.memory
         header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, layout_number(), _boot()
+        header[_H_ZONE] = self.zone.number
         header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))] = astuple(self.sizes)
         starts = {name: start for name, start, _ in self._laid_out()}
         sealed = 0 if self.fd is None else 1
@@ -289,12 +297,12 @@ def _check_room(path: Path, fd: int, size_bytes: int) -> None:
         )
 
 
-def _check_header(path: Path, fd: int, sizes: RegionSizes, damage: Damage) -> None:
-    """Raises RegionError when a file is not a region of these sizes; puts one damaged word right."""
+def _check_header(path: Path, fd: int, sizes: RegionSizes, zone: TimeZone, damage: Damage) -> None:
+    """Raises RegionError when a file is not a region of these sizes and this zone; puts one word right."""
     raw = os.pread(fd, 8 * _PAGE_WORDS, 0)
     header = np.frombuffer(bytearray(raw.ljust(8 * _PAGE_WORDS, b"\0")), dtype=np.int64)
     holds = header[_H_SEAL] == seal_of(header, 0, _H_SEAL)
-    if not holds and _put_right(header, sizes):
+    if not holds and _put_right(header, sizes, zone):
         damage.header()
         os.pwrite(fd, header[: _H_SEAL + 1].tobytes(), 0)
         holds = True
@@ -313,16 +321,29 @@ def _check_header(path: Path, fd: int, sizes: RegionSizes, damage: Damage) -> No
         raise RegionError(f"{path} has other sizes ({differing}); set these, or {away}")
     if not holds:
         raise RegionError(f"{path} has a damaged header; {away}")
+    _check_zone(path, int(header[_H_ZONE]), zone, away)
     if os.fstat(fd).st_size > 8 * _words(sizes, sealed=True):
         raise RegionError(f"{path} is longer than its sizes say; {away}")
     if header[_H_BOOT] != _boot() and not header[_H_CLOSED]:
         raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
 
 
-def _put_right(header: Memory, sizes: RegionSizes) -> bool:
+def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:
+    """Raises RegionError when nights were counted in another time zone; number: of it."""
+    kept = numbered_time_zone(number)
+    if kept is not None and kept.agrees_with(zone):
+        return
+    name = "one that this release does not know" if kept is None else kept.name
+    raise RegionError(
+        f"{path} counts its nights in another time zone ({name} there and {zone.name} in the settings); "
+        f"set institution.time_zone, or {away}"
+    )
+
+
+def _put_right(header: Memory, sizes: RegionSizes, zone: TimeZone) -> bool:
     """Puts the one word right with which the header is as it was sealed; tells whether there is one."""
     written = {_H_MAGIC: [_MAGIC], _H_FORM: [_FORM], _H_LAYOUT: [layout_number()]}
-    written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1]}
+    written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1], _H_ZONE: [zone.number]}
     written |= {_H_SIZES + place: [size] for place, size in enumerate(astuple(sizes))}
     for word in range(_H_SEAL):
         damaged = int(header[word])

@@ -28,6 +28,7 @@ class RegionHistory(HistoryStore):
     def __init__(self, region: Region) -> None:
         self._region = region
         self._mutex = region.mutex
+        self._offsets = region.zone.offsets
         self._parts = (*region.tables, region.recent, region.held, region.counters, region.undo)
         self._damaged_told = int(region.counters[C_DAMAGED])
         changes = room_for_changes(1)
@@ -99,7 +100,7 @@ class RegionHistory(HistoryStore):
         try:
             for _ in range(_TRIES):
                 repeated = serving.take_transactions(
-                    batch.keys, batch.ints, batch.floats, *self._parts, self._changes, out
+                    batch.keys, batch.ints, batch.floats, self._offsets, *self._parts, self._changes, out
                 )
                 if repeated != serving.DAMAGED:
                     break

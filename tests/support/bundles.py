@@ -120,12 +120,18 @@ def publish(
     bias: float = -1.0,
     features: Sequence[str] = FEATURES,
     live: bool = True,
+    **changes: object,
 ) -> Path:
-    """Writes a linear model's bundle and, unless told otherwise, chooses it."""
+    """Writes a linear model's bundle and, unless told otherwise, chooses it; changes: to its manifest."""
     inputs = golden_features(len(features))
     margin = np.nan_to_num(inputs.astype(np.float64)) @ np.array(weights) + bias
     return _write(
-        registry, manifest(version, features), linear_model(weights, bias), inputs, sigmoid(margin), live
+        registry,
+        manifest(version, features, **changes),
+        linear_model(weights, bias),
+        inputs,
+        sigmoid(margin),
+        live,
     )
 
 

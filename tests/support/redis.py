@@ -15,6 +15,7 @@ from typing import Any
 
 import redis
 
+from kuntur.time_zone import DEFAULT_TIME_ZONE, time_zone
 from server.config import load_settings
 from server.state.redis_history import RedisHistory
 from server.state.redis_open import open_shared_history
@@ -88,12 +89,13 @@ def shared_history(server: RedisServer, **changes: Any) -> RedisHistory:
 
 def connected(url: str, **changes: Any) -> RedisHistory:
     """Opens a history; changes: to the settings, by section and key as in `history__hash_key`."""
-    overrides: dict[str, dict[str, Any]] = {"redis": {"url": url}, "history": {}}
+    overrides: dict[str, dict[str, Any]] = {"redis": {"url": url}, "history": {}, "institution": {}}
     for name, value in changes.items():
         section, key = name.split("__")
         overrides[section][key] = value
+    zone = time_zone(overrides.pop("institution", {}).get("time_zone", DEFAULT_TIME_ZONE))
     settings = load_settings(None, overrides)
-    return open_shared_history(settings.redis, settings.history)
+    return open_shared_history(settings.redis, settings.history, zone)
 
 
 def _program() -> str:

@@ -94,7 +94,7 @@ def backtest(
     }
     if output is not None and output.suffix not in _SUFFIXES:
         raise fault(f"{output}: scored rows are written as Parquet or CSV; end its name in .parquet or .csv")
-    if recipe is not None and not recipe.is_file():
+    if recipe is not None and not recipe.exists():
         raise fault(f"{recipe}: no such file")
     settings = settings_of(config, given(options))
     if not settings.data.chosen:

@@ -19,7 +19,7 @@ from trainer.dataset import Dataset, build
 from trainer.leakage import LeakageReport
 from trainer.progress import Progress
 from trainer.shards import replay_of
-from trainer.source import read_source
+from trainer.source import institution_zone, read_source
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +63,7 @@ def prepared(settings: TrainerSettings, progress: Progress) -> Prepared:
         secret,
         lambda done: progress.step("Computing features", done, len(table)),
         replay_of(settings.ray, len(table)),
+        institution_zone(settings, progress),
     )
     zone = "UTC" if settings.data.journal is not None else Mapping.load(settings.data.mapping).time.zone
     history = history_of(table, dataset, round(source.until.timestamp() * 1_000_000), zone)

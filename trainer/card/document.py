@@ -108,6 +108,7 @@ def _data(evidence: Evidence) -> Data:
         rows=evidence.row_count,
         frauds=evidence.fraud_count,
         window=evidence.window.model_dump(),
+        time_zone=evidence.time_zone,
         quality=None if evidence.quality is None else plain(evidence.quality),
         checks=_described(evidence.checks),
     )

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.bundle import Manifest, Thresholds, TrainingWindow
+from kuntur.time_zone import DEFAULT_TIME_ZONE
 from trainer.config import CardSettings
 
 
@@ -62,6 +63,8 @@ class Evidence:
     """Where the advice changes, and why there."""
     test: TestWindow | None = None
     """The scored test rows, for the curves."""
+    time_zone: str = DEFAULT_TIME_ZONE
+    """IANA zone in which features count hours and days."""
     sources: Sequence[str] = ()
     """Where the data came from, in words: files, tables, mapping. Passwords in addresses are taken out."""
     importance: npt.NDArray[np.float64] | None = None

@@ -127,6 +127,8 @@ class Data(_Part):
     """Frauds among them."""
     window: dict[str, str | float]
     """Ends of training and validation, ISO 8601 in UTC, and the label delay in days."""
+    time_zone: str
+    """IANA zone in which features count hours and days."""
     quality: dict[str, Any] | None
     """Profile of each column; as `documents/quality.json`."""
     checks: dict[str, Any] | None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import BundleRefusedError, Manifest, Registry, read_bundle
+from kuntur.bundle import BundleRefusedError, Manifest, Registry, check_time_zone, read_bundle
+from kuntur.time_zone import TimeZone, time_zone
 from trainer.dataset import Dataset
 from trainer.drift import Drift
 from trainer.export.parity import run, session
@@ -22,7 +23,8 @@ class JudgingWindow:
     """The newest labelled rows, of which the challenger learnt nothing.
 
     features: float32 [n, len(names)]; event_time_us, account: int64 [n]; label: bool [n]; amount: float64
-    [n], units of one currency; segments: of the same rows; start_us, end_us: between which they lie.
+    [n], units of one currency; segments: of the same rows; start_us, end_us: between which they lie; zone: in
+    which the features count hours and days.
     """
 
     features: npt.NDArray[np.float32]
@@ -34,6 +36,7 @@ class JudgingWindow:
     segments: Mapping[str, Segment]
     start_us: int
     end_us: int
+    zone: TimeZone = field(default_factory=time_zone)
 
     @classmethod
     def of(
@@ -50,6 +53,7 @@ class JudgingWindow:
             {name: segment.rows(rows) for name, segment in dataset.segments.items()},
             start_us,
             end_us,
+            dataset.zone,
         )
 
     def __len__(self) -> int:
@@ -75,6 +79,7 @@ class JudgingWindow:
             {name: segment.rows(rows) for name, segment in self.segments.items()},
             min(time_us, self.end_us),
             self.end_us,
+            self.zone,
         )
 
     def score(self, model: bytes, names: Sequence[str]) -> npt.NDArray[np.float32]:
@@ -124,13 +129,15 @@ class NoChampion:
 def live_champion(registry: Registry, window: JudgingWindow) -> Champion | NoChampion:
     """Reads the live model, and runs it on a row of the window, so that judging finds it whole.
 
-    One that is missing, damaged, or of features that this code or these data do not have is no champion.
+    One that is missing, damaged, or of features that this code or these data do not have, or have in another
+    time zone, is no champion.
     """
     version = registry.live_version()
     if version is None:
         return NoChampion("", "the registry has no live model")
     try:
         bundle = read_bundle(registry.bundle_path(version))
+        check_time_zone(bundle.manifest, window.zone)
         window.since(int(window.event_time_us[-1])).score(bundle.model, bundle.manifest.feature_names)
     except (BundleRefusedError, OSError) as error:
         return NoChampion(version, f"the live model {version} cannot be read ({error})")

@@ -44,7 +44,8 @@ def check_causality(table: Table, dataset: Dataset, secret: npt.NDArray[np.uint6
         return Causality(0, 0, {})
     first = batch.rows(order)
     until_us = int(first.ints[:, IntColumn.EVENT_TIME_US].max())
-    seen = FeatureEngine().replay(first, outcomes.rows(outcomes.reported_time_us <= until_us))
+    engine = FeatureEngine(zone=dataset.zone)
+    seen = engine.replay(first, outcomes.rows(outcomes.reported_time_us <= until_us))
     differing = {}
     for column, name in enumerate(FEATURE_NAMES):
         given, again = dataset.features[order, column], seen[:, column]

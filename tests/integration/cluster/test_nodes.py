@@ -17,6 +17,7 @@ from ray import tune
 from ray.cluster_utils import Cluster
 
 from kuntur.features import FeatureEngine
+from kuntur.time_zone import time_zone
 from tests.integration.cluster.nodes import WORKERS, add_worker, at_work, losing_a_node, start
 from tests.integration.trainer.searching import (
     LONG_ROWS,
@@ -40,6 +41,7 @@ from trainer.trial import run_trial
 from trainer.trials import Curve, SearchResult, Trial
 
 PATIENCE_S = 240
+MADRID = time_zone("Europe/Madrid")
 GATHERING_S = 120
 ROWS, TRIALS = LONG_ROWS, 3
 # Too few rounds for a trial to be cut for what others did by then: so each runs to its end in any order.
@@ -181,8 +183,8 @@ def test_a_node_killed_in_mid_backtest_costs_only_the_time_of_its_fits(cluster: 
 def test_shards_replayed_on_the_nodes_give_the_bits_of_one_process(cluster: Cluster) -> None:
     batch, outcomes = make_history(20_000, 17, late_share=0.02)
     settings, heard = RaySettings(address=cluster.address, ship_code=False, replay="sharded"), []
-    features = replay_of(settings, len(batch))(batch, outcomes, heard.append)
-    assert np.array_equal(bits(features), bits(FeatureEngine().replay(batch, outcomes)))
+    features = replay_of(settings, len(batch))(batch, outcomes, heard.append, MADRID)
+    assert np.array_equal(bits(features), bits(FeatureEngine(zone=MADRID).replay(batch, outcomes)))
     assert heard == sorted(heard)
     assert heard[-1] == len(batch)
     assert not ray.is_initialized()

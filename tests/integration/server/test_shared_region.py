@@ -77,7 +77,8 @@ def test_a_step_cut_off_at_any_write_leaves_no_trace(region: Region) -> None:
     out = np.empty((1, len(FEATURE_NAMES)), dtype=np.float32)
     tables = tuple((words, words.view(np.int32)) for words in region.tables)
     recent.admit(region.recent, region.undo, batch.keys, batch.ints, 0)
-    kernel.process_one(batch.keys, batch.ints, batch.floats, 0, tables, region.counters, region.undo, out)
+    columns = (batch.keys, batch.ints, batch.floats, region.zone.offsets)
+    kernel.process_one(*columns, 0, tables, region.counters, region.undo, out)
     assert not np.array_equal(region.memory, before)
     assert not undo.is_empty(region.undo)
     assert undo.roll_back(region.undo, region.memory) > 5

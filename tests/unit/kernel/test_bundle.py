@@ -15,11 +15,13 @@ from kuntur.bundle import (
     Manifest,
     RefusalReason,
     Registry,
+    check_time_zone,
     feature_uses,
     read_bundle,
     write_bundle,
 )
 from kuntur.reasons import LinearExplanation, write_explanation
+from kuntur.time_zone import time_zone
 from tests.support.bundles import manifest
 
 NAMES = ("amount", "hour", "attribute.limit_ratio")
@@ -280,3 +282,26 @@ def test_what_explains_a_model_is_read_with_it_and_refused_when_it_does_not_fit(
 
 def test_a_bundle_without_an_explanation_is_whole(tmp_path: Path) -> None:
     assert read_bundle(write(tmp_path)).explanation is None
+
+
+def test_a_model_of_another_time_zone_is_refused_if_a_feature_of_it_is_in_local_time() -> None:
+    madrid, lima = time_zone("Europe/Madrid"), time_zone("America/Lima")
+    told = "'hour' was trained in the time zone Europe/Madrid and is computed in America/Lima here: set inst"
+    with pytest.raises(BundleRefusedError, match=told) as refused:
+        check_time_zone(manifest("v1", NAMES, time_zone="Europe/Madrid"), lima)
+    assert refused.value.reason is RefusalReason.FEATURE_CHANGED
+    check_time_zone(manifest("v1", ("amount", "attribute.limit"), time_zone="Europe/Madrid"), lima)
+    check_time_zone(manifest("v1", NAMES, time_zone="Europe/Madrid"), madrid)
+    check_time_zone(manifest("v1", NAMES, time_zone="America/Bogota"), lima)  # its clock is the same
+
+
+def test_a_bundle_from_before_zones_is_peru_s(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    rewrite_manifest(path, lambda content: content.pop("time_zone"))
+    assert read_bundle(path).manifest.time_zone == "America/Lima"
+
+
+def test_a_manifest_of_a_zone_that_there_is_not_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path)
+    rewrite_manifest(path, lambda content: content.update(time_zone="Peru/Lima"))
+    assert refusal(path) is RefusalReason.MANIFEST_INVALID

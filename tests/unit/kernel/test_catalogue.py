@@ -8,6 +8,7 @@ import numpy as np
 from kuntur.features import CATALOGUE, FEATURE_NAMES, PersonalData, catalogue_fingerprint, kernel, table
 from kuntur.features.layout import ACCOUNT_RECORD_WORDS, PROFILE_RECORD_WORDS
 from kuntur.features.undo import NO_UNDO
+from kuntur.time_zone import time_zone
 from tests.property.histories import make_history
 
 GOLDEN = Path(__file__).parent / "golden" / "catalogue.json"
@@ -18,9 +19,8 @@ def test_the_kernel_writes_one_column_for_each_entry() -> None:
     tables = [table.allocate(ACCOUNT_RECORD_WORDS, 8)] + [table.allocate(PROFILE_RECORD_WORDS, 8)] * 3
     out = np.zeros((2, len(CATALOGUE) + 5), dtype=np.float32)
     counters = np.zeros(kernel.COUNTERS, dtype=np.int64)
-    assert kernel.process(batch.keys, batch.ints, batch.floats, *tables, counters, NO_UNDO, out) == len(
-        CATALOGUE
-    )
+    columns = (batch.keys, batch.ints, batch.floats, time_zone().offsets)
+    assert kernel.process(*columns, *tables, counters, NO_UNDO, out) == len(CATALOGUE)
     assert (out[:, len(CATALOGUE) :] == 0).all()
 
 

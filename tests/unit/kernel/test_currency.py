@@ -5,7 +5,14 @@ import pycountry
 import pytest
 
 from kuntur.api.v1 import transaction_pb2
-from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE, to_cents
+from kuntur.currency import (
+    ASSIGNABLE_COUNTRY_NUMBER,
+    COUNTRY_NUMBER,
+    CURRENCY_NUMBER,
+    MINOR_UNIT_SCALE,
+    country_numbers,
+    to_cents,
+)
 from kuntur.rules import transaction_violations
 from kuntur.tables.rules import row_rules
 
@@ -62,3 +69,23 @@ def _broken_in_file(currency: str, country: str) -> set[str]:
         if set(rule.broken.meta.root_names()) <= set(frame.columns)
         and frame.select(rule.broken).to_series()[0]
     }
+
+
+def test_a_user_assigned_country_is_refused_with_the_setting_that_would_accept_it() -> None:
+    sent = transaction_pb2.Transaction(currency_code="PEN", merchant_country_code="XA")
+    (told,) = [v for v in transaction_violations(sent, 0) if v.field == "merchant_country_code"]
+    assert told.description == (
+        "is a user-assigned code that institution.country_codes of the server does not name"
+    )
+    accepted = transaction_violations(sent, 0, countries=country_numbers(["XA"]))
+    assert not [v for v in accepted if v.field == "merchant_country_code"]
+    frame = pl.DataFrame({"merchant_country_code": ["XA", "XB", "PE", ""]})
+    (rule,) = [rule for rule in row_rules(country_codes=["XA"]) if rule.field == "merchant_country_code"]
+    assert frame.select(rule.broken).to_series().to_list() == [False, True, False, False]
+
+
+def test_the_user_assigned_countries_are_those_of_iso_3166_1() -> None:
+    letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+    expected = {"AA", "ZZ", *(f"Q{c}" for c in letters[12:]), *(f"X{c}" for c in letters)} - {"XK"}
+    assert set(ASSIGNABLE_COUNTRY_NUMBER) == expected
+    assert not expected & set(COUNTRY_NUMBER)

@@ -112,7 +112,7 @@ def test_sentences_say_what_a_person_asks() -> None:
     )
     assert _said("channel", channel=2) == "Made in e-commerce"
     assert _said("channel", channel=11) == "Made through channel 11"
-    assert _said("weekday", weekday=6) == "Made on a Sunday in Peru"
+    assert _said("weekday", weekday=6) == "Made on a Sunday"
     assert _said("account_hours_since_fraud", account_hours_since_fraud=36) == (
         "The latest fraud of this account was reported 1.5 d ago"
     )

@@ -5,8 +5,14 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import pytest
 
-from kuntur.api.v1 import outcome_pb2, transaction_pb2
-from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE, to_cents
+from kuntur.api.v1 import outcome_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.currency import (
+    ASSIGNABLE_COUNTRY_NUMBER,
+    COUNTRY_NUMBER,
+    CURRENCY_NUMBER,
+    MINOR_UNIT_SCALE,
+    to_cents,
+)
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.rules import transaction_violations
 from kuntur.transaction import (
@@ -208,3 +214,15 @@ def test_more_transactions_than_asked_for_are_not_read(unusual: bytes) -> None:
     with pytest.raises(OversizedError) as caught:
         READER.read_request(raw, LATEST_US, 4)
     assert caught.value.count == 5
+
+
+def test_a_user_assigned_country_is_read_alike_by_both_ways_where_it_is_named() -> None:
+    reader = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY), ["XA"])
+    message = to_proto(Transaction("t", VALUE.event_time, "a", 1, "PEN", merchant_country_code="XA"))
+    raw = scoring_service_pb2.ScoreTransactionRequest(transaction=message).SerializeToString()
+    fast, slow = reader.read_request(raw, LATEST_US, 1), reader.read_transactions([message], LATEST_US)
+    number = ASSIGNABLE_COUNTRY_NUMBER["XA"]
+    assert fast.batch.ints[0, IntColumn.COUNTRY] == slow.batch.ints[0, IntColumn.COUNTRY] == number
+    assert [v.field for v in READER.read_request(raw, LATEST_US, 1).violations[0]] == [
+        "merchant_country_code"
+    ]

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import re
 import tomllib
 from pathlib import Path
 
@@ -143,3 +145,63 @@ def test_addresses_of_redis_with_a_password_or_another_scheme_are_refused(url: s
     with pytest.raises(ConfigError, match=r"redis\.url") as caught:
         load_settings(None, {"redis": {"url": url}})
     assert "hunter2" not in str(caught.value)
+
+
+def test_a_pipe_a_device_and_a_file_without_end_are_refused_and_nothing_waits(tmp_path: Path) -> None:
+    pipe, device, large = tmp_path / "pipe", tmp_path / "device", tmp_path / "large"
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    with large.open("wb") as file:
+        file.truncate(1 << 40)
+    for path, told in (
+        (pipe, "pipe: is not a regular file"),
+        (device, "device: is not a regular file"),
+        (tmp_path, f"{tmp_path.name}: is not a regular file"),
+        (large, "large: has 1,099,511,627,776 bytes, more than the 1,048,576 that are read"),
+        (tmp_path / "absent", "absent: cannot be read: No such file or directory"),
+    ):
+        with pytest.raises(ConfigError, match=f"{re.escape(told)}$"):
+            load_settings(path)
+
+
+def test_a_file_that_is_no_text_is_refused_with_the_place(tmp_path: Path) -> None:
+    (tmp_path / "latin.toml").write_bytes("# año\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match=r"latin.toml: is not UTF-8 \(byte 4\)"):
+        load_settings(tmp_path / "latin.toml")
+
+
+def test_settings_may_lie_behind_a_link_as_orchestrators_mount_them(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(write(tmp_path / "data", "workers = 3\n"))
+    assert load_settings(tmp_path / "link").workers == 3
+
+
+def test_the_institution_is_peru_s_unless_it_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert load_settings().institution.time_zone == "America/Lima"
+    assert load_settings().institution.country_codes == ()
+    path = write(tmp_path / "s", '[institution]\ntime_zone = "Europe/Madrid"\ncountry_codes = ["XA"]\n')
+    assert load_settings(path).institution.time_zone == "Europe/Madrid"
+    monkeypatch.setenv("KUNTUR_SERVER_INSTITUTION__COUNTRY_CODES", '["QM", "ZZ", "QM"]')
+    assert load_settings(path).institution.country_codes == ("QM", "ZZ")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        (
+            {"time_zone": "America/Lim"},
+            "time_zone: 'America/Lim' is no IANA time zone; did you mean America/Lima?",
+        ),
+        ({"country_codes": ["PE"]}, "country_codes: 'PE' is valid anyway: name only user-assigned codes"),
+        ({"country_codes": ["xa"]}, "'xa' is not user-assigned in ISO 3166-1: AA, QM to QZ, XA to XZ and ZZ"),
+        ({"country_codes": ["UK"]}, "'UK' is not user-assigned"),
+    ],
+)
+def test_a_zone_or_code_that_is_none_is_refused(given: dict[str, object], told: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(f"institution.{told}" if "_" in told[:15] else told)):
+        load_settings(None, {"institution": given})
+
+
+def test_a_list_in_a_variable_that_cannot_be_read_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUNTUR_SERVER_INSTITUTION__COUNTRY_CODES", "XA,XB")
+    with pytest.raises(ConfigError, match="institution"):
+        load_settings()

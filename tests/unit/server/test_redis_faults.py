@@ -249,6 +249,27 @@ def test_servers_with_another_hash_key_or_other_records_are_refused(
         shared_history(redis)
 
 
+def test_servers_of_another_time_zone_are_refused_and_both_are_named(
+    redis: RedisServer, store: RedisHistory
+) -> None:
+    with pytest.raises(
+        RegionError, match=r"institution\.time_zone \(America/Lima there and Europe/Madrid in"
+    ):
+        shared_history(redis, institution__time_zone="Europe/Madrid")
+    shared_history(redis, institution__time_zone="America/Bogota").close()  # its clock is the same
+    madrid = {"institution__time_zone": "Europe/Madrid", "redis__key_prefix": "madrid:"}
+    shared_history(redis, **madrid).close()
+    shared_history(redis, **madrid).close()
+    with pytest.raises(RegionError, match="Europe/Madrid there and America/Lima in the settings"):
+        shared_history(redis, redis__key_prefix="madrid:")
+
+
+def test_hours_are_those_of_the_settings_zone(redis: RedisServer) -> None:
+    madrid = {"institution__time_zone": "Europe/Madrid", "redis__key_prefix": "hours:"}
+    batch = transactions([1], start_us=1_768_000_000_000_000)  # 0:06 in Madrid, 18:06 in Lima
+    assert shared_history(redis, **madrid).score_features(batch)[0, FEATURE_NAMES.index("hour")] == 0
+
+
 def test_entities_expire_when_nothing_changes_them_and_the_latest_transactions_do_not(
     redis: RedisServer,
 ) -> None:

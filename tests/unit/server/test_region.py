@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from kuntur.features import undo
+from kuntur.features import FEATURE_NAMES, undo
 from kuntur.features.seals import seal_of
+from kuntur.time_zone import time_zone
 from server.state import Region, RegionError, RegionHistory, RegionSizes, region
 from tests.contract.history_store import counted, transactions
 
 SIZES = RegionSizes(accounts=16, merchants=8, devices=8, categories=8, recent_transactions=32)
-MAGIC, FORM, LAYOUT, BOOT, CLOSED, SEAL = 0, 1, 2, 3, 4, 16  # words of the header
+MAGIC, FORM, LAYOUT, BOOT, CLOSED, ZONE, SEAL = 0, 1, 2, 3, 4, 5, 16  # words of the header
 
 
 @pytest.fixture
@@ -108,3 +110,43 @@ def test_a_large_region_takes_memory_only_for_what_is_in_it(tmp_path: Path) -> N
     assert opened.memory.nbytes > 1_000 * 1_000_000
     assert (tmp_path / "history").stat().st_blocks * 512 < 64 << 20
     opened.close()
+
+
+def test_a_history_of_another_time_zone_is_refused_and_both_are_named(tmp_path: Path, path: Path) -> None:
+    madrid = time_zone("Europe/Madrid")
+    with pytest.raises(
+        RegionError, match=r"\(America/Lima there and Europe/Madrid in the settings\); set inst"
+    ):
+        Region.open(path, SIZES, madrid)
+    Region.open(path, SIZES, time_zone("America/Bogota")).close()  # its clock is the same
+    Region.open(tmp_path / "of-madrid", SIZES, madrid).close()
+    with pytest.raises(RegionError, match=r"Europe/Madrid there and America/Lima in the settings"):
+        Region.open(tmp_path / "of-madrid", SIZES)
+    Region.open(tmp_path / "of-madrid", SIZES, madrid).close()
+
+
+def test_a_file_from_before_zones_is_peru_s(path: Path) -> None:
+    assert np.memmap(path, dtype=np.int64, mode="r")[ZONE] == 0
+    write_word(path, ZONE, 99)
+    with pytest.raises(RegionError, match="one that this release does not know there and America/Lima"):
+        Region.open(path, SIZES)
+
+
+def test_a_flipped_bit_in_the_zone_s_word_is_put_right(tmp_path: Path) -> None:
+    madrid, path = time_zone("Europe/Madrid"), tmp_path / "history"
+    Region.open(path, SIZES, madrid).close()
+    words = np.memmap(path, dtype=np.int64, mode="r+")
+    words[ZONE] ^= 1 << 7
+    words.flush()
+    opened = Region.open(path, SIZES, madrid)
+    assert opened.memory[ZONE] == madrid.number
+    opened.close()
+
+
+def test_a_process_that_attaches_counts_nights_in_the_region_s_zone() -> None:
+    made = Region.create(SIZES, time_zone("Europe/Madrid"))
+    batch = transactions([1, 2, 3], start_us=1_768_000_000_000_000)  # 0:06 in Madrid, 18:06 in Lima
+    hour = FEATURE_NAMES.index("hour")
+    attached = RegionHistory(Region.attach(os.dup(made.fd or -1)))
+    assert attached.score_features(batch)[0, hour] == 0
+    assert RegionHistory(Region.create(SIZES)).score_features(batch)[0, hour] == 18

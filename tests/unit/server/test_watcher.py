@@ -461,3 +461,15 @@ def test_what_is_loaded_is_what_was_hashed(watched: Watched, monkeypatch: pytest
     assert watched.live == "m-1"
     assert len(read) == len(set(read))
     assert (bundle / MODEL).read_bytes() == b"something else"
+
+
+def test_a_bundle_of_another_time_zone_is_refused_and_the_live_one_stays(watched: Watched) -> None:
+    publish_constant(watched.path, "before", 0.5)
+    watched.watcher.look()
+    publish(watched.path, "of-madrid", features=("hour", *FEATURES[1:]), time_zone="Europe/Madrid")
+    with capture_logs() as logs:
+        watched.watcher.look()
+    assert watched.live == "before"
+    assert watched.refused(RefusalReason.FEATURE_CHANGED) == 1
+    (told,) = [log["message"] for log in logs if log["event"] == "bundle refused"]
+    assert "trained in the time zone Europe/Madrid and is computed in America/Lima here" in told

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,25 @@ def test_outcomes_need_a_transaction_id(tmp_path: Path) -> None:
 def test_a_delay_without_an_event_time_gives_no_outcome_a_reported_time(tmp_path: Path) -> None:
     with pytest.raises(MappingError, match=r"no outcome has a reported time: give label\.reported_time"):
         load_for_outcomes(tmp_path, OUTCOMES + "delay_days = 7")
+
+
+def test_a_pipe_or_a_link_to_a_device_is_refused_and_nothing_waits(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "device.toml").symlink_to("/dev/zero")
+    for name in ("pipe.toml", "device.toml"):
+        with pytest.raises(MappingError, match=f"{name}: is not a regular file$"):
+            Mapping.load(tmp_path / name)
+
+
+def test_a_mapping_without_end_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "large.toml").open("wb") as file:
+        file.truncate(1 << 40)
+    with pytest.raises(MappingError, match="more than the 1,048,576 that are read"):
+        Mapping.load(tmp_path / "large.toml")
+
+
+def test_user_assigned_countries_are_valid_where_they_are_named(tmp_path: Path) -> None:
+    named = load(tmp_path, 'country_codes = ["XA"]\n' + MINIMAL)
+    assert named.accepting(["ZZ", "XA"]).country_codes == ("XA", "ZZ")
+    with pytest.raises(MappingError, match="country_codes: 'UK' is not user-assigned in ISO 3166-1"):
+        load(tmp_path, 'country_codes = ["UK"]\n' + MINIMAL)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import polars as pl
@@ -187,3 +188,22 @@ def test_synth_writes_what_train_reads(tmp_path: Path) -> None:
     assert result.exit_code == 0, result.output
     assert result.stdout == ""
     assert pl.read_parquet(path).height == 1000
+
+
+def test_a_pipe_a_device_or_a_file_without_end_is_refused_and_nothing_waits(
+    transactions: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "device").symlink_to("/dev/zero")
+    with (tmp_path / "large").open("wb") as file:
+        file.truncate(1 << 40)
+    for name, told in (
+        ("pipe", "is not a regular file"),
+        ("device", "is not a regular file"),
+        ("large", "more than the 1,048,576 that are read"),
+    ):
+        path = tmp_path / name
+        assert told in refused(invoke("train", transactions, "--config", path, "--work", tmp_path))
+        assert told in refused(invoke("train", transactions, "--mapping", path, "--work", tmp_path))
+        assert told in refused(invoke("backtest", transactions, "--recipe", path, "--work", tmp_path))
+    assert "is not a regular file" in refused(invoke("train", tmp_path / "pipe", "--work", tmp_path))

@@ -12,9 +12,11 @@ from hypothesis import strategies as st
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read, to_batch, to_outcomes
+from kuntur.time_zone import time_zone
 from trainer.dataset import Dataset, build, informative
 from trainer.history import main_currency
 from trainer.labels import known_at
+from trainer.leakage.causality import check_causality
 from trainer.quality import quality_profile
 from trainer.synthetic import SyntheticConfig, generate
 
@@ -180,3 +182,13 @@ def test_rows_keep_their_place_in_the_source_and_their_segments(table: Table) ->
     institution = found.segments["institution"]
     assert [institution.names[code] for code in institution.code] == frame["institution_id"].to_list()
     assert len(found.segments["channel"].code) == len(frame)
+
+
+def test_hours_are_those_of_the_zone_and_no_column_is_taken_for_a_leak_of_it(table: Table) -> None:
+    madrid = time_zone("Europe/Madrid")
+    found = build(table, SECRET, lambda _: None, zone=madrid)
+    local = table.frame["event_time"].dt.convert_time_zone("Europe/Madrid")
+    hour = found.features[:, found.names.index("hour")]
+    assert hour.tolist() == local.dt.hour().to_list()
+    assert found.zone is madrid
+    assert check_causality(table, found, SECRET).differing == {}

@@ -9,6 +9,7 @@ import polars as pl
 import pytest
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
+from kuntur.time_zone import time_zone
 from tests.property.histories import bits, make_history
 from trainer.distributed import LABEL, TIME, DistributedError, fit, shard_blocks, write_block
 from trainer.recipe import Recipe
@@ -19,7 +20,8 @@ from trainer.shards import history, shards
 def test_the_parts_hold_the_history_bit_for_bit_in_its_order(tmp_path: Path, block_rows: int) -> None:
     batch, outcomes = make_history(3_000, 3, late_share=0.02)
     label = np.arange(3_000) % 7 == 0
-    whole, cut = history(batch, outcomes), shards(3_000, 2)
+    zone = time_zone("Europe/Madrid")
+    whole, cut = history(batch, outcomes, zone), shards(3_000, 2)
     given = [shard_blocks(whole, shard, block_rows) for shard in cut]
     blocks = [of if isinstance(of, list) else [of] for of in given]
     for number, start in enumerate(range(0, 3_000, block_rows)):
@@ -28,7 +30,7 @@ def test_the_parts_hold_the_history_bit_for_bit_in_its_order(tmp_path: Path, blo
         write_block(path, whole, label, rows, cut, *(of[number] for of in blocks))
     frame = pl.read_parquet(sorted(tmp_path.glob("*")))
     features = frame.select(FEATURE_NAMES).to_numpy(order="c")
-    assert np.array_equal(bits(features), bits(FeatureEngine().replay(batch, outcomes)))
+    assert np.array_equal(bits(features), bits(FeatureEngine(zone=zone).replay(batch, outcomes)))
     assert np.array_equal(frame[LABEL].to_numpy(), label)
     assert np.array_equal(frame[TIME].to_numpy(), batch.ints[:, 0])
 

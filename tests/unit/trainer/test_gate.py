@@ -11,6 +11,7 @@ import pytest
 from kuntur.bundle import Registry
 from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
+from kuntur.time_zone import time_zone
 from tests.support.bundles import FEATURES, linear_model, publish
 from trainer.dataset import build
 from trainer.drift import drift
@@ -276,3 +277,14 @@ def test_a_window_of_a_data_set_holds_its_rows_with_the_labels_that_were_known(t
     later = found.since(int(dataset.event_time_us[350]))
     assert len(later) == 50
     assert later.segments["channel"].code.tolist() == dataset.segments["channel"].code[350:400].tolist()
+
+
+def test_a_live_model_of_another_time_zone_is_no_champion(registry: Registry) -> None:
+    publish(registry.path, "old", weights=TRUE, bias=BIAS, features=("hour", *FEATURES[1:]))
+    of_madrid = replace(
+        WINDOW, names=(*WINDOW.names[:2], "hour", *WINDOW.names[3:]), zone=time_zone("Europe/Madrid")
+    )
+    found = live_champion(registry, of_madrid)
+    assert isinstance(found, NoChampion)
+    assert "feature 'hour' was trained in the time zone America/Lima" in found.reason
+    assert isinstance(live_champion(registry, replace(of_madrid, zone=time_zone())), Champion)

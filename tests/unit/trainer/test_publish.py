@@ -16,7 +16,7 @@ from kuntur.tables import RejectReport, Table, canonical_schema
 from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, features, fitted, published
 from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES
-from trainer.publish import feature_document, git_revision, golden_rows, model_version
+from trainer.publish import feature_document, git_revision, golden_rows, library_versions, model_version
 from trainer.quality import quality_profile
 from trainer.trials import SearchResult, Trial, trials_as_json
 
@@ -184,3 +184,12 @@ def test_the_search_document_holds_every_trial() -> None:
     (found,) = strictly(trials_as_json(SearchResult(trials)))
     assert found["parameters"] == {"algorithm": "xgboost", "rounds": 40}
     assert found["average_precision"] == 0.5
+
+
+def test_the_manifest_names_the_zone_of_hours_and_days_and_the_version_tells_zones_apart(
+    tmp_path: Path,
+) -> None:
+    madrid = candidate(time_zone="Europe/Madrid")
+    assert read_bundle(tmp_path / published(tmp_path, madrid)).manifest.time_zone == "Europe/Madrid"
+    assert model_version(madrid) != model_version(candidate())
+    assert "tzdata" in library_versions()

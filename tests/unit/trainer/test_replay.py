@@ -12,6 +12,7 @@ import pytest
 from typer.testing import Result
 
 from clients.scored import write
+from tests.support.bundles import FEATURES, publish, sigmoid
 from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import published
 from trainer.replay import ServedFileError, read_served
@@ -163,3 +164,14 @@ def test_scores_into_another_format_than_parquet_are_refused(served: Served, tmp
 
 def test_a_bundle_that_is_not_there_is_refused(served: Served, tmp_path: Path) -> None:
     assert "there is no bundle" in refused(invoke("replay", served.history, "--model", tmp_path / "absent"))
+
+
+def test_a_replay_counts_hours_in_the_zone_of_the_model(served: Served, tmp_path: Path) -> None:
+    features, output = ("hour", *FEATURES[1:]), tmp_path / "scores.parquet"
+    weights, zone = (0.1, 0.0, 0.0, 0.0), "Europe/Madrid"
+    bundle = publish(tmp_path, "v1", weights=weights, bias=-1.0, features=features, time_zone=zone)
+    done = invoke("replay", served.history, "--model", bundle, "--output", output)
+    assert done.exit_code == 0, done.output
+    found = pl.read_parquet(output)
+    hour = found["event_time"].dt.convert_time_zone(zone).dt.hour().to_numpy()
+    np.testing.assert_allclose(found["fraud_probability"].to_numpy(), sigmoid(0.1 * hour - 1.0), atol=1e-6)

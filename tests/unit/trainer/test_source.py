@@ -6,10 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from kuntur.tables import Mapping
+from kuntur.currency import ASSIGNABLE_COUNTRY_NUMBER
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.tables import Mapping, to_batch
+from kuntur.time_zone import TimeZone, time_zone
+from kuntur.transaction import IntColumn
 from tests.unit.trainer.samples import Heard
 from trainer.config import SplitSettings, load
-from trainer.source import Source, read_source
+from trainer.source import Source, institution_zone, read_source
 from trainer.split import TooLittleHistoryError
 
 MIDNIGHT = datetime(2018, 8, 1)  # as a person writes it, with no zone
@@ -80,3 +84,36 @@ def test_the_same_knowledge_is_the_same_data(tmp_path: Path) -> None:
 def test_no_transaction_within_the_bounds_is_too_little_history(tmp_path: Path) -> None:
     with pytest.raises(TooLittleHistoryError, match="no transaction"):
         source(tmp_path, since=datetime(2019, 1, 1))
+
+
+def institution(tmp_path: Path, zone: str, mapping: str = "handbook") -> tuple[TimeZone, list[str]]:
+    heard = Heard()
+    given = {"data": {"paths": ("x.csv",), "mapping": mapping}, "institution": {"time_zone": zone}}
+    return institution_zone(load(None, given), heard), heard.notes
+
+
+def test_hours_are_in_the_institution_s_zone_and_a_file_in_another_one_is_noted(tmp_path: Path) -> None:
+    zone, notes = institution(tmp_path, "Europe/Madrid")
+    assert zone is time_zone("Europe/Madrid")
+    (note,) = notes
+    assert "local to America/Lima, and features count hours and days in Europe/Madrid" in note
+    assert institution(tmp_path, "America/Bogota")[1] == []  # the same clock
+    assert institution(tmp_path, "Europe/Madrid", "kuntur")[1] == []  # in UTC, as exports are
+
+
+def test_user_assigned_countries_of_the_settings_are_valid_in_every_file(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "id,when,card,amount,land\n1,2024-05-01T00:00:00,a,100,XA\n2,2024-05-01T00:00:01,a,100,PE\n"
+    )
+    mapping = tmp_path / "bank.toml"
+    columns = {"transaction_id": "id", "event_time": "when", "account_id": "card", "amount_minor": "amount"}
+    lines = [f'{name} = "{column}"' for name, column in {**columns, "merchant_country_code": "land"}.items()]
+    mapping.write_text("\n".join(["[columns]", *lines, "[constants]", 'currency_code = "PEN"\n']))
+    data = {"paths": (str(path),), "mapping": str(mapping), "max_reject_share": 1.0}
+    given = {"data": data, "work": tmp_path / "work"}
+    assert len(read_source(load(None, given), Heard()).table) == 1
+    found = read_source(load(None, given | {"institution": {"country_codes": ["XA"]}}), Heard()).table
+    assert found.frame["merchant_country_code"].to_list() == ["XA", "PE"]
+    batch = to_batch(found.frame, secret_from_hex(DEFAULT_HASH_KEY))
+    assert batch.ints[0, IntColumn.COUNTRY] == ASSIGNABLE_COUNTRY_NUMBER["XA"]
