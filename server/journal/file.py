@@ -96,6 +96,11 @@ class FileJournal(Journal):
         return self._queue.qsize() + self._keeper.unwritten
 
     @property
+    def kept(self) -> int:
+        """Entries written, or not, that are not known to be on the disk; without those in the queue."""
+        return self._keeper.unsynced
+
+    @property
     def behind(self) -> bool:
         """Whether the queue is half full."""
         return 2 * self._queue.qsize() >= self._max_queued
@@ -189,7 +194,7 @@ class FileJournal(Journal):
                     _LOG.error(
                         "the journal ends without entries of calls that were answered",
                         directory=str(self._directory),
-                        entries=self._keeper.unsynced,
+                        entries=self._keeper.unwritten,
                         reason=told,
                     )
                     return False
