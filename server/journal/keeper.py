@@ -88,7 +88,7 @@ class Keeper:
     def _check_room(self, least_bytes: int) -> None:
         state = os.statvfs(self._directory)
         free = state.f_bavail * state.f_frsize
-        if free < least_bytes:
+        if free < least_bytes and state.f_blocks:  # some file systems do not tell: all is 0 there
             message = (
                 f"less than {self._min_free_bytes / 2**20:,.1f} MiB (journal.min_free_bytes) of the file "
                 "system are free: make room, a quarter more than that"
