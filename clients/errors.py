@@ -107,6 +107,10 @@ class HistoryUnavailable(Unavailable):
     """The history that several servers share cannot be used now; asked again, nothing is counted twice."""
 
 
+class JournalUnavailable(Unavailable):
+    """The server cannot write its journal for now; nothing was counted."""
+
+
 class StreamExpired(Unavailable):
     """The stream lasted for as long as the server lets streams last; open another and go on."""
 
@@ -169,6 +173,7 @@ BY_REASON: Mapping[str, type[KunturError]] = {
     "OVERLOADED": Overloaded,
     "SHUTTING_DOWN": ShuttingDown,
     "HISTORY_UNAVAILABLE": HistoryUnavailable,
+    "JOURNAL_UNAVAILABLE": JournalUnavailable,
     "STREAM_EXPIRED": StreamExpired,
     "DEADLINE_PASSED": DeadlineExceeded,
     "INTERNAL": ServerFault,

@@ -11,18 +11,21 @@ goes into it, is left to the server.
 
 from __future__ import annotations
 
+import contextlib
 import errno
-import fcntl
+import math
 import os
+import resource
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
 
 from google.protobuf.message import DecodeError
 
 from kuntur.journal.v1 import journal_pb2
+from kuntur.journal_lock import JournalLock, ServersLock
+from kuntur.private_files import is_at, open_private
 
 MAGIC = b"KNTR-JNL"
 FORMAT_VERSION = 1
@@ -30,7 +33,6 @@ MAX_PAYLOAD_BYTES = 256 << 20
 _HEADER = struct.Struct("<8sII")
 _RECORD = struct.Struct("<II")
 _GLOB = "journal-*.kj"
-_LOCK = "writer.lock"
 
 
 class JournalError(Exception):
@@ -92,83 +94,198 @@ class JournalFileWriter:
 
     Opening cuts off a torn tail and goes on in a new file. Files and directories that it makes are
     readable by their owner alone.
+
+    What fails changes nothing that cannot be mended: after an OSError `next_sequence` tells which entries
+    are written, and `synced_sequence` which are on the disk; append the others again, after `resume`.
     """
 
-    def __init__(self, directory: Path, *, max_file_bytes: int = 256 << 20) -> None:
+    def __init__(
+        self, directory: Path, *, max_file_bytes: int = 256 << 20, servers_lock: int | None = None
+    ) -> None:
         """Opens the journal of a directory, which is made when it is not there.
 
-        max_file_bytes: size from which the next entry goes into a new file. Raises CorruptJournalError
-        when the last file is damaged otherwise than by a torn tail, OSError also when another writer has
-        the directory.
+        max_file_bytes: size from which the next entry goes into a new file; servers_lock: descriptor of the
+        lock of the directory above, of a worker. Raises CorruptJournalError when the last file is damaged
+        otherwise than by a torn tail, OSError also when another writer has the directory.
         """
-        _make_private(directory)
         self._directory = directory
+        self._above = None if servers_lock is None else ServersLock(directory.parent, servers_lock)
         self._hollow: Path | None = None  # the last file, when opening found no entry in it
-        self._lock = _locked(directory)
+        self._lock = JournalLock(directory)
         self._max_file_bytes = max_file_bytes
         self.cut_bytes = 0
         """Bytes of a torn tail that opening cut off."""
         try:
+            if self._above is not None and not self._above.holds:
+                self._above.retake()
             self.next_sequence = self._recover()
             """Sequence of the next entry."""
         except BaseException:
             self._lock.close()
             raise
-        self._file: BinaryIO | None = None
+        self.synced_sequence = self.next_sequence
+        """Sequence of the first entry that may not be on the disk."""
+        self._file: int | None = None
+        self._path = directory
+        self._first = self.next_sequence  # of the file
         self._size = 0
+        self._written = (0, self.next_sequence)  # size and next sequence as written
+        self._synced_size = 0
+        self._torn = False  # whether more may stand in the file than was written
+        self._new = False  # whether the file's name may not be on the disk
+        self._moved = False  # whether it is not known what stands in the directory
+        self._lost = 0  # synced entries in files that are no longer in their place
 
     def append(self, entries: Sequence[journal_pb2.Entry]) -> None:
-        """Gives entries their sequence and writes them to the operating system. Raises OSError."""
+        """Gives entries their sequence and writes them to the operating system.
+
+        Raises OSError; the first of the entries are then written, up to `next_sequence`.
+        """
         parts: list[bytes] = []
-        for entry in entries:
-            if self._file is None or self._size >= self._max_file_bytes:
-                self._flush(parts)
-                self._open_next()
-            entry.sequence = self.next_sequence
-            payload = entry.SerializeToString()
-            parts.append(_RECORD.pack(len(payload), zlib.crc32(payload)))
-            parts.append(payload)
-            self._size += _RECORD.size + len(payload)
-            self.next_sequence += 1
-        self._flush(parts)
+        largest = _largest_file()
+        try:
+            for entry in entries:
+                entry.sequence = self.next_sequence
+                payload = entry.SerializeToString()
+                size = _RECORD.size + len(payload)
+                beyond = self._first < self.next_sequence and self._size + size > largest
+                if self._file is None or self._size >= self._max_file_bytes or beyond:
+                    self._flush(parts)
+                    self._open_next()
+                parts.append(_RECORD.pack(len(payload), zlib.crc32(payload)))
+                parts.append(payload)
+                self._size += size
+                self.next_sequence += 1
+            self._flush(parts)
+        except BaseException:
+            self._go_back(*self._written)
+            raise
 
     def sync(self) -> None:
-        """Waits until what was appended is on the disk."""
+        """Waits until what was appended is on the disk, and looks that its file is still in its place.
+
+        Raises OSError; what was appended since the last sync is then to be appended again.
+        """
+        try:
+            if self._file is not None:
+                with _named(self._path):
+                    os.fsync(self._file)
+                    if self._new:
+                        _sync_directory(self._directory)  # the name must outlive a crash as the bytes do
+                        self._new = False
+            self.check_place()
+        except BaseException:
+            self._go_back(self._synced_size, self.synced_sequence)
+            raise
+        self._synced_size, self.synced_sequence = self._written
+
+    def check_place(self) -> None:
+        """Raises OSError when the directory or its file was removed, renamed or replaced."""
+        if self._above is not None and not self._above.holds:
+            raise _moved(self._directory.parent)
+        if not self._lock.holds:
+            raise _moved(self._directory)
+        if self._file is not None and not is_at(self._file, self._path):
+            raise _moved(self._path)
+
+    def resume(self) -> int | None:
+        """Makes ready to write again after a failure.
+
+        Where the directory was removed, renamed or replaced it is locked anew, and a worker's is made anew;
+        the server's own has to be there. Returns how many synced entries were in the file that is no longer
+        in its place, None where all is. Raises OSError, and CorruptJournalError for what stands in the
+        directory now.
+        """
+        above = self._above
+        root = self._directory if above is None else self._directory.parent
+        if not root.is_dir():
+            raise OSError(errno.ENOENT, "the journal's directory is not there: make it again", str(root))
+        if above is not None and not above.holds:
+            above.retake()
+        if not self._lock.holds:
+            anew = JournalLock(self._directory)
+            self._lock.close()
+            self._lock, self._moved = anew, True
+        if self._moved or (self._file is not None and not is_at(self._file, self._path)):
+            return self._begin_anew()
+        return None
+
+    def _begin_anew(self) -> int:
+        """Goes on in a new file of the directory that is there now, as `resume` returns."""
+        self._moved = True  # until all of this is done
         if self._file is not None:
-            os.fsync(self._file.fileno())
+            self._lost += self.synced_sequence - self._first
+            # What is not known to be on the disk is written again: it must not stand in two places.
+            self._go_back(self._synced_size, self.synced_sequence)
+            self._forget_file()
+        self._hollow = None
+        # Sequences are never used twice: a gap shows what is missing.
+        self.next_sequence = self.synced_sequence = max(self._recover(), self.synced_sequence)
+        self._written = (0, self.next_sequence)
+        self._moved = False
+        lost, self._lost = self._lost, 0
+        return lost
 
     def close(self) -> None:
-        """Syncs and closes, and leaves the directory to other writers. Twice is once."""
+        """Syncs and closes, and leaves the directory to other writers. Twice is once. Raises OSError."""
         try:
             self._close_file()
         finally:
+            self._forget_file()
             self._lock.close()
+            if self._above is not None:
+                self._above.close()
 
     def _close_file(self) -> None:
         if self._file is not None:
             self.sync()
-            self._file.close()
-            self._file = None
+            self._forget_file()
+
+    def _forget_file(self) -> None:
+        """Closes the file, and removes one without an entry. What matters of it is synced."""
+        if self._file is not None:
+            with contextlib.suppress(OSError):
+                if self._written[1] == self._first and is_at(self._file, self._path):
+                    self._path.unlink()
+            with contextlib.suppress(OSError):
+                os.close(self._file)
+            self._file, self._size = None, 0
 
     def _flush(self, parts: list[bytes]) -> None:
-        if parts and self._file is not None:
-            self._file.write(b"".join(parts))
-            self._file.flush()
-            parts.clear()
+        if not parts or self._file is None:
+            return
+        offset = self._written[0]
+        with _named(self._path):
+            if self._torn:
+                os.ftruncate(self._file, offset)
+                self._torn = False
+            header = b"" if offset else _HEADER.pack(MAGIC, FORMAT_VERSION, 0)
+            left = memoryview(header + b"".join(parts))
+            while left:
+                written = os.pwrite(self._file, left, offset)
+                left, offset = left[written:], offset + written
+        self._written = (self._size, self.next_sequence)
+        parts.clear()
+
+    def _go_back(self, size: int, sequence: int) -> None:
+        """Takes back what was appended since a file had a size, and cuts it off."""
+        self.next_sequence = sequence
+        self._size = max(size, _HEADER.size)
+        self._written = (size, sequence)
+        if self._file is not None:
+            try:
+                os.ftruncate(self._file, size)
+            except OSError:
+                self._torn = True
 
     def _open_next(self) -> None:
         self._close_file()
         path = self._directory / file_name(self.next_sequence)
         # Entries are never written over: only a file without any may be there already.
-        self._file = _open_private(path, os.O_WRONLY | (os.O_TRUNC if path == self._hollow else os.O_EXCL))
-        self._file.write(_HEADER.pack(MAGIC, FORMAT_VERSION, 0))
-        self._file.flush()
-        self._size = _HEADER.size
-        descriptor = os.open(self._directory, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)  # the file's name must outlive a crash as its bytes do
-        finally:
-            os.close(descriptor)
+        self._file = open_private(path, os.O_WRONLY | (os.O_TRUNC if path == self._hollow else os.O_EXCL))
+        self._path, self._first, self._new, self._torn = path, self.next_sequence, True, False
+        self._size, self._synced_size = _HEADER.size, 0
+        self._written = (0, self.next_sequence)
 
     def _recover(self) -> int:
         files = journal_files(self._directory)
@@ -189,32 +306,31 @@ class JournalFileWriter:
         return sequence
 
 
-def _locked(directory: Path) -> BinaryIO:
-    """Takes the lock of a journal's writer, which ends with the process. Raises OSError."""
-    lock = _open_private(directory / _LOCK, os.O_WRONLY | os.O_APPEND)
+def _largest_file() -> float:
+    """Returns how many bytes a file of this process may have (ulimit -f)."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
+    return math.inf if limit == resource.RLIM_INFINITY else limit
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as error:
-        lock.close()
-        message = "another server writes this journal; give each a directory of its own"
-        raise OSError(errno.EBUSY, message, str(directory)) from error
-    except BaseException:
-        lock.close()
-        raise
-    return lock
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
-def _make_private(directory: Path) -> None:
-    """Makes a directory, and those above it that are missing, for its owner alone. Raises OSError."""
-    if not directory.is_dir():
-        if directory.parent != directory:
-            _make_private(directory.parent)
-        directory.mkdir(mode=0o700, exist_ok=True)
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Has an error of the operating system name the file."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
 
 
-def _open_private(path: Path, flags: int) -> BinaryIO:
-    """Opens a file to write, made for its owner alone: entries hold personal data. Raises OSError."""
-    return os.fdopen(os.open(path, flags | os.O_CREAT | os.O_CLOEXEC, 0o600), "wb")
+def _moved(path: Path) -> OSError:
+    return OSError(errno.ENOENT, "it was removed, renamed or replaced while it was in use", str(path))
 
 
 def _first_sequence(path: Path) -> int:

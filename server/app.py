@@ -20,6 +20,7 @@ from server.compiling import tell_ready
 from server.config import ServerSettings
 from server.histories import OpenHistory, open_history
 from server.journal import FileJournal, Journal, NullJournal
+from server.journal.metrics import JournalMetrics
 from server.metrics import ServerMetrics
 from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher
 from server.rpc import RpcServer, Services
@@ -59,12 +60,18 @@ class ServerApp:
     """
 
     def __init__(
-        self, settings: ServerSettings, *, history: OpenHistory | None = None, reuse_port: bool = False
+        self,
+        settings: ServerSettings,
+        *,
+        history: OpenHistory | None = None,
+        reuse_port: bool = False,
+        journal_lock: int | None = None,
     ) -> None:
         """Builds everything, loads the live model and binds the port; nothing runs yet.
 
         history: that of the settings, unless given, and closed with the server; reuse_port: whether other
-        processes of this server listen on the port.
+        processes of this server listen on the port; journal_lock: descriptor of the lock that the server has
+        on the directory above this worker's journal.
 
         Raises OSError when port or journal cannot be had, `kuntur.journal_file.JournalError` when the
         journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
@@ -96,7 +103,7 @@ class ServerApp:
         with ExitStack() as undone:
             undone.callback(self._close_history)
             undone.callback(trial.stop)
-            self.journal = _open_journal(settings, self._health.going_down)
+            self.journal = _open_journal(settings, journal_lock, self._journal_changed)
             undone.callback(self.journal.close)
             # What takes its time comes before the port: callers go to it from then on, away from others.
             _LOG.info("preparing the compiled code")
@@ -112,6 +119,8 @@ class ServerApp:
             lambda: self.admission.streams.inside,
             lambda: self.journal.queued,
         )
+        if isinstance(self.journal, FileJournal):
+            self.metrics.registry.register(JournalMetrics(self.journal))
         self._close_metrics: Callable[[], None] = lambda: None
         self._stopping = threading.Lock()
         self._started = False
@@ -125,6 +134,10 @@ class ServerApp:
     def responsive(self, timeout_s: float) -> bool:
         """Returns whether calls are still taken up and answered, waiting for a sign at most for the time."""
         return self._server.responsive(timeout_s)
+
+    def others_hindered(self, hindered: bool) -> None:
+        """Takes whether another worker of this server cannot write its journal: health is the server's."""
+        self._health.hinder("the journal of another worker", hindered=hindered)
 
     def start(self) -> None:
         """Begins to serve: SERVING with a live model; without one NOT_SERVING until there is one.
@@ -195,6 +208,9 @@ class ServerApp:
     def _went_live(self, _: LiveModel) -> None:
         self._health.serving()
 
+    def _journal_changed(self, available: bool) -> None:
+        self._health.hinder("the journal", hindered=not available)
+
     def _build_server(self, registry: Registry, *, reuse_port: bool) -> RpcServer:
         settings, limits, journal = self.settings, self.settings.limits, self.journal
         lifetimes = Lifetimes(limits.max_stream_lifetime_s, limits.caller_timeout_s)
@@ -240,7 +256,9 @@ class ServerApp:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> Journal:
+def _open_journal(
+    settings: ServerSettings, servers_lock: int | None, on_change: Callable[[bool], None]
+) -> Journal:
     journal = settings.journal
     if journal.path is None:
         return NullJournal()
@@ -249,5 +267,7 @@ def _open_journal(settings: ServerSettings, on_failure: Callable[[], None]) -> J
         max_queued=journal.max_queued,
         max_file_bytes=journal.max_file_bytes,
         sync_interval_s=journal.sync_interval_s,
-        on_failure=on_failure,
+        min_free_bytes=journal.min_free_bytes,
+        servers_lock=servers_lock,
+        on_change=on_change,
     )

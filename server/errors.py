@@ -118,6 +118,13 @@ class HistoryUnavailableError(ServerError):
         super().__init__(f"the history that the servers share {why}; try again")
 
 
+class JournalUnavailableError(ServerError):
+    """The journal cannot be written for now; nothing was counted."""
+
+    def __init__(self) -> None:
+        super().__init__("the server cannot write its journal for now; nothing was counted, try again")
+
+
 class ShuttingDownError(ServerError):
     """The server is going down."""
 

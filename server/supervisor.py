@@ -15,6 +15,7 @@ from contextlib import ExitStack
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 
+from kuntur.journal_lock import JournalLock
 from server.config import ServerSettings
 from server.histories import open_region
 from server.host.bus_error import EXIT_CODE as LOST_FILE
@@ -37,11 +38,17 @@ class Supervisor:
     """The workers of one server."""
 
     def __init__(self, settings: ServerSettings, count: int) -> None:
-        """Takes port and history; nothing runs yet. Raises OSError and RegionError if they cannot be had."""
+        """Takes port, journal and history; nothing runs yet.
+
+        Raises OSError and RegionError if they cannot be had.
+        """
         self._settings = settings
         with ExitStack() as undone:
             self._port = SharedPort(settings.listen_address)
             undone.callback(self._port.close)
+            self._journal_lock = None if settings.journal.path is None else JournalLock(settings.journal.path)
+            if self._journal_lock is not None:
+                undone.callback(self._journal_lock.close)
             self._region = open_region(settings)
             undone.pop_all()
         self._running: dict[int, WorkerProcess] = {}
@@ -116,6 +123,8 @@ class Supervisor:
         self._port.close()
         if self._region is not None:
             self._region.close()
+        if self._journal_lock is not None:
+            self._journal_lock.close()
         _LOG.info("server stopped")
 
     def _keep(self, number: int) -> None:
@@ -162,7 +171,7 @@ class Supervisor:
                 if self._running.get(number) is not process:
                     return
             if ready.is_set():
-                silent = not process.alive(silence_s)
+                silent = not process.alive(silence_s, others_hindered=self._others_hindered(process))
             else:
                 moved = moved if process.stopped() else time.monotonic()
                 silent = time.monotonic() - moved >= silence_s
@@ -177,12 +186,22 @@ class Supervisor:
                 process.kill()
                 return
 
+    def _others_hindered(self, process: WorkerProcess) -> bool:
+        """Returns whether the journal of another worker cannot be written."""
+        with self._lock:
+            return any(other.hindered for other in self._running.values() if other is not process)
+
     def _start_one(self, number: int) -> WorkerProcess | None:
         settings = self._settings.model_dump()
         settings["journal"]["path"] = worker_journal(self._settings.journal.path, number)
         settings["listen_address"] = self._port.listen_address
         settings["metrics"]["port"] = 0  # the supervisor answers for all
-        order = WorkerOrder(number, settings, None if self._region is None else self._region.fd)
+        order = WorkerOrder(
+            number,
+            settings,
+            None if self._region is None else self._region.fd,
+            None if self._journal_lock is None else self._journal_lock.descriptor,
+        )
         with self._lock:  # whoever stops sees this process, or this process is not started
             if self._stopping.is_set():
                 return None

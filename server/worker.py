@@ -2,8 +2,9 @@
 
 The first line on standard input is its `WorkerOrder`. It says READY on standard output once it serves, and
 answers each further line in one line: "metrics" with them as JSON, "alive" with the same word once the
-thread that answers calls was seen to go on. The end of standard input is the supervisor's: nobody would
-restart the worker any more, so it drains.
+thread that answers calls was seen to go on. Both sides of "alive" tell of journals that cannot be written,
+so that the health of every worker is that of the server. The end of standard input is the supervisor's:
+nobody would restart the worker any more, so it drains.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from server.confidential import keep_private
 from server.config import ServerSettings
 from server.histories import attach_history
 from server.logs import configure_logs
-from server.workers import ALIVE, READY, WorkerOrder
+from server.workers import ALIVE, HINDERED, READY, WorkerOrder
 
 
 def serve_worker() -> None:
@@ -35,7 +36,12 @@ def serve_worker() -> None:
     keep_private(core_dumps=settings.core_dumps)
     configure_logs(settings.log.level, settings.log.format, worker=order.number)
     watch_compiler()
-    app = ServerApp(settings, history=attach_history(settings, order.region), reuse_port=True)
+    app = ServerApp(
+        settings,
+        history=attach_history(settings, order.region),
+        reuse_port=True,
+        journal_lock=order.journal_lock,
+    )
     app.start()
     _say(READY)
     threading.Thread(
@@ -47,10 +53,13 @@ def serve_worker() -> None:
 def _answer(app: ServerApp, silence_s: float) -> None:
     for line in sys.stdin:
         try:
-            if line.strip() != ALIVE:
+            question = line.strip()
+            if question not in (ALIVE, HINDERED):
                 _say(json.dumps(generate_latest(app.metrics.registry).decode()))
-            elif app.responsive(silence_s):  # else no answer: the supervisor ends whoever is silent
-                _say(ALIVE)
+                continue
+            app.others_hindered(question == HINDERED)
+            if app.responsive(silence_s):  # else no answer: the supervisor ends whoever is silent
+                _say(ALIVE if app.journal.unavailable is None else HINDERED)
         except OSError:
             break
     os.kill(os.getpid(), signal.SIGTERM)

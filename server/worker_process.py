@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from server.workers import ALIVE, READY, WorkerOrder
+from server.workers import ALIVE, HINDERED, READY, WorkerOrder
 
 _COMMAND = ("-m", "server", "worker")
 _ANSWER_S = 2.0
@@ -23,12 +23,14 @@ class WorkerProcess:
         """Starts it. Raises OSError."""
         self._answers: queue.Queue[str] = queue.Queue()
         self._asking = threading.Lock()
+        self.hindered = False
+        """Whether its journal could not be written when it was last asked."""
         process = self._process = subprocess.Popen(
             [sys.executable, *_COMMAND],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
-            pass_fds=() if order.region is None else (order.region,),
+            pass_fds=order.descriptors,
             process_group=0,  # Ctrl-C is for the supervisor, which ends its workers in order
         )
         if process.stdin is None or process.stdout is None:
@@ -54,9 +56,15 @@ class WorkerProcess:
         except ValueError:
             return None
 
-    def alive(self, timeout_s: float) -> bool:
-        """Returns whether it answers within the time; one that has ended counts as one that does."""
-        return self._ask(ALIVE, timeout_s) is not None or self._process.poll() is not None
+    def alive(self, timeout_s: float, *, others_hindered: bool = False) -> bool:
+        """Returns whether it answers within the time; one that has ended counts as one that does.
+
+        others_hindered: whether the journal of another worker cannot be written, which it is told.
+        """
+        answer = self._ask(HINDERED if others_hindered else ALIVE, timeout_s)
+        if answer is not None:
+            self.hindered = answer.strip() == HINDERED
+        return answer is not None or self._process.poll() is not None
 
     def stopped(self) -> bool:
         """Returns whether the operating system holds it (SIGSTOP, a debugger)."""

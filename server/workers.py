@@ -20,6 +20,8 @@ READY = "ready"
 """What a worker says when it serves."""
 ALIVE = "alive"
 """What a worker is asked now and then, and answers."""
+HINDERED = "alive, and its journal cannot be written"
+"""What it answers instead while its journal cannot be written, and is asked while another's cannot."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,12 +29,19 @@ class WorkerOrder:
     """What a worker is to do.
 
     number: from 0 on; settings: all of `ServerSettings`, with the address that all workers share; region:
-    descriptor of the shared history, None where the history is elsewhere.
+    descriptor of the shared history, None where the history is elsewhere; journal_lock: descriptor of the
+    lock of the server's journal, None where none is kept.
     """
 
     number: int
     settings: dict[str, Any]
     region: int | None
+    journal_lock: int | None = None
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the worker inherits."""
+        return tuple(fd for fd in (self.region, self.journal_lock) if fd is not None)
 
     def to_line(self) -> str:
         """Gives it as a line of JSON, secrets and all: it goes through a pipe, which nobody else reads."""

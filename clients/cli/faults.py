@@ -13,6 +13,7 @@ from clients.errors import (
     DeadlineExceeded,
     FrameSizeRefused,
     HistoryUnavailable,
+    JournalUnavailable,
     KunturError,
     NoLiveModel,
     Overloaded,
@@ -61,6 +62,8 @@ def sentence(error: KunturError, server: str) -> str:
             return f"The server at {server} is going down: name another with --server, or {again}."
         case HistoryUnavailable():
             return f"The server at {server} has lost the history that servers share: {again}."
+        case JournalUnavailable():
+            return f"The server at {server} cannot write its journal (its log says why): {again}."
         case StreamExpired():
             return (
                 f"The server at {server} ended the stream, as it had lasted its time: run the command again."

@@ -1,6 +1,6 @@
 """The journal of what was asked and answered."""
 
 from server.journal.file import FileJournal
-from server.journal.journal import ExchangeKind, Journal, JournalFailedError, NullJournal
+from server.journal.journal import ExchangeKind, Journal, NullJournal
 
-__all__ = ["ExchangeKind", "FileJournal", "Journal", "JournalFailedError", "NullJournal"]
+__all__ = ["ExchangeKind", "FileJournal", "Journal", "NullJournal"]

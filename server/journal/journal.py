@@ -15,18 +15,18 @@ class ExchangeKind(Enum):
     BACKFILL = "backfill"
 
 
-class JournalFailedError(Exception):
-    """The journal cannot be written any more: the disk is full, or gone."""
-
-
 class Journal(ABC):
     """Takes every exchange that changed the history or was answered with a score. Safe for threads."""
+
+    unavailable: str | None = None
+    """Why nothing can be written for now, None while it can. Looked at before anything is counted."""
 
     @abstractmethod
     def append(self, kind: ExchangeKind, request: bytes, response: bytes) -> None:
         """Takes one exchange, in the bytes that went over the wire, before its answer leaves.
 
-        Waits while the journal is behind. Raises JournalFailedError.
+        Waits while the journal is behind, and not while it is unavailable: what has been counted by then is
+        taken, and written later.
         """
 
     @abstractmethod

@@ -78,6 +78,7 @@ _TABLE: dict[type[Exception], tuple[int, int, _Metadata]] = {
         lambda e: {"limit": str(e.limit), "resource": e.resource, "scope": e.scope},
     ),
     errors.HistoryUnavailableError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_HISTORY_UNAVAILABLE, _nothing),
+    errors.JournalUnavailableError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_JOURNAL_UNAVAILABLE, _nothing),
     errors.DeadlinePassedError: (
         code_pb2.DEADLINE_EXCEEDED,
         _R.ERROR_REASON_DEADLINE_PASSED,

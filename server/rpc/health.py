@@ -1,4 +1,5 @@
-"""Health as balancers ask for it: scoring serves while a model is live and the server is not going down.
+"""Health as balancers ask for it: scoring serves while a model is live, the journal is written and the server
+is not going down.
 
 A servicer of our own, as the one of grpcio-health-checking sends to its watchers while it holds the lock
 that it takes, on gRPC's polling thread, for a watcher that goes: a change of state in that moment stood
@@ -19,14 +20,12 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 _LOG = structlog.get_logger(__name__)
 SCORING = ("", "kuntur.api.v1.ScoringService")
-"""What serves while a model is live."""
-OTHERS = (
-    "kuntur.api.v1.HistoryService",
-    "kuntur.api.v1.ModelService",
-    "kuntur.api.v1.OutcomeService",
-)
-"""What needs no model: it serves until the server goes down."""
-SERVICES = (*SCORING, *OTHERS)
+"""What serves while a model is live and the journal can be written."""
+KEEPING = ("kuntur.api.v1.HistoryService", "kuntur.api.v1.OutcomeService")
+"""What needs no model: it serves while the journal can be written."""
+OTHERS = ("kuntur.api.v1.ModelService",)
+"""What serves until the server goes down."""
+SERVICES = (*SCORING, *KEEPING, *OTHERS)
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_WATCHERS = 1024
 _NO_SUCH_SERVICE = "no such service"
@@ -49,6 +48,7 @@ class Health:
         """Starts as NOT_SERVING."""
         self._status: int = _Response.NOT_SERVING
         self._final = False
+        self._hindered: frozenset[str] = frozenset()
         self._watchers: set[_Watcher] = set()
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -73,6 +73,15 @@ class Health:
     def not_serving(self) -> None:
         """Reports NOT_SERVING."""
         self._set(_Response.NOT_SERVING)
+
+    def hinder(self, cause: str, *, hindered: bool = True) -> None:
+        """Reports NOT_SERVING for what is answered only while it can be written down, or no more for a cause.
+
+        Causes add up: it serves again when the last of them is gone.
+        """
+        with self._changed:
+            self._hindered = self._hindered | {cause} if hindered else self._hindered - {cause}
+            self._changed.notify()
 
     def going_down(self) -> None:
         """Reports NOT_SERVING for good."""
@@ -103,11 +112,12 @@ class Health:
 
     def of(self, service: str) -> int | None:
         """Gives the state of a service as the protocol numbers it, None for one that is not known."""
-        if service in SCORING:
+        if service not in SERVICES:
+            return None
+        if service in SCORING and self._status != _Response.SERVING:
             return self._status
-        if service in OTHERS:
-            return int(_Response.NOT_SERVING if self._final else _Response.SERVING)
-        return None
+        hindered = self._final or (self._hindered and service not in OTHERS)
+        return int(_Response.NOT_SERVING if hindered else _Response.SERVING)
 
     def watch(self, service: str, send: Callable[[Any], None]) -> Callable[[], None] | None:
         """Has a caller told the state, now and at each change.

@@ -9,7 +9,7 @@ from google.rpc import status_pb2
 
 from kuntur.rules import Violation
 from kuntur.wire import MalformedError, OversizedError, Reading, TransactionReader, read_outline
-from server.errors import FrameSizeError, InvalidFieldsError
+from server.errors import FrameSizeError, InvalidFieldsError, JournalUnavailableError
 from server.journal import Journal
 from server.rpc.edge import Edge
 from server.rpc.errors import fitted
@@ -42,8 +42,20 @@ class Intake:
     journal: Journal
     max_items: int
 
+    def check_journal(self) -> None:
+        """Raises JournalUnavailableError while what would be counted could not be written down.
+
+        It is one look at a flag, for everything that is read; exchanges that pass it are kept in any case.
+        """
+        if self.journal.unavailable is not None:
+            raise JournalUnavailableError
+
     def read_one(self, raw: bytes) -> Reading:
-        """Reads a request of one transaction. Raises MalformedError, InvalidFieldsError."""
+        """Reads a request of one transaction.
+
+        Raises JournalUnavailableError, MalformedError, InvalidFieldsError.
+        """
+        self.check_journal()
         try:
             reading = self.reader.read_request(raw, self.latest.us(), 1)
         except OversizedError as error:
@@ -55,7 +67,8 @@ class Intake:
         return reading
 
     def read_frame(self, raw: bytes) -> Reading:
-        """Reads a frame. Raises MalformedError, FrameSizeError."""
+        """Reads a frame. Raises JournalUnavailableError, MalformedError, FrameSizeError."""
+        self.check_journal()
         try:
             reading = self.reader.read_request(raw, self.latest.us(), self.max_items)
         except OversizedError as error:
@@ -67,8 +80,10 @@ class Intake:
         """Reads requests of up to `most_each` transactions as one: their bytes behind one another are one.
 
         Gives with it how many transactions each has; None where they are better read one by one: what is
-        not plainly written, and what is not alike in the reasons that it asks for.
+        not plainly written, and what is not alike in the reasons that it asks for. Raises
+        JournalUnavailableError.
         """
+        self.check_journal()
         sizes, modes = zip(*map(read_outline, raws), strict=True)
         if min(sizes) < 1 or max(sizes) > most_each or min(modes) != max(modes):
             return None

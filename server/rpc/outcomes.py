@@ -24,6 +24,7 @@ class OutcomeEndpoint:
     def report_outcomes(self, raw: bytes) -> bytes:
         """Answers a serialised ReportOutcomesRequest."""
         outcomes, intake = _parse(raw).outcomes, self._intake
+        intake.check_journal()
         intake.check_size(len(outcomes))
         batch, places, violations = intake.reader.read_outcomes(outcomes, intake.latest.us())
         failures: dict[int, ServerError] = {

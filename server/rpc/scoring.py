@@ -12,7 +12,7 @@ from google.rpc import status_pb2
 from kuntur.rules import Violation
 from kuntur.wire import Reading, Scores, write_frame, write_frames, write_score
 from server.errors import InvalidFieldsError, ModelValueError
-from server.journal import ExchangeKind, JournalFailedError
+from server.journal import ExchangeKind
 from server.rpc.edge import Edge
 from server.rpc.intake import Intake, item_statuses
 from server.scoring import ReasonsMode, Scorer
@@ -65,13 +65,10 @@ class ScoringEndpoint:
         else:
             places = reading.places.tolist()
             for row, place in enumerate(places):
-                if row in scores.invalid:
-                    kept = self._kept(ExchangeKind.SCORE_TRANSACTION, raws[place], b"")
-                    invalid = ModelValueError(scores.model_version)
-                    outcomes[place] = kept if isinstance(kept, Exception) else invalid
-                    continue
-                response = write_score(reading.ids, place, scores, row)
-                outcomes[place] = self._kept(ExchangeKind.SCORE_TRANSACTION, raws[place], response)
+                invalid = row in scores.invalid
+                response = b"" if invalid else write_score(reading.ids, place, scores, row)
+                self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raws[place], response)
+                outcomes[place] = ModelValueError(scores.model_version) if invalid else response
             if places:
                 self._edge.metrics.scored(scores.decision)
         outcomes |= {
@@ -92,7 +89,7 @@ class ScoringEndpoint:
             self._edge.metrics.scored(scores.decision)
         return response
 
-    def score_frames(self, raws: list[bytes]) -> list[bytes | Exception] | None:
+    def score_frames(self, raws: list[bytes]) -> list[bytes] | None:
         """Answers serialised ScoreStreamRequests as if they came one after the other.
 
         Gives what `score_frame` would give for each, and what all would raise; None, with nothing done, where
@@ -117,10 +114,9 @@ class ScoringEndpoint:
             ]
         else:
             responses = write_frames(reading.ids, scores, sizes)
-        return [
-            self._kept(ExchangeKind.SCORE_STREAM, raw, response)
-            for raw, response in zip(raws, responses, strict=True)
-        ]
+        for raw, response in zip(raws, responses, strict=True):
+            self._intake.journal.append(ExchangeKind.SCORE_STREAM, raw, response)
+        return responses
 
     def _write_frame(
         self,
@@ -142,14 +138,6 @@ class ScoringEndpoint:
             scores.probability[valid], scores.decision[valid], scores.model_version, reasons or None
         )
         return write_frame(ids, places[valid], kept, statuses)
-
-    def _kept(self, kind: ExchangeKind, raw: bytes, response: bytes) -> bytes | Exception:
-        """Gives a response that is on its way into the journal, or why it is not."""
-        try:
-            self._intake.journal.append(kind, raw, response)
-        except JournalFailedError as error:
-            return error
-        return response
 
 
 def _cut(scores: Scores, rows: slice) -> Scores:

@@ -40,6 +40,13 @@ class Damage:
             bytes_whole=needed,
         )
 
+    def not_written(self, error: OSError) -> None:
+        """Notes that the disk refused the history at its end."""
+        self._note(
+            "the history could not be written to the disk: it is whole until the machine is started anew",
+            reason=error.strerror or str(error),
+        )
+
     def header(self) -> None:
         """Notes that a word of the header was put right."""
         self._note("a word of the history's header was damaged and has been put right")

@@ -29,6 +29,7 @@ from kuntur.features.seals import seal_header, seal_of
 from kuntur.features.serving import C_BASE, COUNTER_WORDS, SEALED_COUNTERS, are_usable
 from kuntur.features.undo import NO_UNDO
 from kuntur.time_zone import TimeZone, numbered_time_zone, time_zone
+from server.host.file_limit import check_file_limit
 from server.state.damage import Damage, begun_before, remember_beginning
 from server.state.mutex import SharedMutex
 
@@ -40,6 +41,8 @@ _H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_ZONE, _H_SIZES, _H_SEAL = 0
 _H_MUTEX, _H_COUNTERS = 64, 128
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
 _READ_WORDS = 1 << 17
+_SMALLER = "set smaller history.max_accounts, max_merchants, max_devices or recent_transactions"
+_OR_SMALLER = f", or {_SMALLER}"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 Memory = npt.NDArray[np.int64]
@@ -102,10 +105,19 @@ class Region:
 
     @classmethod
     def create(cls, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
-        """Makes an empty region in memory, gone with the last process that has its descriptor."""
+        """Makes an empty region in memory, gone with the last process that has its descriptor.
+
+        Raises OSError.
+        """
+        needed = 8 * _words(sizes, sealed=True)
+        check_file_limit(
+            "the history that workers share, a file in memory,",
+            needed,
+            f"{_OR_SMALLER}, or serve with one worker",
+        )
         fd = os.memfd_create("kuntur-history")
         try:
-            os.ftruncate(fd, 8 * _words(sizes, sealed=True))
+            os.ftruncate(fd, needed)
             region = cls(fd, sizes, zone)
         except BaseException:
             os.close(fd)
@@ -122,6 +134,8 @@ class Region:
         machine went down with it open, or when there is no room for it; OSError when it cannot be had.
         """
         zone = zone or time_zone()
+        needed = 8 * _words(sizes, sealed=True)
+        check_file_limit(str(path), needed, _OR_SMALLER)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         there = path.exists()
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -131,7 +145,7 @@ class Region:
                 fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
                 raise RegionError(f"{path} is in use by another server") from error
-            size, needed = os.fstat(fd).st_size, 8 * _words(sizes, sealed=True)
+            size = os.fstat(fd).st_size
             fresh = size == 0
             _check_room(path, fd, needed)
             damage = Damage(path)
@@ -171,7 +185,15 @@ class Region:
         if not self._attached:
             self.memory[_H_CLOSED] = 1
             self._seal_header()
-            self._mapped.flush()
+            try:
+                self._mapped.flush()
+            except OSError as error:
+                # What the next server of this start of the machine finds is whole; the disk may not have it.
+                self.memory[_H_CLOSED] = 0
+                self._seal_header()
+                damage = Damage(self.path)
+                damage.not_written(error)
+                damage.tell()
             # The mapping has a descriptor of its own, which would keep the file locked.
             fcntl.flock(self.fd, fcntl.LOCK_UN)
         os.close(self.fd)
@@ -293,7 +315,7 @@ def _check_room(path: Path, fd: int, size_bytes: int) -> None:
     if free < size_bytes:
         raise RegionError(
             f"{path} may take {size_bytes / 2**30:,.1f} GiB and there are {free / 2**30:,.1f} GiB: "
-            "set smaller history.max_accounts, max_merchants, max_devices or recent_transactions"
+            + _SMALLER
         )
 
 

@@ -8,11 +8,18 @@ import signal
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from typing import Self
 
 from tests.support.serving import wait_until
 
 _PATIENCE_S = 120.0
+
+
+def children(pid: int) -> list[int]:
+    """Returns the processes that a process has started and that have not ended."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 class ServerProcess:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kuntur/api/v1/error_reason.proto\x12\rkuntur.api.v1*\xdc\x03\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\x1b\n\x17\x45RROR_REASON_FRAME_SIZE\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_NO_LIVE_MODEL\x10\x03\x12&\n\"ERROR_REASON_TRANSACTION_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x05\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_SHUTTING_DOWN\x10\x07\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x08\x12!\n\x1d\x45RROR_REASON_OUTCOME_CONFLICT\x10\t\x12$\n ERROR_REASON_HISTORY_UNAVAILABLE\x10\n\x12 \n\x1c\x45RROR_REASON_DEADLINE_PASSED\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_STREAM_EXPIRED\x10\x0c\x12$\n ERROR_REASON_MODEL_VALUE_INVALID\x10\rb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n kuntur/api/v1/error_reason.proto\x12\rkuntur.api.v1*\x82\x04\n\x0b\x45rrorReason\x12\x1c\n\x18\x45RROR_REASON_UNSPECIFIED\x10\x00\x12\x1e\n\x1a\x45RROR_REASON_INVALID_FIELD\x10\x01\x12\x1b\n\x17\x45RROR_REASON_FRAME_SIZE\x10\x02\x12\x1e\n\x1a\x45RROR_REASON_NO_LIVE_MODEL\x10\x03\x12&\n\"ERROR_REASON_TRANSACTION_NOT_FOUND\x10\x04\x12 \n\x1c\x45RROR_REASON_MODEL_NOT_FOUND\x10\x05\x12\x1b\n\x17\x45RROR_REASON_OVERLOADED\x10\x06\x12\x1e\n\x1a\x45RROR_REASON_SHUTTING_DOWN\x10\x07\x12\x19\n\x15\x45RROR_REASON_INTERNAL\x10\x08\x12!\n\x1d\x45RROR_REASON_OUTCOME_CONFLICT\x10\t\x12$\n ERROR_REASON_HISTORY_UNAVAILABLE\x10\n\x12 \n\x1c\x45RROR_REASON_DEADLINE_PASSED\x10\x0b\x12\x1f\n\x1b\x45RROR_REASON_STREAM_EXPIRED\x10\x0c\x12$\n ERROR_REASON_MODEL_VALUE_INVALID\x10\r\x12$\n ERROR_REASON_JOURNAL_UNAVAILABLE\x10\x0e\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -32,5 +32,5 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuntur.api.v1.error_reason_
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_ERRORREASON']._serialized_start=52
-  _globals['_ERRORREASON']._serialized_end=528
+  _globals['_ERRORREASON']._serialized_end=566
 # @@protoc_insertion_point(module_scope)

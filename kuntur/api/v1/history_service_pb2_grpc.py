@@ -52,7 +52,8 @@ class HistoryServiceServicer:
         is not counted again.
 
         Errors end the stream; what was taken before stays: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for
-        bytes that are no such message), UNAVAILABLE (HISTORY_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
+        bytes that are no such message), UNAVAILABLE (HISTORY_UNAVAILABLE, JOURNAL_UNAVAILABLE,
+        SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -51,7 +51,7 @@ class OutcomeServiceServicer:
         outcome again changes nothing and is no error.
 
         Errors: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such message),
-        UNAVAILABLE (HISTORY_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
+        UNAVAILABLE (HISTORY_UNAVAILABLE, JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -57,7 +57,7 @@ class ScoringServiceServicer:
         """Scores one transaction.
 
         Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (NO_LIVE_MODEL, HISTORY_UNAVAILABLE,
-        SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED). A call with a transaction id that was scored before is scored
+        JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED). A call with a transaction id that was scored before is scored
         against what is known now and counted once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -72,7 +72,7 @@ class ScoringServiceServicer:
 
         Errors that end the stream: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such
         message and for a reasons_mode that there is not), UNAVAILABLE (NO_LIVE_MODEL, HISTORY_UNAVAILABLE,
-        SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
+        JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

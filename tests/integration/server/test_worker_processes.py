@@ -21,17 +21,12 @@ from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
 from server.state import Region, RegionHistory, RegionSizes
 from tests.support.bundles import publish
-from tests.support.server_process import ServerProcess
+from tests.support.server_process import ServerProcess, children
 from tests.support.serving import EVENT_TIME, Stubs, stubs_for, transaction, unary, wait_until
 
 _SIZES = RegionSizes(accounts=256, merchants=256, devices=256, categories=256, recent_transactions=4096)
 _CALLERS, _EACH = 3, 120
 _KILLS_AFTER = (40, 110, 180, 250)
-
-
-def _children(process: ServerProcess) -> list[int]:
-    tasks = Path(f"/proc/{process.pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 @pytest.fixture
@@ -123,7 +118,7 @@ def test_two_workers_killed_at_random_keep_the_history_of_one(process: ServerPro
             while done < kill_after and not failures:
                 assert answered.acquire(timeout=120)
                 done += 1
-            os.kill(rng.choice(_children(process)), signal.SIGKILL)
+            os.kill(rng.choice(children(process.pid)), signal.SIGKILL)
         for thread in callers:
             thread.join()
     assert not failures
@@ -176,11 +171,11 @@ def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(
 
 def test_a_worker_that_hangs_is_replaced(process: ServerProcess, metrics_port: int) -> None:
     wait_until(lambda: process.wrote("server started", '"workers"'))
-    stopped, other = sorted(_children(process))
+    stopped, other = sorted(children(process.pid))
     os.kill(stopped, signal.SIGSTOP)
     wait_until(lambda: process.wrote("worker gave no sign of life", '"stopped": true'))
-    wait_until(lambda: len(workers := _children(process)) == 2 and stopped not in workers)
-    assert other in _children(process)
+    wait_until(lambda: len(workers := children(process.pid)) == 2 and stopped not in workers)
+    assert other in children(process.pid)
     with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=60) as page:
         metrics = page.read().decode()
     assert "kuntur_workers_silent_total 1.0" in metrics
@@ -199,20 +194,20 @@ def test_a_worker_that_is_stopped_while_it_starts_is_replaced(
     publish(tmp_path / "registry", "m-1")
     monkeypatch.setenv("KUNTUR_SERVER_WORKER_SILENCE_S", "1")
     with ServerProcess("--registry", str(tmp_path / "registry"), workers=2) as starting:
-        wait_until(lambda: len(_children(starting)) == 1)
-        (stopped,) = _children(starting)
+        wait_until(lambda: len(children(starting.pid)) == 1)
+        (stopped,) = children(starting.pid)
         os.kill(stopped, signal.SIGSTOP)
         wait_until(lambda: starting.wrote("worker gave no sign of life", '"stopped": true'))
         wait_until(lambda: starting.wrote("server started", '"workers"'))
-        assert stopped not in _children(starting)
+        assert stopped not in children(starting.pid)
         assert starting.end() == 0
 
 
 def test_workers_end_when_their_supervisor_is_killed(process: ServerProcess) -> None:
     with stubs_for(process.address) as stubs:
         wait_until(lambda: stubs.health_of() == "SERVING")
-        wait_until(lambda: len(_children(process)) == 2)
-        workers = _children(process)
+        wait_until(lambda: len(children(process.pid)) == 2)
+        workers = children(process.pid)
         process.end(signal.SIGKILL)
         wait_until(lambda: not any(Path(f"/proc/{worker}/exe").exists() for worker in workers))
 

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import errno
+import os
+import resource
+import shutil
 import threading
 from pathlib import Path
 
 import pytest
+import structlog
 
+from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import JournalFileWriter, read_entries
-from server.journal import ExchangeKind, FileJournal, JournalFailedError, NullJournal
+from server.journal import ExchangeKind, FileJournal, NullJournal
+from tests.support.serving import wait_until
 
 
 def journal_at(path: Path, **changes: object) -> FileJournal:
@@ -50,20 +57,152 @@ def test_a_full_queue_makes_callers_wait_and_loses_nothing(tmp_path: Path) -> No
     assert sum(1 for _ in read_entries(tmp_path)) == 400
 
 
-def test_a_journal_that_cannot_be_written_says_so_and_refuses(
+class Disk:
+    """A disk that is full or not, in the way of every write of the process."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.full = False
+        self._write = os.pwrite
+        monkeypatch.setattr(os, "pwrite", self._pwrite)
+
+    def _pwrite(self, descriptor: int, content: bytes, offset: int) -> int:
+        if not self.full:
+            return self._write(descriptor, content, offset)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    return Disk(monkeypatch)
+
+
+def requests(path: Path) -> list[bytes]:
+    return [entry.backfill.request for entry in read_entries(path)]
+
+
+def test_what_was_taken_before_a_full_disk_was_noticed_is_written_when_there_is_room(
+    tmp_path: Path, disk: Disk
+) -> None:
+    states: list[bool] = []
+    with structlog.testing.capture_logs() as logs:
+        journal = journal_at(tmp_path, max_queued=1, on_change=states.append)
+        assert journal.unavailable is None
+        disk.full = True
+        journal.append(ExchangeKind.BACKFILL, b"0", b"")
+        wait_until(lambda: journal.unavailable is not None)
+        assert journal.unavailable.endswith("No space left on device")
+        for i in range(1, 5):  # those that had passed the look at it: none waits, whatever the queue holds
+            journal.append(ExchangeKind.BACKFILL, b"%d" % i, b"")
+        assert journal.queued == 5
+        disk.full = False
+        wait_until(lambda: journal.unavailable is None)
+        wait_until(lambda: states == [False, True])
+        assert requests(tmp_path) == [b"0", b"1", b"2", b"3", b"4"]
+        journal.append(ExchangeKind.BACKFILL, b"5", b"")
+        journal.close()
+    assert requests(tmp_path) == [b"%d" % i for i in range(6)]
+    assert journal.interruptions == 1
+    assert [log["log_level"] for log in logs] == ["error", "warning"]  # a line for each change of state
+    assert logs[1]["entries_kept"] == 5
+
+
+def test_a_caller_that_waits_for_its_turn_is_let_go_when_the_disk_is_full(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
+    begun, goes_on = threading.Event(), threading.Event()
+    write = os.pwrite
 
-    monkeypatch.setattr(JournalFileWriter, "append", full)
-    told = threading.Event()
-    journal = journal_at(tmp_path, on_failure=told.set)
-    journal.append(ExchangeKind.BACKFILL, b"q", b"")
-    assert told.wait(30)
-    with pytest.raises(JournalFailedError):
-        journal.append(ExchangeKind.BACKFILL, b"q", b"")
+    def stands_still(descriptor: int, content: bytes, offset: int) -> int:
+        if not goes_on.is_set():
+            begun.set()
+            goes_on.wait()
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        return write(descriptor, content, offset)
+
+    monkeypatch.setattr(os, "pwrite", stands_still)
+    journal = journal_at(tmp_path, max_queued=1)
+    journal.append(ExchangeKind.BACKFILL, b"0", b"")
+    assert begun.wait(60)
+    journal.append(ExchangeKind.BACKFILL, b"1", b"")
+    waiting = threading.Thread(target=journal.append, args=(ExchangeKind.BACKFILL, b"2", b""))
+    waiting.start()
+    goes_on.set()
+    waiting.join(60)
+    assert not waiting.is_alive()
     journal.close()
+    assert requests(tmp_path) == [b"0", b"1", b"2"]
+
+
+def test_a_journal_that_ends_with_a_full_disk_says_how_many_entries_it_lacks(
+    tmp_path: Path, disk: Disk
+) -> None:
+    with structlog.testing.capture_logs() as logs:
+        journal = journal_at(tmp_path)
+        journal.append(ExchangeKind.BACKFILL, b"0", b"")
+        wait_until(lambda: requests(tmp_path) == [b"0"])
+        disk.full = True
+        for i in range(1, 4):
+            journal.append(ExchangeKind.BACKFILL, b"%d" % i, b"")
+        journal.close()
+    (told,) = [log for log in logs if log["event"].startswith("the journal ends without entries")]
+    assert told["entries"] + len(requests(tmp_path)) == 4
+    JournalFileWriter(tmp_path).close()  # the directory is left to others
+
+
+def test_a_journal_without_room_begins_as_unavailable(tmp_path: Path) -> None:
+    states: list[bool] = []
+    journal = journal_at(tmp_path, min_free_bytes=1 << 60, on_change=states.append)
+    assert states == [False]
+    assert "journal.min_free_bytes" in str(journal.unavailable)
+    journal.close()
+
+
+def test_a_removed_directory_is_noticed_without_a_call_and_what_is_lost_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "journal"
+    with structlog.testing.capture_logs() as logs:
+        journal = journal_at(path)
+        for i in range(3):
+            journal.append(ExchangeKind.BACKFILL, b"%d" % i, b"")
+        wait_until(lambda: path.exists() and len(requests(path)) == 3 and not journal.kept)
+        shutil.rmtree(path)
+        wait_until(lambda: journal.unavailable is not None)
+        journal.append(ExchangeKind.BACKFILL, b"3", b"")
+        path.mkdir()
+        wait_until(lambda: journal.unavailable is None)
+        journal.close()
+    assert requests(path) == [b"3"]
+    assert journal.entries_lost == 3
+    assert [log for log in logs if log.get("entries_of_the_last_file") == 3]
+
+
+def test_an_unforeseen_fault_of_the_writer_is_told_with_its_traceback_and_got_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = JournalFileWriter.append
+    faults = iter([ValueError("odd")])
+
+    def odd(writer: JournalFileWriter, entries: list[journal_pb2.Entry]) -> None:
+        for fault in faults:
+            raise fault
+        append(writer, entries)
+
+    monkeypatch.setattr(JournalFileWriter, "append", odd)
+    with structlog.testing.capture_logs() as logs:
+        journal = journal_at(tmp_path)
+        journal.append(ExchangeKind.BACKFILL, b"0", b"")
+        wait_until(lambda: requests(tmp_path) == [b"0"])
+        journal.close()
+    assert logs[0]["reason"] == "ValueError"
+    assert isinstance(logs[0]["exc_info"], ValueError)
+
+
+def test_files_that_may_not_hold_the_largest_entry_are_refused_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(resource, "getrlimit", lambda _: (1 << 20, 1 << 20))
+    with pytest.raises(OSError, match=r"journal.* may take 32 MiB and a file may have 1\.0 MiB here: raise"):
+        journal_at(tmp_path / "journal")
+    assert not (tmp_path / "journal").exists()
 
 
 def test_no_journal_takes_everything() -> None:

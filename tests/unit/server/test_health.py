@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.rpc.health import MOST_WATCHERS, OTHERS, SCORING, SERVICES, Health
+from server.rpc.health import KEEPING, MOST_WATCHERS, OTHERS, SCORING, SERVICES, Health
 
 _Response = health_pb2.HealthCheckResponse
 SERVING, NOT_SERVING = _Response.SERVING, _Response.NOT_SERVING
@@ -43,7 +43,7 @@ def test_it_is_not_serving_until_told_and_after_going_down(
     def states(services: tuple[str, ...] = SCORING) -> set[int]:
         return {stub.Check(_request(service)).status for service in services}
 
-    assert states(OTHERS) == {SERVING}  # they need no model
+    assert states((*KEEPING, *OTHERS)) == {SERVING}  # they need no model
     assert states() == {NOT_SERVING}
     health.serving()
     assert states() == {SERVING}
@@ -52,6 +52,23 @@ def test_it_is_not_serving_until_told_and_after_going_down(
     health.serving()
     health.going_down()
     health.serving()
+    assert states(SERVICES) == {NOT_SERVING}
+
+
+def test_what_cannot_be_written_down_is_not_served_until_the_last_cause_is_gone(health: Health) -> None:
+    def states(services: tuple[str, ...]) -> set[int | None]:
+        return {health.of(service) for service in services}
+
+    health.hinder("own")
+    health.serving()
+    assert states((*SCORING, *KEEPING)) == {NOT_SERVING}
+    assert states(OTHERS) == {SERVING}
+    health.hinder("of another")
+    health.hinder("own", hindered=False)
+    assert states((*SCORING, *KEEPING)) == {NOT_SERVING}
+    health.hinder("of another", hindered=False)
+    assert states(SERVICES) == {SERVING}
+    health.going_down()
     assert states(SERVICES) == {NOT_SERVING}
 
 
