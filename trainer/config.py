@@ -27,7 +27,7 @@ from pydantic_settings import (
     TomlConfigSettingsSource,
 )
 
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from trainer.judging_settings import CalibrationSettings, GateSettings, LeakageSettings, ThresholdSettings
 from trainer.section import Section as _Section
 

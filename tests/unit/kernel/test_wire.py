@@ -7,7 +7,7 @@ import pytest
 
 from kuntur.api.v1 import outcome_pb2, transaction_pb2
 from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE, to_cents
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.rules import transaction_violations
 from kuntur.transaction import (
     UNSET_INT,
