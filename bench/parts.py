@@ -15,9 +15,9 @@ import numpy as np
 
 from bench.workload import Workload, grpc_frames, prepare
 from kuntur.features import FeatureEngine, FeatureMatrix
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.wire import Scores, TransactionReader, write_frame
-from trainer.export.parity import session
+from trainer.confined.session import session
 
 _REPEATS = 5
 _FAR = 2**62  # no event time is too late

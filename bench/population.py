@@ -15,7 +15,8 @@ import numpy.typing as npt
 from bench.load_bodies import Change
 from bench.workload import Workload
 from kuntur.api.v1 import transaction_pb2
-from kuntur.identity import DEFAULT_HASH_KEY, SCOPED, hash_ids, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.identity import SCOPED, hash_ids
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
 from kuntur.wire import TransactionReader
 from server.state.region import Region, RegionSizes

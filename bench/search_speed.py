@@ -20,7 +20,7 @@ import typer
 from rich.console import Console
 
 from kuntur.features import FeatureEngine
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import to_batch
 from trainer.config import RaySettings, SearchSettings
 from trainer.problem import Problem

@@ -15,12 +15,12 @@ from clients.messages import messages_from_frame
 from kuntur.api.v1 import history_service_pb2
 from kuntur.bundle import Registry, Thresholds, TrainingWindow
 from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import to_batch
 from kuntur.transaction import TransactionBatch
 from trainer import calibration
+from trainer.confined.session import run, session
 from trainer.export import build_explanation, build_onnx
-from trainer.export.parity import run, session
 from trainer.gate import Verdict
 from trainer.models import FAMILIES
 from trainer.publish import Candidate, publish

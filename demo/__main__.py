@@ -15,7 +15,7 @@ from clients import Client
 from clients.replay import outcomes_between, rows_between
 from demo import check, live, programs, summary
 from kuntur.bundle import Registry
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
 from trainer.history import replay
 from trainer.replay import differences, score

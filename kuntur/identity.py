@@ -15,20 +15,6 @@ from numba.extending import intrinsic
 
 from kuntur.native import native
 
-# Public on purpose: trainer and server agree without configuration. An institution sets its own.
-DEFAULT_HASH_KEY = "4b756e747572206964206b6579207631"
-
-
-def secret_from_hex(text: str) -> npt.NDArray[np.uint64]:
-    """Reads a hash key: 32 hexadecimal digits, to uint64 [2]. Raises ValueError on anything else."""
-    try:
-        raw = bytes.fromhex(text)
-    except ValueError:
-        raw = b""
-    if len(raw) != 16:
-        raise ValueError("a hash key is 32 hexadecimal digits (16 bytes)")
-    return np.frombuffer(raw, dtype="<u8").copy()
-
 
 @intrinsic
 def load_word(typing_context, data, index):  # noqa: ARG001 - numba hands it over

@@ -13,7 +13,7 @@ from typing import Self
 import structlog
 
 from kuntur.bundle import Registry
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.time_zone import time_zone
 from kuntur.wire import TransactionReader
 from server.compiling import tell_ready

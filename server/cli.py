@@ -158,7 +158,7 @@ def show_config(
     Example: kuntur-server config > server.toml
     """
     settings = _settings(config, listen, registry, journal, workers, metrics_port)
-    from kuntur.identity import DEFAULT_HASH_KEY
+    from kuntur.hash_key import DEFAULT_HASH_KEY
     from kuntur.settings_document import to_toml
     from server.config import ENVIRONMENT_PREFIX
 

@@ -16,7 +16,7 @@ _TOLD_EVERY_S = 5.0
 
 def run_everything() -> None:
     """Runs each compiled function of the server as serving does."""
-    from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+    from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
     from kuntur.wire import TransactionReader
     from server.rpc.warm_up import compile_hot_path
 

@@ -32,7 +32,7 @@ from pydantic_settings import (
     SettingsError,
 )
 
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.institution import Institution
 from kuntur.paths import UnusableFileError, read_settings
 from kuntur.settings_document import fields

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kuntur.bundle import read_bundle, read_manifest
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
 from kuntur.time_zone import time_zone
 from trainer.config import TrainerSettings

@@ -14,8 +14,8 @@ from kuntur.bundle import Thresholds
 from trainer import calibration, thresholds
 from trainer.calibration import Calibration
 from trainer.config import TrainerSettings
+from trainer.confined.session import run, session
 from trainer.export import build_explanation, build_onnx, check_parity
-from trainer.export.parity import run, session
 from trainer.fit import Fitted, only
 from trainer.windows import Window, Windows
 

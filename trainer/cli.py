@@ -180,7 +180,7 @@ def show_config(
     """
     import sys
 
-    from kuntur.identity import DEFAULT_HASH_KEY
+    from kuntur.hash_key import DEFAULT_HASH_KEY
     from kuntur.settings_document import to_toml
     from trainer.config import ENVIRONMENT_PREFIX
 
@@ -218,9 +218,10 @@ def replay(
         raise fault(f"{compare}: no such file")
     from kuntur.bundle import BundleRefusedError
     from trainer.app import replay_files
+    from trainer.confined.model import ModelRunError
     from trainer.progress import Terminal
 
-    with told(ValueError, BundleRefusedError), Terminal(console) as progress:
+    with told(ValueError, BundleRefusedError, ModelRunError), Terminal(console) as progress:
         report = replay_files(tuple(files), mapping, model, compare, output, hash_key, progress)
     console.print(f"Replayed {report.rows:,} transactions with {report.model_version}")
     if report.output is not None:

@@ -34,7 +34,7 @@ def compile_functions(
 
 def _run_everything() -> None:
     """Runs each compiled function of the trainer: a small history, replayed, and reasons."""
-    from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+    from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
     from kuntur.tables import Mapping, read
     from trainer.dataset import build
     from trainer.synthetic import SyntheticConfig, write

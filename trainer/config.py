@@ -28,7 +28,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.institution import Institution
 from kuntur.paths import read_settings
 from trainer.judging_settings import CalibrationSettings, GateSettings, LeakageSettings, ThresholdSettings

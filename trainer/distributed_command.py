@@ -39,7 +39,7 @@ def features(
     settings = settings_of(config, given({"data": data, "ray": {"address": ray_address}}))
     if not settings.data.chosen:
         raise fault("nothing to compute from: give files, or name a source in --config")
-    from kuntur.identity import secret_from_hex
+    from kuntur.hash_key import secret_from_hex
     from kuntur.journal_file import JournalError
     from kuntur.tables import to_batch
     from trainer.cluster import ClusterError, connected

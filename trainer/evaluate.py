@@ -6,11 +6,11 @@ What each figure means is `trainer.figures`', where the thresholds lie `trainer.
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import Thresholds
 from trainer import bootstrap
 from trainer.bootstrap import LEVEL, Float64, Interval, Weighted
 from trainer.figures import (
@@ -23,6 +23,9 @@ from trainer.figures import (
 from trainer.figures import calibration_error as weighted_calibration_error
 from trainer.judging_settings import ThresholdSettings
 from trainer.thresholds import costs_per_day
+
+if TYPE_CHECKING:
+    from kuntur.bundle import Thresholds
 
 Float32 = npt.NDArray[np.float32]
 Flags = npt.NDArray[np.bool_]

@@ -13,9 +13,9 @@ from trainer import evaluate, gate
 from trainer.bootstrap import Interval
 from trainer.candidate import ServedModel
 from trainer.config import TrainerSettings
+from trainer.confined.session import run, session
 from trainer.dataset import Dataset
 from trainer.drift import SCORE, Drift, drift, drifts
-from trainer.export.parity import run, session
 from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict
 from trainer.latency import microseconds_a_row
 from trainer.segments import SegmentFigures, segment_figures
@@ -68,7 +68,7 @@ def examine(
     metrics = evaluate.figures(test.label, probability, test.amount, days, model.thresholds, costs)
     window = JudgingWindow.of(dataset, window_rows, split.test_start_us, split.test_end_us, until_us)
     moved = drifts(rows.training.features[:, model.columns], inputs, model.feature_names)
-    champion = gate.live_champion(Registry(settings.registry), window)
+    champion = gate.live_champion(Registry(settings.registry), window, settings.gate.limits)
     challenger = Challenger(version, model.onnx, model.feature_names, model.importance, moved, model.parity)
     verdict = gate.judge(
         challenger,
@@ -108,5 +108,4 @@ def _champion_metrics(
     learnt_until = datetime.fromisoformat(champion.manifest.window.train_end_time)
     if len(window.since(round(learnt_until.timestamp() * 1_000_000))) < len(window):
         return None  # on what it learnt from, its figures say nothing
-    scores = window.score(champion.model, champion.manifest.feature_names)
-    return evaluate.figures(window.label, scores, window.amount, days, champion.manifest.thresholds)
+    return evaluate.figures(window.label, champion.scores, window.amount, days, champion.manifest.thresholds)

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from trainer.confined.model import RunLimits
 from trainer.section import Section
 
 
@@ -48,8 +49,18 @@ class GateSettings(Section):
     """Frauds that the comparison needs; with fewer the live model stays."""
     replicates: PositiveInt = 400
     """Draws of the bootstrap."""
+    champion_s: PositiveFloat = 120.0
+    """Seconds that the live model may take to be loaded, and then for each 8,192 rows, in a process of its
+    own. One that takes longer is not compared with."""
+    champion_bytes: int = Field(default=2 << 30, ge=256 << 20)
+    """Memory that it may take there."""
     force: bool = False
     """Publish live whatever is found; manifest and documents say so."""
+
+    @property
+    def limits(self) -> RunLimits:
+        """What the live model may take."""
+        return RunLimits(self.champion_s, self.champion_bytes)
 
 
 class CalibrationSettings(Section):

@@ -10,7 +10,7 @@ from time import perf_counter
 import numpy as np
 import numpy.typing as npt
 
-from trainer.export.parity import session
+from trainer.confined.session import session
 
 FRAME_ROWS = 64
 _CALLS = 200  # single rows, and a quarter as many frames

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from datetime import date, datetime, time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kuntur.paths import UnusableFileError, missing_files, missing_mapping, read_settings
+from kuntur.paths import UnusableFileError, missing_files, missing_mapping
 from trainer.faults import fault
 
 if TYPE_CHECKING:
-    from trainer.config import TrainerSettings
+    from trainer.config import DataSettings, TrainerSettings
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
@@ -25,12 +24,14 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
 
 
 def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettings:
-    """Reads the settings; ends the command with a sentence that names what is wrong with them."""
+    """Reads the settings; ends the command with a sentence that names what is wrong with them.
+
+    What they name is looked for before anything heavy is loaded.
+    """
     from tomllib import TOMLDecodeError
 
     if config is not None and not config.exists():
         raise fault(f"there is no file {config}")
-    _require_sources(config, overrides)
 
     from pydantic import ValidationError
     from pydantic_settings import SettingsError
@@ -38,7 +39,7 @@ def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettin
     from trainer.config import load
 
     try:
-        return load(config, overrides)
+        settings = load(config, overrides)
     except UnusableFileError as error:
         raise fault(f"{config} {error}") from error
     except OSError as error:
@@ -49,6 +50,8 @@ def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettin
         raise fault(f"{config} is no TOML: {error}") from error
     except SettingsError as error:
         raise fault(f"an environment variable cannot be read: {error}") from error
+    _require_sources(settings.data)
+    return settings
 
 
 def first_days(starts: list[datetime] | None) -> tuple[date, ...] | None:
@@ -75,21 +78,12 @@ def require_directory(path: Path, what: str) -> None:
         raise fault(f"{path}: there is no {what}")
 
 
-def _require_sources(config: Path | None, overrides: dict[str, Any]) -> None:
-    """Looks for what the options and the file of settings name; what is of the wrong form is told later."""
-    import tomllib
-
-    data: Any = {}
-    if config is not None:
-        with suppress(OSError, ValueError):
-            data = tomllib.loads(read_settings(config)).get("data", {})
-    data = (data if isinstance(data, dict) else {}) | overrides.get("data", {})
-    paths, mapping, journal = (data.get(name) for name in ("paths", "mapping", "journal"))
-    if isinstance(paths, list | tuple) and journal is None:
-        mapping = mapping if isinstance(mapping, str) else None
-        require_files([path for path in paths if isinstance(path, str)], mapping)
-    if isinstance(journal, str | Path) and not paths:
-        require_directory(Path(journal), "directory of a journal")
+def _require_sources(data: DataSettings) -> None:
+    """Ends the command where the settings name a file or folder that is not there."""
+    if data.journal is not None:
+        require_directory(data.journal, "directory of a journal")
+    elif data.paths:
+        require_files(data.paths, data.mapping)
 
 
 def told_of(error: Any) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.bundle import DOCUMENTS, MANIFEST, Registry, TrainingWindow
-from kuntur.identity import secret_from_hex
+from kuntur.hash_key import secret_from_hex
 from trainer import leakage
 from trainer.candidate import prepare
 from trainer.checks import check_table

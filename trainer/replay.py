@@ -14,7 +14,7 @@ from polars.exceptions import PolarsError
 
 from kuntur.bundle import read_bundle
 from kuntur.features import FeatureSelection
-from trainer.export.parity import run, session
+from trainer.confined.model import ModelRunError, RunLimits, confined_scores
 from trainer.history import Replayed
 from trainer.labels import NAME
 
@@ -58,10 +58,16 @@ def read_served(path: Path) -> pl.DataFrame:
 
 
 def score(bundle_path: Path, replayed: Replayed) -> npt.NDArray[np.float32]:
-    """Gives a published model's scores of all rows, float32 [n]. Raises BundleRefusedError."""
+    """Returns a published model's scores of all rows, float32 [n]; it runs in a process of its own.
+
+    Raises BundleRefusedError, and ModelRunError for one that cannot be run.
+    """
     bundle = read_bundle(bundle_path)
     chosen = FeatureSelection(bundle.manifest.feature_names).take(replayed.features, replayed.attributes)
-    return run(session(bundle.model), chosen)
+    try:
+        return confined_scores(bundle.model, chosen, RunLimits())
+    except ModelRunError as error:
+        raise ModelRunError(f"{bundle_path}: the model cannot be run: {error}") from error
 
 
 def differences(

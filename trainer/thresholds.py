@@ -6,14 +6,17 @@ How well the model does at them is `trainer.evaluate`'s.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import Thresholds
 from trainer.bootstrap import Weighted
 from trainer.figures import per_day
 from trainer.judging_settings import ThresholdSettings
+
+if TYPE_CHECKING:
+    from kuntur.bundle import Thresholds
 
 Float32 = npt.NDArray[np.float32]
 Float64 = npt.NDArray[np.float64]
@@ -95,7 +98,7 @@ def _by_budget(probability: Float32, days: float, settings: ThresholdSettings) -
         f"Alert budget: at most {settings.review_alerts_per_day:g} reviews a day, of which at most "
         f"{settings.decline_alerts_per_day:g} are declined, on the {days:g} days of its calibration."
     )
-    return Thresholds(review=review, decline=decline, rationale=rationale)
+    return _thresholds(review, decline, rationale)
 
 
 def _for_alerts(probability: Float32, alerts: float) -> float:
@@ -149,7 +152,7 @@ def _by_cost(
         f"day. By its probabilities {expected.total(reviewed, declined) / days:,.2f} a day were to be "
         "expected."
     )
-    return Thresholds(review=review, decline=max(review, decline), rationale=rationale)
+    return _thresholds(review, max(review, decline), rationale)
 
 
 def _decisions(probability: Float32, review: float, decline: float) -> tuple[Flags, Flags]:
@@ -169,3 +172,10 @@ def _matrix_in_words(settings: ThresholdSettings, currency: str) -> str:
 
 def _percent(share: float) -> str:
     return f"{100 * share:g} %"
+
+
+def _thresholds(review: float, decline: float, rationale: str) -> Thresholds:
+    # Imported here because every process of a search would wait for what a bundle loads.
+    from kuntur.bundle import Thresholds
+
+    return Thresholds(review=review, decline=decline, rationale=rationale)

@@ -16,7 +16,8 @@ import numpy.typing as npt
 
 from bench.peers.catalogue import PeerError
 from bench.peers.protocol import METHOD, infer_request, probabilities
-from trainer.export.parity import PROBABILITY_TOLERANCE, run, session
+from trainer.confined.session import run, session
+from trainer.export.parity import PROBABILITY_TOLERANCE
 
 ROWS = 512
 _AT_ONCE = 32

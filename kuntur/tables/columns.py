@@ -35,7 +35,7 @@ _KEY_FIELDS = {
 def to_batch(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> TransactionBatch:
     """Gives the rows of a canonical table as a batch, in their order, each to be counted.
 
-    secret: uint64 [2], from `kuntur.identity.secret_from_hex`. Attributes are named without prefix.
+    secret: uint64 [2], from `kuntur.hash_key.secret_from_hex`. Attributes are named without prefix.
     The rows keep the rules of `rules`: an unknown currency or country raises InvalidOperationError.
     """
     ints = frame.select(_int_columns()).to_numpy(order="c")

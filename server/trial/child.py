@@ -6,11 +6,8 @@ may take is kept by whoever started it, and it ends with that.
 
 from __future__ import annotations
 
-import ctypes
 import os
-import resource
 import select
-import signal
 import statistics
 import sys
 import time
@@ -18,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from kuntur.confined import confine
 from server.trial.contract import (
     INPUT,
     OUTPUT,
@@ -30,8 +28,6 @@ from server.trial.contract import (
 )
 from server.trial.messages import Candidate, Finding, receive_candidate, send_finding
 
-_PR_SET_PDEATHSIG = 1
-_NICE = 5
 _TIMED_CALLS = 51
 _TIMED_FOR_S = 1.0
 _WARM_UP_ROWS = (1, 64, 512)
@@ -39,13 +35,7 @@ _WARM_UP_ROWS = (1, 64, 512)
 
 def main(max_bytes: int, idle_s: float) -> None:
     """Tries what comes until nothing has come for `idle_s`, or its server is gone."""
-    answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no answer
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-        resource.setrlimit(resource.RLIMIT_DATA, (max_bytes, max_bytes))
-    os.nice(_NICE)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    answers = confine(max_bytes)
     questions = os.fdopen(0, "rb", buffering=0)
     while select.select([questions], [], [], idle_s)[0]:
         candidate = receive_candidate(_Whole(questions))  # type: ignore[arg-type]  # as much of a file as is used

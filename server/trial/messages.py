@@ -1,18 +1,14 @@
-"""What goes over the pipes between a server and the process that tries its models.
-
-Each message is a line of JSON and, behind it, as many bytes as the line says.
-"""
+"""What goes over the pipes between a server and the process that tries its models."""
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import IO
 
 import numpy as np
 import numpy.typing as npt
 
-_MAX_LINE_BYTES = 64 << 10
+from kuntur.confined import exactly, receive, send
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,54 +41,32 @@ def send_candidate(pipe: IO[bytes], candidate: Candidate) -> None:
     """Writes a candidate."""
     features = np.ascontiguousarray(candidate.golden_features)
     head = {"model": len(candidate.model), "rows": len(features), "width": int(features.shape[1])}
-    _send(pipe, head, candidate.model, features.tobytes(), candidate.golden_scores.tobytes())
+    send(pipe, head, candidate.model, features.tobytes(), candidate.golden_scores.tobytes())
 
 
 def receive_candidate(pipe: IO[bytes]) -> Candidate | None:
     """Reads a candidate; None at the end of the pipe."""
-    head = _receive(pipe)
+    head = receive(pipe)
     if head is None:
         return None
     rows, width = head["rows"], head["width"]
-    model = _exactly(pipe, head["model"])
-    features = np.frombuffer(_exactly(pipe, 4 * rows * width), np.float32).reshape(rows, width)
-    return Candidate(model, features, np.frombuffer(_exactly(pipe, 4 * rows), np.float32))
+    model = exactly(pipe, head["model"])
+    features = np.frombuffer(exactly(pipe, 4 * rows * width), np.float32).reshape(rows, width)
+    return Candidate(model, features, np.frombuffer(exactly(pipe, 4 * rows), np.float32))
 
 
 def send_finding(pipe: IO[bytes], finding: Finding) -> None:
     """Writes a finding."""
     rows = -1 if finding.margin is None else len(finding.margin)
     head = {"reason": finding.reason, "message": finding.message, "call_s": finding.call_s, "rows": rows}
-    _send(pipe, head, b"" if finding.margin is None else finding.margin.tobytes())
+    send(pipe, head, b"" if finding.margin is None else finding.margin.tobytes())
 
 
 def receive_finding(pipe: IO[bytes]) -> Finding | None:
     """Reads a finding; None at the end of the pipe. Raises ValueError for what is none."""
-    head = _receive(pipe)
+    head = receive(pipe)
     if head is None:
         return None
     rows = int(head["rows"])
-    margin = None if rows < 0 else np.frombuffer(_exactly(pipe, 4 * rows), np.float32)
+    margin = None if rows < 0 else np.frombuffer(exactly(pipe, 4 * rows), np.float32)
     return Finding(str(head["reason"]), str(head["message"]), float(head["call_s"]), margin)
-
-
-def _send(pipe: IO[bytes], head: dict[str, Any], *parts: bytes) -> None:
-    pipe.write(json.dumps(head).encode() + b"\n")
-    for part in parts:
-        pipe.write(part)
-    pipe.flush()
-
-
-def _receive(pipe: IO[bytes]) -> dict[str, Any] | None:
-    line = pipe.readline(_MAX_LINE_BYTES)
-    if not line.endswith(b"\n"):
-        return None
-    head: dict[str, Any] = json.loads(line)
-    return head
-
-
-def _exactly(pipe: IO[bytes], count: int) -> bytes:
-    content = pipe.read(count)
-    if len(content) != count:
-        raise ValueError("the pipe ended in the middle of a message")
-    return content

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from kuntur.confined import deadline, end, how_it_ended, start
 from server.trial.messages import Candidate, Finding, receive_finding, send_candidate
 
 _IDLE_S = 30.0
-_END_S = 5.0
 NOT_TRIED, FAILED, TOO_SLOW = "INCOMPLETE", "TRIAL_FAILED", "TOO_SLOW"
 Trial = Callable[[Candidate], Finding]
 """Tries a model. Never raises."""
@@ -74,22 +72,14 @@ class TrialProcess:
             return Finding(NOT_TRIED, f"no process to try it in could be started: {error.strerror}")
         if process is None:
             return Finding(FAILED, "the server stops")
-        late = threading.Event()
-        timer = threading.Timer(limits.seconds, self._overdue, (process, late))
-        timer.daemon = True
-        timer.start()
         finding = None
-        try:
+        with deadline(process, limits.seconds) as late, contextlib.suppress(OSError, ValueError):
             assert process.stdin is not None  # noqa: S101  (both are pipes)
             assert process.stdout is not None  # noqa: S101
             send_candidate(process.stdin, candidate)
             finding = receive_finding(process.stdout)
-        except (OSError, ValueError):
-            pass  # it died: what it was is told below
-        finally:
-            timer.cancel()
-        if finding is None:
-            _end(process)
+        if finding is None:  # it died
+            end(process)
             if process.returncode == 0:
                 return None
             return Finding(FAILED, self._death(process, late=late.is_set()))
@@ -106,7 +96,7 @@ class TrialProcess:
             self._stopped = True
             process = self._process
         if process is not None:
-            _end(process)
+            end(process)
         self._starter.shutdown(wait=False)
 
     def _running(self) -> subprocess.Popen[bytes] | None:
@@ -115,40 +105,16 @@ class TrialProcess:
                 return None
             if self._process is None or self._process.poll() is not None:
                 if self._process is not None:
-                    _end(self._process)
+                    end(self._process)
                 self._process = self._starter.submit(_start, self._limits.bytes).result()
                 self.started += 1
             return self._process
 
-    def _overdue(self, process: subprocess.Popen[bytes], late: threading.Event) -> None:
-        late.set()
-        process.kill()
-
     def _death(self, process: subprocess.Popen[bytes], *, late: bool) -> str:
         if late:
             return f"it was not done after {self._limits.seconds:g} s"
-        code = process.returncode
-        how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
-        most = self._limits.bytes / (1 << 30)
-        return f"the process that tried it ended with {how}; it may have needed more than {most:.3g} GiB"
+        return f"the process that tried it {how_it_ended(process, self._limits.bytes)}"
 
 
 def _start(max_bytes: int) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "server.trial.child", str(max_bytes), str(_IDLE_S)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        process_group=0,  # Ctrl-C is for the server
-        env=os.environ | {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
-    )
-
-
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Ends a process and takes its pipes away."""
-    process.kill()
-    with contextlib.suppress(subprocess.TimeoutExpired):
-        process.wait(_END_S)
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            with contextlib.suppress(OSError):
-                pipe.close()
+    return start("server.trial.child", str(max_bytes), str(_IDLE_S))

@@ -18,7 +18,7 @@ from clients.replay import hourly_steps, joined_steps, outcomes_between, rows_be
 from demo import check
 from kuntur.api.v1 import history_service_pb2
 from kuntur.bundle import Registry, read_bundle
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read
 from server.app import ServerApp
 from server.config import load_settings

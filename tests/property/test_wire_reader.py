@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.rules import transaction_violations
 from kuntur.wire import MalformedError, Reading, TransactionReader
 from tests.property.messages import LATEST_TIME_US, requests, transactions, varint

@@ -51,6 +51,43 @@ def constant_model(probability: float, width: int) -> bytes:
     return onnx_model(nodes, {"value": np.array([probability], dtype=np.float32)}, width)
 
 
+def endless_model(width: int) -> bytes:
+    """Returns a model of so many features with a loop that never ends."""
+    body = helper.make_graph(
+        [helper.make_node("Identity", ["go_on"], ["still"]), helper.make_node("Identity", ["x"], ["y"])],
+        "body",
+        [
+            helper.make_tensor_value_info("number", TensorProto.INT64, []),
+            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("x", TensorProto.FLOAT, None),
+        ],
+        [
+            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
+            helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
+        ],
+    )
+    nodes: list[object] = [
+        helper.make_node("Loop", ["", "yes", "features"], ["looped"], body=body),
+        helper.make_node("ReduceMean", ["looped"], ["probability"], axes=[1], keepdims=0),
+    ]
+    return onnx_model(nodes, {"yes": np.array(True)}, width)
+
+
+def huge_model(width: int) -> bytes:
+    """Returns a small file of a model that makes a tensor of 16 GiB."""
+    shape = helper.make_node(
+        "ConstantOfShape", ["shape"], ["huge"],
+        value=numpy_helper.from_array(np.array([1.0], dtype=np.float32)),
+    )  # fmt: skip
+    nodes: list[object] = [
+        shape,
+        helper.make_node("ReduceMean", ["huge"], ["one"], keepdims=0),
+        helper.make_node("ReduceMean", ["features"], ["mean"], axes=[1], keepdims=0),
+        helper.make_node("Mul", ["mean", "one"], ["probability"]),
+    ]
+    return onnx_model(nodes, {"shape": np.array([1 << 32], dtype=np.int64)}, width)
+
+
 def onnx_model(
     nodes: list[object],
     constants: dict[str, npt.NDArray[np.generic] | np.generic],
@@ -141,6 +178,13 @@ def publish_constant(registry: Path, version: str, probability: float, *, live: 
     scores = np.full(len(inputs), probability, dtype=np.float32)
     model = constant_model(probability, len(FEATURES))
     return _write(registry, manifest(version), model, inputs, scores, live)
+
+
+def publish_model(registry: Path, version: str, model: bytes) -> Path:
+    """Chooses a model that was never tried: its golden scores are made up."""
+    width = len(FEATURES)
+    scores = np.full(16, 0.5, dtype=np.float32)
+    return _write(registry, manifest(version), model, golden_features(width), scores, live=True)
 
 
 def _write(

@@ -11,8 +11,8 @@ import numpy.typing as npt
 from kuntur.bundle import Registry, write_bundle
 from tests.support.bundles import FEATURES, manifest
 from trainer.calibration import PlattCalibration
+from trainer.confined.session import run, session
 from trainer.export import build_explanation, build_onnx
-from trainer.export.parity import run, session
 from trainer.models import FAMILIES, FittedModel
 from trainer.rows import TrainingRows
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from kuntur.identity import secret_from_hex
+from kuntur.hash_key import secret_from_hex
 from kuntur.tables import Mapping, Table
 from trainer import leakage
 from trainer.backtest.folds import Fold, History, cut_folds

@@ -11,41 +11,18 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from trainer.calibration import Calibration
+from trainer.confined.session import CHUNK_ROWS, run, session
 from trainer.export.graph import build_tree_values, read_comparisons
 from trainer.models.base import FittedModel, Splits
 
 PROBABILITY_TOLERANCE = 2e-6
-_CHUNK = 8_192
 _NEIGHBOURS = 20_000  # comparisons tested at the most, drawn with a fixed seed
-
-
-ort.disable_telemetry_events()  # beside its environment variable, see kuntur.telemetry
 
 
 class ParityError(Exception):
     """The exported model does not agree with the fitted one."""
-
-
-def session(model: bytes) -> ort.InferenceSession:
-    """Opens a model on one thread, as the server does."""
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return ort.InferenceSession(model, options, providers=["CPUExecutionProvider"])
-
-
-def run(opened: ort.InferenceSession, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Runs a model over rows of any number, float32."""
-    parts = [
-        opened.run(None, {"features": np.ascontiguousarray(features[start : start + _CHUNK])})[0]
-        for start in range(0, len(features), _CHUNK)
-    ]
-    joined: npt.NDArray[np.float32] = np.concatenate(parts)
-    return joined
 
 
 def _edge_rows(model: FittedModel, sample: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -104,8 +81,8 @@ def check_parity(
     given = run(served, rows)
     wanted = np.concatenate(
         [
-            calibration.probability(model.margin(rows[start : start + _CHUNK]))
-            for start in range(0, len(rows), _CHUNK)
+            calibration.probability(model.margin(rows[start : start + CHUNK_ROWS]))
+            for start in range(0, len(rows), CHUNK_ROWS)
         ]
     )
     difference = np.abs(given.astype(np.float64) - wanted)
@@ -160,8 +137,8 @@ def _check_leaves(model: FittedModel, exported: bytes, rows: npt.NDArray[np.floa
     if first is None:
         return 0
     opened = session(build_tree_values(exported, first.shape[1]))
-    for start in range(0, len(rows), _CHUNK):
-        part = rows[start : start + _CHUNK]
+    for start in range(0, len(rows), CHUNK_ROWS):
+        part = rows[start : start + CHUNK_ROWS]
         wanted, given = model.tree_values(part), run(opened, part)
         if wanted is None or not np.array_equal(wanted, given):
             row, tree = np.argwhere(wanted != given)[0]

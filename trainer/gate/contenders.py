@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from kuntur.bundle import BundleRefusedError, Manifest, Registry, check_time_zone, read_bundle
 from kuntur.time_zone import TimeZone, time_zone
+from trainer.confined.model import ModelRunError, RunLimits, confined_scores
+from trainer.confined.session import run, session
 from trainer.dataset import Dataset
 from trainer.drift import Drift
-from trainer.export.parity import run, session
 from trainer.segments import Segment
 
 _DAY_US = 86_400 * 1_000_000
@@ -64,11 +65,15 @@ class JudgingWindow:
         """Length in days."""
         return (self.end_us - self.start_us) / _DAY_US
 
+    def rows_since(self, time_us: int) -> npt.NDArray[np.bool_]:
+        """Returns which rows are of this moment or later, bool [n]."""
+        return self.event_time_us >= time_us
+
     def since(self, time_us: int) -> JudgingWindow:
         """Gives the rows from a moment on; all of them when it lies before the start."""
         if time_us <= self.start_us:
             return self
-        rows = self.event_time_us >= time_us
+        rows = self.rows_since(time_us)
         return JudgingWindow(
             self.features[rows],
             self.names,
@@ -82,25 +87,21 @@ class JudgingWindow:
             self.zone,
         )
 
-    def score(self, model: bytes, names: Sequence[str]) -> npt.NDArray[np.float32]:
-        """Gives an exported model's scores of the rows, float32 [n].
+    def inputs(self, names: Sequence[str]) -> npt.NDArray[np.float32]:
+        """Returns the columns that a model takes, float32 [n, len(names)], names in its order.
 
-        names: its inputs in order. Raises KeyError with the first that the rows do not have, ValueError where
-        the scores are no finite numbers, and whatever ONNX Runtime raises.
+        Raises KeyError with the first name that the rows do not have.
         """
         known = {name: column for column, name in enumerate(self.names)}
-        columns = [known[name] for name in names]
-        if not len(self):
-            return np.zeros(0, dtype=np.float32)
-        scores = run(session(model), np.ascontiguousarray(self.features[:, columns]))
-        if scores.shape != (len(self),) or not np.isfinite(scores).all():
-            raise ValueError("its scores are not one finite number a row")
-        return scores
+        return np.ascontiguousarray(self.features[:, [known[name] for name in names]])
 
 
 @dataclass(frozen=True, slots=True)
 class Challenger:
-    """The new model. importance: float64 [features]; drifts: of its features; parity: by `check_parity`."""
+    """The new model. importance: float64 [features]; drifts: of its features; parity: by `check_parity`.
+
+    Made by this very process, which therefore runs it itself.
+    """
 
     model_version: str
     model: bytes
@@ -109,13 +110,22 @@ class Challenger:
     drifts: tuple[Drift, ...]
     parity: Mapping[str, float]
 
+    def scores(self, window: JudgingWindow) -> npt.NDArray[np.float32]:
+        """Returns its scores of a window's rows, float32 [n]. Raises ValueError for what are none."""
+        if not len(window):
+            return np.zeros(0, dtype=np.float32)
+        scores = run(session(self.model), window.inputs(self.feature_names))
+        if scores.shape != (len(window),) or not np.isfinite(scores).all():
+            raise ValueError("its scores are not one finite number a row")
+        return scores
+
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The live model, as its bundle holds it."""
+    """The live model: what its bundle says of it, and its scores of the window's rows, float32 [n]."""
 
     manifest: Manifest
-    model: bytes
+    scores: npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +136,11 @@ class NoChampion:
     reason: str
 
 
-def live_champion(registry: Registry, window: JudgingWindow) -> Champion | NoChampion:
-    """Reads the live model, and runs it on a row of the window, so that judging finds it whole.
+def live_champion(registry: Registry, window: JudgingWindow, limits: RunLimits) -> Champion | NoChampion:
+    """Reads the live model and has it score the window's rows, in a process of its own.
 
-    One that is missing, damaged, or of features that this code or these data do not have, or have in another
-    time zone, is no champion.
+    One that is missing, damaged, of features that this code or these data do not have or have in another
+    time zone, or that takes more time or memory than `limits`, is no champion.
     """
     version = registry.live_version()
     if version is None:
@@ -138,14 +148,15 @@ def live_champion(registry: Registry, window: JudgingWindow) -> Champion | NoCha
     try:
         bundle = read_bundle(registry.bundle_path(version))
         check_time_zone(bundle.manifest, window.zone)
-        window.since(int(window.event_time_us[-1])).score(bundle.model, bundle.manifest.feature_names)
+        scores = confined_scores(bundle.model, window.inputs(bundle.manifest.feature_names), limits)
     except (BundleRefusedError, OSError) as error:
         return NoChampion(version, f"the live model {version} cannot be read ({error})")
     except KeyError as error:
         return NoChampion(
             version, f"the live model {version} needs {error.args[0]}, which these data do not have"
         )
-    except Exception as error:  # whatever a damaged model makes the runtime raise, it is no champion
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        return NoChampion(version, f"the live model {version} cannot be run ({said})")
-    return Champion(bundle.manifest, bundle.model)
+    except ModelRunError as error:
+        return NoChampion(version, f"the live model {version} cannot be run ({error})")
+    if not np.isfinite(scores).all():
+        return NoChampion(version, f"the live model {version} gives some rows scores that are no numbers")
+    return Champion(bundle.manifest, scores)

@@ -28,19 +28,18 @@ def judge(
     its scores of what it learnt from prove nothing; where too little is left, nothing was shown and the
     champion stays.
     """
-    probability = window.score(challenger.model, challenger.feature_names)
+    probability = challenger.scores(window)
     own = own_findings(challenger, probability, window, settings)
     if isinstance(champion, NoChampion):
         return unopposed(challenger.model_version, champion.reason, champion.model_version, own, force=force)
     version = champion.manifest.model_version
     if version == challenger.model_version:
         return standing(version, own)
-    unseen = window.since(_microseconds(champion.manifest.window.train_end_time))
+    learnt_until = _microseconds(champion.manifest.window.train_end_time)
+    unseen, rows = window.since(learnt_until), window.rows_since(learnt_until)
     fair = _fairness(champion, window, unseen, settings)
     compared = own if not fair.passed else comparison_findings(
-        unseen.score(challenger.model, challenger.feature_names),
-        unseen.score(champion.model, champion.manifest.feature_names),
-        unseen, alerts_per_day, settings,
+        probability[rows], champion.scores[rows], unseen, alerts_per_day, settings,
     ) + own  # fmt: skip
     return pronounced(challenger.model_version, version, (fair, *compared), force=force)
 

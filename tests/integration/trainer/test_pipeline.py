@@ -12,7 +12,7 @@ import pytest
 
 from kuntur.bundle import Bundle, Registry, read_bundle
 from kuntur.features import FeatureEngine, FeatureSelection
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read, to_batch, to_outcomes
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
 from trainer.app import run

@@ -3,15 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kuntur.identity import (
-    DEFAULT_HASH_KEY,
-    SCOPED,
-    Institutions,
-    hash_ids,
-    load_rest,
-    secret_from_hex,
-    siphash,
-)
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.identity import SCOPED, Institutions, hash_ids, load_rest, siphash
 
 _MASK = 2**64 - 1
 _PAPER_KEY = bytes(range(16))

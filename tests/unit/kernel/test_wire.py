@@ -13,7 +13,7 @@ from kuntur.currency import (
     MINOR_UNIT_SCALE,
     to_cents,
 )
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.rules import transaction_violations
 from kuntur.transaction import (
     UNSET_INT,

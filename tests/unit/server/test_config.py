@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from kuntur.identity import DEFAULT_HASH_KEY
+from kuntur.hash_key import DEFAULT_HASH_KEY
 from kuntur.settings_document import to_toml
 from server.config import (
     ENVIRONMENT_PREFIX,

@@ -9,13 +9,19 @@ from typing import Any
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
 
 from kuntur.bundle import RefusalReason
 from server.scheduling import give_way
 from server.trial.messages import Candidate, Finding
 from server.trial.process import TrialLimits, TrialProcess
-from tests.support.bundles import constant_model, golden_features, linear_model, onnx_model, sigmoid
+from tests.support.bundles import (
+    constant_model,
+    endless_model,
+    golden_features,
+    huge_model,
+    linear_model,
+    sigmoid,
+)
 
 LIMITS = TrialLimits(seconds=120.0, bytes=1 << 30, call_s=60.0)
 WEIGHTS = (0.5, -0.5)
@@ -25,43 +31,6 @@ def candidate(model: bytes | None = None) -> Candidate:
     features = golden_features(2)
     margin = np.nan_to_num(features.astype(np.float64)) @ np.array(WEIGHTS)
     return Candidate(linear_model(WEIGHTS) if model is None else model, features, sigmoid(margin))
-
-
-def endless_model() -> bytes:
-    """Gives a model with a loop that never ends."""
-    body = helper.make_graph(
-        [helper.make_node("Identity", ["go_on"], ["still"]), helper.make_node("Identity", ["x"], ["y"])],
-        "body",
-        [
-            helper.make_tensor_value_info("number", TensorProto.INT64, []),
-            helper.make_tensor_value_info("go_on", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("x", TensorProto.FLOAT, None),
-        ],
-        [
-            helper.make_tensor_value_info("still", TensorProto.BOOL, []),
-            helper.make_tensor_value_info("y", TensorProto.FLOAT, None),
-        ],
-    )
-    nodes: list[object] = [
-        helper.make_node("Loop", ["", "yes", "features"], ["looped"], body=body),
-        helper.make_node("ReduceMean", ["looped"], ["probability"], axes=[1], keepdims=0),
-    ]
-    return onnx_model(nodes, {"yes": np.array(True)}, 2)
-
-
-def huge_model() -> bytes:
-    """Gives a small file of a model that makes a tensor of 16 GiB."""
-    shape = helper.make_node(
-        "ConstantOfShape", ["shape"], ["huge"],
-        value=numpy_helper.from_array(np.array([1.0], dtype=np.float32)),
-    )  # fmt: skip
-    nodes: list[object] = [
-        shape,
-        helper.make_node("ReduceMean", ["huge"], ["one"], keepdims=0),
-        helper.make_node("ReduceMean", ["features"], ["mean"], axes=[1], keepdims=0),
-        helper.make_node("Mul", ["mean", "one"], ["probability"]),
-    ]
-    return onnx_model(nodes, {"shape": np.array([1 << 32], dtype=np.int64)}, 2)
 
 
 @pytest.fixture
@@ -118,14 +87,14 @@ def test_a_model_that_could_not_be_tried_may_be_tried_again(
 
 def test_a_model_that_never_ends_is_given_up_and_the_next_is_tried(trial: TrialProcess) -> None:
     hurried = TrialProcess(TrialLimits(seconds=3.0, bytes=1 << 30, call_s=60.0))
-    finding = hurried(candidate(endless_model()))
+    finding = hurried(candidate(endless_model(2)))
     hurried.stop()
     assert (finding.reason, finding.message) == ("TRIAL_FAILED", "it was not done after 3 s")
     assert trial(candidate()).reason == ""
 
 
 def test_a_model_that_takes_all_memory_is_refused(trial: TrialProcess) -> None:
-    finding = trial(candidate(huge_model()))
+    finding = trial(candidate(huge_model(2)))
     assert finding.reason in {"TRIAL_FAILED", "NOT_LOADABLE"}  # killed, or told that there is no more
     assert trial(candidate()).reason == ""
 
@@ -151,7 +120,7 @@ def test_a_model_that_gives_golden_rows_no_probability_is_refused(trial: TrialPr
 def test_stopping_gives_up_a_trial_that_is_under_way() -> None:
     process = TrialProcess(LIMITS)
     found: list[Finding] = []
-    trying = threading.Thread(target=lambda: found.append(process(candidate(endless_model()))))
+    trying = threading.Thread(target=lambda: found.append(process(candidate(endless_model(2)))))
     trying.start()
     while not process.started:
         pass

@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, to_cents
-from kuntur.identity import DEFAULT_HASH_KEY, SCOPED, Institutions, secret_from_hex, siphash
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.identity import SCOPED, Institutions, siphash
 from kuntur.tables import canonical_schema, to_batch, to_outcomes
 from kuntur.transaction import UNSET_INT
 

@@ -12,8 +12,8 @@ import onnxruntime as ort
 from kuntur.bundle import Registry, Thresholds, TrainingWindow
 from kuntur.features import FEATURE_NAMES
 from trainer.calibration import Calibration, PlattCalibration
+from trainer.confined.session import run, session
 from trainer.export import build_onnx
-from trainer.export.parity import run, session
 from trainer.gate import Verdict
 from trainer.models import FAMILIES, FittedModel
 from trainer.progress import Silent

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from kuntur.identity import DEFAULT_HASH_KEY
+from kuntur.hash_key import DEFAULT_HASH_KEY
 from kuntur.settings_document import to_toml
 from trainer.config import ENVIRONMENT_PREFIX, TrainerSettings, load
 

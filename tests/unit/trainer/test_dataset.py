@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read, to_batch, to_outcomes
 from kuntur.time_zone import time_zone
 from trainer.dataset import Dataset, build, informative

@@ -9,10 +9,19 @@ import numpy as np
 import pytest
 
 from kuntur.bundle import Registry
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
 from kuntur.time_zone import time_zone
-from tests.support.bundles import FEATURES, linear_model, publish
+from tests.support.bundles import (
+    FEATURES,
+    constant_model,
+    endless_model,
+    huge_model,
+    linear_model,
+    publish,
+    publish_model,
+)
+from trainer.confined.model import RunLimits
 from trainer.dataset import build
 from trainer.drift import drift
 from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict, judge, live_champion
@@ -71,9 +80,11 @@ def registry(tmp_path: Path) -> Registry:
     return Registry(tmp_path / "registry")
 
 
-def live(registry: Registry, weights: tuple[float, ...], version: str = "old") -> Champion | NoChampion:
+def live(
+    registry: Registry, weights: tuple[float, ...], version: str = "old", rows: JudgingWindow = WINDOW
+) -> Champion | NoChampion:
     publish(registry.path, version, weights=weights, bias=BIAS)
-    return live_champion(registry, WINDOW)
+    return live_champion(registry, rows, SETTINGS.limits)
 
 
 def failed(verdict: Verdict) -> set[str]:
@@ -139,7 +150,7 @@ def test_a_fall_on_one_channel_stops_a_model_that_is_better_on_the_whole(registr
     label = np.random.default_rng(8).random(len(rows)) < 1 / (1 + np.exp(-log_odds))
     rows = replace(rows, label=label)
     verdict = judge(
-        challenger((0, 0, 0.3, 3)), live(registry, (0, 0, 3, 0.3)), rows, 50,
+        challenger((0, 0, 0.3, 3)), live(registry, (0, 0, 3, 0.3), rows=rows), rows, 50,
         SETTINGS.model_copy(update={"max_calibration_error": 1.0}),
     )  # fmt: skip
     assert failed(verdict) == {"segments"}
@@ -171,14 +182,14 @@ def test_a_model_without_a_parity_comparison_is_stopped(registry: Registry) -> N
 
 
 def test_the_first_model_goes_live_and_that_is_said(registry: Registry) -> None:
-    verdict = judge(challenger(), live_champion(registry, WINDOW), WINDOW, 50, SETTINGS)
+    verdict = judge(challenger(), live_champion(registry, WINDOW, SETTINGS.limits), WINDOW, 50, SETTINGS)
     assert (verdict.promoted, verdict.forced, verdict.champion) == (True, False, "")
     assert verdict.text.startswith("new goes live without a comparison: the registry has no live model.")
 
 
 def test_a_first_model_that_fails_its_own_tests_goes_live_and_that_is_said(registry: Registry) -> None:
     off = replace(challenger(), model=linear_model(TRUE, BIAS + 2))
-    verdict = judge(off, live_champion(registry, WINDOW), WINDOW, 50, SETTINGS)
+    verdict = judge(off, live_champion(registry, WINDOW, SETTINGS.limits), WINDOW, 50, SETTINGS)
     assert verdict.promoted
     assert (
         "did not pass these tests of its own, which nothing live could do better: calibration" in verdict.text
@@ -194,11 +205,11 @@ def test_a_model_that_is_live_already_stays_so(registry: Registry) -> None:
 def test_a_damaged_a_missing_and_a_foreign_champion_do_not_block(registry: Registry) -> None:
     assert isinstance(live(registry, TRUE), Champion)
     lacking = replace(WINDOW, names=("attribute.other", *WINDOW.names[1:]))
-    reasons = [live_champion(registry, lacking)]
+    reasons = [live_champion(registry, lacking, SETTINGS.limits)]
     (registry.bundle_path("old") / "model.onnx").write_bytes(b"nothing")
-    reasons.append(live_champion(registry, WINDOW))
+    reasons.append(live_champion(registry, WINDOW, SETTINGS.limits))
     registry.set_live("vanished")
-    reasons.append(live_champion(registry, WINDOW))
+    reasons.append(live_champion(registry, WINDOW, SETTINGS.limits))
     expected = (
         "needs attribute.risk_band, which these data do not have",
         "SIZE_MISMATCH",
@@ -212,12 +223,34 @@ def test_a_damaged_a_missing_and_a_foreign_champion_do_not_block(registry: Regis
         assert part in verdict.text
 
 
+@pytest.mark.parametrize(
+    ("model", "limits", "part"),
+    [
+        (endless_model(4), RunLimits(seconds=2.0), "cannot be run (it was not done after 2 s)"),
+        (huge_model(4), RunLimits(bytes=1 << 30), "cannot be run ("),
+        (constant_model(np.nan, 4), RunLimits(), "gives some rows scores that are no numbers"),
+        (linear_model((1.0, 2.0)), RunLimits(), "cannot be run ("),
+    ],
+    ids=["endless", "huge", "no numbers", "of other inputs"],
+)
+def test_a_champion_that_cannot_be_run_within_its_limits_does_not_block(
+    registry: Registry, model: bytes, limits: RunLimits, part: str
+) -> None:
+    publish_model(registry.path, "old", model)
+    found = live_champion(registry, WINDOW, limits)
+    assert isinstance(found, NoChampion)
+    assert part in found.reason
+    verdict = judge(challenger(), found, WINDOW, 50, SETTINGS)
+    assert verdict.promoted
+    assert part in verdict.text
+
+
 def test_one_that_fails_its_own_tests_does_not_replace_a_live_model_that_cannot_be_compared(
     registry: Registry,
 ) -> None:
     live(registry, TRUE)
     (registry.bundle_path("old") / "model.onnx").write_bytes(b"nothing")
-    found, unchecked = live_champion(registry, WINDOW), replace(challenger(), parity={})
+    found, unchecked = live_champion(registry, WINDOW, SETTINGS.limits), replace(challenger(), parity={})
     verdict = judge(unchecked, found, WINDOW, 50, SETTINGS)
     assert (verdict.promoted, verdict.forced) == (False, False)
     assert verdict.text.startswith("new stays a challenger and old stays live, because of: parity.")
@@ -230,7 +263,7 @@ def test_one_that_fails_its_own_tests_does_not_replace_a_live_model_that_cannot_
 def test_a_champion_that_learnt_from_part_of_the_window_is_compared_on_the_rest(registry: Registry) -> None:
     # The bundle's training ends on the first of March, its validation on the first of April.
     rows = window("2024-02-27T00:00:00Z")
-    verdict = judge(challenger(), live(registry, WEAKER), rows, 50, SETTINGS)
+    verdict = judge(challenger(), live(registry, WEAKER, rows=rows), rows, 50, SETTINGS)
     learnt = rows.event_time_us < microseconds("2024-03-01T00:00:00Z")
     fairness = told(verdict, "comparison")
     assert f"on {int((~learnt).sum()):,} transactions" in fairness
@@ -240,7 +273,8 @@ def test_a_champion_that_learnt_from_part_of_the_window_is_compared_on_the_rest(
 
 
 def test_a_champion_that_learnt_from_the_whole_window_stays(registry: Registry) -> None:
-    verdict = judge(challenger(), live(registry, WEAKER), window("2024-02-10T00:00:00Z"), 50, SETTINGS)
+    rows = window("2024-02-10T00:00:00Z")
+    verdict = judge(challenger(), live(registry, WEAKER, rows=rows), rows, 50, SETTINGS)
     assert failed(verdict) == {"comparison"}
     assert "on 0 transactions" in told(verdict, "comparison")
     assert "average precision" not in {finding.name for finding in verdict.findings}
@@ -249,7 +283,7 @@ def test_a_champion_that_learnt_from_the_whole_window_stays(registry: Registry) 
 def test_a_handful_of_frauds_decides_nothing(registry: Registry) -> None:
     rows = window(rows=300)
     assert 0 < rows.label.sum() < 20
-    verdict = judge(challenger(), live(registry, WEAKER), rows, 50, SETTINGS)
+    verdict = judge(challenger(), live(registry, WEAKER, rows=rows), rows, 50, SETTINGS)
     assert failed(verdict) >= {"comparison"}
     assert "at least 20 frauds are needed" in told(verdict, "comparison")
 

@@ -16,7 +16,7 @@ from kuntur.api.v1 import (
     transaction_pb2,
 )
 from kuntur.features import FEATURE_NAMES
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.tables import canonical_schema

@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from kuntur.features import FEATURE_NAMES
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import RejectReport, Table, canonical_schema
 from trainer.dataset import build
 from trainer.history import replay

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read
 from trainer.dataset import Dataset, build
 from trainer.judging_settings import LeakageSettings

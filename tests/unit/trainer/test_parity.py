@@ -8,9 +8,10 @@ import pytest
 
 from tests.unit.trainer.samples import CALIBRATION, features, fitted, training_rows
 from trainer.calibration import PlattCalibration, fit_isotonic
+from trainer.confined.session import run, session
 from trainer.export import ParityError, build_onnx, check_parity
 from trainer.export.graph import build_tree_values
-from trainer.export.parity import _check_comparisons, run, session
+from trainer.export.parity import _check_comparisons
 from trainer.models import FAMILIES
 from trainer.models.base import Splits
 

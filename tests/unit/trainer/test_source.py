@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from kuntur.currency import ASSIGNABLE_COUNTRY_NUMBER
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, to_batch
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn
