@@ -12,6 +12,7 @@ comes would soon do nothing else, so refusals have a budget.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 
 INTERVAL_S = 0.1
@@ -20,29 +21,40 @@ Clock = Callable[[], float]
 
 
 class StandingQueue:
-    """Watches how long calls waited before they were worked on.
-
-    stands: whether the wait has stayed above the target for an interval; one short wait ends that.
-    """
+    """Watches how long calls wait before they are worked on. Safe for threads."""
 
     def __init__(self, target_s: float, clock: Clock = time.monotonic) -> None:
         """Takes the wait that is no overload however long it lasts."""
-        self.stands = False
         self._target_s = target_s
         self._clock = clock
         self._above_since: float | None = None
+        self._long = False  # the wait has stayed above the target for an interval
+        self._waiting: deque[None] = deque()  # a deque's own operations need no lock around them
+
+    @property
+    def stands(self) -> bool:
+        """Whether calls wait, and the wait has stayed above the target for an interval.
+
+        One short wait ends that, and so does an empty queue: there is nothing that a refusal would shorten.
+        """
+        return self._long and bool(self._waiting)
+
+    def came(self) -> None:
+        """Counts a call that waits for its turn from now on."""
+        self._waiting.append(None)
 
     def waited(self, seconds: float) -> None:
-        """Takes the wait of a call whose turn has come."""
+        """Takes the wait of a call that came before and whose turn has come."""
+        self._waiting.pop()
         if seconds <= self._target_s:
             self._above_since = None
-            self.stands = False
+            self._long = False
             return
         now = self._clock()
         if self._above_since is None:
             self._above_since = now
         elif now - self._above_since >= INTERVAL_S:
-            self.stands = True
+            self._long = True
 
 
 class RefusalBudget:

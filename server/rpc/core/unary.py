@@ -171,6 +171,7 @@ class UnaryCall:
             return None, ()
         self._request = request
         self._came = time.monotonic()
+        gate.queue.came()
         method.ready(self)
         return None, ()
 

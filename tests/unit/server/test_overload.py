@@ -15,17 +15,24 @@ class Clock:
         return self.now
 
 
+def wait(queue: StandingQueue, seconds: float) -> None:
+    """Has a call wait while another one is behind it."""
+    queue.came()
+    queue.came()
+    queue.waited(seconds)
+
+
 def test_a_queue_stands_when_the_wait_has_been_too_long_for_an_interval() -> None:
     clock = Clock()
     queue = StandingQueue(0.01, clock)
     for _ in range(10):
-        queue.waited(0.02)
+        wait(queue, 0.02)
         assert not queue.stands
         clock.now += INTERVAL_S / 10.5
     clock.now += INTERVAL_S / 10
-    queue.waited(0.02)
+    wait(queue, 0.02)
     assert queue.stands
-    queue.waited(0.009)
+    wait(queue, 0.009)
     assert not queue.stands
 
 
@@ -34,9 +41,21 @@ def test_a_stall_however_long_is_no_standing_queue_once_it_has_been_worked_off()
     queue = StandingQueue(0.01, clock)
     for _ in range(20):
         clock.now += 5.0
-        queue.waited(5.0)  # what came before the stall
-        queue.waited(0.001)
+        wait(queue, 5.0)  # what came before the stall
+        wait(queue, 0.001)
         assert not queue.stands
+
+
+def test_an_empty_queue_does_not_stand_however_long_the_last_call_waited() -> None:
+    clock = Clock()
+    queue = StandingQueue(0.01, clock)
+    for _ in range(3):
+        wait(queue, 1.0)
+        clock.now += 1.0
+    assert queue.stands
+    for _ in range(3):  # those that were behind
+        queue.waited(1.0)
+    assert not queue.stands
 
 
 def test_refusals_have_a_budget_of_some_at_once_and_then_so_many_a_second() -> None:
@@ -50,8 +69,12 @@ def test_refusals_have_a_budget_of_some_at_once_and_then_so_many_a_second() -> N
 
 
 def test_a_gate_whose_queue_stands_refuses_within_the_budget_and_lets_the_others_in() -> None:
-    gate = Gate("calls", 1000, target_wait_s=0.01, refusals_per_s=1e-6)
-    gate.queue.stands = True
+    gate = Gate("calls", 1000, target_wait_s=0.0, refusals_per_s=1e-6)
+    gate.queue = StandingQueue(0.01, clock := Clock())
+    for _ in range(2):
+        wait(gate.queue, 1.0)
+        clock.now += 2 * INTERVAL_S
+    assert gate.queue.stands
     found = [gate.enter() for _ in range(200)]
     refused = [one for one in found if isinstance(one, OverloadedError)]
     assert len(refused) == REFUSALS_AT_ONCE
