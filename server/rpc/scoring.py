@@ -96,7 +96,7 @@ class ScoringEndpoint:
         they are not read together, or one of them holds a transaction that is refused or may be for its
         attributes.
         """
-        if self._scorer.rules:
+        if self._scorer.rules is not None:
             return None
         read = self._intake.read_together(raws, self._intake.max_items)
         if read is None or read[0].violations:

@@ -27,7 +27,7 @@ class Scorer:
         rules: AttributeRules,
     ) -> None:
         self._invalid = invalid
-        self.rules = rules
+        self.rules = rules if rules else None  # None costs nothing where attributes come
         self._history = history
         self._attributes = attributes
         self._slot = slot
@@ -46,7 +46,7 @@ class Scorer:
         model, batch = live.model, reading.batch
         if len(batch) and (batch.attributes or model.attributes):
             self._attributes.count(model.attributes, batch.attributes, len(batch), model.version)
-            if self.rules:
+            if self.rules is not None:
                 reading = self.rules.kept(reading, model.attributes, model.version)
         return reading, model
 

@@ -69,21 +69,17 @@ def _check_form(client: Redis, name: bytes, hash_key: str, zone: TimeZone, prefi
     found = client.get(name)
     if found == form:
         return
-    layout, key, *kept = found.decode(errors="replace").split() if isinstance(found, bytes) else ("", "")
+    text = found.decode(errors="replace") if isinstance(found, bytes) else ""
+    layout, key, kept = (*text.split(), DEFAULT_TIME_ZONE, "", "")[:3]
     what = ""
     if layout != str(layout_number()):
         what = "by a release that keeps other records"
     elif key != keyed:
         what = "with another history.hash_key"
-    elif not _agrees(zone, *kept):
-        kept_name = (*kept, DEFAULT_TIME_ZONE)[0]
-        what = f"with another institution.time_zone ({kept_name} there and {zone.name} in the settings)"
+    elif kept not in time_zone_names() or not time_zone(kept).agrees_with(zone):
+        what = f"with another institution.time_zone ({kept} there and {zone.name} in the settings)"
     if what:
         raise RegionError(
             f"the history under {prefix!r} in Redis was written {what}; set another redis.key_prefix to "
             "begin anew, and send the past again by Backfill"
         )
-
-
-def _agrees(zone: TimeZone, kept: str = DEFAULT_TIME_ZONE) -> bool:
-    return kept in time_zone_names() and time_zone(kept).agrees_with(zone)

@@ -39,7 +39,8 @@ def test_a_mistyped_attribute_is_refused_with_its_path_and_nothing_is_counted(se
     with pytest.raises(grpc.RpcError) as refused:
         server.stubs.scoring.ScoreTransaction(unary(named("t-1", "risk_bnad")))
     told = failure(refused.value)
-    assert told.code == grpc.StatusCode.INVALID_ARGUMENT
+    assert told.code == grpc.StatusCode.INVALID_ARGUMENT.value[0]
+    assert "did you mean 'risk_band'? It takes risk_band" in told.message
     assert told.fields == ['transaction.attributes["risk_bnad"]', 'transaction.attributes["risk_band"]']
     assert known(server) == before
 

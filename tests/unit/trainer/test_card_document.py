@@ -28,7 +28,7 @@ STRUCTURE = {
         "replaced", "features_added", "features_removed", "features_redefined", "parameters", "thresholds",
         "data", "metrics", "same_window",
     ],
-    "data": ["sources", "data_hash", "rows", "frauds", "window", "quality", "checks"],
+    "data": ["sources", "data_hash", "rows", "frauds", "window", "time_zone", "quality", "checks"],
     "features": [],
     "personal_data": ["features", "columns"],
     "search": ["trials", "in_order", "choice"],

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 import time
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -166,3 +167,9 @@ def test_the_bar_of_windows_covers_training_delay_and_validation() -> None:
     assert [part["name"] for part in parts] == ["training", "label delay", "validation"]
     assert [part["days"] for part in parts] == [60, 7, 14]
     assert sum(part["width"] for part in parts) == pytest.approx(100, abs=0.01)
+
+
+def test_the_page_says_in_which_zone_hours_are(source: str) -> None:
+    assert "<dt>Hours and days</dt><dd>in America/Lima</dd>" in source
+    page = documents(replace(full(), time_zone="Europe/Madrid"))["model_card.html"].decode()
+    assert "<dt>Hours and days</dt><dd>in Europe/Madrid</dd>" in page
