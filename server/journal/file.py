@@ -184,6 +184,8 @@ class FileJournal(Journal):
             while more := self._take(0.0):
                 batch += more
             kept = self._keeper.unsynced + len(batch)
+            if give_up_at is not None and not kept:
+                return False
             try:
                 self._keeper.regain(batch)
             except Exception as error:

@@ -26,14 +26,14 @@ class Keeper:
         """Takes where to write, and what is told how many entries were in a file that is gone."""
         self._writer, self._directory, self._min_free_bytes = writer, directory, min_free_bytes
         self._on_lost = on_lost
-        self._kept: list[Exchange] = []  # from the writer's synced_sequence on
+        self._kept: list[Exchange] = []
+        self._first = writer.next_sequence  # sequence of the first that is kept
         self._bytes = 0
 
     @property
     def unwritten(self) -> int:
         """How many exchanges are not written. Any thread."""
-        writer = self._writer
-        return max(0, len(self._kept) - (writer.next_sequence - writer.synced_sequence))
+        return max(0, len(self._kept) - (self._writer.next_sequence - self._first))
 
     @property
     def unsynced(self) -> int:
@@ -48,16 +48,14 @@ class Keeper:
     def write(self, exchanges: Sequence[Exchange]) -> None:
         """Keeps exchanges, and writes all that is not written. Raises OSError."""
         self._keep(exchanges)
-        writer = self._writer
-        left = self._kept[writer.next_sequence - writer.synced_sequence :]
+        left = self._kept[self._writer.next_sequence - self._first :]
         if left:
-            writer.append([_entry(exchange) for exchange in left])
+            self._writer.append([_entry(exchange) for exchange in left])
 
     def sync(self) -> None:
         """Waits until all is on the disk, in the place where it belongs. Raises OSError."""
         self._writer.sync()
-        self._kept.clear()
-        self._bytes = 0
+        self._let_go()
 
     def look(self) -> None:
         """Raises OSError when the journal is no longer in its place, or there is little room left."""
@@ -70,9 +68,11 @@ class Keeper:
         Raises OSError and `kuntur.journal_file.JournalError`.
         """
         self._keep(exchanges)
+        self._let_go()
         lost = self._writer.resume()
         if lost is not None:
             self._on_lost(lost)
+            self._first = self._writer.next_sequence
         self.write(())
         self.sync()
         self._check_room(int(self._min_free_bytes * _MARGIN))
@@ -84,6 +84,14 @@ class Keeper:
     def _keep(self, exchanges: Sequence[Exchange]) -> None:
         self._kept += exchanges
         self._bytes += sum(len(request) + len(response) for _, request, response, _ in exchanges)
+
+    def _let_go(self) -> None:
+        """Keeps no longer what is synced, by `sync` or because a new file was begun."""
+        synced = self._writer.synced_sequence - self._first
+        if synced:
+            del self._kept[:synced]
+            self._first += synced
+            self._bytes = sum(len(request) + len(response) for _, request, response, _ in self._kept)
 
     def _check_room(self, least_bytes: int) -> None:
         state = os.statvfs(self._directory)

@@ -80,8 +80,9 @@ class Health:
         Causes add up: it serves again when the last of them is gone.
         """
         with self._changed:
-            self._hindered = self._hindered | {cause} if hindered else self._hindered - {cause}
-            self._changed.notify()
+            if hindered != (cause in self._hindered):
+                self._hindered = self._hindered ^ {cause}
+                self._changed.notify()
 
     def going_down(self) -> None:
         """Reports NOT_SERVING for good."""

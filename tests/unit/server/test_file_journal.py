@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import JournalFileWriter, read_entries
+from kuntur.journal_file import JournalFileWriter, journal_files, read_entries
 from server.journal import ExchangeKind, FileJournal, NullJournal
+from server.journal.metrics import JournalMetrics
 from tests.support.serving import wait_until
 
 
@@ -94,9 +96,14 @@ def test_what_was_taken_before_a_full_disk_was_noticed_is_written_when_there_is_
         for i in range(1, 5):  # those that had passed the look at it: none waits, whatever the queue holds
             journal.append(ExchangeKind.BACKFILL, b"%d" % i, b"")
         assert journal.queued == 5
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(JournalMetrics(journal))
+        assert registry.get_sample_value("kuntur_journal_available") == 0
+        assert registry.get_sample_value("kuntur_journal_interruptions_total") == 1
         disk.full = False
         wait_until(lambda: journal.unavailable is None)
         wait_until(lambda: states == [False, True])
+        assert registry.get_sample_value("kuntur_journal_available") == 1
         assert requests(tmp_path) == [b"0", b"1", b"2", b"3", b"4"]
         journal.append(ExchangeKind.BACKFILL, b"5", b"")
         journal.close()
@@ -104,6 +111,25 @@ def test_what_was_taken_before_a_full_disk_was_noticed_is_written_when_there_is_
     assert journal.interruptions == 1
     assert [log["log_level"] for log in logs] == ["error", "warning"]  # a line for each change of state
     assert logs[1]["entries_kept"] == 5
+
+
+def test_entries_stand_once_in_many_small_files_whatever_fails_between_them(
+    tmp_path: Path, disk: Disk
+) -> None:
+    journal = journal_at(tmp_path, max_file_bytes=1 << 10, sync_interval_s=60.0)
+    sent = [b"%d" % i * 100 for i in range(100)]
+    for number, request in enumerate(sent):
+        disk.full = number in (30, 60, 99)
+        journal.append(ExchangeKind.BACKFILL, request, b"")
+        if disk.full:
+            wait_until(lambda: journal.unavailable is not None)
+            disk.full = False
+            wait_until(lambda: journal.unavailable is None)
+        elif number % 7 == 0:
+            wait_until(lambda: journal.queued == 0)
+    journal.close()
+    assert requests(tmp_path) == sent
+    assert len(journal_files(tmp_path)) > 5
 
 
 def test_a_caller_that_waits_for_its_turn_is_let_go_when_the_disk_is_full(
