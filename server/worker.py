@@ -35,7 +35,8 @@ def serve_worker() -> None:
     keep_private(core_dumps=settings.core_dumps)
     configure_logs(settings.log.level, settings.log.format, worker=order.number)
     watch_compiler()
-    app = ServerApp(settings, history=attach_history(settings, order.region), reuse_port=True)
+    history = attach_history(settings, order.region, checks=order.number == 0)
+    app = ServerApp(settings, history=history, reuse_port=True)
     app.start()
     _say(READY)
     threading.Thread(
