@@ -20,6 +20,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from kuntur.features import held, layout, recent, repair, table, undo
 from kuntur.features.engine import ENTITIES
@@ -41,6 +42,9 @@ _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touc
 _READ_WORDS = 1 << 17
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+_LONG_BYTES = 1 << 30  # half a second of looking through
+
+_LOG = structlog.get_logger(__name__)
 Memory = npt.NDArray[np.int64]
 
 
@@ -212,6 +216,9 @@ class Region:
             damage.tell()
 
     def _mend(self, damage: Damage) -> None:
+        taken = os.fstat(self.fd).st_blocks * 512 if self.fd is not None else 0
+        if taken >= _LONG_BYTES:
+            _LOG.info("looking the history through", mebibytes=taken >> 20)
         starts = {name: start for name, start, _ in self._laid_out()}
         repairs: dict[str, Repair] = {}
         for (kind, words), memory, capacity in zip(
@@ -219,6 +226,8 @@ class Region:
         ):
             entries = self._entries(starts[kind] + table.HEADER_WORDS, table.places(capacity))
             repairs[kind] = repair.mend_table(memory, words + 1, capacity, starts[kind], entries)
+            if taken >= _LONG_BYTES:
+                _LOG.info("looked through", part=kind, records=int(memory[table.P_USED]))
         capacity = self.sizes.recent_transactions
         entries = self._entries(starts["recent"] + recent.HEADER_WORDS, recent.places(capacity))
         repairs["recent transaction"] = repair.mend_recent(self.recent, capacity, starts["recent"], entries)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import stat
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import structlog
 from kuntur.features import OutcomeStatus, recent, table
 from kuntur.features.engine import ENTITIES
 from kuntur.transaction import KeyColumn
+from server.host.lost_history import EXIT_CODE
 from server.state import Region, RegionError, RegionHistory, RegionSizes, Scrubber
 from tests.contract.history_store import START_US, counted, outcomes, transactions
 from tests.support.bit_flips import CRASH, HANG, LATE, SAID, WRONG, try_flips
@@ -293,3 +296,27 @@ def test_a_shared_region_that_is_shorter_than_its_sizes_is_refused_with_a_senten
         file.truncate(8192)
     with pytest.raises(RegionError, match="was cut"):
         Region.attach(os.dup(region.fd), SIZES)
+
+
+_SCORE_WITH_A_LOCK_THAT_LIVES_ON = """
+import sys
+from pathlib import Path
+from server.state import Region, RegionHistory, mutex
+from tests.unit.server.test_damaged_history import SIZES
+mutex.PATIENCE_S = mutex._LOOK_EVERY_S = 0.01
+region = Region.open(Path(sys.argv[1]), SIZES)
+region.memory[64] = (region.memory[64] >> 32 << 32) | 1  # held, it seems, by a process that there always is
+RegionHistory(region).counts()
+"""
+
+
+def test_a_lock_that_is_never_released_ends_the_process_with_a_sentence_and_the_next_start_serves(
+    path: Path,
+) -> None:
+    command = [sys.executable, "-c", _SCORE_WITH_A_LOCK_THAT_LIVES_ON, str(path)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ended.returncode == EXIT_CODE
+    assert "the lock of the history is damaged or held by what does not run" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    store = RegionHistory(Region.open(path, SIZES))
+    assert counted(store.score_features(transactions([7]))) == [3]

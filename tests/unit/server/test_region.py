@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from kuntur.features import undo
 from kuntur.features.seals import seal_of
@@ -108,3 +109,13 @@ def test_a_large_region_takes_memory_only_for_what_is_in_it(tmp_path: Path) -> N
     assert opened.memory.nbytes > 1_000 * 1_000_000
     assert (tmp_path / "history").stat().st_blocks * 512 < 64 << 20
     opened.close()
+
+
+def test_looking_through_a_large_file_is_told_as_it_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(region, "_LONG_BYTES", 0)
+    with structlog.testing.capture_logs() as logs:
+        Region.open(path, SIZES).close()
+    assert [entry["event"] for entry in logs] == ["looking the history through"] + ["looked through"] * 4
+    assert logs[1]["records"] == 1
