@@ -102,7 +102,7 @@ def serve(
         supervisor.start()
         supervisor.serve_until_signalled()
     if supervisor.failed:
-        raise typer.Exit(_EXIT_USAGE)
+        raise typer.Exit(supervisor.exit_code)
 
 
 @app.command("compile")

@@ -172,6 +172,9 @@ class History(_Section):
     """Most devices kept, 1.3 KiB each."""
     max_categories: int = Field(4096, ge=1, le=2**31)
     """Most merchant category codes kept, 1.3 KiB each."""
+    check_records_per_s: int = Field(2000, ge=0, le=1_000_000)
+    """Records of a history in a file, or shared by workers, that are looked through for damage in the
+    background; 0: none."""
     future_tolerance_s: float = Field(300.0, ge=0)
     """How far an event or report may lie after the server's clock. Windows that many share go with the newest
     event: one from the far future would empty them."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from kuntur.time_zone import TimeZone, time_zone
 from server.config import History, ServerSettings
 from server.host.bus_error import end_on_lost_file
-from server.state import HistoryStore, Region, RegionHistory, RegionSizes
+from server.state import HistoryStore, Region, RegionHistory, RegionSizes, Scrubber
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
 """A history and what lets go of it."""
@@ -22,8 +22,10 @@ def open_history(settings: ServerSettings) -> OpenHistory:
         shared = open_shared_history(settings.redis, settings.history, _zone(settings))
         return shared, shared.close
     path, sizes, zone = settings.history.path, _sizes(settings.history), _zone(settings)
-    region = Region.private(sizes, zone) if path is None else _open_file(path, sizes, zone)
-    return RegionHistory(region), region.close
+    if path is None:
+        private = Region.private(sizes, zone)
+        return RegionHistory(private), private.close
+    return _checked(_open_file(path, sizes, zone), settings.history)
 
 
 def open_region(settings: ServerSettings) -> Region | None:
@@ -34,14 +36,31 @@ def open_region(settings: ServerSettings) -> Region | None:
     return Region.create(sizes, zone) if path is None else _open_file(path, sizes, zone)
 
 
-def attach_history(settings: ServerSettings, region: int | None) -> OpenHistory:
-    """Opens the history of a worker; region: the descriptor that it inherited, if any."""
+def attach_history(settings: ServerSettings, region: int | None, *, checks: bool) -> OpenHistory:
+    """Opens the history of a worker; region: the descriptor that it inherited, if any.
+
+    checks: whether it is this worker that looks it through in the background.
+    """
     if region is None:
         return open_history(settings)
     if settings.history.path is not None:
         end_on_lost_file()
-    attached = Region.attach(region)
+    attached = Region.attach(region, _sizes(settings.history), _zone(settings))
+    if checks:
+        return _checked(attached, settings.history)
     return RegionHistory(attached), attached.close
+
+
+def _checked(region: Region, history: History) -> OpenHistory:
+    store = RegionHistory(region)
+    scrubber = Scrubber(store, history.check_records_per_s)
+    scrubber.start()
+
+    def close() -> None:
+        scrubber.stop()
+        region.close()
+
+    return store, close
 
 
 def _open_file(path: Path, sizes: RegionSizes, zone: TimeZone) -> Region:

@@ -35,7 +35,12 @@ def history_families(counts: HistoryCounts) -> Iterable[Metric]:
         "kuntur_outcomes_late", "Outcomes too late for a label window", counts.outcomes_late
     )
     yield CounterMetricFamily(
-        "kuntur_history_damaged", "Records of the history found damaged and begun afresh", counts.damaged
+        "kuntur_history_damaged",
+        "Records of the history found damaged and begun afresh, headers and indexes made anew",
+        counts.damaged,
+    )
+    yield CounterMetricFamily(
+        "kuntur_history_checks", "Times that all of the history was looked through", counts.checks
     )
 
 

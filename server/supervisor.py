@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter
 from kuntur.journal_lock import JournalLock
 from server.config import ServerSettings
 from server.histories import open_region
-from server.host.bus_error import EXIT_CODE as LOST_FILE
+from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.signals import wait_for_stop_signal
 from server.worker_metrics import serve_worker_metrics
 from server.worker_process import WorkerProcess
@@ -63,6 +63,8 @@ class Supervisor:
         )
         self.failed = False
         """Whether the server ends because a worker cannot be kept running."""
+        self.exit_code = REFUSED_TO_START
+        """What the server ends with then."""
         self._threads = [
             threading.Thread(target=self._keep, args=(number,), name=f"worker-{number}")
             for number in range(count)
@@ -148,10 +150,11 @@ class Supervisor:
             early = early + 1 if time.monotonic() - began < _STEADY_S else 0
             self._died.inc()
             _LOG.error("worker died", worker=number, exit_code=code)
-            if code == LOST_FILE:  # all workers lose it, now or at their next touch of it
-                _LOG.error("the file of the history was cut or cannot be written: the server ends")
+            if code == LOST_HISTORY:  # all workers lose it, now or at their next touch of it
+                _LOG.error("the history was lost, as the worker says: the server ends")
+                self.exit_code = LOST_HISTORY
             refused = not served and code == REFUSED_TO_START
-            if code == LOST_FILE or refused or early >= _MOST_EARLY_DEATHS:
+            if code == LOST_HISTORY or refused or early >= _MOST_EARLY_DEATHS:
                 _LOG.error("worker cannot be kept running: the server ends", worker=number)
                 self.failed = True
                 os.kill(os.getpid(), signal.SIGTERM)

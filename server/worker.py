@@ -38,7 +38,7 @@ def serve_worker() -> None:
     watch_compiler()
     app = ServerApp(
         settings,
-        history=attach_history(settings, order.region),
+        history=attach_history(settings, order.region, checks=order.number == 0),
         reuse_port=True,
         journal_lock=order.journal_lock,
     )

@@ -13,8 +13,8 @@ import numpy.typing as npt
 
 from kuntur.features.kernel import ACCOUNT, CATEGORY, DEVICE, MERCHANT
 from kuntur.features.layout import HOUR_S, MICROSECONDS
-from kuntur.features.seals import header_holds, seal_header, seal_of
-from kuntur.features.undo import keep
+from kuntur.features.seals import seal_of
+from kuntur.features.undo import keep, keep_word
 from kuntur.native import native
 
 HEADER_WORDS = 4
@@ -44,16 +44,36 @@ def lay_out(memory: Memory, capacity: int, base: int) -> None:
     memory[P_NEXT_HOUR] = _NEVER
 
 
+def may_be(words: Memory, capacity: int) -> bool:
+    """Tells whether words from elsewhere are nothing, a header, or a header and all of its rows.
+
+    Compiled code goes by the count that they say.
+    """
+    if len(words) < HEADER_WORDS:
+        return not len(words)
+    count = int(words[P_COUNT])
+    if words[P_CAPACITY] != capacity or not 0 <= count <= capacity:
+        return False
+    return len(words) in {HEADER_WORDS, words_needed(count)}
+
+
 @native
 def is_usable(held):
     """Tells whether the header of sealed memory is as it was written, and all it says within the memory."""
     capacity, length = held[P_CAPACITY], len(held)
     return (
-        header_holds(held, HEADER_WORDS)
+        held[len(held) - 1] == seal_of(held, 0, HEADER_WORDS)
         and 0 < capacity < length
         and HEADER_WORDS + capacity * (ROW_WORDS + 1) < length
         and 0 <= held[P_COUNT] <= capacity
     )
+
+
+@native
+def seal_header(held, undo):
+    """Seals the header in the last word: what follows the header is also what others send, without seals."""
+    if len(undo) > 0:
+        held[len(held) - 1] = seal_of(held, 0, HEADER_WORDS)
 
 
 @native
@@ -68,6 +88,16 @@ def row_holds(held, row):
 
 
 @native
+def rows_hold(held, undo):
+    """Tells whether all rows are as they were written."""
+    if len(undo) > 0:
+        for row in range(held[P_COUNT]):
+            if not row_holds(held, row):
+                return False
+    return True
+
+
+@native
 def write_seal(held, row):
     """Seals a row of which nothing has to be undone."""
     held[_seal_place(held, row)] = seal_of(held, HEADER_WORDS + row * ROW_WORDS, ROW_WORDS)
@@ -77,7 +107,7 @@ def write_seal(held, row):
 def seal_row(held, row, undo):
     """Seals a row."""
     if len(undo) > 0:
-        keep(undo, held, held[P_BASE], _seal_place(held, row), 1)
+        keep_word(undo, held, held[P_BASE], _seal_place(held, row))
         write_seal(held, row)
 
 
@@ -103,7 +133,7 @@ def hold(held, undo, keys, known_us, counted_us, frauds, outcomes, i):
     """Holds change i, as `LabelChanges` has it. The caller sees to it that there is room."""
     start = HEADER_WORDS + held[P_COUNT] * ROW_WORDS
     keep(undo, held, held[P_BASE], 0, HEADER_WORDS)
-    keep(undo, held, held[P_BASE], len(held) - 1, 1)
+    keep_word(undo, held, held[P_BASE], len(held) - 1)
     held[start] = np.int64(keys[i, ACCOUNT])
     held[start + 1] = np.int64(keys[i, MERCHANT])
     held[start + 2] = np.int64(keys[i, DEVICE])
@@ -115,7 +145,7 @@ def hold(held, undo, keys, known_us, counted_us, frauds, outcomes, i):
     seal_row(held, held[P_COUNT], undo)
     held[P_NEXT_HOUR] = min(held[P_NEXT_HOUR], known_us[i] // _HOUR_US)
     held[P_COUNT] += 1
-    seal_header(held, HEADER_WORDS, undo)
+    seal_header(held, undo)
 
 
 @native
@@ -132,10 +162,10 @@ def take_due(held, undo, hour, keys, counted_us, frauds, outcomes):
         else:
             next_hour = min(next_hour, known)
     keep(undo, held, held[P_BASE], 0, HEADER_WORDS)
-    keep(undo, held, held[P_BASE], len(held) - 1, 1)
+    keep_word(undo, held, held[P_BASE], len(held) - 1)
     held[P_NEXT_HOUR] = next_hour
     if found < 0:
-        seal_header(held, HEADER_WORDS, undo)
+        seal_header(held, undo)
         return False
     start, last = HEADER_WORDS + found * ROW_WORDS, HEADER_WORDS + (count - 1) * ROW_WORDS
     keys[0, ACCOUNT] = np.uint64(held[start])
@@ -150,5 +180,5 @@ def take_due(held, undo, hour, keys, counted_us, frauds, outcomes):
         held[start + word] = held[last + word]
     seal_row(held, found, undo)
     held[P_COUNT] = count - 1
-    seal_header(held, HEADER_WORDS, undo)
+    seal_header(held, undo)
     return True

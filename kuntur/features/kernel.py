@@ -18,18 +18,18 @@ from kuntur.features.local_time import local_seconds
 from kuntur.features.novelty import is_known, remember
 from kuntur.features.prefetch import prefetch_place, prefetch_record
 from kuntur.features.table import (
-    P_BASE,
-    P_RECORD_WORDS,
+    ABSENT,
+    DAMAGED,
+    add,
     borrow_blank,
     empty_record,
     find,
-    find_or_add,
     is_closed,
+    keep_record,
     record_holds,
     return_blank,
     seal_record,
 )
-from kuntur.features.undo import keep
 from kuntur.features.windows import (
     DAILY_HOP,
     DAILY_HOPS,
@@ -281,36 +281,42 @@ def _record_of(table, key, counted, counters, undo):
     """Returns where the record of a key starts, and whether it is new; a blank one if it must not be added.
 
     A record that is about to change is kept in `undo`. One that is damaged is counted, and its entity begins
-    afresh: a wrong history is worse than none.
+    afresh: a wrong history is worse than none. DAMAGED when the index does not lead there: whoever is told
+    so leaves the step as it is, to be undone.
     """
+    start = find(table, key, undo)
+    if start == DAMAGED:
+        return start, False
+    if start == ABSENT:
+        return (add(table, key, undo) if counted else borrow_blank(table)), True
     if counted:
-        start, fresh = find_or_add(table, key, undo)
-        if not fresh:
-            keep(undo, table, table[P_BASE], start, table[P_RECORD_WORDS])
-            if not record_holds(table, start, undo):
-                counters[C_DAMAGED] += 1
-                empty_record(table, start)
-                fresh = True
-        return start, fresh
-    start = find(table, key)
-    if start >= 0:
-        if record_holds(table, start, undo):
+        if keep_record(table, start, undo):
             return start, False
         counters[C_DAMAGED] += 1
+        empty_record(table, start)
+        return start, True
+    if record_holds(table, start, undo):
+        return start, False
+    counters[C_DAMAGED] += 1
     return borrow_blank(table), True
 
 
 @native
 def _profile_of(memory, keys, column, hops, ints, i, with_accounts, out, j, counters, undo):
-    """Writes the features of the merchant, device or category of a transaction and lets it enter."""
+    """Writes the features of the merchant, device or category of a transaction and lets it enter.
+
+    Returns where the record starts that is to be sealed, ABSENT when there is none, or DAMAGED.
+    """
     table, halves = memory
     width = _PROFILE_COLUMNS + (1 if with_accounts else 0)
     key = keys[i, column]
     counted = ints[i, COUNTED] != 0
     if key == np.uint64(0) or is_closed(table):
         out[i, j : j + width] = np.nan
-        return j + width
+        return np.int64(ABSENT)
     start, fresh = _record_of(table, key, counted, counters, undo)
+    if start < 0:
+        return np.int64(DAMAGED)
     blank = fresh and not counted
     w, h = start, 2 * (start + at.PROFILE_WORDS)
     if fresh:
@@ -329,10 +335,10 @@ def _profile_of(memory, keys, column, hops, ints, i, with_accounts, out, j, coun
             table[w + at.W_LAST_TIME_US] = ints[i, EVENT_TIME]
         if with_accounts:
             remember(halves, h + at.H_ACCOUNTS, at.RECENT_ACCOUNTS, keys[i, ACCOUNT])
-        seal_record(table, start, undo)
+        return start
     if blank:
         return_blank(table)
-    return j + width
+    return np.int64(ABSENT)
 
 
 @native
@@ -348,25 +354,28 @@ _ACCOUNT_COLUMNS = 4 * 4 + 26
 
 @native
 def _account_of(memory, hops, keys, ints, floats, local_s, log_amount, i, out, j, counters, undo):
+    """Does for the account what `_profile_of` does for others."""
     table, halves = memory
     key = keys[i, ACCOUNT]
     counted = ints[i, COUNTED] != 0
     if key == np.uint64(0) or is_closed(table):
         out[i, j : j + _ACCOUNT_COLUMNS] = np.nan
-        return j + _ACCOUNT_COLUMNS
+        return np.int64(ABSENT)
     start, fresh = _record_of(table, key, counted, counters, undo)
+    if start < 0:
+        return np.int64(DAMAGED)
     w, h = start, 2 * (start + at.ACCOUNT_WORDS)
     if fresh:
         _start_account(halves, h)
     if counted:
         advance_rings(table, halves, w, h, hops[0], hops[1], hops[2])
-    j = _account(table, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j)
+    _account(table, halves, w, h, hops, keys, ints, floats, log_amount, i, out, j)
     if counted:
         _enter_account(table, halves, w, h, hops, keys, ints, floats, local_s, log_amount, i, counters)
-        seal_record(table, start, undo)
-    elif fresh:
+        return start
+    if fresh:
         return_blank(table)
-    return j
+    return np.int64(ABSENT)
 
 
 @native
@@ -410,22 +419,40 @@ def prefetch(keys, i, tables):
         _prefetch_records(keys, i + _AHEAD, tables)
 
 
+@native
+def _seal_if_there(table, start, undo):
+    if start >= 0:
+        seal_record(table, start, undo)
+
+
 @native_inline
 def process_one(keys, ints, floats, offsets, i, tables, counters, undo, out):
-    """Writes the features of transaction i and lets it enter the history; gives the columns written.
+    """Writes the features of transaction i and lets it enter the history; returns the columns written.
 
     tables: of `both_widths`; undo: where what is overwritten is kept, or an empty array; the rest as for
-    `process`.
+    `process`. DAMAGED when an index does not lead to its records: then the step has to be undone.
     """
     time_s = ints[i, EVENT_TIME] // _SECOND_US
     local_s = local_seconds(offsets, time_s)
     hops = (hop_of(time_s, FINE_HOP), hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP))
     accounts, merchants, devices, categories = tables
     j, log_amount = _row(ints, local_s, i, out, 0)
-    j = _account_of(accounts, hops, keys, ints, floats, local_s, log_amount, i, out, j, counters, undo)
-    j = _profile_of(merchants, keys, MERCHANT, hops, ints, i, False, out, j, counters, undo)
-    j = _profile_of(devices, keys, DEVICE, hops, ints, i, True, out, j, counters, undo)
-    return _profile_of(categories, keys, CATEGORY, hops, ints, i, False, out, j, counters, undo)
+    account = _account_of(accounts, hops, keys, ints, floats, local_s, log_amount, i, out, j, counters, undo)
+    j += _ACCOUNT_COLUMNS
+    merchant = _profile_of(merchants, keys, MERCHANT, hops, ints, i, False, out, j, counters, undo)
+    j += _PROFILE_COLUMNS
+    device = _profile_of(devices, keys, DEVICE, hops, ints, i, True, out, j, counters, undo)
+    j += _PROFILE_COLUMNS + 1
+    category = _profile_of(categories, keys, CATEGORY, hops, ints, i, False, out, j, counters, undo)
+    j += _PROFILE_COLUMNS
+    if min(account, merchant, device, category) == DAMAGED:  # ABSENT is more
+        return np.int64(DAMAGED)
+    if len(undo) > 0:  # at the end, when the processor has written away what the records were given
+        _seal_if_there(accounts[0], account, undo)
+        _seal_if_there(merchants[0], merchant, undo)
+        _seal_if_there(devices[0], device, undo)
+        _seal_if_there(categories[0], category, undo)
+    return np.int64(j)
 
 
 @native
@@ -451,6 +478,8 @@ def _report_profile(table, key, hour, day, frauds, outcomes, counters, undo):
     if key == np.uint64(0) or is_closed(table):
         return 0
     start, fresh = _record_of(table, key, True, counters, undo)
+    if start < 0:
+        return DAMAGED
     halves, h = table.view(np.int32), 2 * (start + at.PROFILE_WORDS)
     if fresh:
         start_rings(halves, h)
@@ -463,13 +492,16 @@ def _report_profile(table, key, hour, day, frauds, outcomes, counters, undo):
 @native
 def _report_account(table, key, hour, frauds, counters, undo):
     if key == np.uint64(0) or frauds == 0 or is_closed(table):
-        return
+        return 0
     start, fresh = _record_of(table, key, True, counters, undo)
+    if start < 0:
+        return DAMAGED
     halves, h = table.view(np.int32), 2 * (start + at.ACCOUNT_WORDS)
     if fresh:
         _start_account(halves, h)
     _add_frauds(halves, h, hour, frauds)
     seal_record(table, start, undo)
+    return 0
 
 
 @native
@@ -495,16 +527,22 @@ def _add_frauds(halves, h, hour, frauds):
 
 @native
 def report_one(keys, times_us, frauds, outcomes, i, accounts, merchants, devices, categories, counters, undo):
-    """Lets change i enter the history; the arguments are those of `report`."""
+    """Lets change i enter the history; the arguments are those of `report`.
+
+    Returns whether it did: if not, an index does not lead to its records, and the step has to be undone.
+    """
     time_s = times_us[i] // _SECOND_US
     hour, day = hop_of(time_s, HOURLY_HOP), hop_of(time_s, DAILY_HOP)
     fraud, outcome = np.int64(frauds[i]), np.int64(outcomes[i])
-    _report_account(accounts, keys[i, ACCOUNT], hour, fraud, counters, undo)
-    late = _report_profile(merchants, keys[i, MERCHANT], hour, day, fraud, outcome, counters, undo)
-    late += _report_profile(devices, keys[i, DEVICE], hour, day, fraud, outcome, counters, undo)
-    late += _report_profile(categories, keys[i, CATEGORY], hour, day, fraud, outcome, counters, undo)
-    if late > 0:
+    account = _report_account(accounts, keys[i, ACCOUNT], hour, fraud, counters, undo)
+    merchant = _report_profile(merchants, keys[i, MERCHANT], hour, day, fraud, outcome, counters, undo)
+    device = _report_profile(devices, keys[i, DEVICE], hour, day, fraud, outcome, counters, undo)
+    category = _report_profile(categories, keys[i, CATEGORY], hour, day, fraud, outcome, counters, undo)
+    if account < 0 or merchant < 0 or device < 0 or category < 0:
+        return False
+    if merchant + device + category > 0:
         counters[C_OUTCOMES_LATE] += 1
+    return True
 
 
 @native

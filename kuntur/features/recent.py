@@ -1,8 +1,8 @@
 """The latest transactions by id: whether one was counted before, and whom an outcome concerns.
 
 A circle of fixed size with an index on it; the oldest make room. Ids are there as keyed hashes only. The
-memory is a header, the index, the records and the seal of the header, all int64. In memory that is shared or
-a file, a record is sealed too, in what its label leaves of a word.
+memory is a header, the index and the records, all int64. In memory that is shared or a file, the header and
+each record are sealed, the record in what its label leaves of a word, and entries of the index are checked.
 """
 
 from __future__ import annotations
@@ -12,17 +12,20 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.features.index_entry import entry_holds, entry_of, number_in, tag_of
 from kuntur.features.label_changes import LabelChanges
 from kuntur.features.prefetch import prefetch_word
 from kuntur.features.seals import header_holds, seal_header, seal_of
-from kuntur.features.undo import NO_UNDO, keep
+from kuntur.features.undo import NO_UNDO, keep, keep_word
 from kuntur.native import native
 from kuntur.transaction import IntColumn, KeyColumn
 
 R_TRANSACTION, R_ACCOUNT, R_MERCHANT, R_DEVICE, R_CATEGORY, R_TIME, R_LABEL, R_REPORTED = range(8)
 RECORD_WORDS = 8
-HEADER_WORDS = 4
-P_PLACES, P_CAPACITY, P_BASE, P_ADMITTED = range(HEADER_WORDS)  # the last: how many were ever admitted
+HEADER_WORDS = 8  # so that a record lies within one line of the processor's caches
+SEALED_WORDS = 4  # of the header; their seal follows
+P_PLACES, P_CAPACITY, P_BASE, P_ADMITTED = range(SEALED_WORDS)  # the last: how many were ever admitted
+DAMAGED = -2
 TIME, COUNTED = int(IntColumn.EVENT_TIME_US), int(IntColumn.COUNTED)
 TRANSACTION, ACCOUNT, MERCHANT = int(KeyColumn.TRANSACTION), int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT)
 DEVICE, CATEGORY = int(KeyColumn.DEVICE), int(KeyColumn.CATEGORY)
@@ -46,7 +49,7 @@ class OutcomeStatus(IntEnum):
 
 def words_needed(capacity: int) -> int:
     """Gives the length of a table of so many transactions, in words: 64 bytes each, 16 to 32 of index."""
-    return HEADER_WORDS + places(capacity) + capacity * RECORD_WORDS + 1
+    return HEADER_WORDS + places(capacity) + capacity * RECORD_WORDS
 
 
 def lay_out(memory: Memory, capacity: int, base: int) -> None:
@@ -77,11 +80,11 @@ def is_usable(memory):
     """Tells whether the header of sealed memory is as it was written, and all it says within the memory."""
     places, capacity, length = memory[P_PLACES], memory[P_CAPACITY], len(memory)
     return (
-        header_holds(memory, HEADER_WORDS)
+        header_holds(memory, SEALED_WORDS)
         and 0 < places < length
         and places & (places - 1) == 0
         and 0 < capacity < length
-        and HEADER_WORDS + places + capacity * RECORD_WORDS < length
+        and HEADER_WORDS + places + capacity * RECORD_WORDS <= length
         and memory[P_ADMITTED] >= 0
     )
 
@@ -120,40 +123,48 @@ def prefetch_admission(memory, keys, row):
 
 
 @native
-def place_of(memory, key):
-    """Returns where the index has the slot of a key, or the empty place where it would have it."""
+def place_of(memory, key, undo):
+    """Returns where the index has the slot of a key, the empty place where it would have it, or DAMAGED."""
     mask = memory[P_PLACES] - 1
     place = np.int64(key) & mask
+    tag = tag_of(key)
+    sealed = len(undo) > 0
     for _ in range(mask + 1):
         entry = memory[HEADER_WORDS + place]
         if entry == 0:
             break
-        bounded = 0 < entry <= memory[P_CAPACITY]  # a damaged entry leads nowhere
-        if bounded and memory[start_of(memory, entry - 1) + R_TRANSACTION] == np.int64(key):
-            break
+        if sealed and not entry_holds(entry):
+            return np.int64(DAMAGED)
+        slot = number_in(entry)
+        if tag_of(entry) == tag and 0 <= slot < memory[P_CAPACITY]:
+            start = start_of(memory, slot)
+            if memory[start + R_TRANSACTION] == np.int64(key):
+                break
+            if not record_holds(memory, start, undo):  # the key itself may be what is damaged
+                return np.int64(DAMAGED)
         place = (place + 1) & mask
     return HEADER_WORDS + place
 
 
 @native
-def _leads_to(memory, place):
+def leads_to(memory, place):
     """Returns the slot that a place of the index leads to, or -1."""
-    entry = memory[place]
-    return entry - 1 if 0 < entry <= memory[P_CAPACITY] else np.int64(-1)
+    slot = number_in(memory[place])
+    return slot if 0 <= slot < memory[P_CAPACITY] else np.int64(-1)
 
 
 @native
 def _put(memory, undo, at, value):
-    keep(undo, memory, memory[P_BASE], at, 1)
+    keep_word(undo, memory, memory[P_BASE], at)
     memory[at] = value
 
 
 @native
-def _forget(memory, undo, key):
-    """Empties the place of a key and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
+def _forget(memory, undo, place):
+    """Empties a place of the index and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
     mask = memory[P_PLACES] - 1
-    gap = place_of(memory, key) - HEADER_WORDS
-    if memory[HEADER_WORDS + gap] == 0:  # one that was set aside, as it was damaged
+    gap = place - HEADER_WORDS
+    if memory[HEADER_WORDS + gap] == 0:  # of a record that was taken out, as it was damaged
         return
     place = (gap + 1) & mask
     for _ in range(mask):
@@ -161,8 +172,9 @@ def _forget(memory, undo, key):
         if entry == 0:
             break
         home = place  # a damaged entry stays where it is
-        if 0 < entry <= memory[P_CAPACITY]:
-            home = memory[start_of(memory, entry - 1) + R_TRANSACTION] & mask
+        slot = number_in(entry)
+        if 0 <= slot < memory[P_CAPACITY]:
+            home = memory[start_of(memory, slot) + R_TRANSACTION] & mask
         if (place - home) & mask >= (place - gap) & mask:
             _put(memory, undo, HEADER_WORDS + gap, entry)
             gap = place
@@ -172,26 +184,36 @@ def _forget(memory, undo, key):
 
 @native
 def admit(memory, undo, keys, ints, i):
-    """Remembers transaction i if it is new, else sets its COUNTED to 0. Gives whether it was known.
+    """Remembers transaction i if it is new, else sets its COUNTED to 0.
 
-    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn].
+    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]. Returns 1 if it was known, 0 if not; DAMAGED when
+    that cannot be told.
     """
     key = keys[i, TRANSACTION]
-    place = place_of(memory, key)
+    place = place_of(memory, key, undo)
+    if place < 0:
+        return DAMAGED
     if memory[place] != 0:
         ints[i, COUNTED] = 0
-        return True
+        return 1
     admitted, capacity = memory[P_ADMITTED], memory[P_CAPACITY]
     slot = admitted % capacity
     start = start_of(memory, slot)
     keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
     if admitted >= capacity:
-        _forget(memory, undo, np.uint64(memory[start + R_TRANSACTION]))
-        place = place_of(memory, key)
-    keep(undo, memory, memory[P_BASE], len(memory) - 1, 1)
-    _put(memory, undo, P_ADMITTED, admitted + 1)
-    seal_header(memory, HEADER_WORDS, undo)
-    _put(memory, undo, place, slot + 1)
+        if not record_holds(memory, start, undo):
+            return DAMAGED
+        oldest = place_of(memory, np.uint64(memory[start + R_TRANSACTION]), undo)
+        if oldest < 0:
+            return DAMAGED
+        _forget(memory, undo, oldest)
+        place = place_of(memory, key, undo)
+        if place < 0:
+            return DAMAGED
+    keep(undo, memory, memory[P_BASE], P_ADMITTED, 2)  # and the seal behind it
+    memory[P_ADMITTED] = admitted + 1
+    seal_header(memory, SEALED_WORDS, undo)
+    _put(memory, undo, place, entry_of(key, slot))
     memory[start + R_TRANSACTION] = np.int64(key)
     memory[start + R_ACCOUNT] = np.int64(keys[i, ACCOUNT])
     memory[start + R_MERCHANT] = np.int64(keys[i, MERCHANT])
@@ -201,7 +223,7 @@ def admit(memory, undo, keys, ints, i):
     memory[start + R_LABEL] = _NO_LABEL
     memory[start + R_REPORTED] = 0
     seal_record(memory, start, undo)
-    return False
+    return 0
 
 
 @native
@@ -209,12 +231,18 @@ def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counte
     """Finds the transaction of an outcome and writes the changes it causes, at most CHANGES rows.
 
     transaction: uint64; time_us: int64, of the report; the arrays are written from row 0 on, as
-    `LabelChanges` has them. Gives the number of an `OutcomeStatus` and how many changes there are.
+    `LabelChanges` has them. Returns the number of an `OutcomeStatus`, or DAMAGED, and how many changes there
+    are.
     """
-    slot = _leads_to(memory, place_of(memory, transaction))
-    if slot < 0 or not record_holds(memory, start_of(memory, slot), undo):
+    place = place_of(memory, transaction, undo)
+    if place < 0:
+        return DAMAGED, 0
+    slot = leads_to(memory, place)
+    if slot < 0:
         return 3, 0
     start = start_of(memory, slot)
+    if not record_holds(memory, start, undo):
+        return DAMAGED, 0
     label = _FRAUD if is_fraud else _LEGITIMATE
     before, reported = memory[start + R_LABEL] & _LABEL_BITS, memory[start + R_REPORTED]
     if time_us < memory[start + R_TIME]:
@@ -253,7 +281,8 @@ def bring_in(memory, rows):
         slot = memory[P_ADMITTED]
         memory[P_ADMITTED] = slot + 1
         start = start_of(memory, slot)
-        memory[place_of(memory, np.uint64(rows[row, 1 + R_TRANSACTION]))] = slot + 1
+        key = np.uint64(rows[row, 1 + R_TRANSACTION])
+        memory[place_of(memory, key, NO_UNDO)] = entry_of(key, slot)
         for word in range(RECORD_WORDS):
             memory[start + word] = rows[row, 1 + word]
 

@@ -14,13 +14,16 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.features import held, recent, table
+from kuntur.features.index_entry import entry_of
 from kuntur.features.layout import W_KEY
 from kuntur.features.seals import header_holds, seal_header, seal_of
+from kuntur.features.undo import NO_UNDO
 from kuntur.native import native
 
 Memory = npt.NDArray[np.int64]
 MOST_KEPT = 10_000
 _SEALED = np.ones(1, dtype=np.int64)  # stands for an undo log that keeps: what is written here is sealed
+_UNSEALED = NO_UNDO
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +73,9 @@ def mend_table(memory: Memory, record_words: int, capacity: int, base: int, entr
         _record(memory, number)[:] = _record(memory, last)
         memory[table.P_USED] = last
         memory[table.P_HAND] = min(int(memory[table.P_HAND]), max(last - 1, 0))
-        seal_header(memory, table.HEADER_WORDS, _SEALED)
+        seal_header(memory, table.SEALED_WORDS, _SEALED)
     table.return_blank(memory)
-    seal_header(memory, table.HEADER_WORDS, _SEALED)
+    seal_header(memory, table.SEALED_WORDS, _SEALED)
     if not repair.lost and entries == used and _index_leads_to_all(memory):
         return repair
     _make_index(memory)
@@ -93,7 +96,7 @@ def mend_recent(memory: Memory, capacity: int, base: int, entries: int) -> Repai
     for slot in np.flatnonzero(~sound).tolist():
         slots[slot] = 0  # the circle goes on past it
         recent.seal_record(memory, int(recent.start_of(memory, slot)), _SEALED)
-    seal_header(memory, recent.HEADER_WORDS, _SEALED)
+    seal_header(memory, recent.SEALED_WORDS, _SEALED)
     if not repair.lost and entries == _with_transaction(memory, used) and _slots_are_found(memory, used):
         return repair
     _make_slots_index(memory, used)
@@ -124,7 +127,7 @@ def mend_held(memory: Memory, capacity: int, base: int) -> Repair:
         memory[held.P_COUNT] = len(kept)
         if len(kept):
             memory[held.P_NEXT_HOUR] = held.earliest_hour(kept)
-        seal_header(memory, held.HEADER_WORDS, _SEALED)
+        held.seal_header(memory, _SEALED)
     return repair
 
 
@@ -178,7 +181,7 @@ def _look_at_records(memory, sound):
 def _index_leads_to_all(memory):
     for number in range(memory[table.P_USED]):
         start = table.record_start(memory, number)
-        if table.find(memory, np.uint64(memory[start + W_KEY])) != start:
+        if table.find(memory, np.uint64(memory[start + W_KEY]), _SEALED) != start:
             return False
     return True
 
@@ -209,9 +212,11 @@ def _with_transaction(memory, used):
 @native
 def _slots_are_found(memory, used):
     for slot in range(used):
-        key = memory[recent.start_of(memory, slot)]
-        if key != 0 and memory[recent.place_of(memory, np.uint64(key))] != slot + 1:
-            return False
+        key = np.uint64(memory[recent.start_of(memory, slot)])
+        if key != 0:
+            place = recent.place_of(memory, key, _SEALED)
+            if place < 0 or recent.leads_to(memory, place) != slot:
+                return False
     return True
 
 
@@ -219,6 +224,6 @@ def _slots_are_found(memory, used):
 def _make_slots_index(memory, used):
     memory[recent.HEADER_WORDS : recent.start_of(memory, 0)] = 0
     for slot in range(used):
-        key = memory[recent.start_of(memory, slot)]
+        key = np.uint64(memory[recent.start_of(memory, slot)])
         if key != 0:
-            memory[recent.place_of(memory, np.uint64(key))] = slot + 1
+            memory[recent.place_of(memory, key, _UNSEALED)] = entry_of(key, slot)

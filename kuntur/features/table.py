@@ -5,10 +5,11 @@ it can as well be a mapped file. A table grows (`reserve`) or has a fixed size (
 takes the place of the one idle for longest. Of what a record holds only the key and the time of the latest
 transaction are known here.
 
-In memory that is shared or a file, a record ends with its seal and a table with that of its header
-(`kuntur.features.seals`). No number read there is followed before it was bounded: header and length of the
-memory are compared by `is_usable` at the beginning of a batch, entries of the index where they are read, and
-no walk through the index is longer than the index.
+In memory that is shared or a file, the header and each record end with a seal (`kuntur.features.seals`),
+and each entry of the index has a check of its own. No number read there is followed before it was bounded:
+header and length of the memory are compared by `is_usable` at the beginning of a batch, entries of the index
+where they are read, and no walk through the index is longer than the index. Whoever looks for a record and
+meets what is not as it was written is told DAMAGED, and leaves the step to be undone.
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.features.index_entry import entry_holds, entry_of, number_in, tag_of
 from kuntur.features.layout import W_KEY, W_LAST_TIME_US
 from kuntur.features.seals import header_holds, seal_header, seal_of
-from kuntur.features.undo import keep
+from kuntur.features.undo import keep, keep_word
 from kuntur.native import native
 
-HEADER_WORDS = 8
+HEADER_WORDS = 16
+SEALED_WORDS = 8  # of the header; their seal follows, the rest is not used
 P_INDEX = 0  # places in the index, a power of two
 P_CAPACITY = 1  # records that fit
 P_USED = 2  # records in use
@@ -30,6 +33,8 @@ P_BASE = 4  # where the table stands in the whole memory, for what is kept to be
 P_HAND = 5  # the record at which the next search for the longest idle begins
 P_EVICTED = 6  # records that made room for others
 P_FIXED = 7  # 1 if it never grows
+
+ABSENT, DAMAGED = -1, -2  # in place of where a record starts
 
 LOOKED_AT = 128  # records among which the longest idle makes room
 
@@ -48,8 +53,8 @@ def allocate(record_words: int, capacity: int) -> Memory:
 
 def words_needed(record_words: int, capacity: int) -> int:
     """Returns the length of a table of fixed size, in words; record_words: with the seal, if there is one."""
-    # One record more than it holds, to be lent as a blank, and the seal of the header.
-    return HEADER_WORDS + places(capacity) + (capacity + 1) * record_words + 1
+    # One record more than it holds, to be lent as a blank.
+    return HEADER_WORDS + places(capacity) + (capacity + 1) * record_words
 
 
 def lay_out(memory: Memory, record_words: int, capacity: int, base: int) -> None:
@@ -92,12 +97,12 @@ def is_usable(memory, record_words):
     places, capacity, used = memory[P_INDEX], memory[P_CAPACITY], memory[P_USED]
     length = len(memory)
     return (
-        header_holds(memory, HEADER_WORDS)
+        header_holds(memory, SEALED_WORDS)
         and memory[P_RECORD_WORDS] == record_words + 1
         and 0 < places < length
         and places & (places - 1) == 0
         and 0 < capacity < length
-        and HEADER_WORDS + places + (capacity + 1) * (record_words + 1) < length
+        and HEADER_WORDS + places + (capacity + 1) * (record_words + 1) <= length
         and 0 <= used <= capacity
         and 0 <= memory[P_HAND] <= capacity
         and memory[P_FIXED] == 1
@@ -122,18 +127,19 @@ def record_holds(memory, start, undo):
 
 
 @native
+def keep_record(memory, start, undo):
+    """Keeps a record that is about to change, and tells whether it is as it was sealed."""
+    words = memory[P_RECORD_WORDS]
+    seal = keep(undo, memory, memory[P_BASE], start, words)
+    return len(undo) == 0 or memory[start + words - 1] == seal
+
+
+@native
 def empty_record(memory, start):
     """Makes a record that of an entity which was never met, of the same key."""
     key = memory[start + W_KEY]
     memory[start : start + memory[P_RECORD_WORDS]] = 0
     memory[start + W_KEY] = key
-
-
-@native
-def _tag(key):
-    # The upper half of the key and the record's number share a word, so that a probe of a place that
-    # belongs to another key seldom touches that key's record.
-    return np.int64((key >> np.uint64(32)) << np.uint64(32))
 
 
 @native
@@ -143,73 +149,70 @@ def record_start(memory, number):
 
 
 @native
-def find(memory, key):
-    """Gives where the record of a key starts in the memory, or -1."""
+def find(memory, key, undo):
+    """Returns where the record of a key starts in the memory, ABSENT or DAMAGED."""
     mask = memory[P_INDEX] - 1
     place = np.int64(key & np.uint64(mask))
-    tag = _tag(key)
+    tag = tag_of(key)
+    sealed = len(undo) > 0
     for _ in range(mask + 1):
         entry = memory[HEADER_WORDS + place]
         if entry == 0:
             break
-        if (entry >> 32) << 32 == tag:
-            number = (entry & 0xFFFFFFFF) - 1
+        if sealed and not entry_holds(entry):
+            return np.int64(DAMAGED)
+        if tag_of(entry) == tag:
+            number = number_in(entry)
             if 0 <= number < memory[P_CAPACITY]:
                 start = record_start(memory, number)
                 if memory[start + W_KEY] == np.int64(key):
                     return start
+                if not record_holds(memory, start, undo):  # the key itself may be what is damaged
+                    return np.int64(DAMAGED)
         place = (place + 1) & mask
-    return np.int64(-1)
+    return np.int64(ABSENT)
 
 
 @native
 def find_probable(memory, key):
-    """Gives where the record of a key most probably starts, or -1, without a look at any record."""
+    """Returns where the record of a key most probably starts, or ABSENT, without a look at any record."""
     mask = memory[P_INDEX] - 1
     place = np.int64(key & np.uint64(mask))
-    tag = _tag(key)
+    tag = tag_of(key)
     for _ in range(mask + 1):
         entry = memory[HEADER_WORDS + place]
         if entry == 0:
             break
-        if (entry >> 32) << 32 == tag:
-            number = (entry & 0xFFFFFFFF) - 1
-            return record_start(memory, number) if 0 <= number < memory[P_CAPACITY] else np.int64(-1)
+        if tag_of(entry) == tag:
+            number = number_in(entry)
+            return record_start(memory, number) if 0 <= number < memory[P_CAPACITY] else np.int64(ABSENT)
         place = (place + 1) & mask
-    return np.int64(-1)
+    return np.int64(ABSENT)
 
 
 @native
-def find_or_add(memory, key, undo):
-    """Gives where the record of a key starts, and whether it is new (all zero but for its key).
+def add(memory, key, undo):
+    """Adds a record of a key that is not there, all zero but for the key; returns where it starts or DAMAGED.
 
-    The caller sees to it that a table that grows has room (`reserve`). What is overwritten is kept in
-    `undo`, of the record itself only if it is new.
+    The caller sees to it that a table that grows has room (`reserve`). What is overwritten is kept in `undo`.
     """
-    start = find(memory, key)
-    if start >= 0:
-        return start, False
-    return _add(memory, key, undo), True
-
-
-@native
-def _add(memory, key, undo):
     base = memory[P_BASE]
-    keep(undo, memory, base, 0, HEADER_WORDS)
-    keep(undo, memory, base, len(memory) - 1, 1)
+    keep(undo, memory, base, 0, SEALED_WORDS + 1)
     number = memory[P_USED]
     if memory[P_FIXED] != 0 and number >= memory[P_CAPACITY]:
         number = _make_room(memory, undo)
+        if number < 0:
+            return np.int64(DAMAGED)
     else:
         memory[P_USED] = number + 1
-    seal_header(memory, HEADER_WORDS, undo)
+    seal_header(memory, SEALED_WORDS, undo)
     start = record_start(memory, number)
     keep(undo, memory, base, start, memory[P_RECORD_WORDS])
     memory[start : start + memory[P_RECORD_WORDS]] = 0
     memory[start + W_KEY] = np.int64(key)
     place = _free_place(memory, key)
-    keep(undo, memory, base, place, 1)
-    memory[place] = _tag(key) | (number + 1)
+    keep_word(undo, memory, base, place)
+    memory[place] = entry_of(key, number)
     return start
 
 
@@ -227,12 +230,12 @@ def _free_place(memory, key):
 @native
 def enter(memory, key, number):
     """Puts a record that is there into the index."""
-    memory[_free_place(memory, key)] = _tag(key) | (number + 1)
+    memory[_free_place(memory, key)] = entry_of(key, number)
 
 
 @native
 def _make_room(memory, undo):
-    """Takes the longest idle of some records out of the index and gives its number.
+    """Takes the longest idle of some records out of the index and returns its number, or DAMAGED.
 
     In a table of up to LOOKED_AT records that is the longest idle of all; in a larger one, of so many that
     lie evenly apart, each time others: an exact order would cost every transaction more than it is worth.
@@ -248,6 +251,8 @@ def _make_room(memory, undo):
         last = memory[record_start(memory, number) + W_LAST_TIME_US]
         if last < idle_since:
             victim, idle_since = number, last
+    if not record_holds(memory, record_start(memory, victim), undo):
+        return np.int64(DAMAGED)
     memory[P_HAND] = memory[P_HAND] + 1 if memory[P_HAND] + 1 < used else 0
     memory[P_EVICTED] += 1
     _take_out(memory, victim, undo)
@@ -261,7 +266,7 @@ def _take_out(memory, number, undo):
     gap = memory[record_start(memory, number) + W_KEY] & mask
     found = False
     for _ in range(mask + 1):  # from the key on, which leads there unless it is damaged
-        if memory[HEADER_WORDS + gap] & 0xFFFFFFFF == number + 1:
+        if number_in(memory[HEADER_WORDS + gap]) == number:
             found = True
             break
         gap = (gap + 1) & mask
@@ -272,25 +277,26 @@ def _take_out(memory, number, undo):
         entry = memory[HEADER_WORDS + place]
         if entry == 0:
             break
-        other = (entry & 0xFFFFFFFF) - 1
+        other = number_in(entry)
         home = place  # a damaged entry stays where it is
         if 0 <= other < memory[P_CAPACITY]:
             home = memory[record_start(memory, other) + W_KEY] & mask
         if (place - home) & mask >= (place - gap) & mask:
-            keep(undo, memory, base, HEADER_WORDS + gap, 1)
+            keep_word(undo, memory, base, HEADER_WORDS + gap)
             memory[HEADER_WORDS + gap] = entry
             gap = place
         place = (place + 1) & mask
-    keep(undo, memory, base, HEADER_WORDS + gap, 1)
+    keep_word(undo, memory, base, HEADER_WORDS + gap)
     memory[HEADER_WORDS + gap] = 0
 
 
 @native
 def borrow_blank(memory):
-    """Gives where the next free record starts: all zero, to be looked at as that of a key not yet there.
+    """Returns where the next free record starts: all zero, to be looked at as that of a key not yet there.
 
     Whoever writes to it hands it back with `return_blank`. The caller sees to it that there is room.
     """
+    return_blank(memory)  # whatever became of it meanwhile
     return record_start(memory, memory[P_USED])
 
 
@@ -315,7 +321,7 @@ def _reinsert(source, target):
         place = np.int64(key & np.uint64(mask))
         while target[HEADER_WORDS + place] != 0:
             place = (place + 1) & mask
-        target[HEADER_WORDS + place] = _tag(key) | (number + 1)
+        target[HEADER_WORDS + place] = entry_of(key, number)
     target[P_USED] = used
 
 
@@ -346,7 +352,7 @@ def bring_in(memory, rows):
         place = np.int64(key & np.uint64(mask))
         while memory[HEADER_WORDS + place] != 0:
             place = (place + 1) & mask
-        memory[HEADER_WORDS + place] = _tag(key) | (number + 1)
+        memory[HEADER_WORDS + place] = entry_of(key, number)
 
 
 @native

@@ -12,8 +12,7 @@ import signal
 
 from numba import cfunc, types
 
-EXIT_CODE = 74
-"""Of a process that lost its history's file (EX_IOERR of sysexits.h)."""
+from server.host.lost_history import EXIT_CODE
 
 _SENTENCE = (
     b"kuntur-server: the file of the history was cut, or its file system is full or failing, while it was in "

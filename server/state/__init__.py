@@ -2,6 +2,15 @@
 
 from server.state.history import HistoryCounts, HistoryStore
 from server.state.region import Region, RegionError, RegionSizes
+from server.state.scrubber import Scrubber
 from server.state.shared import RegionHistory
 
-__all__ = ["HistoryCounts", "HistoryStore", "Region", "RegionError", "RegionHistory", "RegionSizes"]
+__all__ = [
+    "HistoryCounts",
+    "HistoryStore",
+    "Region",
+    "RegionError",
+    "RegionHistory",
+    "RegionSizes",
+    "Scrubber",
+]

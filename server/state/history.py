@@ -19,7 +19,8 @@ class HistoryCounts:
     entities: records by kind; evicted: records by kind that made room for others; recent_transactions:
     those that an outcome can still be about; repeated: transactions that came again; late,
     late_dropped, outcomes_late: as in `EngineCounts`; damaged: records that were not as they were written,
-    whose entities started afresh.
+    whose entities started afresh, and headers and indexes that were made anew; checks: how often all of it
+    was looked through in the background.
     """
 
     entities: dict[str, int]
@@ -30,6 +31,7 @@ class HistoryCounts:
     late_dropped: int
     outcomes_late: int
     damaged: int = 0
+    checks: int = 0
 
 
 class HistoryStore(ABC):

@@ -2,62 +2,188 @@
 
 A robust process-shared mutex of POSIX threads (pthread_mutexattr_setrobust(3)): 0.6 µs to lock and unlock
 without a system call. What a dead holder left half done is left to whoever takes the lock next.
+
+A bit that flips in it would have everybody wait for ever. So nobody waits for longer than a second without a
+look at what glibc keeps there: the number of the thread that holds it comes first, its kind from byte 16 on.
+A lock whose holder does not exist is made that of a dead one. With another C library it is waited for without
+a look.
 """
 
 from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import os
+import threading
+import time
+from pathlib import Path
+
+import structlog
 
 SIZE_BYTES = 128  # more than any C library's pthread_mutex_t
 _ATTRIBUTE_BYTES = 64
 _PROCESS_SHARED, _ROBUST = 1, 1
 _TRIES = 64
+_LOOK_EVERY_S = 1.0
+PATIENCE_S = 10.0
+"""Time after which a holder that lives but does not run on is no holder: far above any step."""
+_THREAD = 0x3FFFFFFF  # of the first word, as futex(2) has it
+_WAITERS, _OWNER_DIED = 0x80000000, 0x40000000
+_KIND_BYTE = 16
+
+_LOG = structlog.get_logger(__name__)
 
 # Under the interpreter's lock: letting go of it costs more than nearly all waits are long.
 _held = ctypes.PyDLL(None, use_errno=False)
 _released = ctypes.CDLL(None, use_errno=False)
+_healing = threading.Lock()
+
+
+class _Time(ctypes.Structure):
+    _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
+
+
+class LockDamagedError(OSError):
+    """The lock is damaged, and whether somebody holds it cannot be told."""
 
 
 class SharedMutex:
     """A mutex at an address that several processes map. Safe for threads of each."""
 
-    def __init__(self, address: int) -> None:
-        """Takes the address of SIZE_BYTES of shared memory in which `initialise` has made a mutex."""
-        self._mutex = ctypes.c_void_p(address)
+    def __init__(self, address: int, fd: int | None = None) -> None:
+        """Takes the address of SIZE_BYTES of shared memory in which `initialise` has made a mutex.
+
+        fd: of that memory; who mends a damaged lock is agreed on by a lock of it.
+        """
+        self._mutex, self._fd = ctypes.c_void_p(address), fd
+        self._word, self._kind = ctypes.c_uint32.from_address(address), _kind_at(address)
         self._try, self._unlock = _held.pthread_mutex_trylock, _held.pthread_mutex_unlock
+        self._ours = False
 
     def initialise(self) -> None:
         """Makes the mutex, free; nobody may use the memory at that time. Raises OSError."""
-        attributes = ctypes.create_string_buffer(_ATTRIBUTE_BYTES)
-        _check(_held.pthread_mutexattr_init(attributes))
-        _check(_held.pthread_mutexattr_setpshared(attributes, _PROCESS_SHARED))
-        _check(_held.pthread_mutexattr_setrobust(attributes, _ROBUST))
-        _check(_held.pthread_mutex_init(self._mutex, attributes))
-        _check(_held.pthread_mutexattr_destroy(attributes))
+        ctypes.memset(self._mutex, 0, SIZE_BYTES)
+        _initialise(self._mutex)
 
     def acquire(self) -> bool:
-        """Takes the lock; gives True if its last holder died with it. Raises OSError."""
+        """Takes the lock; returns True if its last holder died with it, or it was damaged.
+
+        Raises LockDamagedError, OSError.
+        """
         code = errno.EBUSY
         for _ in range(_TRIES):
             code = self._try(self._mutex)
             if code != errno.EBUSY:
                 break
         else:
-            code = _released.pthread_mutex_lock(self._mutex)
+            code = self._wait()
+        if code not in {0, errno.EOWNERDEAD}:  # of a kind that does not exist, or can no more be had
+            self.check()
+            code = self._wait()
         if code == 0:
+            self._ours = True
             return False
         if code != errno.EOWNERDEAD:
-            _check(code)
+            raise LockDamagedError(code, os.strerror(code))
         _check(_held.pthread_mutex_consistent(self._mutex))
+        self._ours = True
         return True
 
     def release(self) -> None:
         """Gives the lock back."""
-        self._unlock(self._mutex)
+        self._ours = False
+        if self._unlock(self._mutex) and _KIND is not None:  # it no longer says who holds it
+            if not _exists(self._word.value & _THREAD):
+                self._word.value = _WAITERS | threading.get_native_id()
+                _LOG.error("the lock of the history was damaged and has been put right")
+            self._unlock(self._mutex)
+
+    def check(self) -> None:
+        """Puts the kind of the lock right, which nobody else ever writes."""
+        if _KIND is not None and self._kind.value != _KIND:
+            self._kind.value = _KIND
+            _LOG.error("the lock of the history was damaged and has been put right")
+
+    def _wait(self) -> int:
+        """Waits for the lock, and looks now and then whether anybody holds it."""
+        began, before = time.monotonic(), None
+        while True:
+            until = time.time() + _LOOK_EVERY_S
+            limit = _Time(int(until), int(until % 1 * 1e9))
+            code: int = _released.pthread_mutex_timedlock(self._mutex, ctypes.byref(limit))
+            if code != errno.ETIMEDOUT:
+                return code
+            word = self._word.value
+            if _KIND is None:
+                continue
+            self.check()
+            holder = word & _THREAD
+            if word == before and not self._may_hold(holder):
+                self._leave_to_next(word)
+            elif time.monotonic() - began > PATIENCE_S and not _is_stopped(holder):
+                raise LockDamagedError(errno.EDEADLK, "the lock of the history is not released")
+            before = word
+
+    def _may_hold(self, thread: int) -> bool:
+        if Path(f"/proc/self/task/{thread}").exists():
+            return self._ours
+        return _exists(thread)
+
+    def _leave_to_next(self, damaged: int) -> None:
+        """Makes the lock that of a dead holder, if its word is still the same: no real holder changes it."""
+        with _healing:
+            if self._fd is not None:
+                fcntl.lockf(self._fd, fcntl.LOCK_EX, SIZE_BYTES)
+            try:
+                if self._word.value == damaged and damaged:
+                    self._word.value = _OWNER_DIED
+                    _LOG.error("the lock of the history was damaged and has been made anew")
+            finally:
+                if self._fd is not None:
+                    fcntl.lockf(self._fd, fcntl.LOCK_UN, SIZE_BYTES)
+
+
+def _initialise(mutex: ctypes.c_void_p | ctypes.Array[ctypes.c_char]) -> None:
+    attributes = ctypes.create_string_buffer(_ATTRIBUTE_BYTES)
+    _check(_held.pthread_mutexattr_init(attributes))
+    _check(_held.pthread_mutexattr_setpshared(attributes, _PROCESS_SHARED))
+    _check(_held.pthread_mutexattr_setrobust(attributes, _ROBUST))
+    _check(_held.pthread_mutex_init(mutex, attributes))
+    _check(_held.pthread_mutexattr_destroy(attributes))
+
+
+def _kind_at(address: int) -> ctypes.c_uint32:
+    return ctypes.c_uint32.from_address(address + _KIND_BYTE)
+
+
+def _kind_of_all() -> int | None:
+    """Returns what stands where glibc keeps the kind of such a mutex; None where there is another library."""
+    mutex = ctypes.create_string_buffer(SIZE_BYTES)
+    _initialise(mutex)
+    _check(_held.pthread_mutex_trylock(mutex))
+    locked = ctypes.c_uint32.from_buffer(mutex).value
+    _check(_held.pthread_mutex_unlock(mutex))
+    free = ctypes.c_uint32.from_buffer(mutex).value
+    kind = ctypes.c_uint32.from_buffer(mutex, _KIND_BYTE).value
+    return kind if (locked, free) == (threading.get_native_id(), 0) and kind else None
+
+
+def _exists(thread: int) -> bool:
+    return thread != 0 and Path(f"/proc/{thread}").exists()
+
+
+def _is_stopped(thread: int) -> bool:
+    try:
+        status = Path(f"/proc/{thread}/stat").read_text()
+    except OSError:
+        return False
+    return status.rpartition(") ")[2][:1] in {"T", "t"}
 
 
 def _check(code: int) -> None:
     if code:
         raise OSError(code, os.strerror(code))
+
+
+_KIND = _kind_of_all()

@@ -12,14 +12,17 @@ from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from kuntur.features import held
 from kuntur.features.engine import ENTITIES
 from kuntur.features.kernel import C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE
 from kuntur.features.serving import C_REPEATED
+from server.state import redis_scratch
 from server.state.redis_scratch import RECORD_WORDS, Memory, Scratch
-from server.state.redis_scripts import KINDS, Scripts
+from server.state.redis_scripts import KINDS, VERSION_BYTES, Scripts
 
+_LOG = structlog.get_logger(__name__)
 Keys = npt.NDArray[np.uint64]
 
 COUNTED = {b"late": C_LATE, b"late_dropped": C_LATE_DROPPED, b"outcomes_late": C_OUTCOMES_LATE} | {
@@ -57,6 +60,7 @@ class FrameTry:
         self._found: list[list[Memory]] = [[] for _ in KINDS]
         self._absent: list[list[Keys]] = [[] for _ in KINDS]
         self._held = np.empty(0, dtype=np.int64)
+        self._held_version, self._held_lost = b"", False
 
     def gather(self, keys: Sequence[Keys], held_corrections: HeldPart) -> None:
         """Fetches the records of keys not asked for before, in one round trip.
@@ -77,7 +81,8 @@ class FrameTry:
                 arguments += [_LETTERS[kind], 8 * (1 + RECORD_WORDS[kind]), new.tobytes()]
         given = self._scripts.gather(*arguments)
         if held_corrections != HeldPart.AS_IT_IS:
-            self._held = np.frombuffer(given[0], dtype=np.int64)
+            self._held_version = given[0][:VERSION_BYTES]
+            self._held = self._sound(given[0])
         for (kind, new), marks, values in zip(asked, given[1::2], given[2::2], strict=True):
             there = np.frombuffer(marks, dtype=np.bool_)
             self._found[kind].append(
@@ -125,6 +130,7 @@ class FrameTry:
         held_words, before = scratch.held_words(), self.held_words()
         held_changed = len(before) > held.HEADER_WORDS or scratch.held[held.P_COUNT] > 0
         held_changed = held_changed and self._is_whole() and not np.array_equal(held_words, before)
+        held_changed = held_changed or self._held_lost
         return self._scripts.commit(
             terms.prefix,
             version,
@@ -132,7 +138,7 @@ class FrameTry:
             terms.turn_ms if take_turn else 0,
             terms.retention_s,
             terms.recent_transactions,
-            self._held[:1].tobytes() or bytes(8),
+            self._held_version,
             held_words.tobytes() if held_changed else b"",
             len(additions) // 2,
             *additions,
@@ -143,6 +149,15 @@ class FrameTry:
         """Tells whether the held corrections are there, not only the header of their memory."""
         words = self.held_words()
         return not len(words) or len(words) == held.words_needed(int(words[held.P_COUNT]))
+
+    def _sound(self, given: bytes) -> Memory:
+        """Returns version and held corrections; without these, to be written anew, when they are damaged."""
+        words = np.frombuffer(given[: len(given) // 8 * 8], dtype=np.int64)
+        if not len(given) % 8 and held.may_be(words[1:], redis_scratch.HELD_CORRECTIONS):
+            return words
+        self._held_lost = True
+        _LOG.error("the outcomes taken back that Redis held are damaged and lost: they stay counted")
+        return words[:1]
 
     def _rows(self, kind: int) -> Memory:
         none = np.empty((0, 1 + RECORD_WORDS[kind]), dtype=np.int64)

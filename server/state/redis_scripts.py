@@ -45,10 +45,11 @@ return given
 
 # Arguments: prefix, version of what is written, name of the asker's turn, milliseconds of a turn to take if
 # it comes to nothing (0: none), seconds that an entity is kept, most transactions kept, version of the held
-# corrections, these ('': as they are), number of counters, names and additions; then of each kind its
-# letter, bytes of a value, checked records (key and version each), values of the first of these, and which
-# of those that are written are new transactions, from and to. Gives the number of the commit, 0 for none.
-# All that may fail for its type stands before the first write, as Redis takes nothing back.
+# corrections ('': there are none), these ('': as they are), number of counters, names and additions; then of
+# each kind its letter, bytes of a value, checked records (key and version each), values of the first of
+# these, and which of those that are written are new transactions, from and to. Gives the number of the
+# commit, 0 for none. All that may fail for its type stands before the first write, as Redis takes nothing
+# back.
 _COMMIT = """
 local prefix, version, me, patience = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
 local seconds, most, held, additions = ARGV[5], tonumber(ARGV[6]), ARGV[8], tonumber(ARGV[9])
@@ -59,7 +60,7 @@ local function changed(name, expected)
   if expected == absent then expected = '' end
   return redis.call('GETRANGE', name, 0, 7) ~= expected
 end
-local conflict = changed(prefix .. 'held', ARGV[7])
+local conflict = redis.call('GETRANGE', prefix .. 'held', 0, 7) ~= ARGV[7]
 for a = first, #ARGV, 6 do
   local kind, checked = prefix .. ARGV[a], ARGV[a + 2]
   for i = 1, #checked, 16 do

@@ -20,6 +20,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from kuntur.features import held, layout, recent, repair, table, undo
 from kuntur.features.engine import ENTITIES
@@ -34,7 +35,7 @@ from server.state.damage import Damage, begun_before, remember_beginning
 from server.state.mutex import SharedMutex
 
 _MAGIC = int.from_bytes(b"KNTRSTAT", "little")
-_FORM = 2
+_FORM = 3
 _PAGE_WORDS = 512
 # Words of the header.
 _H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_ZONE, _H_SIZES, _H_SEAL = 0, 1, 2, 3, 4, 5, 8, 16
@@ -45,6 +46,9 @@ _SMALLER = "set smaller history.max_accounts, max_merchants, max_devices or rece
 _OR_SMALLER = f", or {_SMALLER}"
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
+_LONG_BYTES = 1 << 30  # half a second of looking through
+
+_LOG = structlog.get_logger(__name__)
 Memory = npt.NDArray[np.int64]
 
 
@@ -94,7 +98,7 @@ class Region:
         self.tables = tuple(parts[kind] for kind in ENTITIES)
         self.recent, self.held = parts["recent"], parts["held"]
         self.counters = self.memory[_H_COUNTERS : _H_COUNTERS + COUNTER_WORDS]
-        self.mutex = SharedMutex(self.memory.ctypes.data + 8 * _H_MUTEX)
+        self.mutex = SharedMutex(self.memory.ctypes.data + 8 * _H_MUTEX, fd)
 
     @classmethod
     def private(cls, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
@@ -171,26 +175,34 @@ class Region:
         return region
 
     @classmethod
-    def attach(cls, fd: int) -> Self:
-        """Maps the region behind an inherited descriptor, which another process made and holds."""
-        header = np.frombuffer(os.pread(fd, 8 * _PAGE_WORDS, 0), dtype=np.int64)
-        count = len(fields(RegionSizes))
-        sizes = RegionSizes(*header[_H_SIZES : _H_SIZES + count].tolist())
-        return cls(fd, sizes, numbered_time_zone(int(header[_H_ZONE])), attached=True)
+    def attach(cls, fd: int, sizes: RegionSizes | None = None, zone: TimeZone | None = None) -> Self:
+        """Maps the region behind an inherited descriptor, which another process made and holds.
+
+        sizes, zone: its sizes and time zone; those that it says by itself where no sizes are given. Raises
+        RegionError when it is damaged there, or shorter than that.
+        """
+        if sizes is None:
+            header = np.frombuffer(os.pread(fd, 8 * _PAGE_WORDS, 0), dtype=np.int64)
+            if header[_H_SEAL] != seal_of(header, 0, _H_SEAL):
+                raise RegionError("the history that is shared has a damaged header: restart the server")
+            count = len(fields(RegionSizes))
+            sizes = RegionSizes(*header[_H_SIZES : _H_SIZES + count].tolist())
+            zone = numbered_time_zone(int(header[_H_ZONE]))
+        if os.fstat(fd).st_size < 8 * _words(sizes, sealed=True):
+            raise RegionError("the file of the history was cut: started again the server says what is lost")
+        return cls(fd, sizes, zone, attached=True)
 
     def close(self) -> None:
         """Lets go of the region, marked as closed in order by whoever made or opened it."""
         if self.fd is None:
             return
         if not self._attached:
-            self.memory[_H_CLOSED] = 1
-            self._seal_header()
+            self._write_header(closed=True)
             try:
                 self._mapped.flush()
             except OSError as error:
                 # What the next server of this start of the machine finds is whole; the disk may not have it.
-                self.memory[_H_CLOSED] = 0
-                self._seal_header()
+                self._write_header(closed=False)
                 damage = Damage(self.path)
                 damage.not_written(error)
                 damage.tell()
@@ -207,19 +219,34 @@ class Region:
             damage.undo_log()
             self._mend(damage)
             damage.tell()
-        elif are_usable(*self.tables, self.recent, self.held, self.counters, self.undo):
-            for memory in self.tables:
-                table.return_blank(memory)
-        else:
+        elif not are_usable(*self.tables, self.recent, self.held, self.counters, self.undo):
             self.mend()
 
     def mend(self) -> None:
-        """Looks all parts through and mends what is not as it was sealed, and says so. The mutex is held."""
+        """Puts back a step that met damage, and mends what is not as it was sealed, and says so.
+
+        All parts are looked through. The mutex is held.
+        """
+        if self.fd is None:  # never sealed
+            return
         damage = Damage(self.path)
+        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+            damage.undo_log()
         self._mend(damage)
         damage.tell()
 
+    def check_header(self) -> None:
+        """Writes the header of the whole anew if it is not as it was sealed. The mutex is held."""
+        if self.fd is not None and self.memory[_H_SEAL] != seal_of(self.memory, 0, _H_SEAL):
+            self._write_header(closed=False)
+            damage = Damage(self.path)
+            damage.header()
+            damage.tell()
+
     def _mend(self, damage: Damage) -> None:
+        taken = os.fstat(self.fd).st_blocks * 512 if self.fd is not None else 0
+        if taken >= _LONG_BYTES:
+            _LOG.info("looking the history through", mebibytes=taken >> 20)
         starts = {name: start for name, start, _ in self._laid_out()}
         repairs: dict[str, Repair] = {}
         for (kind, words), memory, capacity in zip(
@@ -227,6 +254,8 @@ class Region:
         ):
             entries = self._entries(starts[kind] + table.HEADER_WORDS, table.places(capacity))
             repairs[kind] = repair.mend_table(memory, words + 1, capacity, starts[kind], entries)
+            if taken >= _LONG_BYTES:
+                _LOG.info("looked through", part=kind, records=int(memory[table.P_USED]))
         capacity = self.sizes.recent_transactions
         entries = self._entries(starts["recent"] + recent.HEADER_WORDS, recent.places(capacity))
         repairs["recent transaction"] = repair.mend_recent(self.recent, capacity, starts["recent"], entries)
@@ -234,7 +263,7 @@ class Region:
         repairs["held correction"] = repair.mend_held(self.held, capacity, starts["held"])
         repairs["counters"] = repair.mend_counters(self.counters, SEALED_COUNTERS)
         self.counters[C_BASE] = _H_COUNTERS
-        self.counters[C_DAMAGED] += sum(found.lost for found in repairs.values())
+        self.counters[C_DAMAGED] += sum(found.lost + found.header + found.index for found in repairs.values())
         seal_header(self.counters, SEALED_COUNTERS, self.undo)
         damage.parts(repairs)
 
@@ -251,32 +280,33 @@ class Region:
     def _laid_out(self) -> Iterator[tuple[str, int, int]]:
         return _parts(self.sizes, sealed=self.fd is not None)
 
-    def _seal_header(self) -> None:
-        self.memory[_H_SEAL] = seal_of(self.memory, 0, _H_SEAL)
-
-    def _lay_out(self) -> None:
-        header = self.memory
+    def _write_header(self, *, closed: bool) -> None:
+        header = np.zeros(_H_SEAL, dtype=np.int64)
         header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, layout_number(), _boot()
         header[_H_ZONE] = self.zone.number
         header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))] = astuple(self.sizes)
+        header[_H_MAGIC], header[_H_CLOSED] = _MAGIC, closed
+        self.memory[:_H_SEAL] = header
+        self.memory[_H_SEAL] = seal_of(header, 0, _H_SEAL)
+
+    def _lay_out(self) -> None:
         starts = {name: start for name, start, _ in self._laid_out()}
         sealed = 0 if self.fd is None else 1
         for (kind, words), memory, capacity in zip(
             ENTITIES.items(), self.tables, astuple(self.sizes), strict=False
         ):
             table.lay_out(memory, words + sealed, capacity, starts[kind])
-            seal_header(memory, table.HEADER_WORDS, self.undo)
+            seal_header(memory, table.SEALED_WORDS, self.undo)
         recent.lay_out(self.recent, self.sizes.recent_transactions, starts["recent"])
-        seal_header(self.recent, recent.HEADER_WORDS, self.undo)
+        seal_header(self.recent, recent.SEALED_WORDS, self.undo)
         held.lay_out(self.held, self.sizes.held_corrections, starts["held"])
-        seal_header(self.held, held.HEADER_WORDS, self.undo)
+        held.seal_header(self.held, self.undo)
         self.counters[C_BASE] = _H_COUNTERS
         seal_header(self.counters, SEALED_COUNTERS, self.undo)
         if self.fd is not None:
             undo.start_undo(self.undo)
         self.mutex.initialise()
-        header[_H_MAGIC] = _MAGIC  # last: a file without it was never finished
-        self._seal_header()
+        self._write_header(closed=False)  # last: a file without it was never finished
 
     def _take_over(self, damage: Damage) -> None:
         """Makes a region of an earlier server this one's: nobody else has it."""
@@ -284,8 +314,7 @@ class Region:
         if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
             damage.undo_log()
         self._mend(damage)
-        self.memory[_H_BOOT], self.memory[_H_CLOSED] = _boot(), 0
-        self._seal_header()
+        self._write_header(closed=False)
 
 
 def _parts(sizes: RegionSizes, *, sealed: bool) -> Iterator[tuple[str, int, int]]:

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from functools import partial
+
 import numpy as np
 import numpy.typing as npt
 import structlog
 
-from kuntur.features import CATALOGUE, FeatureMatrix, OutcomeStatus, recent, serving, table
+from kuntur.features import CATALOGUE, FeatureMatrix, OutcomeStatus, held, recent, scrub, serving, table
 from kuntur.features.engine import ENTITIES
 from kuntur.features.kernel import C_DAMAGED, C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE
 from kuntur.features.recent import room_for_changes
-from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
+from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
+from server.host.lost_history import end_without_history
 from server.state.history import HistoryCounts, HistoryStore
+from server.state.mutex import LockDamagedError
 from server.state.region import Region, RegionError
 
 _LOG = structlog.get_logger(__name__)
 _TRANSACTION = int(KeyColumn.TRANSACTION)
 
 
-_TRIES = 2  # once more after headers were mended
+_TRIES = 8  # once more after each mending
+_TRANSACTIONS_FOR_A_RECORD = 8  # that are looked at in about the same time
+_LOCK_LOST = "the lock of the history is damaged or held by what does not run"
 _NOT_MENDED = "the history is damaged and could not be mended: restart the server"
 
 
@@ -30,7 +37,8 @@ class RegionHistory(HistoryStore):
         self._mutex = region.mutex
         self._offsets = region.zone.offsets
         self._parts = (*region.tables, region.recent, region.held, region.counters, region.undo)
-        self._damaged_told = int(region.counters[C_DAMAGED])
+        self._counters = memoryview(region.counters.data)  # read with each call, faster than an array is
+        self._damaged_told = self._counters[C_DAMAGED]
         changes = room_for_changes(1)
         # Written only under the mutex.
         self._changes = (
@@ -58,13 +66,16 @@ class RegionHistory(HistoryStore):
         times, frauds = outcomes.reported_time_us, outcomes.is_fraud
         self._lock()
         try:
+            first = 0
             for _ in range(_TRIES):
+                left = slice(first, None)
                 done = serving.take_outcomes(
-                    transactions, times, frauds, statuses, *self._parts, self._changes
+                    transactions[left], times[left], frauds[left], statuses[left], *self._parts, self._changes
                 )
-                if done != serving.DAMAGED:
+                if done >= 0:
                     break
-                self._region.mend()
+                first += -1 - done
+                self._mend()
             else:
                 raise RegionError(_NOT_MENDED)
         finally:
@@ -78,7 +89,7 @@ class RegionHistory(HistoryStore):
         self._lock()
         try:
             if not serving.are_usable(*self._parts):
-                region.mend()
+                self._mend()
             used = [int(memory[table.P_USED]) for memory in region.tables]
             evicted = [int(memory[table.P_EVICTED]) for memory in region.tables]
             counters, known = region.counters.tolist(), recent.known(region.recent)
@@ -93,36 +104,99 @@ class RegionHistory(HistoryStore):
             late_dropped=counters[C_LATE_DROPPED],
             outcomes_late=counters[C_OUTCOMES_LATE],
             damaged=counters[C_DAMAGED],
+            checks=counters[serving.C_CHECKS],
         )
 
     def _take(self, batch: TransactionBatch, out: FeatureMatrix) -> int:
         self._lock()
         try:
-            for _ in range(_TRIES):
-                repeated = serving.take_transactions(
-                    batch.keys, batch.ints, batch.floats, self._offsets, *self._parts, self._changes, out
-                )
-                if repeated != serving.DAMAGED:
-                    break
-                self._region.mend()
-            else:
-                raise RegionError(_NOT_MENDED)
+            repeated = serving.take_transactions(
+                batch.keys, batch.ints, batch.floats, self._offsets, *self._parts, self._changes, out
+            )
+            if repeated < 0:
+                repeated = self._take_mending(batch, out, -1 - repeated)
         finally:
             self._mutex.release()
         self._tell_damage()
         return int(repeated)
 
+    def _take_mending(self, batch: TransactionBatch, out: FeatureMatrix, first: int) -> int:
+        """Mends the region and counts the rest of a batch, and so on; first: where damage was met."""
+        for _ in range(_TRIES):
+            self._mend()
+            left = slice(first, None)
+            repeated = serving.take_transactions(
+                batch.keys[left], batch.ints[left], batch.floats[left], *self._parts, self._changes, out[left]
+            )
+            if repeated >= 0:
+                return int(repeated + np.count_nonzero(batch.ints[:first, IntColumn.COUNTED] == 0))
+            first += -1 - repeated
+        raise RegionError(_NOT_MENDED)
+
+    def checks(self, records: int) -> Iterator[Callable[[], None]]:
+        """Yields the steps in which the whole history is looked through once, each of so many records.
+
+        What is damaged is mended and said. To be called for each region that is shared.
+        """
+        region = self._region
+        for memory in region.tables:
+            for first in _firsts(partial(_used, memory), records):
+                yield partial(self._check, partial(scrub.records_hold, memory, first, records))
+        few = records * _TRANSACTIONS_FOR_A_RECORD
+        for first in _firsts(partial(recent.known, region.recent), few):
+            yield partial(self._check, partial(scrub.transactions_hold, region.recent, first, few))
+        yield partial(self._check, partial(held.rows_hold, region.held))
+        yield self._checked
+
+    def _check(self, holds: Callable[[npt.NDArray[np.int64]], bool]) -> None:
+        region = self._region
+        self._lock()
+        try:
+            self._mutex.check()
+            region.check_header()
+            if not (serving.are_usable(*self._parts) and holds(region.undo)):
+                self._mend()
+        finally:
+            self._mutex.release()
+
+    def _checked(self) -> None:
+        self._lock()
+        try:
+            scrub.count_check(self._region.counters, self._region.undo)
+        finally:
+            self._mutex.release()
+
+    def _mend(self) -> None:
+        self._region.mend()
+        self._damaged_told = self._counters[C_DAMAGED]  # it has said what it found
+
     def _tell_damage(self) -> None:
         """Says that records were found damaged since it was said last, by whoever shares the region."""
-        damaged = self._region.counters.item(C_DAMAGED)
-        if damaged != self._damaged_told:
-            self._damaged_told = damaged
+        damaged = self._counters[C_DAMAGED]
+        told, self._damaged_told = self._damaged_told, damaged
+        if damaged > told:  # less when the counters themselves were lost
             _LOG.error(
                 "records of the history are damaged: their entities start afresh; check the memory and the "
                 "disk of this machine",
-                records=damaged,
+                records=damaged - told,
             )
 
     def _lock(self) -> None:
-        if self._mutex.acquire():
+        try:
+            died = self._mutex.acquire()
+        except LockDamagedError:
+            end_without_history(_LOCK_LOST)
+        if died:
             self._region.recover()
+
+
+def _used(memory: npt.NDArray[np.int64]) -> int:
+    return int(memory[table.P_USED])
+
+
+def _firsts(used: Callable[[], int], step: int) -> Iterator[int]:
+    """Yields the first number of each step, while there are records."""
+    first = 0
+    while first < used():
+        yield first
+        first += step

@@ -206,6 +206,32 @@ def test_corrections_that_are_too_many_to_be_held_are_made_for_whomever_they_con
     assert seen == [0, 0, 1]  # the third waits for its hour; the first two had to make room
 
 
+@pytest.mark.parametrize(
+    "damaged",
+    [
+        b"short",
+        bytes(8 * 3),
+        np.array([7, 4096, 0, 2**40, 0], dtype=np.int64).tobytes(),  # a count beyond every memory
+        np.array([7, 4096, 0, -1, 0], dtype=np.int64).tobytes(),
+        np.array([7, 2**50, 0, 1, 0], dtype=np.int64).tobytes(),
+        np.array([7, 4096, 0, 1, 0, 5], dtype=np.int64).tobytes(),  # half a row
+    ],
+)
+def test_held_corrections_that_are_damaged_are_lost_and_said_and_nothing_else(
+    redis: RedisServer, store: RedisHistory, damaged: bytes
+) -> None:
+    store.score_features(transactions([1]))
+    name = next(name for name in [*redis.client().keys("*form")]).replace(b"form", b"held")
+    redis.client().set(name, damaged)
+    with structlog.testing.capture_logs() as logs:
+        assert counted(store.score_features(transactions([2], start_us=hours(30)))) == [1]
+        assert counted(store.score_features(transactions([3], start_us=hours(30)))) == [2]
+    assert [entry["log_level"] for entry in logs] == ["error"]
+    assert "damaged and lost" in logs[0]["event"]
+    assert list(store.report(outcomes([1]))) == [OutcomeStatus.APPLIED]
+    assert list(store.report(outcomes([1], fraud=False))) == [OutcomeStatus.CORRECTED]
+
+
 def test_outages_are_logged_when_they_begin_and_when_they_end(
     redis: RedisServer, store: RedisHistory
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import structlog
 
 from kuntur.features import FEATURE_NAMES, undo
 from kuntur.features.seals import seal_of
@@ -150,3 +151,13 @@ def test_a_process_that_attaches_counts_nights_in_the_region_s_zone() -> None:
     attached = RegionHistory(Region.attach(os.dup(made.fd or -1)))
     assert attached.score_features(batch)[0, hour] == 0
     assert RegionHistory(Region.create(SIZES)).score_features(batch)[0, hour] == 18
+
+
+def test_looking_through_a_large_file_is_told_as_it_goes_on(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(region, "_LONG_BYTES", 0)
+    with structlog.testing.capture_logs() as logs:
+        Region.open(path, SIZES).close()
+    assert [entry["event"] for entry in logs] == ["looking the history through"] + ["looked through"] * 4
+    assert logs[1]["records"] == 1
