@@ -13,7 +13,7 @@ from typing import Self
 import structlog
 
 from kuntur.bundle import Registry
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.wire import TransactionReader
 from server.compiling import tell_ready
 from server.config import ServerSettings
@@ -34,7 +34,7 @@ from server.rpc.outcomes import OutcomeEndpoint
 from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
 from server.scoring import AttributeCensus, Backfill, InvalidValues, OutcomeReports, ReasonGiver, Scorer
-from server.signals import wait_for_stop_signal
+from server.signals import interrupted, wait_for_stop_signal
 from server.trial.process import TrialLimits, TrialProcess
 
 _LOG = structlog.get_logger(__name__)
@@ -50,12 +50,17 @@ class ServerApp:
     """
 
     def __init__(
-        self, settings: ServerSettings, *, history: OpenHistory | None = None, reuse_port: bool = False
+        self,
+        settings: ServerSettings,
+        *,
+        history: OpenHistory | None = None,
+        trial: TrialProcess | None = None,
+        reuse_port: bool = False,
     ) -> None:
         """Builds everything, loads the live model and binds the port; nothing runs yet.
 
-        history: that of the settings, unless given, and closed with the server; reuse_port: whether other
-        processes of this server listen on the port.
+        history, trial: those of the settings, unless given, and ended with the server; reuse_port: whether
+        other processes of this server listen on the port.
 
         Raises OSError when port or journal cannot be had, `kuntur.journal_file.JournalError` when the
         journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
@@ -68,7 +73,9 @@ class ServerApp:
         self._health = Health()
         registry = Registry(settings.registry_path)
         limits = settings.models
-        trial = TrialProcess(TrialLimits(limits.trial_s, limits.trial_bytes, limits.max_call_ms / 1e3))
+        trial = trial or TrialProcess(
+            TrialLimits(limits.trial_s, limits.trial_bytes, limits.max_call_ms / 1e3)
+        )
         self._watcher = ModelWatcher(
             registry,
             self.slot,
@@ -91,7 +98,8 @@ class ServerApp:
             compile_hot_path(self._reader)
             tell_ready()
             _LOG.info("looking for a live model", registry=str(settings.registry_path))
-            self._watcher.look()
+            with interrupted(self._watcher.stop):  # a model may take its time to be tried
+                self._watcher.look()
             self._server = self._build_server(registry, reuse_port=reuse_port)
             undone.pop_all()
         self.metrics.watch(

@@ -18,7 +18,7 @@ from prometheus_client import CollectorRegistry, Counter
 from server.config import ServerSettings
 from server.histories import open_region
 from server.host.bus_error import EXIT_CODE as LOST_FILE
-from server.signals import wait_for_stop_signal
+from server.signals import stop_is_wanted, wait_for_stop_signal
 from server.worker_metrics import serve_worker_metrics
 from server.worker_process import WorkerProcess
 from server.workers import SharedPort, WorkerOrder, worker_journal
@@ -67,7 +67,7 @@ class Supervisor:
         return self._port.port
 
     def start(self) -> None:
-        """Starts the workers and waits until all of them serve or one cannot (`failed`).
+        """Starts the workers and waits until all of them serve, one cannot (`failed`), or a signal ends that.
 
         Raises OSError when the port of the metrics cannot be had; nothing runs then.
         """
@@ -86,7 +86,7 @@ class Supervisor:
                 thread.start()
             for ready in self._ready[wave]:
                 while not ready.wait(0.1):
-                    if self.failed:
+                    if self.failed or stop_is_wanted():
                         return
         _LOG.info("server started", port=self.port, workers=len(self._threads))
 

@@ -12,7 +12,7 @@ import pytest
 
 from kuntur.api.v1 import score_pb2, scoring_service_pb2, transaction_pb2
 from kuntur.features import FeatureEngine, FeatureSelection
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.wire import TransactionReader
 from tests.support.bundles import FEATURES, publish, sigmoid
 from tests.support.serving import RunningServer, failure, frame, running_server, transaction, unary

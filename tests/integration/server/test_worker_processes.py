@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.journal_workers import journal_parts, read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
