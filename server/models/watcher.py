@@ -121,8 +121,7 @@ class ModelWatcher:
             self._refuse(version, Refusal(RefusalReason.INCOMPLETE, message, fingerprint))
             return
         try:
-            with others_first():
-                model = load_model(path, self._trial)
+            model = load_model(path, self._trial)
         except BundleRefusedError as error:
             if self._stopping.is_set():
                 return
