@@ -10,7 +10,7 @@ from ray.cluster_utils import Cluster
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES
 
 
-@pytest.fixture(scope="package")
+@pytest.fixture(scope="session")
 def address() -> Iterator[str]:
     """Address of a Ray of two cores."""
     cluster = Cluster(
