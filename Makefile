@@ -9,9 +9,11 @@ READY := .venv/ready
 UV := uv==0.13.9
 GENERATED := kuntur/api kuntur/journal docs/features.md
 # Tests that start Ray: mostly waiting for it, so beside the others, but one after the other themselves.
-ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
+ON_RAY := tests/e2e tests/integration/cluster tests/integration/trainer
 # Tests that build an image, two minutes of compiling: a target of their own.
 ON_IMAGES := tests/integration/images
+# Tests that take as long as all others together: a target of their own.
+ON_ENDURANCE := tests/endurance
 # Tests that start Ray, workers or servers.
 STARTING := tests/integration tests/e2e tests/unit/server tests/unit/clients
 PYTEST := $(BIN)/python -m pytest
@@ -26,10 +28,10 @@ help: ## This menu
 demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, retraining, hot reload (below 10 min)
 	$(BIN)/python -m demo
 
-test: $(READY) ## All tests but those of the images
+test: $(READY) ## All tests but those of images and endurance
 	@mkdir -p build; echo 'Tests on Ray run beside the others and are shown behind them.'; \
 	$(PYTEST) $(ON_RAY) > build/tests-on-ray.log 2>&1 & on_ray=$$!; status=0; \
-	$(PYTEST) $(addprefix --ignore=,$(ON_RAY) $(ON_IMAGES)) || status=$$?; \
+	$(PYTEST) $(addprefix --ignore=,$(ON_RAY) $(ON_IMAGES) $(ON_ENDURANCE)) || status=$$?; \
 	wait $$on_ray || status=$$?; cat build/tests-on-ray.log; exit $$status
 
 test-busy: $(READY) ## All tests beside busy processes (options: BUSY=3)
@@ -50,6 +52,9 @@ coverage: $(READY) ## All tests, and which lines and branches they run (build/co
 
 test-images: $(READY) ## Build the server's image with buildah, start it, score; as root, two minutes
 	$(PYTEST) $(ON_IMAGES)
+
+endurance: $(READY) ## Watch the demonstration by strace: which files it writes, to whom it connects (about 10 min)
+	$(PYTEST) $(ON_ENDURANCE)
 
 check: generated static test test-images ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
 
@@ -121,4 +126,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test test-busy test-repeat test-images coverage check images serve train bench bench-all setup static generate generated format lock clean
+.PHONY: help demo test test-busy test-repeat test-images endurance coverage check images serve train bench bench-all setup static generate generated format lock clean

@@ -44,7 +44,7 @@ from server.scoring import (
     ReasonGiver,
     Scorer,
 )
-from server.signals import wait_for_stop_signal
+from server.signals import interrupted, wait_for_stop_signal
 from server.trial.process import TrialLimits, TrialProcess
 
 _LOG = structlog.get_logger(__name__)
@@ -64,14 +64,15 @@ class ServerApp:
         settings: ServerSettings,
         *,
         history: OpenHistory | None = None,
+        trial: TrialProcess | None = None,
         reuse_port: bool = False,
         journal_lock: int | None = None,
     ) -> None:
         """Builds everything, loads the live model and binds the port; nothing runs yet.
 
-        history: that of the settings, unless given, and closed with the server; reuse_port: whether other
-        processes of this server listen on the port; journal_lock: descriptor of the lock that the server has
-        on the directory above this worker's journal.
+        history, trial: those of the settings, unless given, and ended with the server; reuse_port: whether
+        other processes of this server listen on the port; journal_lock: descriptor of the lock that the
+        server has on the directory above this worker's journal.
 
         Raises OSError when port or journal cannot be had, `kuntur.journal_file.JournalError` when the
         journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
@@ -84,7 +85,9 @@ class ServerApp:
         self._health = Health()
         registry = Registry(settings.registry_path)
         limits = settings.models
-        trial = TrialProcess(TrialLimits(limits.trial_s, limits.trial_bytes, limits.max_call_ms / 1e3))
+        trial = trial or TrialProcess(
+            TrialLimits(limits.trial_s, limits.trial_bytes, limits.max_call_ms / 1e3)
+        )
         self._watcher = ModelWatcher(
             registry,
             self.slot,
@@ -110,7 +113,8 @@ class ServerApp:
             compile_hot_path(self._reader)
             tell_ready()
             _LOG.info("looking for a live model", registry=str(settings.registry_path))
-            self._watcher.look()
+            with interrupted(self._watcher.stop):  # a model may take its time to be tried
+                self._watcher.look()
             self._server = self._build_server(registry, reuse_port=reuse_port)
             undone.pop_all()
         self.metrics.watch(

@@ -9,8 +9,12 @@ effect while the server drains.
 from __future__ import annotations
 
 import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
+_LOOK_S = 0.1
 
 
 def hold_stop_signals() -> None:
@@ -21,3 +25,31 @@ def hold_stop_signals() -> None:
 def wait_for_stop_signal() -> None:
     """Waits for one of them, also one that came since they are held."""
     signal.sigwait(_STOP)
+
+
+def stop_is_wanted() -> bool:
+    """Returns whether one of them has come and waits for `wait_for_stop_signal`."""
+    return bool(_STOP & signal.sigpending())
+
+
+@contextmanager
+def interrupted(give_up: Callable[[], None]) -> Iterator[None]:
+    """Calls `give_up` on another thread, once, if one of them comes while the block lasts.
+
+    The signal stays for `wait_for_stop_signal`. For what a server does before it waits for signals.
+    """
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(_LOOK_S):
+            if stop_is_wanted():
+                give_up()
+                return
+
+    thread = threading.Thread(target=look, name="stop-signals", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()

@@ -19,7 +19,7 @@ from kuntur.journal_lock import JournalLock
 from server.config import ServerSettings
 from server.histories import open_region
 from server.host.lost_history import EXIT_CODE as LOST_HISTORY
-from server.signals import wait_for_stop_signal
+from server.signals import stop_is_wanted, wait_for_stop_signal
 from server.worker_metrics import serve_worker_metrics
 from server.worker_process import WorkerProcess
 from server.workers import SharedPort, WorkerOrder, worker_journal
@@ -76,7 +76,7 @@ class Supervisor:
         return self._port.port
 
     def start(self) -> None:
-        """Starts the workers and waits until all of them serve or one cannot (`failed`).
+        """Starts the workers and waits until all of them serve, one cannot (`failed`), or a signal ends that.
 
         Raises OSError when the port of the metrics cannot be had; nothing runs then.
         """
@@ -95,7 +95,7 @@ class Supervisor:
                 thread.start()
             for ready in self._ready[wave]:
                 while not ready.wait(0.1):
-                    if self.failed:
+                    if self.failed or stop_is_wanted():
                         return
         _LOG.info("server started", port=self.port, workers=len(self._threads))
 

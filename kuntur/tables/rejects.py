@@ -26,6 +26,9 @@ REJECT_COLUMNS = {
 
 _OF_A_FINDING = ("field", "column", "rows", "example", "file_row")
 _TIMES = ("event_time", "reported_time")
+# Of these a message shows a value as it is; of all else, which tells of people and their money, its form.
+_SHOWN = frozenset((*_TIMES, *ENUMS, *CODES, "is_fraud", "labelled", "row"))
+_LONGEST_FORM = 40
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _REMEDIES = {
     (Reason.RAGGED, "row"): "a value that holds the separator or a line's end must stand in quotes",
@@ -57,9 +60,19 @@ def _no_day(text: str) -> str:
     return ""
 
 
+def _form(value: str) -> str:
+    """Returns how a value is written without what it is: letters as a and A, digits as 9."""
+    written = ("9" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c for c in value)
+    form = "".join(written)
+    return form if len(form) <= _LONGEST_FORM else form[:_LONGEST_FORM] + "…"
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One reason in one field: how many rows it rejected, and an offending value."""
+    """One reason in one field: how many rows it rejected, and an offending value.
+
+    The value is for this process alone: messages and documents outlive it and are read by others.
+    """
 
     reason: Reason
     field: str
@@ -82,13 +95,16 @@ class Finding:
         return _REMEDIES.get((self.reason, self.field), "")
 
     def told(self) -> str:
-        """Gives the finding as one line of a message."""
+        """Returns the finding as one line of a message, without ids, amounts or attributes of customers."""
         where = f"column {self.column or '(constant)'!r} for {self.field}"
         if self.reason is Reason.RAGGED:
             where = "rows as a whole"
         row = f" in row {self.file_row:,}" if self.file_row and self.reason is not Reason.RAGGED else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
-        return f"{where}: {self.rows:,} {self.reason}, such as {self.example!r}{row}{remedy}"
+        such = f"such as {self.example!r}"
+        if self.example and self.field not in _SHOWN:
+            such = f"of the form {_form(self.example)!r}"
+        return f"{where}: {self.rows:,} {self.reason}, {such}{row}{remedy}"
 
 
 @dataclass(frozen=True, slots=True)

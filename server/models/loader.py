@@ -19,6 +19,7 @@ from kuntur.reasons import Explanation, largest_gap
 from kuntur.time_zone import TimeZone, time_zone
 from server.models.inference import BindingInference, open_inference
 from server.models.live import LiveModel
+from server.scheduling import others_first
 from server.trial.contract import (
     MARGIN,
     FloatArray,
@@ -27,7 +28,7 @@ from server.trial.contract import (
     open_session,
     replay_golden,
 )
-from server.trial.messages import Candidate
+from server.trial.messages import Candidate, Finding
 from server.trial.process import Trial
 
 EXPLANATION_TOLERANCE = 1e-4
@@ -37,13 +38,18 @@ _WARM_UP_ROWS = (1, 64, 512)
 def load_model(path: Path, trial: Trial, zone: TimeZone | None = None) -> LiveModel:
     """Reads, tries, loads, checks and warms up the bundle at `path`.
 
-    Only a model that `trial` found nothing against is loaded into this process. zone: in which features count
-    hours and days here, by default Peru's. Raises BundleRefusedError, and only that.
+    Only a model that `trial` found nothing against is loaded into this process, and threads that serve go
+    first. zone: in which features count hours and days here, by default Peru's.
+
+    Raises BundleRefusedError, and only that.
     """
     try:
-        bundle = read_bundle(path)
+        with others_first():
+            bundle = read_bundle(path)
         check_time_zone(bundle.manifest, zone or time_zone())
-        return _load(bundle, trial)
+        finding = _tried(bundle, trial)
+        with others_first():
+            return _load(bundle, finding)
     except BundleRefusedError:
         raise
     except ModelRefusedError as error:
@@ -54,10 +60,14 @@ def load_model(path: Path, trial: Trial, zone: TimeZone | None = None) -> LiveMo
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, first_line(error)) from error
 
 
-def _load(bundle: Bundle, trial: Trial) -> LiveModel:
+def _tried(bundle: Bundle, trial: Trial) -> Finding:
     finding = trial(Candidate(bundle.model, bundle.golden_features, bundle.golden_scores))
     if finding.reason:
         raise ModelRefusedError(finding.reason, finding.message)
+    return finding
+
+
+def _load(bundle: Bundle, finding: Finding) -> LiveModel:
     if bundle.explanation is not None:
         _check_explanation(bundle.explanation, bundle.golden_features, finding.margin)
     width = len(bundle.manifest.features)

@@ -19,8 +19,7 @@ from kuntur.time_zone import TimeZone
 from server.metrics import ServerMetrics
 from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
-from server.nudging import Nudging
-from server.scheduling import give_way
+from server.scheduling import give_way, others_first
 from server.trial.process import TrialProcess
 
 _LOG = structlog.get_logger(__name__)
@@ -75,7 +74,6 @@ class ModelWatcher:
         self._retired: LiveModel | None = None
         self._failed = ""
         self._stopping = threading.Event()
-        self._nudging = Nudging()
         self._thread = threading.Thread(target=self._watch, name="model-watcher", daemon=True)
 
     @property
@@ -85,16 +83,14 @@ class ModelWatcher:
 
     def start(self) -> None:
         """Begins to poll, on a thread of its own."""
-        self._nudging.start()
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends polling; a trial that is under way is given up."""
+        """Ends polling, or keeps it from beginning; a trial that is under way is given up."""
         self._stopping.set()
         self._trial.stop()
         if self._thread.is_alive():
             self._thread.join(_END_S)
-        self._nudging.stop()
 
     def look(self) -> None:
         """Polls and logs what that raises, once: an unreadable registry today may be readable tomorrow."""
@@ -142,8 +138,7 @@ class ModelWatcher:
     def _watch(self) -> None:
         give_way()
         while not self._stopping.is_set():
-            with self._nudging:
-                self.look()
+            self.look()
             self._stopping.wait(self._poll_interval_s)
 
     def _swap(self, model: LiveModel, fingerprint: Fingerprint) -> None:
@@ -176,8 +171,9 @@ class ModelWatcher:
             return
         # The last reference: a session is in no cycle, so no collection is needed, which would hold every
         # thread up (80 ms, measured). 300 loads and releases leave the resident memory where it was.
-        self._retired = None
-        _return_free_memory()
+        with others_first():
+            self._retired = None
+            _return_free_memory()
 
 
 def _fingerprint(path: Path) -> Fingerprint:

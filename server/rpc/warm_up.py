@@ -16,7 +16,6 @@ from kuntur.values import to_proto
 from kuntur.wire import Scores, TransactionReader, write_frame
 from server.models.live import compile_decisions
 from server.models.onnx_c import compile_run
-from server.nudging import compile_nudging
 from server.state import Region, RegionHistory, RegionSizes
 
 _FRAME = 256
@@ -62,7 +61,6 @@ def compile_hot_path(reader: TransactionReader) -> None:
     _compile_reasons()
     compile_decisions()
     compile_run()
-    compile_nudging()
 
 
 def _compile_reasons() -> None:

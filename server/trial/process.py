@@ -40,10 +40,9 @@ class TrialProcess:
     def __init__(self, limits: TrialLimits) -> None:
         """Starts no process yet, only the thread that will.
 
-        A process inherits how its starter is scheduled. Models are loaded by a thread that runs only while
-        nobody else wants its core (`server.scheduling.give_way`), and without privileges a process cannot
-        leave that state again: so another thread starts it, scheduled as whoever calls this is. The process
-        is also ended by the kernel with the thread that started it, which therefore lives until `stop`.
+        A process inherits the priority of its starter, and is ended by the kernel with the thread that
+        started it. So a thread of its own starts it, with the priority of whoever calls this, not with that
+        of the thread which loads models (`server.scheduling.give_way`), and lives until `stop`.
         """
         self._limits = limits
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="trial-starter")

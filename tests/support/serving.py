@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +29,8 @@ from kuntur.transaction import Transaction
 from kuntur.values import to_proto
 from server.app import ServerApp
 from server.config import ServerSettings, load_settings
+from server.trial.messages import Candidate, Finding
+from server.trial.process import TrialLimits, TrialProcess
 
 EVENT_TIME = datetime(2024, 5, 1, 12, tzinfo=UTC)
 _PATIENCE_S = 120.0  # the first server on a machine compiles first
@@ -104,10 +108,33 @@ def settings_for(registry: Path, **overrides: Any) -> ServerSettings:
     return load_settings(None, base)
 
 
+class _SharedTrial(TrialProcess):
+    """Tries the models of all servers of this process, which each would start a process for it."""
+
+    def __init__(self) -> None:
+        # On a machine that is busy, too.
+        super().__init__(TrialLimits(seconds=120.0, bytes=2 << 30, call_s=1.0))
+        self._one_at_a_time = threading.Lock()
+
+    def __call__(self, candidate: Candidate) -> Finding:
+        with self._one_at_a_time:
+            return super().__call__(candidate)
+
+    def stop(self) -> None:
+        """Goes on for the other servers; the kernel ends its process with this one."""
+
+
+@cache
+def shared_trial() -> TrialProcess:
+    """Returns what tries models for whoever changes nothing of it."""
+    return _SharedTrial()
+
+
 @contextmanager
 def running_server(registry: Path, **overrides: Any) -> Iterator[RunningServer]:
     """Runs a server while the block lasts; overrides are settings, nested as in the file."""
-    with ServerApp(settings_for(registry, **overrides)) as app, stubs_for(f"127.0.0.1:{app.port}") as stubs:
+    settings, trial = settings_for(registry, **overrides), shared_trial()
+    with ServerApp(settings, trial=trial) as app, stubs_for(f"127.0.0.1:{app.port}") as stubs:
         yield RunningServer(app, stubs, registry)
 
 

@@ -71,9 +71,9 @@ class WatchedProcess:
         self._process.send_signal(signal.SIGTERM)
         return self.wait()
 
-    def wait(self) -> int:
+    def wait(self, patience_s: float = _PATIENCE_S) -> int:
         """Waits for its end and returns the exit code."""
-        return self._process.wait(_PATIENCE_S)
+        return self._process.wait(patience_s)
 
     def seen(self) -> Seen:
         """Returns what was seen, once the program has ended and strace has written all of it."""

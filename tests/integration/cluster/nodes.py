@@ -12,6 +12,8 @@ from ray.cluster_utils import Cluster
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES
 
 WORKERS = 2
+# A killed node refuses connections at once; Ray looks five times, by itself every three seconds.
+_NOTICING = {"health_check_period_ms": 500, "health_check_initial_delay_ms": 0}
 
 
 def add_worker(cluster: Cluster) -> None:
@@ -23,7 +25,12 @@ def start() -> Cluster:
     """Starts a head without cores, where the driver is, and nodes of one core each."""
     cluster = Cluster(
         initialize_head=True,
-        head_node_args={"num_cpus": 0, "object_store_memory": OBJECT_STORE_BYTES, "include_dashboard": False},
+        head_node_args={
+            "num_cpus": 0,
+            "object_store_memory": OBJECT_STORE_BYTES,
+            "include_dashboard": False,
+            "_system_config": _NOTICING,
+        },
     )
     for _ in range(WORKERS):
         add_worker(cluster)

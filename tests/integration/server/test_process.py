@@ -6,12 +6,14 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
+import psutil
 import pytest
 
 from kuntur.journal_file import read_entries
-from tests.support.bundles import publish
+from tests.support.bundles import FEATURES, endless_model, publish, publish_model
 from tests.support.server_process import ServerProcess
 from tests.support.serving import stubs_for, transaction, unary, wait_until
 
@@ -46,6 +48,27 @@ def test_a_signal_drains_the_server_and_every_answered_call_is_in_the_journal(
     journal = {entry.score_transaction.request for entry in read_entries(tmp_path / "journal")}
     assert {unary(transaction(name)).SerializeToString() for name in answered} <= journal
     assert any("server stopped" in line for line in process.lines)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_signal_ends_a_start_whose_live_model_never_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    publish_model(tmp_path, "m-1", endless_model(len(FEATURES)))
+    monkeypatch.setenv("KUNTUR_SERVER_MODELS__TRIAL_S", "3600")
+
+    def tries(server: ServerProcess) -> bool:
+        for child in psutil.Process(server.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                if "server.trial.child" in child.cmdline():
+                    return True
+        return False
+
+    with ServerProcess("--registry", str(tmp_path), workers=workers) as server:
+        wait_until(lambda: tries(server))
+        assert server.end() == 0
+    assert server.wrote("server stopped")
+    assert not server.wrote("bundle refused")
 
 
 def test_what_takes_its_time_at_the_start_is_said_before(process: ServerProcess) -> None:

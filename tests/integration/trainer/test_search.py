@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from ray.cluster_utils import Cluster
 
 import trainer.search
-from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard, searched, settings
+from tests.integration.trainer.searching import Heard, searched, settings
 from trainer.cluster import ClusterError
 from trainer.models import FAMILIES
 from trainer.search import SearchFailedError
@@ -16,21 +15,6 @@ from trainer.search_snapshot import NAME
 from trainer.trials import SearchResult
 
 FAMILY_NAMES = sorted(FAMILIES)
-
-
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """A Ray cluster of two cores that all searches of this module connect to."""
-    cluster = Cluster(
-        initialize_head=True,
-        head_node_args={
-            "num_cpus": 2,
-            "object_store_memory": OBJECT_STORE_BYTES,
-            "include_dashboard": False,
-        },
-    )
-    yield cluster.address
-    cluster.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -93,12 +77,12 @@ def test_each_family_can_be_searched_alone_and_by_each_method(
 
 
 @pytest.fixture
-def once_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives a trial that fails one more attempt, each of which starts a process."""
-    monkeypatch.setattr(trainer.search, "_MORE_ATTEMPTS", 1)
+def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gives a trial that fails no further attempt, each of which starts a process."""
+    monkeypatch.setattr(trainer.search, "_MORE_ATTEMPTS", 0)
 
 
-@pytest.mark.usefixtures("once_more")
+@pytest.mark.usefixtures("one_attempt")
 def test_one_trial_that_fails_leaves_the_others(address: str, tmp_path: Path) -> None:
     # Infinite features: scikit-learn's forest refuses them, logistic regression counts them as unset.
     heard = Heard()
@@ -149,7 +133,7 @@ def test_a_trial_wider_than_every_node_is_refused_before_it_would_wait(address: 
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.usefixtures("once_more")
+@pytest.mark.usefixtures("one_attempt")
 def test_when_all_trials_fail_the_error_says_where_theirs_are(address: str, tmp_path: Path) -> None:
     with pytest.raises(SearchFailedError) as caught:
         searched(tmp_path, settings(trials=1), address, spoilt=float("nan"))

@@ -29,8 +29,9 @@ def temporary() -> Iterator[Path]:
 def test_training_writes_what_the_docs_name_and_connects_to_nobody(tmp_path: Path, temporary: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    size = {"transactions": 20_000, "accounts": 600, "merchants": 400, "days": 60, "fraud_rate": 0.02}
+    size = {"transactions": 8_000, "accounts": 300, "merchants": 400, "days": 60, "fraud_rate": 0.03}
     write(SyntheticConfig.model_validate(size), tmp_path / "data.parquet")
+    (tmp_path / "trainer.toml").write_text('[search]\nalgorithms = ["xgboost"]\nmax_rounds = 40\n')
     root, cache = Path(__file__).parents[3], kept_compiled()
     # That of an account that has never run anything, with nothing switched off.
     env = {
@@ -48,6 +49,8 @@ def test_training_writes_what_the_docs_name_and_connects_to_nobody(tmp_path: Pat
         "trainer",
         "train",
         "data.parquet",
+        "--config",
+        "trainer.toml",
         "--registry",
         "registry",
         "--work",

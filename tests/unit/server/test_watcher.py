@@ -21,15 +21,13 @@ from server.metrics import ServerMetrics
 from server.models import LiveModel, LiveSlot, ModelListing, ModelState, ModelWatcher
 from server.trial.process import TrialLimits, TrialProcess
 from tests.support.bundles import FEATURES, onnx_model, publish, publish_constant
-from tests.support.serving import wait_until
-
-LIMITS = TrialLimits(seconds=120.0, bytes=1 << 30, call_s=60.0)
+from tests.support.serving import shared_trial, wait_until
 
 
 class Watched:
     """A watcher that looks when it is told to."""
 
-    def __init__(self, path: Path, limits: TrialLimits = LIMITS) -> None:
+    def __init__(self, path: Path, limits: TrialLimits | None = None) -> None:
         self.path = path
         self.slot = LiveSlot()
         self.metrics = ServerMetrics()
@@ -38,7 +36,7 @@ class Watched:
             Registry(path),
             self.slot,
             self.metrics,
-            trial=TrialProcess(limits),
+            trial=shared_trial() if limits is None else TrialProcess(limits),
             poll_interval_s=60.0,
             on_live=self.told.append,
         )
@@ -358,7 +356,7 @@ def test_a_watcher_outlives_an_unreadable_registry(watched: Watched) -> None:
         Registry(watched.path),
         watched.slot,
         watched.metrics,
-        trial=TrialProcess(LIMITS),
+        trial=shared_trial(),
         poll_interval_s=0.01,
         on_live=lambda _: None,
     )

@@ -50,7 +50,7 @@ def test_a_text_attribute_is_told_that_attributes_are_numbers(tmp_path: Path) ->
     told = _told(
         tmp_path / "f.csv", GOOD + "2,2019-11-30T23:17:00,a,100,1,gold\n", attributes={"risk_band": "band"}
     )
-    assert "such as 'gold' in row 2" in told
+    assert "of the form 'aaaa' in row 2" in told
     assert "attributes are numbers, and 'risk_band' holds text here" in told
 
 
