@@ -51,6 +51,9 @@ coverage: $(READY) ## All tests, and which lines and branches they run (build/co
 test-images: $(READY) ## Build the server's image with buildah, start it, score; as root, two minutes
 	$(PYTEST) $(ON_IMAGES)
 
+test-grpcio: $(READY) ## The server on the oldest and newest grpcio, within and beyond what is tested (downloads them)
+	$(BIN)/python -m tests.support.grpcio_versions
+
 check: generated static test test-images ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
 
 images: ## Build the images of server and trainer with docker, podman or buildah (options: docker/build.sh)
@@ -121,4 +124,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test test-busy test-repeat test-images coverage check images serve train bench bench-all setup static generate generated format lock clean
+.PHONY: help demo test test-busy test-repeat test-images test-grpcio coverage check images serve train bench bench-all setup static generate generated format lock clean

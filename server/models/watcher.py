@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from kuntur.bundle import BundleRefusedError, RefusalReason, Registry
+from server.free_memory import return_free_memory
 from server.metrics import ServerMetrics
 from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
@@ -171,7 +169,7 @@ class ModelWatcher:
         # The last reference: a session is in no cycle, so no collection is needed, which would hold every
         # thread up (80 ms, measured). 300 loads and releases leave the resident memory where it was.
         self._retired = None
-        _return_free_memory()
+        return_free_memory()
 
 
 def _fingerprint(path: Path) -> Fingerprint:
@@ -184,17 +182,3 @@ def _fingerprint(path: Path) -> Fingerprint:
             continue
         found.append((file.relative_to(path).as_posix(), status.st_size, status.st_mtime_ns, status.st_ino))
     return tuple(found)
-
-
-@cache
-def _malloc_trim() -> Any:
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # only glibc has it
-        return None
-
-
-def _return_free_memory() -> None:
-    trim = _malloc_trim()
-    if trim is not None:
-        trim(0)

@@ -12,6 +12,8 @@ from server.config import Limits
 from server.errors import OverloadedError, ServerError, ShuttingDownError
 from server.rpc.callers import Callers
 from server.rpc.overload import RefusalBudget, StandingQueue
+from server.rpc.packing import Unpacking
+from server.scheduling import cores
 
 _CONTROL_WAITING = 1024
 
@@ -76,7 +78,7 @@ class Gate:
             return OverloadedError(self.resource, self.limit)
         if caller and self.callers is not None and not self.callers.enter(caller):
             return OverloadedError(self.resource, self._uncounted + self.callers.limit, "caller")
-        if self.queue.stands and self.budget.take():
+        if self.queue.stands and self.queue.still_stands() and self.budget.take():
             if caller and self.callers is not None:
                 self.callers.leave(caller)
             return OverloadedError(self.resource, self.limit)
@@ -155,6 +157,8 @@ class Admission:
         self.control = Gate("control calls", _CONTROL_WAITING)
         self.watchers = Gate("watchers", _CONTROL_WAITING)
         self.frames = Frames()
+        # Half of the cores, so that what is answered between events goes on beside it.
+        self.unpacking = Unpacking(limits.max_message_bytes, max(1, cores() // 2))
 
     def close(self) -> None:
         """Lets nothing new in, but control calls."""

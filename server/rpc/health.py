@@ -14,8 +14,11 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from server.rpc.packing import OversizedMessageError, unpacked
 
 _LOG = structlog.get_logger(__name__)
 SCORING = ("", "kuntur.api.v1.ScoringService")
@@ -30,6 +33,7 @@ SERVICES = (*SCORING, *OTHERS)
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_WATCHERS = 1024
 _NO_SUCH_SERVICE = "no such service"
+_LONGEST_REQUEST = 4096
 _Response = health_pb2.HealthCheckResponse
 
 
@@ -62,7 +66,7 @@ class Health:
         """Returns the handler of Watch."""
         return grpc.unary_stream_rpc_method_handler(
             _Servicer(self).Watch,
-            request_deserializer=health_pb2.HealthCheckRequest.FromString,
+            request_deserializer=_watched,
             response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
         )
 
@@ -159,6 +163,14 @@ class Health:
             for watcher, state in states.items()
         }
         return [(watcher, state) for watcher, state in known.items() if watcher.told != state]
+
+
+def _watched(raw: bytes) -> Any:
+    """Returns a serialised HealthCheckRequest as a message; None, which ends the call, for anything else."""
+    try:
+        return health_pb2.HealthCheckRequest.FromString(unpacked(raw, _LONGEST_REQUEST))
+    except (DecodeError, OversizedMessageError):
+        return None
 
 
 class _Servicer:

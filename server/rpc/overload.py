@@ -11,6 +11,7 @@ comes would soon do nothing else, so refusals have a budget.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 
@@ -22,7 +23,8 @@ Clock = Callable[[], float]
 class StandingQueue:
     """Watches how long calls waited before they were worked on.
 
-    stands: whether the wait has stayed above the target for an interval; one short wait ends that.
+    stands: whether the wait has stayed above the target for an interval; one short wait ends that, and so
+    does an interval without any, for then nobody is left in the queue.
     """
 
     def __init__(self, target_s: float, clock: Clock = time.monotonic) -> None:
@@ -31,6 +33,7 @@ class StandingQueue:
         self._target_s = target_s
         self._clock = clock
         self._above_since: float | None = None
+        self._waited = -math.inf  # when a call last had, for too long
 
     def waited(self, seconds: float) -> None:
         """Takes the wait of a call whose turn has come."""
@@ -38,11 +41,18 @@ class StandingQueue:
             self._above_since = None
             self.stands = False
             return
-        now = self._clock()
+        now = self._waited = self._clock()
         if self._above_since is None:
             self._above_since = now
         elif now - self._above_since >= INTERVAL_S:
             self.stands = True
+
+    def still_stands(self) -> bool:
+        """Returns whether it stands, after a look at the time. For whoever enters."""
+        if self.stands and self._clock() - self._waited > INTERVAL_S:
+            self._above_since = None
+            self.stands = False
+        return self.stands
 
 
 class RefusalBudget:

@@ -15,6 +15,13 @@ class Clock:
         return self.now
 
 
+def _overload(queue: StandingQueue, clock: Clock) -> None:
+    for _ in range(3):
+        clock.now += 0.6 * INTERVAL_S
+        queue.waited(0.02)
+    assert queue.stands
+
+
 def test_a_queue_stands_when_the_wait_has_been_too_long_for_an_interval() -> None:
     clock = Clock()
     queue = StandingQueue(0.01, clock)
@@ -27,6 +34,17 @@ def test_a_queue_stands_when_the_wait_has_been_too_long_for_an_interval() -> Non
     assert queue.stands
     queue.waited(0.009)
     assert not queue.stands
+
+
+def test_a_queue_that_nobody_is_left_in_stands_no_more_and_the_next_caller_is_let_in() -> None:
+    clock = Clock()
+    gate = Gate("calls", 4, target_wait_s=0.01, refusals_per_s=1e6)
+    gate.queue = StandingQueue(0.01, clock)
+    _overload(gate.queue, clock)
+    assert isinstance(gate.enter(), OverloadedError)  # there may be more in the queue
+    clock.now += 1.1 * INTERVAL_S
+    assert gate.enter() is None
+    assert not gate.queue.stands
 
 
 def test_a_stall_however_long_is_no_standing_queue_once_it_has_been_worked_off() -> None:
@@ -50,8 +68,9 @@ def test_refusals_have_a_budget_of_some_at_once_and_then_so_many_a_second() -> N
 
 
 def test_a_gate_whose_queue_stands_refuses_within_the_budget_and_lets_the_others_in() -> None:
-    gate = Gate("calls", 1000, target_wait_s=0.01, refusals_per_s=1e-6)
-    gate.queue.stands = True
+    gate, clock = Gate("calls", 1000, target_wait_s=0.01, refusals_per_s=1e-6), Clock()
+    gate.queue = StandingQueue(0.01, clock)
+    _overload(gate.queue, clock)
     found = [gate.enter() for _ in range(200)]
     refused = [one for one in found if isinstance(one, OverloadedError)]
     assert len(refused) == REFUSALS_AT_ONCE
