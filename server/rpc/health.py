@@ -18,6 +18,7 @@ from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from kuntur.wire import MalformedError
 from server.rpc.packing import OversizedMessageError, unpacked
 
 _LOG = structlog.get_logger(__name__)
@@ -89,8 +90,12 @@ class Health:
             self._changed.notify()
 
     def check(self, raw: bytes) -> bytes | status_pb2.Status:
-        """Answers a serialised HealthCheckRequest."""
-        status = self.of(health_pb2.HealthCheckRequest.FromString(raw).service)
+        """Answers a serialised HealthCheckRequest. Raises MalformedError."""
+        try:
+            request = health_pb2.HealthCheckRequest.FromString(raw)
+        except DecodeError as error:
+            raise MalformedError("the request is not a HealthCheckRequest") from error
+        status = self.of(request.service)
         if status is None:
             return status_pb2.Status(code=code_pb2.NOT_FOUND, message=_NO_SUCH_SERVICE)
         return bytes(_Response(status=status).SerializeToString())

@@ -83,7 +83,7 @@ def test_a_call_whose_request_breaks_a_rule_names_the_field(server: RunningServe
 
 
 def test_what_is_no_message_is_refused(server: RunningServer) -> None:
-    for method in (_SCORE, _MODELS):
+    for method in (_SCORE, _MODELS, _CHECK):
         call = server.stubs.channel.unary_unary(method)
         assert ended(lambda call=call: call(b"\xff\xff\xff")).code == 3
 

@@ -58,7 +58,7 @@ def main() -> None:
             if overlay is None:
                 typer.echo(f"{case.which} (grpcio{case.bounds}): there is none")
                 continue
-            version = re.findall(r'"(.+)"', (overlay / "grpc" / "_grpcio_metadata.py").read_text())[0]
+            version = re.findall(r'"([^"]+)"', (overlay / "grpc" / "_grpcio_metadata.py").read_text())[0]
             fault = _fault(case, overlay, registry)
             failures += [fault] if fault else []
             typer.echo(f"{case.which}, grpcio {version}: {fault or f'{case.transport}, answers'}")
