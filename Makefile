@@ -56,6 +56,9 @@ test-images: $(READY) ## Build the server's image with buildah, start it, score;
 endurance: $(READY) ## Watch the demonstration by strace: which files it writes, to whom it connects (about 10 min)
 	$(PYTEST) $(ON_ENDURANCE)
 
+test-grpcio: $(READY) ## The server on the oldest and newest grpcio, within and beyond what is tested (downloads them)
+	$(BIN)/python -m tests.support.grpcio_versions
+
 check: generated static test test-images ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
 
 images: ## Build the images of server and trainer with docker, podman or buildah (options: docker/build.sh)
@@ -126,4 +129,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test test-busy test-repeat test-images endurance coverage check images serve train bench bench-all setup static generate generated format lock clean
+.PHONY: help demo test test-busy test-repeat test-images test-grpcio endurance coverage check images serve train bench bench-all setup static generate generated format lock clean

@@ -254,6 +254,7 @@ class ServerApp:
     def _failed(self) -> None:
         """Ends the process, which answers no more: in order if it can, else without."""
         self.failed = True
+        _LOG.critical("no more calls are taken up; the process ends", exit_status=FAILED)
         last = threading.Timer(self.settings.shutdown.grace_s + _LAST_RESORT_S, os._exit, (FAILED,))
         last.daemon = True
         last.start()

@@ -101,8 +101,12 @@ class Limits(_Section):
     max_message_bytes: int = Field(8 << 20, ge=1 << 10, le=1 << 30)
     """Size of a request or frame, decompressed. A frame of 4096 transactions takes about one MiB."""
     max_held_bytes: int = Field(64 << 20, ge=1 << 20, le=1 << 40)
-    """Requests and frames that have come, decompressed, and wait for their turn, in all. With half of it no
-    stream is read ahead; what is beyond is refused."""
+    """Requests and frames that have come and wait for their turn, in all, as they came: compressed ones are
+    decompressed when it is their turn, as many at a time as half of the cores. With half of it no stream is
+    read ahead; what is beyond is refused."""
+    max_unread_bytes: int = Field(64 << 20, ge=1 << 20, le=1 << 40)
+    """Answers that have been made and that their callers have not read, in all, and of one connection a
+    quarter of it for more than a second; beyond that those are cut off that have waited for longest."""
     keepalive_s: float = Field(60.0, ge=1, le=7200)
     """A connection silent for so long is asked for a sign of life; without one for a third of this, its
     streams are free again."""

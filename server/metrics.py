@@ -73,6 +73,13 @@ class ServerMetrics:
             ["transport"],
             registry=self.registry,
         )
+        self._holds: tuple[Callable[[], int], ...] = ()
+        self._held = Gauge(
+            "kuntur_rpc_held_bytes",
+            "Bytes of requests that wait for their turn, and of answers that have not left",
+            ["kind"],
+            registry=self.registry,
+        )
         self._refusals = Counter(
             "kuntur_bundles_refused", "Bundles refused", ["reason"], registry=self.registry
         )
@@ -118,6 +125,16 @@ class ServerMetrics:
     def transport(self, name: str) -> None:
         """Tells which transport serves."""
         self._transport.labels(name).set(1)
+
+    def holds(self, requests: Callable[[], int], answers: Callable[[], int]) -> None:
+        """Reads how many bytes the transport holds, whenever someone asks for the metrics."""
+        self._holds = (requests, answers)
+        for kind, held in zip(("requests", "answers"), self._holds, strict=True):
+            self._held.labels(kind).set_function(held)
+
+    def held_bytes(self) -> int:
+        """Returns how many bytes the transport holds, of requests and answers."""
+        return sum(held() for held in self._holds)
 
     def refused(self, resource: str, reason: str) -> None:
         """Counts a call or stream that ended with an error before work on it began."""

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import ctypes
 import re
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
 from pathlib import Path
-from typing import Any
 
 import structlog
 
 from kuntur.bundle import BundleRefusedError, RefusalReason, Registry
 from kuntur.time_zone import TimeZone
+from server.free_memory import return_free_memory
 from server.metrics import ServerMetrics
 from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
@@ -173,7 +171,7 @@ class ModelWatcher:
         # thread up (80 ms, measured). 300 loads and releases leave the resident memory where it was.
         with others_first():
             self._retired = None
-            _return_free_memory()
+            return_free_memory()
 
 
 def _fingerprint(path: Path) -> Fingerprint:
@@ -186,17 +184,3 @@ def _fingerprint(path: Path) -> Fingerprint:
             continue
         found.append((file.relative_to(path).as_posix(), status.st_size, status.st_mtime_ns, status.st_ino))
     return tuple(found)
-
-
-@cache
-def _malloc_trim() -> Any:
-    try:
-        return ctypes.CDLL(None).malloc_trim
-    except (AttributeError, OSError, TypeError):  # only glibc has it
-        return None
-
-
-def _return_free_memory() -> None:
-    trim = _malloc_trim()
-    if trim is not None:
-        trim(0)

@@ -12,6 +12,8 @@ from server.config import Limits
 from server.errors import OverloadedError, ServerError, ShuttingDownError
 from server.rpc.callers import Callers
 from server.rpc.overload import RefusalBudget, StandingQueue
+from server.rpc.packing import Unpacking
+from server.scheduling import cores
 
 _CONTROL_WAITING = 1024
 
@@ -155,6 +157,8 @@ class Admission:
         self.control = Gate("control calls", _CONTROL_WAITING)
         self.watchers = Gate("watchers", _CONTROL_WAITING)
         self.frames = Frames()
+        # Half of the cores, so that what is answered between events goes on beside it.
+        self.unpacking = Unpacking(limits.max_message_bytes, max(1, cores() // 2))
 
     def close(self) -> None:
         """Lets nothing new in, but control calls."""

@@ -20,17 +20,12 @@ def chosen(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> 
     """Makes the transport of a choice. Raises TransportError where `fast` cannot be had."""
     if choice == "plain":
         return PlainTransport(edge, settings)
-    why = inside.missing()
+    why = inside.missing() or _failure()
     if why is None:
-        try:
-            # Imported only now, so that another grpcio does not keep the server from starting.
-            fast = importlib.import_module("server.rpc.core.transport")
-            transport: Transport = fast.FastTransport(edge, settings)
-        except (ImportError, AttributeError, TypeError) as error:
-            why = f"the fast transport could not be made ({error})"
-        else:
-            edge.metrics.transport(transport.name)
-            return transport
+        fast = importlib.import_module("server.rpc.core.transport")
+        transport: Transport = fast.FastTransport(edge, settings)
+        edge.metrics.transport(transport.name)
+        return transport
     if choice == "fast":
         raise TransportError(
             f'rpc.transport = "fast" cannot be had with grpcio {grpc.__version__}: {why}; '
@@ -42,3 +37,14 @@ def chosen(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> 
         why=why,
     )
     return PlainTransport(edge, settings)
+
+
+def _failure() -> str | None:
+    """Returns why the fast transport cannot be made or does not answer, None where it does."""
+    try:
+        # Imported only now, so that another grpcio does not keep the server from starting.
+        rehearsal = importlib.import_module("server.rpc.core.rehearsal")
+        why: str | None = rehearsal.failure()
+    except Exception as error:  # whatever another inside leads to
+        return f"the fast transport could not be made ({error})"
+    return why

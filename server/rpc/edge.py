@@ -18,6 +18,7 @@ from server.metrics import ServerMetrics
 from server.rpc.admission import Admission, Frames, Gate
 from server.rpc.errors import CallStatus, ErrorTable, abort, reason_of
 from server.rpc.lifetime import Lifetimes
+from server.rpc.packing import TOO_LARGE, OversizedMessageError
 from server.rpc.transport import Answer, Answers
 
 UnaryHandler = Callable[[bytes], bytes]
@@ -106,12 +107,12 @@ class Edge:
         return answer
 
     def stream_to_stream(self, handler: StreamHandler) -> Behaviour:
-        """Takes requests to responses, gated as one stream, for as long as streams may last."""
+        """Takes serialised requests to responses, gated as one stream, for as long as streams may last."""
 
         def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             try:
                 with self.lifetimes.limited(requests, context) as limited:
-                    yield from handler(limited)
+                    yield from handler(self.admission.unpacking.each(limited))
             except grpc.RpcError:
                 raise  # the caller went away; gRPC wants this very exception back, or it leaks the call
             except Exception as error:
@@ -123,12 +124,12 @@ class Edge:
         return behave
 
     def stream_to_unary(self, handler: Callable[[Iterator[Any]], Any]) -> Behaviour:
-        """Takes requests to one response, gated as one stream, for as long as streams may last."""
+        """Takes serialised requests to one response, gated as one stream, for as long as streams may last."""
 
         def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
             try:
                 with self.lifetimes.limited(requests, context) as limited:
-                    return handler(limited)
+                    return handler(self.admission.unpacking.each(limited))
             except grpc.RpcError:
                 raise  # as above
             except Exception as error:
@@ -156,6 +157,8 @@ class Edge:
 
     def status(self, error: Exception) -> CallStatus:
         """Gives what to end a call with, and counts it."""
+        if isinstance(error, OversizedMessageError):
+            return TOO_LARGE
         status = self.table.status(error)
         self.metrics.failed(reason_of(status))
         return CallStatus(status)

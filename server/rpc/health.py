@@ -15,8 +15,12 @@ from typing import Any
 
 import grpc
 import structlog
+from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from kuntur.wire import MalformedError
+from server.rpc.packing import OversizedMessageError, unpacked
 
 _LOG = structlog.get_logger(__name__)
 SCORING = ("", "kuntur.api.v1.ScoringService")
@@ -29,6 +33,7 @@ SERVICES = (*SCORING, *KEEPING, *OTHERS)
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_WATCHERS = 1024
 _NO_SUCH_SERVICE = "no such service"
+_LONGEST_REQUEST = 4096
 _Response = health_pb2.HealthCheckResponse
 
 
@@ -62,7 +67,7 @@ class Health:
         """Returns the handler of Watch."""
         return grpc.unary_stream_rpc_method_handler(
             _Servicer(self).Watch,
-            request_deserializer=health_pb2.HealthCheckRequest.FromString,
+            request_deserializer=_watched,
             response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
         )
 
@@ -95,8 +100,12 @@ class Health:
             self._changed.notify()
 
     def check(self, raw: bytes) -> bytes | status_pb2.Status:
-        """Answers a serialised HealthCheckRequest."""
-        status = self.of(health_pb2.HealthCheckRequest.FromString(raw).service)
+        """Answers a serialised HealthCheckRequest. Raises MalformedError."""
+        try:
+            request = health_pb2.HealthCheckRequest.FromString(raw)
+        except DecodeError as error:
+            raise MalformedError("the request is not a HealthCheckRequest") from error
+        status = self.of(request.service)
         if status is None:
             return status_pb2.Status(code=code_pb2.NOT_FOUND, message=_NO_SUCH_SERVICE)
         return bytes(_Response(status=status).SerializeToString())
@@ -170,6 +179,14 @@ class Health:
             for watcher, state in states.items()
         }
         return [(watcher, state) for watcher, state in known.items() if watcher.told != state]
+
+
+def _watched(raw: bytes) -> Any:
+    """Returns a serialised HealthCheckRequest as a message; None, which ends the call, for anything else."""
+    try:
+        return health_pb2.HealthCheckRequest.FromString(unpacked(raw, _LONGEST_REQUEST))
+    except (DecodeError, OversizedMessageError):
+        return None
 
 
 class _Servicer:

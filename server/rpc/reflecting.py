@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import grpc
+from google.protobuf.message import DecodeError
 from grpc_reflection.v1alpha import reflection, reflection_pb2
 
+from kuntur.wire import MalformedError
 from server.rpc.edge import Edge
 
 NAMES = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
@@ -21,10 +24,18 @@ def reflection_handlers(
     """
     servicer: Any = reflection.ReflectionServicer([*names, *NAMES])
     # Through the gate of streams: a caller that keeps reflection open must not take control's threads.
-    behaviour = edge.stream_to_stream(lambda requests: servicer.ServerReflectionInfo(requests, None))
+    behaviour = edge.stream_to_stream(lambda raws: servicer.ServerReflectionInfo(_parsed(raws), None))
     handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
         behaviour,
-        request_deserializer=reflection_pb2.ServerReflectionRequest.FromString,
         response_serializer=lambda message: message.SerializeToString(),
     )
     return {name: {"ServerReflectionInfo": handler} for name in NAMES}
+
+
+def _parsed(raws: Iterator[bytes]) -> Iterator[Any]:
+    """Returns requests as messages. Raises MalformedError."""
+    for raw in raws:
+        try:
+            yield reflection_pb2.ServerReflectionRequest.FromString(raw)
+        except DecodeError as error:
+            raise MalformedError("the request is not a ServerReflectionRequest") from error

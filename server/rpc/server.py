@@ -20,6 +20,7 @@ from kuntur.api.v1 import (
 )
 from kuntur.wire import MalformedError
 from server.config import Limits, TransportChoice
+from server.free_memory import MemoryReturner
 from server.rpc.callers import CallerNames
 from server.rpc.choice import chosen
 from server.rpc.edge import Edge
@@ -76,11 +77,17 @@ class RpcServer:
             options=options_of(limits, reuse_port=reuse_port),
             control_threads=limits.control_threads,
             names=CallerNames(limits.caller_metadata_key),
-            patience=Patience(limits.caller_timeout_s, limits.stream_idle_s, limits.max_held_bytes),
+            patience=Patience(
+                limits.caller_timeout_s,
+                limits.stream_idle_s,
+                limits.max_held_bytes,
+                limits.max_unread_bytes,
+            ),
             waits=waits,
             on_failure=on_failure,
         )
         self._transport = chosen(transport, edge, settings)
+        self._memory = MemoryReturner(edge.metrics.held_bytes)
         self.transport = self._transport.name
         """Which transport serves: fast or plain."""
         # These see bytes: the wire reads them in one pass and the journal keeps them as they came.
@@ -117,6 +124,7 @@ class RpcServer:
     def start(self) -> None:
         """Begins to serve."""
         self._lifetimes.start()
+        self._memory.start()
         self._transport.start()
 
     def drain(self, *, balancer_wait_s: float, grace_s: float) -> None:
@@ -139,6 +147,7 @@ class RpcServer:
                 _LOG.warning("gRPC did not end in time; the process ends without it", waited_s=_STOP_S)
         self._health.close()
         self._lifetimes.stop()
+        self._memory.stop()
         self._transport.shut_down()
 
 

@@ -31,13 +31,14 @@ class Patience:
     """How much callers may keep the server waiting, and how much memory their requests may take.
 
     caller_timeout_s: time to send the rest of a request, or to read an answer; stream_idle_s: time after
-    which an idle stream gives up its place when another needs it; held_bytes: of requests, decompressed, in
-    all.
+    which an idle stream gives up its place when another needs it; held_bytes: of requests, as they came, in
+    all; unread_bytes: of answers that have not left, in all.
     """
 
     caller_timeout_s: float
     stream_idle_s: float
     held_bytes: int
+    unread_bytes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +118,8 @@ def options_of(limits: Limits, *, reuse_port: bool) -> list[tuple[str, Any]]:
     return [
         ("grpc.max_receive_message_length", limits.max_message_bytes),
         ("grpc.max_send_message_length", max(limits.max_message_bytes, _RESPONSE_BYTES)),
+        # Requests come as they were sent; server.rpc.packing bounds what is decompressed at a time.
+        ("grpc.per_message_decompression", 0),
         ("grpc.max_concurrent_streams", limits.max_streams_per_connection),
         # By default gRPC counts what it has not yet freed, and refuses callers that keep to the bound.
         ("grpc.http.overload_protection", 0),

@@ -2,7 +2,7 @@
 
 A call takes a place only when its request has come (see `server.rpc.core.unary` and `streams`): a caller that
 opens calls and sends nothing keeps nobody out. It waits here until then, for as long as it may, and among so
-many; beyond that the one that has waited longest is ended. So do calls whose answers are not read.
+many; beyond that the one that has waited longest is ended.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Waiting:
 
 
 class Held:
-    """Bytes of requests that have come, decompressed, and have not been answered. Safe for threads."""
+    """Bytes of requests that have come and have not been answered. Safe for threads."""
 
     def __init__(self, most: int) -> None:
         """Takes how many there may be."""

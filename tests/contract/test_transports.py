@@ -12,7 +12,7 @@ import pytest
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from kuntur.api.v1 import model_service_pb2
+from kuntur.api.v1 import history_service_pb2, model_service_pb2
 from kuntur.bundle import Registry
 from server.rpc.health import SERVICES
 from server.rpc.reflecting import NAMES
@@ -83,7 +83,7 @@ def test_a_call_whose_request_breaks_a_rule_names_the_field(server: RunningServe
 
 
 def test_what_is_no_message_is_refused(server: RunningServer) -> None:
-    for method in (_SCORE, _MODELS):
+    for method in (_SCORE, _MODELS, _CHECK):
         call = server.stubs.channel.unary_unary(method)
         assert ended(lambda call=call: call(b"\xff\xff\xff")).code == 3
 
@@ -101,6 +101,39 @@ def test_compressed_requests_are_answered(server: RunningServer) -> None:
     frames = iter([frame(transaction("gzip-1")), frame(transaction("gzip-2"))])
     answers = server.stubs.scoring.ScoreStream(frames, compression=grpc.Compression.Gzip)
     assert len(list(answers)) == 2
+
+
+def test_compressed_requests_that_are_too_large_are_refused_and_the_next_are_answered(
+    server: RunningServer,
+) -> None:
+    large = transaction("large", attributes={f"a_{n}": 1.0 for n in range(10_000)})
+    scoring, gzip = server.stubs.scoring, grpc.Compression.Gzip
+    assert ended(lambda: scoring.ScoreTransaction(unary(large), compression=gzip)).code == 8
+    assert ended(lambda: list(scoring.ScoreStream(iter([frame(large)]), compression=gzip))).code == 8
+    requests = iter([history_service_pb2.BackfillRequest(transactions=[large])])
+    assert ended(lambda: server.stubs.history.Backfill(requests, compression=gzip)).code == 8
+    after = transaction("after-gzip")
+    assert scoring.ScoreTransaction(unary(after), compression=gzip).score.transaction_id == "after-gzip"
+    requests = iter([history_service_pb2.BackfillRequest(transactions=[after])] * 3)
+    assert server.stubs.history.Backfill(requests, compression=gzip).repeated_count == 3
+
+
+def test_control_calls_and_reflection_may_be_compressed(server: RunningServer) -> None:
+    gzip, check = grpc.Compression.Gzip, health_pb2.HealthCheckRequest(service=SERVICES[1])
+    assert server.stubs.health.Check(check, compression=gzip).status == 1
+    watch = server.stubs.health.Watch(check, compression=gzip)
+    assert next(watch).status == 1
+    watch.cancel()
+    asked = model_service_pb2.GetModelRequest(model_version="m-1")
+    assert server.stubs.models.GetModel(asked, compression=gzip).model.model_version == "m-1"
+    call = server.stubs.channel.stream_stream(f"/{NAMES[0]}/ServerReflectionInfo")
+    request = reflection_pb2.ServerReflectionRequest(list_services="x" * 100).SerializeToString()
+    assert len(list(call(iter([request, request]), compression=gzip))) == 2
+
+
+def test_what_is_no_message_of_reflection_is_refused(server: RunningServer) -> None:
+    call = server.stubs.channel.stream_stream(f"/{NAMES[0]}/ServerReflectionInfo")
+    assert ended(lambda: list(call(iter([b"\xff\xff"])))).code == 3
 
 
 def test_health_knows_every_service_by_check_list_and_watch(server: RunningServer) -> None:
@@ -159,7 +192,7 @@ def test_a_connection_full_of_calls_whose_request_never_comes_keeps_nobody_out(
 
 def test_a_call_whose_request_does_not_come_is_ended(server: RunningServer) -> None:
     with SilentCaller(server.address, _SCORE, 8) as caller:
-        assert caller.ended(8)
+        assert caller.wait_until_ended(8)
 
 
 def test_a_model_is_taken_up_under_load_and_every_call_is_answered(tmp_path: Path, transport: str) -> None:
@@ -199,8 +232,9 @@ def test_streams_beyond_the_limit_are_refused_with_a_delay_unless_one_is_idle(
         registry, limits={**limits, "stream_idle_s": 0.0}, rpc={"transport": transport}
     ) as server:
         server.wait_until_live("m-1")
-        first, second = opened(), opened()
+        first = opened()
         next(first[0])
+        second = opened()  # only now, or it might be the one that has moved on last
         next(second[0])
         third = opened()
         assert len(next(third[0]).results) == 1

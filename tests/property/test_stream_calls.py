@@ -20,6 +20,8 @@ from server.rpc.core.streams import StreamCall, StreamMethod
 from server.rpc.core.work import work_for
 from server.rpc.errors import CallStatus
 from server.rpc.lifetime import Lifetimes
+from server.rpc.packing import Unpacking
+from server.rpc.unread import UnreadAnswers
 from server.rpc.waiting import Held, Waiting
 
 _RECEIVE, _CLOSE = cygrpc.ReceiveMessageOperation, cygrpc.ReceiveCloseOnServerOperation
@@ -54,12 +56,14 @@ class Streams(RuleBasedStateMachine):
         super().__init__()
         self.patch = pytest.MonkeyPatch()
         self.patch.setattr(streams, "AHEAD_FRAMES", _AHEAD)
+        self.patch.setattr(streams, "_COUNTED_BYTES", 0)
         admission = Admission(Limits())
         self.gate = admission.streams
         self.frames = admission.frames
         self.pending: dict[type, Any] = {}  # by kind of operation, what is to be told
         self.to_do: deque[StreamCall] = deque()
         self.held = Held(1 << 20)
+        self.unread = UnreadAnswers(60, 1 << 20)
         self.sent: deque[bytes] = deque()  # by the caller, not read by the server
         self.number = 0
         self.begun: list[bytes] = []
@@ -77,6 +81,9 @@ class Streams(RuleBasedStateMachine):
             lambda _: "",
             Waiting(None, 10),
             self.held,
+            self.unread,
+            Unpacking(1 << 20, 1),
+            lambda *_: False,
             60.0,
             self._answer_together,
         )
@@ -191,6 +198,11 @@ class Streams(RuleBasedStateMachine):
     @invariant()
     def what_is_held_is_what_was_received_and_not_begun(self) -> None:
         assert self.held.bytes == self.call._ahead_bytes >= 0
+
+    @invariant()
+    def answers_are_counted_while_they_are_on_their_way_and_no_longer(self) -> None:
+        on_their_way = _SEND in self.pending and not self.cancelled
+        assert (self.unread.bytes > 0) == on_their_way
 
     @invariant()
     def frames_are_begun_once_and_in_order(self) -> None:

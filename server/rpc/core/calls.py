@@ -85,6 +85,7 @@ class CallThreads(Executor):
         *,
         holding: Collection[Gate],
         control_threads: int,
+        packed_threads: int,
         names: CallerNames,
         refusals: Refusals,
         request_timeout_s: float,
@@ -102,6 +103,8 @@ class CallThreads(Executor):
         threads = max(2, cores())
         self.frames = Lane("frames", threads, lambda: threads)
         """What works on large frames of streams."""
+        self.packed = Lane("packed", packed_threads, lambda: packed_threads)
+        """What decompresses requests and works for them."""
         self._lanes = {control: Lane(control.resource, control_threads, lambda: control.inside)}
         self._next: tuple[Gate, str] | None = None
         self._done: Future[None] = Future()
@@ -137,7 +140,7 @@ class CallThreads(Executor):
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Ends the threads once everything is done."""
         self._requests.stop()
-        for lane in (*self._lanes.values(), self.frames):
+        for lane in (*self._lanes.values(), self.frames, self.packed):
             lane.end()
 
     def caller(self, gate: Gate, event: Any) -> str:

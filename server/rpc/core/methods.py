@@ -17,13 +17,13 @@ from server.rpc.core.work import Call, work_for
 from server.rpc.edge import Edge
 from server.rpc.errors import CallStatus
 from server.rpc.transport import Answer, Answers, Patience
+from server.rpc.unread import UnreadAnswers
 from server.rpc.waiting import Held, Waiting
 
 _SHORT_BYTES = 6144  # about forty transactions, which take less than half a millisecond
 _LONGEST_FRAME_BYTES = 1 << 17  # about a thousand, which take some milliseconds
 _MOST_WAITING = 4096  # calls of a kind whose requests have not come
 _MOST_PUT_OFF = 8192
-_ANY_NUMBER = 1 << 30
 _LOOK_S = 0.1
 
 
@@ -40,19 +40,22 @@ class ByteMethods:
         name_of: Callable[[Any], str],
         lane: Callable[[Gate], Lane],
         frames: Lane,
+        packed: Lane,
         waits: Callable[[], bool],
         patience: Patience,
     ) -> None:
         """Takes what names the caller of an event, and the threads for what is not done between events.
 
-        waits: whether work may have to wait just now for something that is not this process's processor.
+        frames: those of large frames; packed: those of compressed requests; waits: whether work may have to
+        wait just now for something that is not this process's processor.
         """
         self.ready: deque[Call] = deque()
-        self.refused: deque[tuple[UnaryCall, CallStatus]] = deque()
+        self.refused: deque[tuple[Call, CallStatus]] = deque()
         self.hot: dict[str, TakeUp] = {}
         self._edge, self._name_of, self._waits = edge, name_of, waits
         self._unary = edge.admission.unary
-        self._lane, self._frames = lane, frames
+        self._lane, self._frames, self._packed = lane, frames, packed
+        self._unpacking = edge.admission.unpacking
         self._methods: dict[bytes, TakeUp] = {}
         self._streams: list[StreamMethod] = []
         self._idle_s = patience.stream_idle_s
@@ -61,7 +64,8 @@ class ByteMethods:
         self._held = Held(patience.held_bytes)
         self._calls = Waiting(patience.caller_timeout_s, _MOST_WAITING)
         self._silent = Waiting(None, _MOST_WAITING)
-        self._unread = Waiting(patience.caller_timeout_s, _ANY_NUMBER)
+        self._unread = UnreadAnswers(patience.caller_timeout_s, patience.unread_bytes)
+        edge.metrics.holds(lambda: self._held.bytes, lambda: self._unread.bytes)
 
     def add_unary(
         self,
@@ -81,7 +85,9 @@ class ByteMethods:
         waits, ready, lane = self._waits, self.ready, self._lane(gate)
 
         def begin(call: UnaryCall) -> None:
-            if short and not waits():
+            if call.packed:
+                self._work_packed(call)
+            elif short and not waits():
                 ready.append(call)
             else:
                 lane.put(lambda: work_for([call], 0))
@@ -94,6 +100,8 @@ class ByteMethods:
             self._calls,
             self._unread,
             self._held,
+            self._unpacking,
+            self._edge.status,
             self._put_off,
             begin,
             answers,
@@ -119,7 +127,9 @@ class ByteMethods:
             # Longer ones only while nobody is there whom that would keep waiting. It is called from other
             # threads, too: what they have just sent wakes the polling thread up.
             most = _SHORT_BYTES if ready or unary.inside else _LONGEST_FRAME_BYTES
-            if call.size <= most and not waits():
+            if call.packed:
+                self._work_packed(call)
+            elif call.size <= most and not waits():
                 ready.append(call)
             else:
                 put(lambda: work_for([call], AHEAD_BYTES))
@@ -135,6 +145,9 @@ class ByteMethods:
             self._name_of,
             self._silent,
             self._held,
+            self._unread,
+            self._unpacking,
+            self._later,
             self._idle_s,
             answers,
         )
@@ -174,16 +187,31 @@ class ByteMethods:
             self._look_again = now + _LOOK_S
             late = RequestTimeoutError(self._timeout_s)
             beyond = OverloadedError("calls without a request", _MOST_WAITING)
-            for waiting in (self._calls, self._silent, self._unread):
+            for waiting in (self._calls, self._silent):
                 waiting.end(late, beyond)
+            self._unread.end()
         refused, gate = self.refused, self._unary
         while refused and (len(refused) > _MOST_PUT_OFF or gate.closed or gate.budget.take()):
             call, status = refused.popleft()
-            call.end(status)
+            call.refuse(status)
 
     def _put_off(self, call: UnaryCall, status: CallStatus) -> None:
         """Refuses a call at once if that may be, else behind those that were put off before it."""
+        if not self._later(call, status):
+            call.refuse(status)
+
+    def _later(self, call: Call, status: CallStatus) -> bool:
+        """Puts a refusal off, behind those before it, unless it may be at once; returns whether it did."""
         if not self.refused and (self._unary.closed or self._unary.budget.take()):
-            call.end(status)
-        else:
-            self.refused.append((call, status))
+            return False
+        self.refused.append((call, status))
+        return True
+
+    def _work_packed(self, call: Call) -> None:
+        """Has a call worked for whose request is compressed, when it is its turn."""
+
+        def work() -> None:
+            with self._unpacking.turn:
+                work_for([call], 0)
+
+        self._packed.put(work)

@@ -111,7 +111,7 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
                 _serve(state, admit, methods, asking, self.pulse)
             except BaseException as error:
                 self._failure = error
-                _LOG.critical("the thread that takes up calls failed; the process ends", exc_info=error)
+                _LOG.critical("the thread that takes up calls failed", exc_info=error)
                 self._on_failure()
 
         threading.Thread(target=serve, name="polling", daemon=True).start()

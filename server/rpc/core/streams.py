@@ -5,7 +5,8 @@ thread.
 While frames are worked on the next ones are read, up to some bytes, and no more: beyond that gRPC's flow
 control holds the sender back. What has been read by the time there is time for it is worked on together.
 While answers are on their way no more work is begun than for the last of them: so a caller that does not
-read costs what is read ahead twice over and the answers to it, whatever it sends.
+read costs what is read ahead twice over and the answers to it, whatever it sends. What all such callers cost
+is bounded too (`server.rpc.unread`).
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ from server.rpc.admission import Frames, Gate
 from server.rpc.core.unary import Refusals
 from server.rpc.errors import CallStatus
 from server.rpc.lifetime import Lifetimes
+from server.rpc.packing import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
 from server.rpc.transport import Answer, Answers
+from server.rpc.unread import UnreadAnswers
 from server.rpc.waiting import Held, Waiting
 
 _NO_FLAGS = 0
@@ -40,6 +43,7 @@ _OK = grpc.StatusCode.OK.value[0]
 # What is read ahead: with that many bytes or frames no more is read.
 AHEAD_BYTES = 1 << 15
 AHEAD_FRAMES = 32
+_COUNTED_BYTES = 4096
 Ended = tuple[Any, tuple[()]]
 
 
@@ -62,6 +66,12 @@ class StreamMethod:
     """The streams whose first message has not come."""
     held: Held
     """Bytes of frames that have come."""
+    unread: UnreadAnswers
+    """The streams whose answers have not left."""
+    unpacking: Unpacking
+    """Decompresses frames."""
+    put_off: Callable[[StreamCall, CallStatus], bool]
+    """Has a stream refused later if there is no time for it now; returns whether it has."""
     idle_s: float
     """After which a stream on which nothing moves gives up its place when another needs one."""
     answers: Answers | None = None
@@ -88,6 +98,11 @@ class StreamCall:
         self._working = False
         self._answers: deque[bytes] = deque()  # made, not sent
         self._sending = False
+        self._sending_bytes = 0
+        self._unsent_bytes = 0  # of all answers that were made
+        self._any_packed = False
+        self._counted = False  # among the answers that are unread
+        self._refusing = False  # a refusal was put off
         self._no_more = False  # the caller has closed its half
         self._end: CallStatus | None = None  # to end with after what is worked on
         self._metadata_sent = False
@@ -121,14 +136,36 @@ class StreamCall:
 
     def displace(self) -> None:
         """Ends an idle stream at once, with StreamDisplacedError. For the polling thread."""
-        if not self._sending:
+        if self._sending:  # its answers are not read, so it would not read a status either
+            self.cut(StreamDisplacedError())
+        else:
             self.end(StreamDisplacedError())
-            return
-        with self._lock:  # its answers are not read, so it would not read a status either
-            self._over = True
-            self._drop()
-            self._leave()
-            self._call.cancel(grpc.StatusCode.UNAVAILABLE.value[0], str(StreamDisplacedError()))
+
+    def refuse(self, status: CallStatus) -> None:
+        """Ends a stream whose refusal was put off. For the polling thread."""
+        with self._lock:
+            if self._end is None and not self._over:
+                self._end = status
+                self._advance()
+
+    def peer(self) -> object:
+        """Returns what is the same for all calls of a connection."""
+        return self._call.peer()
+
+    def cut(self, error: ServerError) -> None:
+        """Ends the stream at once, with what is under way. For the polling thread."""
+        with self._lock:
+            if not self._over:
+                self._over = True
+                self._drop()
+                if not self._working:
+                    self._leave()  # else when the frames are done
+                self._call.cancel(self.method.status_of(error).code.value[0], str(error))
+
+    @property
+    def packed(self) -> bool:
+        """Whether the frame that is next is compressed: a thread is to work for it."""
+        return self._any_packed and bool(self._frames) and is_packed(self._frames[0])
 
     @property
     def size(self) -> int:
@@ -139,7 +176,8 @@ class StreamCall:
     def take(self, room: int) -> list[bytes]:
         """Gives the frames that are next: one, and as many more as fit into so many bytes. Any thread.
 
-        None of a stream that is over: there is nobody to answer, and nothing has been counted.
+        One that is compressed is taken alone. None of a stream that is over: there is nobody to answer, and
+        nothing has been counted.
         """
         with self._lock:
             if self._over:
@@ -147,15 +185,22 @@ class StreamCall:
                 self._leave()
                 return []
             self._moved = time.monotonic()
+            packed = self.packed
             taken = [self._frames.popleft()]
             room -= len(taken[0])
-            while self._frames and len(self._frames[0]) <= room:
+            while not packed and self._frames and len(self._frames[0]) <= room and not self.packed:
                 taken.append(self._frames.popleft())
                 room -= len(taken[-1])
             size = sum(map(len, taken))
             self._ahead_bytes -= size
             self.method.held.remove(size)
             self._read_on()
+        if packed:
+            try:
+                return [self.method.unpacking.message(taken[0])]
+            except OversizedMessageError:
+                self.give([TOO_LARGE])
+                return []
         return taken
 
     def give(self, answers: list[bytes | CallStatus]) -> None:
@@ -165,13 +210,17 @@ class StreamCall:
             for answer in answers:
                 if isinstance(answer, bytes):
                     self._answers.append(answer)
+                    self._unsent_bytes += len(answer)
                 else:
                     self._end = self._end or answer
                     break
             if self._over:
+                self._answers.clear()
                 self._leave()
             else:
                 self._advance()
+                if self._counted or self._unsent_bytes > _COUNTED_BYTES:
+                    self._count_unread()
 
     def _expire(self) -> None:
         self.end(StreamExpiredError())
@@ -197,6 +246,7 @@ class StreamCall:
         if (
             not self._reading
             and not self._no_more
+            and not self._refusing
             and len(self._frames) < AHEAD_FRAMES
             and self._ahead_bytes < AHEAD_BYTES
             and not (self._frames and self.method.held.plenty)
@@ -206,6 +256,7 @@ class StreamCall:
 
     def _send(self, answer: bytes) -> None:
         self._sending = True
+        self._sending_bytes = len(answer)
         message = cygrpc.SendMessageOperation(answer, _NO_FLAGS)
         self._start((*self._metadata(), message), self._sent)
 
@@ -264,16 +315,31 @@ class StreamCall:
             self.method.waiting.remove(self)
             refusal = self._enter()
             if refusal is not None:
-                self._end = self._end or self.method.refusals(self.method.gate, refusal)
+                self._refused(refusal)
                 return
         held = self.method.held
         if held.add(len(frame)):
             self._frames.append(frame)
+            self._any_packed = self._any_packed or is_packed(frame)
             self._ahead_bytes += len(frame)
         else:
             held.remove(len(frame))
-            error = OverloadedError("bytes of requests", held.most)
-            self._end = self._end or self.method.refusals(self.method.gate, error)
+            self._refused(OverloadedError("bytes of requests", held.most))
+
+    def _refused(self, error: ServerError) -> None:
+        """Ends the stream with a refusal, now or when there is time for one. Under the lock."""
+        status = self.method.refusals(self.method.gate, error)
+        self._refusing = self.method.put_off(self, status)
+        if not self._refusing:
+            self._end = self._end or status
+
+    def _count_unread(self) -> None:
+        """Counts what is on its way, but not the small answers of most streams. Under the lock."""
+        self._counted = self._unsent_bytes > _COUNTED_BYTES and not self._over
+        if self._counted:
+            self.method.unread.add(self, self._unsent_bytes, timed=False)
+        else:
+            self.method.unread.remove(self)
 
     def _drop(self) -> None:
         """Forgets what was read and what was made. Under the lock."""
@@ -281,6 +347,7 @@ class StreamCall:
         self._answers.clear()
         self.method.held.remove(self._ahead_bytes)
         self._ahead_bytes = 0
+        self.method.unread.remove(self)
 
     # What follows is called by gRPC's polling thread when a batch of operations has ended.
 
@@ -300,6 +367,9 @@ class StreamCall:
         with self._lock:
             self._sending = False
             self._moved = time.monotonic()
+            self._unsent_bytes -= self._sending_bytes
+            if self._counted or self._unsent_bytes > _COUNTED_BYTES:
+                self._count_unread()
             return self._one_less()
 
     def _closed(self, event: Any) -> Ended:

@@ -29,6 +29,7 @@ class FastTransport:
             admission.control,
             holding=(admission.streams, admission.watchers),
             control_threads=settings.control_threads,
+            packed_threads=admission.unpacking.at_a_time,
             names=settings.names,
             refusals=edge.refusal,
             request_timeout_s=settings.patience.caller_timeout_s,
@@ -38,6 +39,7 @@ class FastTransport:
             self._threads.name,
             self._threads.lane,
             self._threads.frames,
+            self._threads.packed,
             settings.waits,
             settings.patience,
         )

@@ -24,7 +24,9 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, witho
 from server.errors import DeadlinePassedError, OverloadedError, ServerError
 from server.rpc.admission import Gate
 from server.rpc.errors import CallStatus
+from server.rpc.packing import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
 from server.rpc.transport import Answer, Answers
+from server.rpc.unread import UnreadAnswers
 from server.rpc.waiting import Held, Waiting
 
 _LOG = structlog.get_logger(__name__)
@@ -48,10 +50,14 @@ class UnaryMethod:
     """Returns the caller of grpcio's event."""
     waiting: Waiting
     """The calls whose requests have not come."""
-    unread: Waiting
+    unread: UnreadAnswers
     """The calls whose answers have not left."""
     held: Held
     """Bytes of requests that have come."""
+    unpacking: Unpacking
+    """Decompresses requests."""
+    failed: Callable[[ServerError], CallStatus]
+    """Counts what a call ended with whose answer is not read."""
     put_off: Callable[[UnaryCall, CallStatus], None]
     """Ends a call with a refusal as soon as there is time for one."""
     ready: Callable[[UnaryCall], None]
@@ -74,6 +80,7 @@ class UnaryCall:
         "_over",
         "_request",
         "method",
+        "packed",
     )
 
     def __init__(self, method: UnaryMethod, event: Any) -> None:
@@ -85,6 +92,8 @@ class UnaryCall:
         self._caller = ""
         self._request = b""
         self._came = 0.0  # by time.monotonic
+        self.packed = False
+        """Whether the request is compressed: a thread is to work for it."""
         self._inside = False
         self._over = False  # an end has been sent
         self._due = 0  # batches of operations that end the call and have not ended
@@ -103,10 +112,17 @@ class UnaryCall:
     def take(self, _: int) -> list[bytes]:
         """Returns the request to be answered; none when the deadline has passed: the call is over then."""
         gate = self.method.gate
-        gate.queue.waited(time.monotonic() - self._came)
+        if not self.packed:  # these have a row of their own, however long it is
+            gate.queue.waited(time.monotonic() - self._came)
         if self._deadline <= time.time():
             self.give([self.method.refusals(gate, DeadlinePassedError())])
             return []
+        if self.packed:
+            try:
+                return [self.method.unpacking.message(self._request)]
+            except OversizedMessageError:
+                self.give([TOO_LARGE])
+                return []
         return [self._request]
 
     def give(self, answers: list[bytes | CallStatus]) -> None:
@@ -119,20 +135,30 @@ class UnaryCall:
                 self._leave()
 
     def give_up(self, error: ServerError) -> None:
-        """Ends a call whose caller keeps it waiting. For the polling thread."""
-        if self._over:  # its answer is not read: what gRPC holds of it goes with the call
-            self._call.cancel(grpc.StatusCode.DEADLINE_EXCEEDED.value[0], str(error))
-        else:
-            self.end(self.method.refusals(self.method.gate, error))
+        """Ends a call whose request does not come. For the polling thread."""
+        self.end(self.method.refusals(self.method.gate, error))
+
+    def refuse(self, status: CallStatus) -> None:
+        """Ends a call whose refusal was put off. For the polling thread."""
+        self.end(status)
+
+    def peer(self) -> object:
+        """Returns what is the same for all calls of a connection."""
+        return self._call.peer()
+
+    def cut(self, error: ServerError) -> None:
+        """Ends a call whose answer is not read: what gRPC holds of it goes with the call."""
+        self._call.cancel(self.method.failed(error).code.value[0], str(error))
 
     def end(self, answer: bytes | CallStatus) -> None:
         """Sends the answer, or ends the call with a status."""
         self._over = True
-        self.method.unread.add(self)
         if not isinstance(answer, bytes):
+            self.method.unread.add(self, len(answer.raw_details), timed=True)
             self._due += 1
             self._call.start_server_batch(refusal_operations(answer), self._ended)
             return
+        self.method.unread.add(self, len(answer), timed=True)
         self._due += 2
         operations = (
             cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS),
@@ -170,8 +196,10 @@ class UnaryCall:
             )
             return None, ()
         self._request = request
+        self.packed = is_packed(request)
         self._came = time.monotonic()
-        gate.queue.came()
+        if not self.packed:
+            gate.queue.came()
         method.ready(self)
         return None, ()
 

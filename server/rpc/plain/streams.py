@@ -22,7 +22,10 @@ from server.errors import (
 from server.rpc.callers import CallerNames
 from server.rpc.edge import Edge
 from server.rpc.errors import abort
+from server.rpc.packing import OversizedMessageError, is_packed
 from server.rpc.transport import Answer
+from server.rpc.unread import UnreadAnswers
+from server.rpc.waiting import Held
 
 _AHEAD_FRAMES = 2
 
@@ -30,12 +33,24 @@ _AHEAD_FRAMES = 2
 class PlainStream:
     """One stream that has a place or waits for its first message."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: grpc.ServicerContext, held: Held) -> None:
+        self._context, self._held = context, held
+        self._bytes = 0  # of frames that have come and have not been answered
+        self._closed = False
+        self._lock = threading.Lock()
         self.frames: queue.Queue[bytes | ServerError | None] = queue.Queue(_AHEAD_FRAMES)
         self.caller = ""
         self.inside = False
         self.moved = math.inf
         self.over = threading.Event()
+
+    def peer(self) -> object:
+        """Returns what is the same for all calls of a connection."""
+        return self._context.peer()
+
+    def cut(self, _: ServerError) -> None:
+        """Ends the stream at once."""
+        self._context.cancel()
 
     def end(self, error: ServerError) -> None:
         """Ends the stream after the frame that it is at; what was read and not begun is dropped."""
@@ -45,14 +60,43 @@ class PlainStream:
                 self.frames.put_nowait(error)
             except queue.Full:
                 with contextlib.suppress(queue.Empty):
-                    self.frames.get_nowait()
+                    dropped = self.frames.get_nowait()
+                    if isinstance(dropped, bytes):
+                        self.answered(dropped)
             else:
                 return
+
+    def answered(self, frame: bytes) -> None:
+        """Counts a frame no more that has come. Any thread."""
+        with self._lock:
+            if not self._closed:
+                self._bytes -= len(frame)
+                self._held.remove(len(frame))
+
+    def close(self) -> None:
+        """Counts no frame any more."""
+        self.over.set()
+        with self._lock:
+            self._closed = True
+            self._held.remove(self._bytes)
+
+    def _fits(self, frame: bytes) -> bool:
+        """Counts a frame that has come; returns whether there is room for it."""
+        with self._lock:
+            if self._closed:
+                return True
+            fits = self._held.add(len(frame))
+            self._bytes += len(frame)
+        return fits
 
     def read(self, requests: Iterator[bytes]) -> None:
         """Reads frames until there are no more or the stream is over."""
         with contextlib.suppress(grpc.RpcError, ValueError):  # the caller went away
             for frame in requests:
+                if not self._fits(frame):
+                    self.answered(frame)
+                    self.end(OverloadedError("bytes of requests", self._held.most))
+                    return
                 while not self.over.is_set():
                     try:
                         self.frames.put(frame, timeout=1.0)
@@ -68,8 +112,17 @@ class PlainStream:
 class PlainStreams:
     """The streams of a method. Safe for threads."""
 
-    def __init__(self, edge: Edge, answer: Answer, names: CallerNames, idle_s: float) -> None:
-        """Takes the handler of a frame."""
+    def __init__(
+        self,
+        edge: Edge,
+        answer: Answer,
+        names: CallerNames,
+        idle_s: float,
+        held: Held,
+        unread: UnreadAnswers,
+    ) -> None:
+        """Takes the handler of a frame, and what counts bytes."""
+        self._held, self._unread, self._unpacking = held, unread, edge.admission.unpacking
         self._edge, self._answer, self._names, self._idle_s = edge, answer, names, idle_s
         self._gate = edge.admission.streams
         self._open: set[PlainStream] = set()
@@ -84,7 +137,7 @@ class PlainStreams:
 
     def behave(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answers each frame. A behaviour as grpcio calls it."""
-        stream = PlainStream()
+        stream = PlainStream(context, self._held)
         with self._lock:
             self._open.add(stream)
         self._edge.lifetimes.add(stream, lambda: stream.end(StreamExpiredError()))
@@ -93,7 +146,8 @@ class PlainStreams:
         try:
             yield from self._answers(stream, context)
         finally:
-            stream.over.set()
+            stream.close()
+            self._unread.remove(stream)
             self._edge.lifetimes.remove(stream)
             with self._lock:
                 self._open.discard(stream)
@@ -110,11 +164,18 @@ class PlainStreams:
                 if refusal is not None:
                     abort(context, self._edge.refusal(self._gate, refusal))
             stream.moved = math.inf
-            answer = self._answer(frame)
+            with self._unpacking.turn if is_packed(frame) else contextlib.nullcontext():
+                try:
+                    answer = self._answer(self._unpacking.message(frame))
+                except OversizedMessageError as error:
+                    abort(context, self._edge.status(error))
             if not isinstance(answer, bytes):
                 abort(context, answer)
             stream.moved = time.monotonic()  # from here on its caller may keep it waiting
+            stream.answered(frame)
+            self._unread.add(stream, len(answer), timed=False)
             yield answer
+            self._unread.remove(stream)
 
     def _enter(self, stream: PlainStream, context: grpc.ServicerContext) -> ServerError | None:
         """Takes a place, that of an idle stream if there is no other; returns why there is none."""

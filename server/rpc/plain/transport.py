@@ -6,6 +6,7 @@ it takes no place in a gate, and a connection has only so many streams.
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Mapping
@@ -14,18 +15,35 @@ from typing import Any
 
 import grpc
 
-from server.errors import DeadlinePassedError, OverloadedError
+from server.errors import DeadlinePassedError, OverloadedError, ServerError
 from server.rpc.admission import Gate
 from server.rpc.edge import Edge
 from server.rpc.errors import CallStatus, abort
 from server.rpc.lifetime import Lifetimes
+from server.rpc.packing import TOO_LARGE, OversizedMessageError, is_packed
 from server.rpc.plain.gated import gated
 from server.rpc.plain.streams import PlainStreams, read_one
 from server.rpc.transport import Answer, Answers, TransportSettings
+from server.rpc.unread import UnreadAnswers
 from server.rpc.waiting import Held
 
 _THREADS = 1024  # made as they are needed; a call that waits for its caller holds one
 _WORKING = 32  # calls that are worked on at a time: more would only wait for the interpreter
+_LOOK_S = 0.1
+_JOIN_S = 5.0
+
+
+class _Answered:
+    """A call whose answer is under way."""
+
+    def __init__(self, context: grpc.ServicerContext) -> None:
+        self._context = context
+
+    def peer(self) -> object:
+        return self._context.peer()
+
+    def cut(self, _: ServerError) -> None:
+        self._context.cancel()
 
 
 class PlainTransport:
@@ -42,6 +60,10 @@ class PlainTransport:
         self._streams: list[PlainStreams] = []
         self._held = Held(settings.patience.held_bytes)
         self._requests = Lifetimes(settings.patience.caller_timeout_s)
+        self._unread = UnreadAnswers(settings.patience.caller_timeout_s, settings.patience.unread_bytes)
+        self._stopped = threading.Event()
+        self._looking = threading.Thread(target=self._look, name="unread", daemon=True)
+        edge.metrics.holds(lambda: self._held.bytes, lambda: self._unread.bytes)
         edge.lifetimes.cut = grpc.ServicerContext.cancel
         edge.metrics.transport(self.name)
 
@@ -77,6 +99,10 @@ class PlainTransport:
             found = self._answered(gate, answer, request, context)
             if not isinstance(found, bytes):
                 abort(context, found)
+            under_way = _Answered(context)
+            self._unread.add(under_way, len(found), timed=True)
+            if not context.add_callback(lambda: self._unread.remove(under_way)):  # it is over already
+                self._unread.remove(under_way)
             return found
 
         self._add(name, grpc.stream_unary_rpc_method_handler(behave))
@@ -84,7 +110,9 @@ class PlainTransport:
     def add_stream(self, name: str, answer: Answer, answers: Answers | None = None) -> None:  # noqa: ARG002
         """Adds a method of streams."""
         patience = self._settings.patience
-        streams = PlainStreams(self._edge, answer, self._settings.names, patience.stream_idle_s)
+        streams = PlainStreams(
+            self._edge, answer, self._settings.names, patience.stream_idle_s, self._held, self._unread
+        )
         self._streams.append(streams)
         self._add(name, grpc.stream_stream_rpc_method_handler(streams.behave))
 
@@ -103,6 +131,7 @@ class PlainTransport:
     def start(self) -> None:
         """Begins to serve."""
         self._requests.start()
+        self._looking.start()
         self._server.start()
 
     def end_streams(self) -> None:
@@ -117,6 +146,9 @@ class PlainTransport:
     def shut_down(self) -> None:
         """Ends the threads; those that are still at work then end with the process."""
         self._requests.stop()
+        self._stopped.set()
+        if self._looking.is_alive():
+            self._looking.join(_JOIN_S)
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _answered(
@@ -134,15 +166,28 @@ class PlainTransport:
             if not fits:
                 error = OverloadedError("bytes of requests", self._held.most)
                 return self._edge.refusal(gate, error)
-            with self._working:
-                gate.queue.waited(time.monotonic() - came)
+            packed = is_packed(request)
+            turn = self._edge.admission.unpacking.turn if packed else contextlib.nullcontext()
+            if not packed:  # these have a row of their own, however long it is
+                gate.queue.came()
+            with turn, self._working:
+                if not packed:
+                    gate.queue.waited(time.monotonic() - came)
                 remaining = context.time_remaining()
                 if remaining is not None and remaining <= 0:
                     return self._edge.refusal(gate, DeadlinePassedError())
-                return answer(request)
+                try:
+                    return answer(self._edge.admission.unpacking.message(request))
+                except OversizedMessageError:
+                    return TOO_LARGE
         finally:
             self._held.remove(len(request))
             gate.leave(caller)
+
+    def _look(self) -> None:
+        """Cuts off, again and again, calls whose answers are not read."""
+        while not self._stopped.wait(_LOOK_S):
+            self._unread.end()
 
     def _add(self, name: str, handler: grpc.RpcMethodHandler[Any, Any]) -> None:
         _, service, method = name.split("/")

@@ -13,6 +13,7 @@ from grpc_health.v1 import health_pb2
 
 from kuntur.api.v1 import model_service_pb2
 from server.models import ModelListing
+from server.rpc.overload import REFUSALS_AT_ONCE
 from server.state import RegionHistory
 from tests.support.bundles import publish
 from tests.support.serving import (
@@ -209,6 +210,30 @@ def test_callers_that_do_not_wait_for_their_turn_leave_others_theirs(
             assert call.result().score.transaction_id == "o"
         for one in rude:
             one.cancel()
+
+
+def test_refusals_of_streams_wait_for_their_turn_and_others_are_answered(registry: Path) -> None:
+    limits = {"max_streams": 1, "refusals_per_s": 1e-6, "max_streams_per_connection": 128}
+    with running_server(registry, limits=limits) as server:
+        server.wait_until_live("m-1")
+        stream = Stream(server)
+        stream.score("s-1")
+        with stubs_for(server.address) as others:
+            frames = [iter([frame(transaction(f"r-{number}"))]) for number in range(80)]
+            rude = [others.scoring.ScoreStream(its) for its in frames]
+            for number in range(20):
+                assert server.stubs.scoring.ScoreTransaction(unary(transaction(f"t-{number}")))
+                assert len(stream.score(f"s-2-{number}").results) == 1
+            wait_until(lambda: sum(call.done() for call in rude) == REFUSALS_AT_ONCE)
+            told = [failure(call) for call in rude if call.done()]
+            assert {(one.code, one.reason, one.retried) for one in told} == {(8, "OVERLOADED", True)}
+            stopping = threading.Thread(target=server.app.stop)
+            stopping.start()
+            wait_until(
+                lambda: all(call.done() for call in rude)
+            )  # nobody waits longer than the server is there
+            stopping.join()
+        stream.close()
 
 
 def test_watchers_of_health_hold_no_thread(registry: Path) -> None:
