@@ -42,8 +42,17 @@ class FileJournal(Journal):
         on_failure: called once when the journal cannot be written any more.
         """
         self._writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes)
-        if self._writer.cut_bytes:
-            _LOG.warning("torn tail cut off the journal", bytes=self._writer.cut_bytes)
+        if torn := self._writer.torn:
+            self.set_aside_bytes = torn.size
+            _LOG.warning(
+                "torn tail of the journal set aside: what was being written when the server ended",
+                file=str(torn.path),
+                offset=torn.offset,
+                bytes=torn.size,
+                cause=torn.cause,
+                next_entry=self._writer.next_sequence,
+                set_aside=str(torn.aside),
+            )
         self._queue: queue.Queue[_Exchange | None] = queue.Queue(max_queued)
         self._sync_interval_s = sync_interval_s
         self._on_failure = on_failure

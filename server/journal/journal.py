@@ -22,6 +22,9 @@ class JournalFailedError(Exception):
 class Journal(ABC):
     """Takes every exchange that changed the history or was answered with a score. Safe for threads."""
 
+    set_aside_bytes = 0
+    """Bytes of a torn tail that opening set aside."""
+
     @abstractmethod
     def append(self, kind: ExchangeKind, request: bytes, response: bytes) -> None:
         """Takes one exchange, in the bytes that went over the wire, before its answer leaves.

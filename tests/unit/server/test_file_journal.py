@@ -4,9 +4,11 @@ import threading
 from pathlib import Path
 
 import pytest
+import structlog
 
-from kuntur.journal_file import JournalFileWriter, read_entries
+from kuntur.journal_file import JournalFileWriter, journal_files, read_entries
 from server.journal import ExchangeKind, FileJournal, JournalFailedError, NullJournal
+from tests.support.journals import write
 
 
 def journal_at(path: Path, **changes: object) -> FileJournal:
@@ -64,6 +66,21 @@ def test_a_journal_that_cannot_be_written_says_so_and_refuses(
     with pytest.raises(JournalFailedError):
         journal.append(ExchangeKind.BACKFILL, b"q", b"")
     journal.close()
+
+
+def test_a_torn_tail_is_told_in_the_log_and_counted(tmp_path: Path) -> None:
+    write(tmp_path, b"a", b"b")
+    (path,) = journal_files(tmp_path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with structlog.testing.capture_logs() as logs:
+        journal = journal_at(tmp_path)
+    journal.close()
+    (line,) = logs
+    assert line["log_level"] == "warning"
+    assert line["event"].startswith("torn tail of the journal set aside")
+    assert (line["file"], line["cause"]) == (str(path), "the file ends within a record")
+    assert (line["offset"], line["bytes"], line["next_entry"]) == (path.stat().st_size, 24, 2)
+    assert journal.set_aside_bytes == len(Path(line["set_aside"]).read_bytes()) == 24
 
 
 def test_no_journal_takes_everything() -> None:
