@@ -34,7 +34,7 @@ from typing import NamedTuple, Self
 MAGIC = b"KNTR-JNL"
 REVISION = 2
 MAX_PAYLOAD_BYTES = 256 << 20
-HEADER_BYTES = 32
+HEADER_BYTES, HEAD_BYTES = 32, 20
 MARKER_BYTES = 8
 _MARKED = struct.Struct("<8sIQ8s")
 _MARKED_HEAD = struct.Struct("<8sII")
@@ -87,7 +87,7 @@ class Header:
     @property
     def head_size(self) -> int:
         """Bytes of a record's head."""
-        return _PLAIN_HEAD.size if self.revision == 1 else _MARKED_HEAD.size + _CHECKSUM.size
+        return _PLAIN_HEAD.size if self.revision == 1 else HEAD_BYTES
 
     def pack(self) -> bytes:
         """Returns the header's bytes, in the newest revision."""

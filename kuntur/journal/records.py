@@ -14,7 +14,7 @@ from typing import NamedTuple, Self
 from google.protobuf.message import DecodeError
 
 from kuntur.journal.errors import CorruptJournalError, UnknownRevisionError
-from kuntur.journal.layout import HEADER_BYTES, MARKER_BYTES, REVISION, Header
+from kuntur.journal.layout import HEAD_BYTES, HEADER_BYTES, MARKER_BYTES, REVISION, Header
 from kuntur.journal.v1 import journal_pb2
 
 _WINDOW = 1 << 20  # bytes that are searched at a time
@@ -220,8 +220,8 @@ class JournalFile:
     def _guess_header(self) -> Header | None:
         """Finds out from the first valid record how the records of a file without a header are laid out."""
         for place, _ in self._payloads(0):
-            size = Header.new().head_size
-            marked = Header.of_head(self._bytes(place - size, size)) if place >= size else None
+            head = self._bytes(place - HEAD_BYTES, HEAD_BYTES) if place >= HEAD_BYTES else b""
+            marked = Header.of_head(head) if head else None
             for header in (marked, Header(1, 0, b"")):
                 if header is not None and place >= header.head_size:
                     self.header = header
