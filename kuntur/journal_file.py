@@ -135,7 +135,7 @@ class JournalFileWriter:
             raise
         self.next_sequence = end.next_sequence
         """Sequence of the next entry."""
-        self.torn = end.torn
+        self.torn_tail = end.torn
         """The torn tail that opening set aside, None where there was none."""
         self._hollow = end.hollow
         self._header = Header.new()

@@ -42,7 +42,7 @@ class FileJournal(Journal):
         on_failure: called once when the journal cannot be written any more.
         """
         self._writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes)
-        if torn := self._writer.torn:
+        if torn := self._writer.torn_tail:
             self.set_aside_bytes = torn.size
             _LOG.warning(
                 "torn tail of the journal set aside: what was being written when the server ended",

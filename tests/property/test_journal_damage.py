@@ -167,7 +167,7 @@ def test_a_server_that_opens_it_loses_no_valid_entry_or_changes_nothing(
             with pytest.raises(JournalError, match="kuntur-server journal repair"):
                 JournalFileWriter(directory)
             return
-        torn = writer.torn
+        torn = writer.torn_tail
         writer.append([entry(b"next")])
         writer.close()
         after = content(directory)

@@ -100,12 +100,12 @@ def test_a_writer_sets_a_torn_tail_aside_and_goes_on(tmp_path: Path, behind: byt
     whole = path.read_bytes()
     path.write_bytes(whole[:-3] + behind)
     writer = JournalFileWriter(tmp_path)
-    assert writer.torn is not None
-    offset = writer.torn.offset
-    assert writer.torn.aside == tmp_path / f"{path.name}.damaged-at-{offset}"
-    assert writer.torn.aside.read_bytes() == (whole[:-3] + behind)[offset:]
-    assert writer.torn.aside.stat().st_mode & 0o777 == 0o600
-    assert writer.torn.size == len(whole[:-3] + behind) - offset
+    assert writer.torn_tail is not None
+    offset = writer.torn_tail.offset
+    assert writer.torn_tail.aside == tmp_path / f"{path.name}.damaged-at-{offset}"
+    assert writer.torn_tail.aside.read_bytes() == (whole[:-3] + behind)[offset:]
+    assert writer.torn_tail.aside.stat().st_mode & 0o777 == 0o600
+    assert writer.torn_tail.size == len(whole[:-3] + behind) - offset
     writer.append([entry("c")])
     writer.close()
     assert read(tmp_path) == [(1, "a"), (2, "c")]
@@ -231,8 +231,8 @@ def test_a_flipped_length_in_the_last_record_is_a_torn_tail(tmp_path: Path) -> N
     path = journal_files(tmp_path)[0]
     flip(path, offset_of_last(path.read_bytes()) + 9)
     writer = JournalFileWriter(tmp_path)
-    assert writer.torn is not None
-    assert writer.torn.cause == "the head of a record is damaged"
+    assert writer.torn_tail is not None
+    assert writer.torn_tail.cause == "the head of a record is damaged"
     assert writer.next_sequence == 2
     writer.close()
 
