@@ -45,7 +45,7 @@ class FileJournal(Journal):
         if torn := self._writer.torn_tail:
             self.set_aside_bytes = torn.size
             _LOG.warning(
-                "torn tail of the journal set aside: what was being written when the server ended",
+                "torn tail of the journal set aside: bytes that are no entry, and no valid entry behind them",
                 file=str(torn.path),
                 offset=torn.offset,
                 bytes=torn.size,
