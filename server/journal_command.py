@@ -31,7 +31,7 @@ def _journal() -> None:
 @journal_app.command("repair")
 def repair_journal(
     directory: Annotated[
-        Path, typer.Argument(metavar="DIR", help="The journal's directory, as `serve --journal` has it.")
+        Path, typer.Argument(metavar="DIR", help="The journal's directory, as given to `serve --journal`.")
     ],
     check: Annotated[
         bool,
@@ -40,19 +40,22 @@ def repair_journal(
 ) -> None:
     """Makes a damaged journal whole again and says what is lost.
 
-    A server does not start on a journal with damage in front of valid entries, and the trainer does not read
-    it. The repair keeps every valid entry as it is, in all files of the server and its workers. Damaged bytes
-    move to files beside the journal's, NAME.damaged-at-OFFSET, and are never deleted; entries that are gone
-    are counted in the journal, so that readers know of them. A second repair finds nothing to do. The server
-    has to be stopped.
+    A server does not start on a journal with damage in front of valid
+    entries, and the trainer does not read it. The repair keeps every valid
+    entry as it is, in all files of the server and its workers. Damaged bytes
+    move to files beside the journal's, NAME.damaged-at-OFFSET, and are never
+    deleted; entries that are gone are counted in the journal, so that
+    readers know of them. A second repair finds nothing to do. The server has
+    to be stopped.
 
-    A torn tail, which a crash within a write leaves at the end, needs no repair: the server sets it aside
-    when it starts.
+    A torn tail, which a crash within a write leaves at the end, needs no
+    repair: the server sets it aside when it starts.
 
-    Exit codes: 0 the journal is whole, or was made so; 1 (--check) it needs a repair; 2 not carried out (no
-    journal, a server that writes it, a file that cannot be read or is of a later version).
+    Exit codes: 0 the journal is whole, or was made so; 1 (--check) it needs
+    a repair; 2 not carried out (no journal, a server that writes it, a file
+    that cannot be read or is of a later version).
 
-    Example: kuntur-server journal repair journal --check && kuntur-server journal repair journal
+    Example: kuntur-server journal repair journal --check
     """
     from kuntur.journal.repair import examine, repair
     from kuntur.journal_file import JournalError
@@ -115,7 +118,7 @@ def _summary(found: Sequence[Findings], *, check: bool) -> Iterator[str]:
     torn = any(fault.torn for part in found for fault in part.faults)
     unknown = ", beside what the torn tail held" if torn else ""
     if check:
-        yield f"A repair keeps {_entries(entries)}; {lost:,} are lost{unknown}; it sets {size:,} bytes aside."
+        yield f"A repair keeps {_entries(entries)} and sets {size:,} bytes aside; {lost:,} lost{unknown}."
         if all(part.whole for part in found):
             yield "None is needed: a server sets a torn tail aside when it starts, or is just writing it."
     else:

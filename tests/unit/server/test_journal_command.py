@@ -60,7 +60,7 @@ def test_check_tells_what_a_repair_does_and_changes_nothing(journal: Path) -> No
     assert result.exit_code == 1
     cause = "bytes 86 to 113: the head of a record is damaged; entry 3 is lost"
     assert f"{file_name(1)}, {cause}" in result.stdout
-    assert "A repair keeps 19 entries; 1 are lost; it sets 27 bytes aside." in result.stdout
+    assert "A repair keeps 19 entries and sets 27 bytes aside; 1 lost." in result.stdout
     assert content(journal) == before
     assert not (journal / "writer.lock").exists()
 
