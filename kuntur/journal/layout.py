@@ -29,7 +29,7 @@ import os
 import struct
 import zlib
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Self
 
 MAGIC = b"KNTR-JNL"
 REVISION = 2
@@ -37,17 +37,12 @@ MAX_PAYLOAD_BYTES = 256 << 20
 HEADER_BYTES, HEAD_BYTES = 32, 20
 MARKER_BYTES = 8
 _MARKED = struct.Struct("<8sIQ8s")
-_MARKED_HEAD = struct.Struct("<8sII")
+_MARKED_HEAD = struct.Struct("<8sIII")
+_CHECKED = 16  # bytes of a head in front of its checksum
+_UNCHECKED_HEAD = struct.Struct("<8sII")
 _PLAIN = struct.Struct("<8sII")
 _PLAIN_HEAD = struct.Struct("<II")
 _CHECKSUM = struct.Struct("<I")
-
-
-class Head(NamedTuple):
-    """What the head of a record says of its payload."""
-
-    length: int
-    checksum: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,19 +91,18 @@ class Header:
 
     def pack_head(self, payload: bytes) -> bytes:
         """Returns the head of the record with this payload, in the newest revision."""
-        raw = _MARKED_HEAD.pack(self.marker, len(payload), zlib.crc32(payload))
+        raw = _UNCHECKED_HEAD.pack(self.marker, len(payload), zlib.crc32(payload))
         return raw + _CHECKSUM.pack(zlib.crc32(raw))
 
-    def read_head(self, raw: bytes) -> Head | None:
-        """Returns what a head of `head_size` bytes says, None where it is not a valid one.
+    def read_head(self, raw: bytes) -> tuple[int, int] | None:
+        """Returns length and CRC-32 of the payload from a head of `head_size` bytes, None for no valid one.
 
         Heads of revision 1 have no checksum: only a length that cannot be is noticed.
         """
         if self.revision == 1:
-            head = Head(*_PLAIN_HEAD.unpack(raw))
+            length, checksum = _PLAIN_HEAD.unpack(raw)
         else:
-            marker, length, checksum = _MARKED_HEAD.unpack_from(raw)
-            if marker != self.marker or _CHECKSUM.pack(zlib.crc32(raw[: _MARKED_HEAD.size])) != raw[16:]:
+            marker, length, checksum, own = _MARKED_HEAD.unpack(raw)
+            if own != zlib.crc32(raw[:_CHECKED]) or marker != self.marker:
                 return None
-            head = Head(length, checksum)
-        return head if 0 < head.length <= MAX_PAYLOAD_BYTES else None
+        return (length, checksum) if 0 < length <= MAX_PAYLOAD_BYTES else None

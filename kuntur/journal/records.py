@@ -24,17 +24,13 @@ _SEQUENCE = re.compile(rb"(?=\x08([\x80-\xff]{0,8}[\x00-\x7f]))")
 
 
 class Record(NamedTuple):
-    """A valid record: where it starts and ends, its payload, and the entry in it."""
+    """A valid record: where it starts and ends, its payload, the entry in it and the entry's sequence."""
 
     offset: int
     end: int
     payload: bytes
     entry: journal_pb2.Entry
-
-    @property
-    def sequence(self) -> int:
-        """The entry's place in the journal."""
-        return self.entry.sequence
+    sequence: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,23 +156,30 @@ class JournalFile:
 
     def _read(self, offset: int) -> Record | str:
         """Returns the record at an offset, or why there is none."""
-        raw = self._bytes(offset, self.header.head_size)
-        if len(raw) < self.header.head_size:
+        header, read = self.header, self._file.read
+        if offset != self._at:
+            self._file.seek(offset)
+        self._at = -1  # until a record is read, it is not known where the file stands
+        raw = read(size := header.head_size)
+        start = offset + size
+        if start > self.size or len(raw) < size:
             return "the file ends within a record"
-        head = self.header.read_head(raw)
+        head = header.read_head(raw)
         if head is None:
             return "zeros stand where a record belongs" if not any(raw) else "the head of a record is damaged"
-        start = offset + len(raw)
-        if start + head.length > self.size:
+        length, checksum = head
+        end = start + length
+        if end > self.size:
             return "the file ends within a record"
-        payload = self._bytes(start, head.length)
-        if zlib.crc32(payload) != head.checksum:
+        payload = read(length)
+        if zlib.crc32(payload) != checksum:
             return "a record does not have its checksum"
         try:
             entry = journal_pb2.Entry.FromString(payload)
         except DecodeError:
             return "a record holds no entry"
-        return Record(offset, start + len(payload), payload, entry)
+        self._at = end
+        return Record(offset, end, payload, entry, entry.sequence)
 
     def _next(self, start: int, slack: int) -> Record | None:
         """Returns the first valid record from an offset on.
@@ -236,11 +239,8 @@ class JournalFile:
             yield base, os.pread(self._file.fileno(), length, base)
 
     def _bytes(self, offset: int, length: int) -> bytes:
-        if offset != self._at:
-            self._file.seek(offset)
-        raw = self._file.read(max(0, min(length, self.size - offset)))
-        self._at = offset + len(raw)
-        return raw
+        """Returns so many bytes, fewer at the end of the file."""
+        return os.pread(self._file.fileno(), max(0, min(length, self.size - offset)), offset)
 
 
 def first_sequence(path: Path) -> int:
