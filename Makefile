@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 UV := uv==0.13.9
-GENERATED := kuntur/api kuntur/journal docs/features.md
+GENERATED := kuntur/api kuntur/journal/v1 docs/features.md
 # Tests that start Ray: mostly waiting for it, so beside the others, but one after the other themselves.
 ON_RAY := tests/e2e tests/integration/cluster tests/integration/trainer
 # Tests that build an image, two minutes of compiling: a target of their own.

@@ -1,12 +1,9 @@
 """The journal as files: what the server writes and the trainer reads.
 
-A journal is a directory of files `journal-<sequence of the first entry, 20 digits>.kj`. A file starts
-with 16 bytes: the magic, the form's version and four bytes in reserve. Records follow, each
-
-    uint32 length of the payload, uint32 CRC-32 of it, the payload: a serialised kuntur.journal.v1.Entry
-
-little-endian. Sequences run from 1 through all files without a gap. When a file is synced, and what
-goes into it, is left to the server.
+A journal is a directory of files `journal-<sequence of the first entry, 20 digits>.kj`, each a header and
+records, as `kuntur.journal.layout` says. Sequences run from 1 through all files without a gap but those that
+a repair left, which the header of the file behind it counts. When a file is synced, and what goes into it,
+is left to the server; repair to `kuntur.journal.repair`.
 """
 
 from __future__ import annotations
@@ -16,83 +13,107 @@ import errno
 import math
 import os
 import resource
-import struct
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from google.protobuf.message import DecodeError
-
+from kuntur.journal.errors import (
+    CorruptJournalError,
+    JournalError,
+    TornTailError,
+    UnknownRevisionError,
+    repair_hint,
+)
+from kuntur.journal.layout import Header
+from kuntur.journal.records import JournalFile, Record, first_sequence
+from kuntur.journal.tail import TornTail, corrupt, file_name, journal_files, recover_end
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_lock import JournalLock, ServersLock
 from kuntur.private_files import is_at, open_private
 
-MAGIC = b"KNTR-JNL"
-FORMAT_VERSION = 1
-MAX_PAYLOAD_BYTES = 256 << 20
-_HEADER = struct.Struct("<8sII")
-_RECORD = struct.Struct("<II")
-_GLOB = "journal-*.kj"
+__all__ = [
+    "CorruptJournalError",
+    "JournalError",
+    "JournalFileWriter",
+    "Loss",
+    "TornTailError",
+    "UnknownRevisionError",
+    "file_name",
+    "journal_files",
+    "read_entries",
+]
 
 
-class JournalError(Exception):
-    """A journal that cannot be read: which file, at which byte, and what is wrong there."""
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a reader had to go without.
 
-    def __init__(self, path: Path, offset: int, message: str) -> None:
-        super().__init__(f"{path.name}, byte {offset:,}: {message}")
-        self.path = path
-        self.offset = offset
-        self.message = message
+    Either bytes of a torn tail, of which nobody can say how many entries they were (`entries` is 0), or
+    entries that a repair found lost (`size` is 0).
+    """
 
+    path: Path
+    offset: int
+    size: int
+    entries: int
+    cause: str
 
-class TornTailError(JournalError):
-    """The last file ends within a record, as after a crash while it was written."""
-
-
-class CorruptJournalError(JournalError):
-    """Bytes of the journal are not those that were written, or entries are missing."""
-
-
-def file_name(first_sequence: int) -> str:
-    """Names the file whose first entry has this sequence."""
-    return f"journal-{first_sequence:020d}.kj"
-
-
-def journal_files(directory: Path) -> list[Path]:
-    """Gives the files of a journal in order; none when there is no directory."""
-    return sorted(directory.glob(_GLOB))
+    def told(self) -> str:
+        """Returns it as a sentence."""
+        if self.entries:
+            what = (
+                "1 entry in front of it is" if self.entries == 1 else f"{self.entries:,} entries in front are"
+            )
+            return f"{self.path}: {what} lost: {self.cause}"
+        where = f"{self.size:,} bytes from byte {self.offset:,} on"
+        return f"{self.path}: {where} are no entries and were not read: {self.cause}"
 
 
-def read_entries(directory: Path, *, allow_torn_tail: bool = False) -> Iterator[journal_pb2.Entry]:
-    """Gives the entries of a journal in order.
+def read_entries(
+    directory: Path, *, allow_torn_tail: bool = False, lost: Callable[[Loss], None] = lambda _: None
+) -> Iterator[journal_pb2.Entry]:
+    """Yields the entries of a journal in order.
 
-    allow_torn_tail: whether a record cut short at the very end is taken for the end. Raises
-    TornTailError for it otherwise, CorruptJournalError for anything else that is wrong, each after the
-    entries before it.
+    allow_torn_tail: whether a torn tail is taken for the end, as a reader beside a running server must;
+    lost: called with it then, and with entries that a repair found lost. Raises TornTailError for a tail
+    otherwise, CorruptJournalError for anything else that is wrong, each after the entries before it.
     """
     files = journal_files(directory)
-    expected = _first_sequence(files[0]) if files else 1
-    for path in files:
-        if _first_sequence(path) != expected:
-            raise CorruptJournalError(path, 0, f"entries from {expected} on are missing before this file")
-        try:
-            for entry, offset in _read_file(path):
-                if entry.sequence != expected:
-                    message = f"the entry is number {entry.sequence}, not {expected}"
-                    raise CorruptJournalError(path, offset, message)
-                yield entry
-                expected += 1
-        except TornTailError as error:
-            if path is not files[-1]:
-                raise CorruptJournalError(path, error.offset, error.message) from error
-            if not allow_torn_tail:
-                raise
+    expected = first_sequence(files[0]) if files else 1
+    for path, following in zip(files, [*files[1:], None], strict=True):
+        below = None if following is None else first_sequence(following)
+        with JournalFile(path) as file:
+            if file.first_sequence != expected:
+                raise _missing(path, expected, file.first_sequence)
+            if file.header.lost:
+                expected += file.header.lost
+                lost(Loss(path, 0, 0, file.header.lost, "a repair of the journal went on without them"))
+            items = file.items(below)
+            for item in items:
+                if isinstance(item, Record):
+                    yield item.entry
+                    expected = item.sequence + 1
+                elif not item.is_tail or following is not None:
+                    rest = item.misplaced + sum(isinstance(other, Record) for other in items)
+                    raise corrupt(path, item, rest)
+                elif allow_torn_tail:
+                    lost(Loss(path, item.offset, item.end - item.offset, 0, item.cause))
+                else:
+                    raise TornTailError(path, item.offset, item.cause)
+
+
+def _missing(path: Path, expected: int, found: int) -> CorruptJournalError:
+    if found < expected:
+        return CorruptJournalError(path, 0, f"the files before it reach to entry {expected - 1:,} already")
+    hint = repair_hint(path, "goes on without them")
+    message = f"entries {expected:,} to {found - 1:,} are missing in front of this file; bring them back if"
+    return CorruptJournalError(path, 0, f"{message} they are elsewhere; {hint}")
 
 
 class JournalFileWriter:
     """Appends entries. One writer a directory, which a lock sees to; one thread a writer.
 
-    Opening cuts off a torn tail and goes on in a new file. Files and directories that it makes are
+    Opening sets a torn tail aside and goes on in a new file. Files and directories that it makes are
     readable by their owner alone.
 
     What fails changes nothing that cannot be mended: after an OSError `next_sequence` tells which entries
@@ -105,16 +126,17 @@ class JournalFileWriter:
         """Opens the journal of a directory, which is made when it is not there.
 
         max_file_bytes: size from which the next entry goes into a new file; servers_lock: descriptor of the
-        lock of the directory above, of a worker. Raises CorruptJournalError when the last file is damaged
-        otherwise than by a torn tail, OSError also when another writer has the directory.
+        lock of the directory above, of a worker. Raises JournalError when the last file is damaged otherwise
+        than by a torn tail, OSError also when another writer has the directory.
         """
         self._directory = directory
         self._above = None if servers_lock is None else ServersLock(directory.parent, servers_lock)
         self._hollow: Path | None = None  # the last file, when opening found no entry in it
         self._lock = JournalLock(directory)
         self._max_file_bytes = max_file_bytes
-        self.cut_bytes = 0
-        """Bytes of a torn tail that opening cut off."""
+        self._header = Header.new()
+        self.torn_tail: TornTail | None = None
+        """The torn tail that opening, or `resume`, set aside last; None where there was none."""
         try:
             if self._above is not None and not self._above.holds:
                 self._above.retake()
@@ -147,12 +169,12 @@ class JournalFileWriter:
             for entry in entries:
                 entry.sequence = self.next_sequence
                 payload = entry.SerializeToString()
-                size = _RECORD.size + len(payload)
+                size = self._header.head_size + len(payload)
                 beyond = self._first < self.next_sequence and self._size + size > largest
                 if self._file is None or self._size >= self._max_file_bytes or beyond:
                     self._flush(parts)
                     self._open_next()
-                parts.append(_RECORD.pack(len(payload), zlib.crc32(payload)))
+                parts.append(self._header.pack_head(payload))
                 parts.append(payload)
                 self._size += size
                 self.next_sequence += 1
@@ -193,7 +215,7 @@ class JournalFileWriter:
 
         Where the directory was removed, renamed or replaced it is locked anew, and a worker's is made anew;
         the server's own has to be there. Returns how many synced entries were in the file that is no longer
-        in its place, None where all is. Raises OSError, and CorruptJournalError for what stands in the
+        in its place, None where all is. Raises OSError, and JournalError for what stands in the
         directory now.
         """
         above = self._above
@@ -218,7 +240,6 @@ class JournalFileWriter:
             # What is not known to be on the disk is written again: it must not stand in two places.
             self._go_back(self._synced_size, self.synced_sequence)
             self._forget_file()
-        self._hollow = None
         # Sequences are never used twice: a gap shows what is missing.
         self.next_sequence = self.synced_sequence = max(self._recover(), self.synced_sequence)
         self._written = (0, self.next_sequence)
@@ -259,7 +280,7 @@ class JournalFileWriter:
             if self._torn:
                 os.ftruncate(self._file, offset)
                 self._torn = False
-            header = b"" if offset else _HEADER.pack(MAGIC, FORMAT_VERSION, 0)
+            header = b"" if offset else self._header.pack()
             left = memoryview(header + b"".join(parts))
             while left:
                 written = os.pwrite(self._file, left, offset)
@@ -270,7 +291,7 @@ class JournalFileWriter:
     def _go_back(self, size: int, sequence: int) -> None:
         """Takes back what was appended since a file had a size, and cuts it off."""
         self.next_sequence = sequence
-        self._size = max(size, _HEADER.size)
+        self._size = max(size, self._header.size)
         self._written = (size, sequence)
         if self._file is not None:
             try:
@@ -284,26 +305,14 @@ class JournalFileWriter:
         # Entries are never written over: only a file without any may be there already.
         self._file = open_private(path, os.O_WRONLY | (os.O_TRUNC if path == self._hollow else os.O_EXCL))
         self._path, self._first, self._new, self._torn = path, self.next_sequence, True, False
-        self._size, self._synced_size = _HEADER.size, 0
+        self._header = Header.new()
+        self._size, self._synced_size = self._header.size, 0
         self._written = (0, self.next_sequence)
 
     def _recover(self) -> int:
-        files = journal_files(self._directory)
-        if not files:
-            return 1
-        last, sequence = files[-1], _first_sequence(files[-1])
-        try:
-            for entry, _ in _read_file(last):
-                sequence = entry.sequence + 1
-        except TornTailError as error:
-            self.cut_bytes = last.stat().st_size - error.offset
-            if error.offset < _HEADER.size:
-                last.unlink()
-            else:
-                os.truncate(last, error.offset)
-        if sequence == _first_sequence(last):
-            self._hollow = last
-        return sequence
+        end = recover_end(self._directory)
+        self._hollow, self.torn_tail = end.hollow, end.torn
+        return end.next_sequence
 
 
 def _largest_file() -> float:
@@ -331,43 +340,3 @@ def _named(path: Path) -> Iterator[None]:
 
 def _moved(path: Path) -> OSError:
     return OSError(errno.ENOENT, "it was removed, renamed or replaced while it was in use", str(path))
-
-
-def _first_sequence(path: Path) -> int:
-    digits = path.stem.removeprefix("journal-")
-    if not digits.isdecimal():
-        raise CorruptJournalError(path, 0, "the name holds no sequence")
-    return int(digits)
-
-
-def _read_file(path: Path) -> Iterator[tuple[journal_pb2.Entry, int]]:
-    """Gives each entry of a file and where its record starts."""
-    with path.open("rb") as file:
-        header = file.read(_HEADER.size)
-        if len(header) < _HEADER.size:
-            raise TornTailError(path, 0, "the file ends within its header")
-        magic, version, _ = _HEADER.unpack(header)
-        if magic != MAGIC:
-            raise CorruptJournalError(path, 0, "this is no journal file")
-        if version != FORMAT_VERSION:
-            raise CorruptJournalError(path, 8, f"the form's version is {version}, not {FORMAT_VERSION}")
-        offset = _HEADER.size
-        while head := file.read(_RECORD.size):
-            if len(head) < _RECORD.size:
-                raise TornTailError(path, offset, "the file ends within a record")
-            length, checksum = _RECORD.unpack(head)
-            if length == 0 and not any(head) and not any(file.read()):
-                raise TornTailError(path, offset, "the file ends with zeros")
-            if not 0 < length <= MAX_PAYLOAD_BYTES:
-                raise CorruptJournalError(path, offset, f"a record of {length:,} bytes cannot be")
-            payload = file.read(length)
-            if len(payload) < length:
-                raise TornTailError(path, offset, "the file ends within a record")
-            if zlib.crc32(payload) != checksum:
-                raise CorruptJournalError(path, offset, "the record does not have its checksum")
-            try:
-                entry = journal_pb2.Entry.FromString(payload)
-            except DecodeError as error:
-                raise CorruptJournalError(path, offset, "the record holds no entry") from error
-            yield entry, offset
-            offset += _RECORD.size + length

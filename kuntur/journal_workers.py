@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import journal_files, read_entries
+from kuntur.journal_file import Loss, journal_files, read_entries
 
 WORKER_PREFIX = "worker-"
 
@@ -19,12 +19,16 @@ def journal_parts(directory: Path) -> list[Path]:
     return [path for path in (directory, *workers) if journal_files(path)]
 
 
-def read_server_journal(directory: Path, *, allow_torn_tail: bool = False) -> Iterator[journal_pb2.Entry]:
-    """Gives the entries of all parts by the time at which they were written; each part keeps its order.
+def read_server_journal(
+    directory: Path, *, allow_torn_tail: bool = False, lost: Callable[[Loss], None] = lambda _: None
+) -> Iterator[journal_pb2.Entry]:
+    """Yields the entries of all parts by the time at which they were written; each part keeps its order.
 
     A worker takes down its exchange right after it changed the history: two of different workers within
-    some microseconds may stand the other way round. Sequences count within a part. Raises as
-    `read_entries` does, each after the entries that were written before.
+    some microseconds may stand the other way round. Sequences count within a part. Torn tails and losses as
+    in `read_entries`, for each part; raises as that does, each after the entries that were written before.
     """
-    parts = [read_entries(path, allow_torn_tail=allow_torn_tail) for path in journal_parts(directory)]
+    parts = [
+        read_entries(path, allow_torn_tail=allow_torn_tail, lost=lost) for path in journal_parts(directory)
+    ]
     return heapq.merge(*parts, key=lambda entry: entry.written_time.ToNanoseconds())

@@ -108,6 +108,7 @@ class ServerApp:
             undone.callback(trial.stop)
             self.journal = _open_journal(settings, journal_lock, self._journal_changed)
             undone.callback(self.journal.close)
+            self.metrics.journal_set_aside(self.journal.set_aside_bytes)
             # What takes its time comes before the port: callers go to it from then on, away from others.
             _LOG.info("preparing the compiled code")
             compile_hot_path(self._reader)

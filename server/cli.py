@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.journal_command import journal_app
+
 if TYPE_CHECKING:
     from server.config import ServerSettings
 
@@ -29,6 +31,7 @@ app = typer.Typer(
         "`kuntur-server config` prints all of them with what they mean, ready to be that file."
     ),
 )
+app.add_typer(journal_app)
 
 _ConfigPath = Annotated[
     Path | None,

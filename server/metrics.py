@@ -90,6 +90,11 @@ class ServerMetrics:
             "Transactions for which the live model gave no probability",
             registry=self.registry,
         )
+        self._journal_set_aside = Counter(
+            "kuntur_journal_set_aside_bytes",
+            "Bytes of the journal that were set aside at the start: no valid entry followed",
+            registry=self.registry,
+        )
         self._reloads = Counter("kuntur_models_gone_live", "Models that went live", registry=self.registry)
         self._live = Gauge(
             "kuntur_live_model", "1 for the model that scores", ["model_version"], registry=self.registry
@@ -148,6 +153,10 @@ class ServerMetrics:
     def values_invalid(self, count: int) -> None:
         """Counts transactions for which the model gave no probability."""
         self._invalid_values.inc(count)
+
+    def journal_set_aside(self, count: int) -> None:
+        """Counts bytes at the end of the journal that were no entries and were set aside."""
+        self._journal_set_aside.inc(count)
 
     def model_went_live(self, model_version: str) -> None:
         """Counts a model that went live, and names it."""

@@ -7,6 +7,7 @@ share of the parts, one at a time, into a quantile matrix, and XGBoost merges th
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +27,7 @@ from trainer.shards import History, Shard, columns_of, history, replay_shard, sh
 
 TIME, LABEL = "event_time_us", "is_fraud"
 BLOCK_ROWS = 250_000  # of a part, about 150 MB while it is put together
+_COMPLETE = "parts.json"  # written when all parts are: how many they are
 
 
 class DistributedError(ValueError):
@@ -106,7 +108,35 @@ def write_parts(
             progress(min((number + 1) * block_rows, len(batch)))
     except ray.exceptions.RayError as error:
         raise ClusterError(f"Ray could not write the features: {error}") from error
+    note_complete(directory, len(starts))
     return len(starts)
+
+
+def note_complete(directory: Path, count: int) -> None:
+    """Notes that all parts are written: without that, nobody could tell that the last ones are missing."""
+    unfinished = directory / f"{_COMPLETE}.unfinished"
+    unfinished.write_text(json.dumps({"parts": count}))
+    unfinished.rename(directory / _COMPLETE)
+
+
+def _all_parts(directory: Path) -> list[Path]:
+    """Returns the parts in order. Raises DistributedError unless all that were written are there."""
+    parts = sorted(directory.glob("part-*.parquet"))
+    if not parts:
+        raise DistributedError(f"{directory} has no parts: write them with kuntur-trainer features")
+    again = "write them again, to a new directory"
+    try:
+        count = int(json.loads((directory / _COMPLETE).read_text())["parts"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        message = (
+            f"{directory} has no valid {_COMPLETE}: what wrote the {len(parts)} parts did not come to its end"
+        )
+        raise DistributedError(f"{message}; {again}") from error
+    expected = [f"part-{number:05}.parquet" for number in range(count)]
+    if wrong := sorted({part.name for part in parts} ^ set(expected)):
+        message = f"{directory} should hold {count} parts and holds {len(parts)}, see {wrong[0]}"
+        raise DistributedError(f"{message}; {again}")
+    return parts
 
 
 def _worker(config: dict[str, Any]) -> None:
@@ -164,13 +194,14 @@ def fit(
     """Fits XGBoost on the rows of parts before a moment, on so many workers of the connected Ray.
 
     The columns are the catalogue's. work: where Ray Train keeps its state, on storage that all nodes share.
-    Raises ClusterError, and DistributedError for a recipe that needs more than the rows as they are.
+    Raises ClusterError, and DistributedError for parts that are missing and for a recipe that needs more than
+    the rows as they are.
     """
     from ray.train import FailureConfig, RunConfig, ScalingConfig
     from ray.train.xgboost import RayTrainReportCallback, XGBoostTrainer
 
-    parts = sorted(directory.glob("part-*.parquet"))
-    _check(recipe.parameters, parts, workers, directory)
+    parts = _all_parts(directory)
+    _check(recipe.parameters, workers)
     kept = [
         part for part in parts if pl.scan_parquet(part).select(pl.col(TIME).min()).collect().item() < until_us
     ]
@@ -198,9 +229,7 @@ def fit(
     return BoostedTrees(RayTrainReportCallback.get_model(result.checkpoint))
 
 
-def _check(parameters: Mapping[str, Value], parts: list[Path], workers: int, directory: Path) -> None:
-    if not parts:
-        raise DistributedError(f"{directory} has no parts: write them with kuntur-trainer features")
+def _check(parameters: Mapping[str, Value], workers: int) -> None:
     if parameters["algorithm"] != "xgboost":
         raise DistributedError(f"only xgboost is fitted on several nodes, not {parameters['algorithm']}")
     for name, plain in {"imbalance": "none", "history_days": 0, "columns": 0}.items():

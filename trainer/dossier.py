@@ -49,7 +49,7 @@ def dossier(
 ) -> dict[str, bytes]:
     """Gives the documents by file name. version: name of the bundle."""
     plain_settings = settings.model_dump(mode="json", exclude={"hash_key"})
-    quality = quality_profile(source.table)
+    quality = quality_profile(source.table, source.losses)
     test = rows.test
     evidence = Evidence(
         model_version=version,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from kuntur.api.v1 import (
     transaction_pb2,
 )
 from kuntur.journal.v1 import journal_pb2
+from kuntur.journal_file import Loss
 from kuntur.journal_workers import read_server_journal
 from kuntur.tables import RejectReport, Table, canonical_schema
 from kuntur.transaction import ATTRIBUTE_PREFIX
@@ -97,16 +98,24 @@ class _Columns:
         self.count += 1
 
 
-def read_journal(directory: Path, *, since: datetime | None = None, until: datetime | None = None) -> Table:
+def read_journal(
+    directory: Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    lost: Callable[[Loss], None] = lambda _: None,
+) -> Table:
     """Reads the journal of a server as a canonical table. since <= event time < until.
 
     A transaction that came more than once counts once, as it came first. All outcomes are in `outcomes`;
-    the frame has no labels yet, which `trainer.labels.known_at` gives it. Raises TooLittleHistoryError when
-    there is no transaction, and what `kuntur.journal_file` raises for a damaged file.
+    the frame has no labels yet, which `trainer.labels.known_at` gives it. lost: called with each torn tail,
+    which is taken for the end of its file, and with the entries that a repair went on without. Raises
+    TooLittleHistoryError when there is no transaction, and what `kuntur.journal_file` raises for a damaged
+    file.
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
     reports: list[tuple[str, str, bool, int]] = []
-    for entry in read_server_journal(directory, allow_torn_tail=True):
+    for entry in read_server_journal(directory, allow_torn_tail=True, lost=lost):
         if entry.WhichOneof("exchange") == "report_outcomes":
             reports += _taken_outcomes(entry.report_outcomes)
             continue

@@ -5,8 +5,10 @@ How one column is profiled is left to `profile`. No value of an id and no offend
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+from kuntur.journal_file import Loss
 from kuntur.tables import Table
 from kuntur.tables.schema import SOURCE_ROW
 from trainer.profile import ColumnClass, profile
@@ -50,11 +52,11 @@ def column_class(name: str) -> ColumnClass:
     return _CLASSES.get(name, ColumnClass.UNKNOWN)
 
 
-def quality_profile(table: Table) -> dict[str, Any]:
-    """Gives the profile of a table as plain values. Shares are of all rows.
+def quality_profile(table: Table, losses: Sequence[Loss] = ()) -> dict[str, Any]:
+    """Returns the profile of a table as plain values. Shares are of all rows.
 
-    rows; rejected: counts, and each finding without the value that it found; columns: `profile` by name,
-    with the unit.
+    rows; rejected: counts, and each finding without the value that it found; lost: what was not to be had of
+    a journal, `losses`; columns: `profile` by name, with the unit.
     """
     return {
         "rows": len(table),
@@ -71,6 +73,16 @@ def quality_profile(table: Table) -> dict[str, Any]:
                 for finding in table.rejects.findings
             ],
         },
+        "lost": [
+            {
+                "file": str(loss.path),
+                "byte": loss.offset,
+                "bytes": loss.size,
+                "entries": loss.entries,
+                "cause": loss.cause,
+            }
+            for loss in losses
+        ],
         "columns": {
             name: {"unit": _UNITS.get(name, "")} | profile(name, table.frame[name], column_class(name))
             for name in table.frame.columns

@@ -100,7 +100,7 @@ def _tune(
 
     from trainer import search_methods
     from trainer.search_progress import TrialProgress
-    from trainer.search_snapshot import SearchSnapshot
+    from trainer.search_snapshot import DamagedSnapshotError, SearchSnapshot
 
     space = space_of(problem, settings)
     trainable = tune.with_resources(
@@ -117,7 +117,12 @@ def _tune(
     path = storage / name
     snapshot = SearchSnapshot(path)
     callbacks = [TrialProgress(progress, settings.trials), snapshot]
-    if snapshot.restore():
+    try:
+        restored = snapshot.restore()
+    except DamagedSnapshotError as error:
+        progress.note(f"Warning: {error}; the search starts from the beginning")
+        restored = False
+    if restored:
         progress.note(f"Going on with the search in {path}")
         tuner = tune.Tuner.restore(str(path), trainable=trainable, resume_errored=True, restart_errored=False)
         tuner._local_tuner.get_run_config().callbacks = callbacks  # restore takes none

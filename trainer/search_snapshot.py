@@ -7,6 +7,7 @@ takes a note that is cut off for a search without a past, and ends after one tri
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,10 @@ from ray.tune import Callback
 
 NAME = "search.zip"
 _NOTES = ("*.json", "*.pkl")  # the trials, what proposes settings, other callbacks
+
+
+class DamagedSnapshotError(Exception):
+    """Notes of a search that are not those that were written."""
 
 
 class SearchSnapshot(Callback):  # type: ignore[misc]  # ray has no types
@@ -40,10 +45,16 @@ class SearchSnapshot(Callback):  # type: ignore[misc]  # ray has no types
         partial.replace(self._search / NAME)
 
     def restore(self) -> bool:
-        """Puts the last whole notes in the place of those that Tune copied; tells whether there are any."""
+        """Puts the last whole notes in the place of those that Tune copied; tells whether there are any.
+
+        Raises DamagedSnapshotError.
+        """
         path = self._search / NAME
         if not path.exists():
             return False
-        with zipfile.ZipFile(path) as archive:
-            archive.extractall(self._search)
+        try:
+            with zipfile.ZipFile(path) as archive:
+                archive.extractall(self._search)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
+            raise DamagedSnapshotError(f"{path} is damaged: {error}") from error
         return True

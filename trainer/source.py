@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from kuntur.journal_file import Loss
 from kuntur.tables import Mapping, Table, read, read_frame
 from kuntur.time_zone import TimeZone, time_zone, time_zone_names
 from trainer.config import SplitSettings, TrainerSettings
@@ -25,12 +26,14 @@ DEFAULT_LABEL_DELAY_DAYS = 14.0
 class Source:
     """Transactions with what was known of them when the trainer stands at `until`.
 
-    label_delay_days: what the source says of its labels, None where it says nothing.
+    label_delay_days: what the source says of its labels, None where it says nothing; losses: what was not to
+    be had of a journal.
     """
 
     table: Table
     until: datetime
     label_delay_days: float | None
+    losses: tuple[Loss, ...] = ()
 
     def delay_days(self, split: SplitSettings) -> float:
         """Gives the days that labels need to arrive: as set, else as the source says, else 14."""
@@ -46,11 +49,13 @@ def read_source(settings: TrainerSettings, progress: Progress, *, in_hindsight: 
     Raises what `kuntur.tables.read`, `read_journal` and `trainer.postgres.fetch` raise,
     TooLittleHistoryError for no transaction.
     """
-    journal = settings.data.journal
+    journal, losses = settings.data.journal, list[Loss]()
     if journal is None:
         table, until, delay = _mapped(settings, progress)
     else:
-        table, until, delay = _journal(journal, settings)
+        table, until, delay = _journal(journal, settings, losses)
+        for loss in losses:
+            progress.note(f"Warning: {loss.told()}")
     if until is None:
         until = just_after_last(table.frame)
         if in_hindsight:
@@ -59,7 +64,7 @@ def read_source(settings: TrainerSettings, progress: Progress, *, in_hindsight: 
     frauds = table.frame["is_fraud"].sum()
     known = f"{frauds:,} of them known to be fraud by {until:%Y-%m-%d %H:%M} UTC"
     progress.note(f"Read {len(table):,} transactions, {known}")
-    return Source(table, until, delay)
+    return Source(table, until, delay, tuple(losses))
 
 
 def just_after_last(frame: pl.DataFrame) -> datetime:
@@ -98,9 +103,11 @@ def _same_clock(name: str, zone: TimeZone) -> bool:
     return name in time_zone_names() and time_zone(name).agrees_with(zone)
 
 
-def _journal(directory: Path, settings: TrainerSettings) -> tuple[Table, datetime | None, float | None]:
+def _journal(
+    directory: Path, settings: TrainerSettings, losses: list[Loss]
+) -> tuple[Table, datetime | None, float | None]:
     since, until = _in_utc(settings.data.since), _in_utc(settings.data.until)
-    return read_journal(directory, since=since, until=until), until, None
+    return read_journal(directory, since=since, until=until, lost=losses.append), until, None
 
 
 def _mapped(settings: TrainerSettings, progress: Progress) -> tuple[Table, datetime | None, float | None]:

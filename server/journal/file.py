@@ -52,8 +52,17 @@ class FileJournal(Journal):
         """
         check_file_limit(str(directory / "journal-….kj"), _LARGEST_ENTRY_BYTES)
         writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes, servers_lock=servers_lock)
-        if writer.cut_bytes:
-            _LOG.warning("torn tail cut off the journal", bytes=writer.cut_bytes)
+        if torn := writer.torn_tail:
+            self.set_aside_bytes = torn.size
+            _LOG.warning(
+                "torn tail of the journal set aside: bytes that are no entry, and no valid entry behind them",
+                file=str(torn.path),
+                offset=torn.offset,
+                bytes=torn.size,
+                cause=torn.cause,
+                next_entry=writer.next_sequence,
+                set_aside=str(torn.aside),
+            )
         self._directory = directory
         self._keeper = Keeper(writer, directory, min_free_bytes, self._lost)
         self._queue: queue.SimpleQueue[Exchange | None] = queue.SimpleQueue()

@@ -20,6 +20,8 @@ class Journal(ABC):
 
     unavailable: str | None = None
     """Why nothing can be written for now, None while it can. Looked at before anything is counted."""
+    set_aside_bytes = 0
+    """Bytes of a torn tail that opening set aside."""
 
     @abstractmethod
     def append(self, kind: ExchangeKind, request: bytes, response: bytes) -> None:

@@ -75,7 +75,7 @@ class Evidence:
     interval_note: str = ""
     """How the intervals were made: level, replicates, what was drawn together, what has none and why."""
     quality: Mapping[str, Any] | None = None
-    """`quality_profile` of the table."""
+    """`quality_profile` of the table, with what was lost of a journal."""
     checks: Mapping[str, Any] | None = None
     """Report of the declared checks, as JSON holds it."""
     trials: Sequence[Mapping[str, Any]] | None = None

@@ -12,8 +12,9 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kuntur.journal_file import read_entries
+from kuntur.journal_file import journal_files, read_entries
 from tests.support.bundles import FEATURES, endless_model, publish, publish_model
+from tests.support.journals import flip, write
 from tests.support.server_process import ServerProcess
 from tests.support.serving import stubs_for, transaction, unary, wait_until
 
@@ -83,6 +84,28 @@ def test_what_takes_its_time_at_the_start_is_said_before(process: ServerProcess)
         )
     ]
     assert told == sorted(told)
+
+
+def test_a_flipped_bit_in_the_journal_refuses_the_start_until_it_is_repaired(tmp_path: Path) -> None:
+    publish(tmp_path / "registry", "m-1")
+    journal = tmp_path / "journal"
+    write(journal, b"a", b"b", b"c")
+    flip(journal_files(journal)[0], 8 * 43)  # the highest byte of the first length
+    arguments = ("--registry", str(tmp_path / "registry"), "--journal", str(journal))
+    with ServerProcess(*arguments) as refused:
+        assert refused.wait() == 2
+    assert refused.wrote(str(journal_files(journal)[0]), "2 valid records follow", "journal repair")
+    repaired = subprocess.run(
+        [sys.executable, "-m", "server", "journal", "repair", str(journal)],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "entry 1 is lost" in repaired.stdout
+    with ServerProcess(*arguments) as again:
+        assert again.address
+        assert again.end() == 0
+    assert [entry.backfill.request for entry in read_entries(journal)] == [b"b", b"c"]
 
 
 def test_what_a_server_writes_is_for_its_own_account_alone(process: ServerProcess, tmp_path: Path) -> None:

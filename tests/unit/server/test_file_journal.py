@@ -15,6 +15,7 @@ from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import JournalFileWriter, journal_files, read_entries
 from server.journal import ExchangeKind, FileJournal, NullJournal
 from server.journal.metrics import JournalMetrics
+from tests.support.journals import write
 from tests.support.serving import wait_until
 
 
@@ -229,6 +230,21 @@ def test_files_that_may_not_hold_the_largest_entry_are_refused_at_the_start(
     with pytest.raises(OSError, match=r"journal.* may take 32 MiB and a file may have 1\.0 MiB here: raise"):
         journal_at(tmp_path / "journal")
     assert not (tmp_path / "journal").exists()
+
+
+def test_a_torn_tail_is_told_in_the_log_and_counted(tmp_path: Path) -> None:
+    write(tmp_path, b"a", b"b")
+    (path,) = journal_files(tmp_path)
+    path.write_bytes(path.read_bytes()[:-3])
+    with structlog.testing.capture_logs() as logs:
+        journal = journal_at(tmp_path)
+    journal.close()
+    (line,) = logs
+    assert line["log_level"] == "warning"
+    assert line["event"].startswith("torn tail of the journal set aside")
+    assert (line["file"], line["cause"]) == (str(path), "the file ends within a record")
+    assert (line["offset"], line["bytes"], line["next_entry"]) == (path.stat().st_size, 24, 2)
+    assert journal.set_aside_bytes == len(Path(line["set_aside"]).read_bytes()) == 24
 
 
 def test_no_journal_takes_everything() -> None:

@@ -7,6 +7,7 @@ import pytest
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.journal_workers import journal_parts, read_server_journal
+from tests.support.journals import flip
 
 
 def _write(directory: Path, *times_ns: int) -> None:
@@ -52,8 +53,6 @@ def test_damage_in_the_journal_of_any_worker_is_told(tmp_path: Path) -> None:
     _write(tmp_path / "worker-0", 10)
     _write(tmp_path / "worker-1", 20, 30)
     (file,) = journal_files(tmp_path / "worker-1")
-    raw = bytearray(file.read_bytes())
-    raw[-1] ^= 1
-    file.write_bytes(raw)
+    flip(file, 8 * 60)
     with pytest.raises(CorruptJournalError):
         _read(tmp_path)

@@ -87,6 +87,7 @@ def full(features: int = 12, tried: int = 9, **changes: Any) -> Evidence:
     quality = {
         "rows": 40_000,
         "rejected": {"rows_read": 40_010, "rows_rejected": 10, "findings": []},
+        "lost": [{"file": "worker-0/f.kj", "byte": 0, "bytes": 0, "entries": 3, "cause": "a repair"}],
         "columns": {
             name: {
                 "type": "Float64",

@@ -102,6 +102,11 @@ def test_every_plot_has_words_for_those_who_do_not_see_it(page: Page) -> None:
     assert len(plots) == 8
 
 
+def test_what_was_lost_of_a_journal_stands_on_the_page(source: str) -> None:
+    assert "Lost from the journal" in source
+    assert "worker-0/f.kj" in source
+
+
 def test_what_was_not_made_is_said(bare_page: Page) -> None:
     text = "".join(bare_page.text)
     for part in ("Quality profile", "Declared checks", "Search", "Curves", "Leakage check", "Reasons"):

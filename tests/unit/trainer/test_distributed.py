@@ -11,7 +11,7 @@ import pytest
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.time_zone import time_zone
 from tests.property.histories import bits, make_history
-from trainer.distributed import LABEL, TIME, DistributedError, fit, shard_blocks, write_block
+from trainer.distributed import LABEL, TIME, DistributedError, fit, note_complete, shard_blocks, write_block
 from trainer.recipe import Recipe
 from trainer.shards import history, shards
 
@@ -45,6 +45,21 @@ def test_what_cannot_be_fitted_on_several_nodes_is_said_before_any_work(tmp_path
     plain = dict(Recipe.shipped().parameters) | {"imbalance": "none", "history_days": 0, "columns": 0}
     assert "has no parts" in refusal(tmp_path, Recipe(plain))
     pl.DataFrame({TIME: [5], LABEL: [True]}).write_parquet(tmp_path / "part-00000.parquet")
+    note_complete(tmp_path, 1)
     assert "too few for 2 workers" in refusal(tmp_path, Recipe(plain), workers=2)
     assert "set it to 'none'" in refusal(tmp_path, Recipe(plain | {"imbalance": "smote"}))
     assert "not random_forest" in refusal(tmp_path, Recipe(plain | {"algorithm": "random_forest"}))
+
+
+def test_parts_that_are_missing_are_told_and_not_gone_on_without(tmp_path: Path) -> None:
+    plain = Recipe(dict(Recipe.shipped().parameters) | {"imbalance": "none", "history_days": 0, "columns": 0})
+    for number in range(3):
+        pl.DataFrame({TIME: [5], LABEL: [True]}).write_parquet(tmp_path / f"part-{number:05}.parquet")
+    assert "did not come to its end" in refusal(tmp_path, plain)
+    note_complete(tmp_path, 4)
+    assert "should hold 4 parts and holds 3, see part-00003.parquet" in refusal(tmp_path, plain)
+    note_complete(tmp_path, 3)
+    (tmp_path / "part-00001.parquet").unlink()
+    assert "should hold 3 parts and holds 2, see part-00001.parquet" in refusal(tmp_path, plain)
+    (tmp_path / "parts.json").write_text("[")
+    assert "no valid parts.json" in refusal(tmp_path, plain)

@@ -17,13 +17,18 @@ from kuntur.api.v1 import (
 )
 from kuntur.features import FEATURE_NAMES
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.journal.repair import repair
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.tables import canonical_schema
+from tests.support.journals import flip
+from trainer.config import DataSettings, TrainerSettings
 from trainer.history import replay
 from trainer.journal import read_journal
 from trainer.labels import known_at
-from trainer.source import just_after_last
+from trainer.progress import Silent
+from trainer.quality import quality_profile
+from trainer.source import just_after_last, read_source
 from trainer.split import TooLittleHistoryError
 
 NOON = 1_704_110_400  # 2024-01-01T12:00:00Z
@@ -294,19 +299,55 @@ def test_since_and_until_bound_event_times(tmp_path: Path) -> None:
     assert cut["transaction_id"].to_list() == ["t2", "t3"]
 
 
-def test_a_torn_tail_is_taken_for_the_end(tmp_path: Path) -> None:
+class Notes(Silent):
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def test_a_torn_tail_is_taken_for_the_end_and_told(tmp_path: Path) -> None:
     written(tmp_path, scored(transaction(1)), scored(transaction(2)))
     (path,) = journal_files(tmp_path)
-    path.write_bytes(path.read_bytes()[:-3])
-    assert read_journal(tmp_path).frame["transaction_id"].to_list() == ["t1"]
+    whole = path.read_bytes()
+    path.write_bytes(whole[:-3])
+    notes = Notes()
+    source = read_source(TrainerSettings(data=DataSettings(journal=tmp_path)), notes)
+    assert source.table.frame["transaction_id"].to_list() == ["t1"]
+    (loss,) = source.losses
+    assert loss.offset + loss.size == len(whole) - 3
+    where = f"{loss.size} bytes from byte {loss.offset} on"
+    cause = "the file ends within a record"
+    assert notes.texts[0] == f"Warning: {path}: {where} are no entries and were not read: {cause}"
+    (lost,) = quality_profile(source.table, source.losses)["lost"]
+    assert lost == {
+        "file": str(path),
+        "byte": loss.offset,
+        "bytes": loss.size,
+        "entries": 0,
+        "cause": cause,
+    }
+
+
+def test_entries_that_a_repair_went_on_without_are_told(tmp_path: Path) -> None:
+    written(tmp_path / "worker-0", *(scored(transaction(number)) for number in (1, 2, 3)))
+    (path,) = journal_files(tmp_path / "worker-0")
+    flip(path, 8 * 41)  # in the length of the first record
+    with pytest.raises(CorruptJournalError, match="kuntur-server journal repair"):
+        read_journal(tmp_path)
+    repair(tmp_path / "worker-0")
+    notes = Notes()
+    source = read_source(TrainerSettings(data=DataSettings(journal=tmp_path)), notes)
+    assert source.table.frame["transaction_id"].to_list() == ["t2", "t3"]
+    assert notes.texts[0].startswith(f"Warning: {path}: 1 entry in front of it is lost")
+    assert quality_profile(source.table, source.losses)["lost"][0]["entries"] == 1
 
 
 def test_damage_elsewhere_is_told(tmp_path: Path) -> None:
     written(tmp_path, scored(transaction(1)), scored(transaction(2)))
     (path,) = journal_files(tmp_path)
-    raw = bytearray(path.read_bytes())
-    raw[30] ^= 1
-    path.write_bytes(raw)
+    flip(path, 8 * 60)
     with pytest.raises(CorruptJournalError):
         read_journal(tmp_path)
 

@@ -16,7 +16,7 @@ from trainer.progress import Progress, Silent, Terminal
 from trainer.search import _experiment_name, _gathered
 from trainer.search_methods import scheduler
 from trainer.search_progress import TrialProgress
-from trainer.search_snapshot import NAME, SearchSnapshot
+from trainer.search_snapshot import NAME, DamagedSnapshotError, SearchSnapshot
 from trainer.trials import Curve, FailedTrial, SearchResult, Trial, trials_as_json
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(6, 2)
@@ -266,3 +266,22 @@ def test_notes_that_a_kill_cut_off_are_whole_again(tmp_path: Path) -> None:
     assert SearchSnapshot(search).restore()
     assert (search / "experiment_state-1.json").read_text() == "newer"
     assert (search / "searcher-state-1.pkl").read_text() == "newer"
+
+
+@pytest.mark.parametrize("cut", [0, 2, 3, 10])
+def test_notes_that_a_disk_damaged_are_told_from_whole_ones(tmp_path: Path, cut: int) -> None:
+    noted, search = tmp_path / "noted", tmp_path / "search"
+    noted.mkdir()
+    search.mkdir()
+    (noted / "experiment_state-1.json").write_text("a state of some length")
+    snapshot = SearchSnapshot(search)
+    snapshot.on_trial_start(0, [], Ended(storage=Ended(experiment_driver_staging_path=str(noted))))
+    snapshot.get_state()
+    raw = bytearray((search / NAME).read_bytes())
+    if cut:
+        del raw[len(raw) // cut :]
+    else:
+        raw[60] ^= 4  # within the compressed state
+    (search / NAME).write_bytes(raw)
+    with pytest.raises(DamagedSnapshotError, match=r"search\.zip is damaged"):
+        SearchSnapshot(search).restore()

@@ -1,0 +1,251 @@
+"""The records of one journal file, one after the other, also behind damage."""
+
+from __future__ import annotations
+
+import os
+import re
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+from google.protobuf.message import DecodeError
+
+from kuntur.journal.errors import CorruptJournalError, UnknownRevisionError
+from kuntur.journal.layout import HEAD_BYTES, HEADER_BYTES, MARKER_BYTES, REVISION, Header
+from kuntur.journal.v1 import journal_pb2
+
+_WINDOW = 1 << 20  # bytes that are searched at a time
+_OVERLAP = 16  # bytes of the next window that a find may reach into
+# A payload starts with the tag and value of Entry.sequence, a varint. The look-ahead finds overlapping ones.
+_SEQUENCE = re.compile(rb"(?=\x08([\x80-\xff]{0,8}[\x00-\x7f]))")
+
+
+class Record(NamedTuple):
+    """A valid record: where it starts and ends, its payload, the entry in it and the entry's sequence."""
+
+    offset: int
+    end: int
+    payload: bytes
+    entry: journal_pb2.Entry
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """Bytes that are no records in their place; none, offset = end, where only entries are missing.
+
+    misplaced: valid records among them whose sequence belongs elsewhere; last: whether nothing follows.
+    """
+
+    offset: int
+    end: int
+    cause: str
+    misplaced: int
+    last: bool
+
+    @property
+    def is_tail(self) -> bool:
+        """Whether no valid record follows: what a crash within a write leaves."""
+        return self.last and not self.misplaced
+
+
+class JournalFile:
+    """One file of a journal, open to read. A context manager that closes it.
+
+    What is appended after it was opened is not looked at, so that a file which is being written has an end.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Opens a file and reads its header.
+
+        Raises OSError, CorruptJournalError for a name without a sequence, UnknownRevisionError.
+        """
+        self.path = path
+        self.first_sequence = first_sequence(path)
+        self._file = path.open("rb")
+        self._at = 0
+        self.size = os.fstat(self._file.fileno()).st_size
+        try:
+            found = self._read_header()
+            self.header_damage = ""
+            """What is wrong with the header; "" for a sound one, and in an empty file."""
+            if found is None and self.size:
+                short = self.size < HEADER_BYTES
+                self.header_damage = (
+                    "the file ends within its header" if short else "the file has no valid header"
+                )
+            self.header = found or self._guess_header() or Header.new()
+            """The header; where it is damaged, as far as the records tell."""
+        except BaseException:
+            self.close()
+            raise
+
+    def items(self, below: int | None = None) -> Iterator[Record | Damage]:
+        """Yields valid records in order, and between them what is damaged or missing.
+
+        below: first sequence of the next file; such entries and later ones are misplaced here. Sequences
+        grow by one from record to record; a `Damage` stands wherever they do not.
+        """
+        expected = self.first_sequence + self.header.lost
+        offset, cause = (0, self.header_damage) if self.header_damage else (self.header.size, "")
+        while offset < self.size:
+            found = cause or self._read(offset)
+            cause = ""
+            if isinstance(found, Record) and found.sequence == expected != below:
+                record = found
+            else:
+                damage, behind = self._damaged(offset, found, expected, below)
+                yield damage
+                if behind is None:
+                    return
+                record = behind
+            yield record
+            expected, offset = record.sequence + 1, record.end
+
+    def records(self, begin: int, end: int) -> Iterator[Record]:
+        """Yields the records between two offsets that `items` found with nothing wrong between them."""
+        while begin < end:
+            record = self._read(begin)
+            if isinstance(record, str):
+                raise CorruptJournalError(self.path, begin, record)
+            yield record
+            begin = record.end
+
+    def close(self) -> None:
+        """Closes the file."""
+        self._file.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read_header(self) -> Header | None:
+        found = Header.read(self._bytes(0, HEADER_BYTES))
+        if found is not None and found.revision not in (1, REVISION):
+            message = f"the form of this file is revision {found.revision}, of a later version of Kuntur"
+            raise UnknownRevisionError(self.path, 8, f"{message}: use that version to read it")
+        return found
+
+    def _damaged(
+        self, offset: int, found: Record | str, expected: int, below: int | None
+    ) -> tuple[Damage, Record | None]:
+        """Returns what is damaged from an offset on, and the first record behind it that is in its place."""
+        if isinstance(found, str):
+            cause = found
+            record = self._next(offset + 1, expected - offset)
+        else:
+            cause = f"entry {found.sequence:,} stands where entry {expected:,} belongs"
+            record = found
+        misplaced = 0
+        while record is not None and not (
+            record.sequence >= expected and (below is None or record.sequence < below)
+        ):
+            misplaced += 1
+            record = self._next(record.end, expected - offset)
+        end = self.size if record is None else record.offset
+        if end == offset:
+            cause = f"entries are missing: {cause}"
+        return Damage(offset, end, cause, misplaced, record is None), record
+
+    def _read(self, offset: int) -> Record | str:
+        """Returns the record at an offset, or why there is none."""
+        header, read = self.header, self._file.read
+        if offset != self._at:
+            self._file.seek(offset)
+        self._at = -1  # until a record is read, it is not known where the file stands
+        raw = read(size := header.head_size)
+        start = offset + size
+        if start > self.size or len(raw) < size:
+            return "the file ends within a record"
+        head = header.read_head(raw)
+        if head is None:
+            return "zeros stand where a record belongs" if not any(raw) else "the head of a record is damaged"
+        length, checksum = head
+        end = start + length
+        if end > self.size:
+            return "the file ends within a record"
+        payload = read(length)
+        if zlib.crc32(payload) != checksum:
+            return "a record does not have its checksum"
+        try:
+            entry = journal_pb2.Entry.FromString(payload)
+        except DecodeError:
+            return "a record holds no entry"
+        self._at = end
+        return Record(offset, end, payload, entry, entry.sequence)
+
+    def _next(self, start: int, slack: int) -> Record | None:
+        """Returns the first valid record from an offset on.
+
+        slack: in a file without markers, by how much a sequence may exceed the offset of its payload.
+        Without them, what a caller sent may pass for a record where just the record around it is damaged.
+        """
+        record = self._read(start)
+        if isinstance(record, Record):
+            return record
+        for offset in self._places(start, slack):
+            record = self._read(offset)
+            if isinstance(record, Record):
+                return record
+        return None
+
+    def _places(self, start: int, slack: int) -> Iterator[int]:
+        """Yields the offsets at which a record may start."""
+        if self.header.revision == 1:
+            size = self.header.head_size
+            for place, sequence in self._payloads(start + size):
+                # Each entry that was lost took a byte at the very least.
+                if sequence <= slack + place:
+                    yield place - size
+            return
+        for base, window in self._windows(start):
+            at = window.find(self.header.marker, 0, _WINDOW + MARKER_BYTES - 1)
+            while at >= 0:
+                yield base + at
+                at = window.find(self.header.marker, at + 1, _WINDOW + MARKER_BYTES - 1)
+
+    def _payloads(self, start: int) -> Iterator[tuple[int, int]]:
+        """Yields where a payload may start, from an offset on, and the sequence of its entry."""
+        for base, window in self._windows(start):
+            for found in _SEQUENCE.finditer(window):
+                if found.start() >= _WINDOW:
+                    break
+                value = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(found[1]))
+                yield base + found.start(), value
+
+    def _guess_header(self) -> Header | None:
+        """Finds out from the first valid record how the records of a file without a header are laid out."""
+        for place, _ in self._payloads(0):
+            head = self._bytes(place - HEAD_BYTES, HEAD_BYTES) if place >= HEAD_BYTES else b""
+            marked = Header.of_head(head) if head else None
+            for header in (marked, Header(1, 0, b"")):
+                if header is not None and place >= header.head_size:
+                    self.header = header
+                    if isinstance(self._read(place - header.head_size), Record):
+                        return header
+        return None
+
+    def _windows(self, start: int) -> Iterator[tuple[int, bytes]]:
+        """Yields the bytes from an offset on, in windows that overlap, each with its offset."""
+        for base in range(start, self.size, _WINDOW):
+            length = min(_WINDOW + _OVERLAP, self.size - base)
+            yield base, os.pread(self._file.fileno(), length, base)
+
+    def _bytes(self, offset: int, length: int) -> bytes:
+        """Returns so many bytes, fewer at the end of the file."""
+        return os.pread(self._file.fileno(), max(0, min(length, self.size - offset)), offset)
+
+
+def first_sequence(path: Path) -> int:
+    """Returns the sequence of a file's first entry, which its name holds. Raises CorruptJournalError."""
+    digits = path.stem.removeprefix("journal-")
+    if not digits.isdecimal():
+        raise CorruptJournalError(path, 0, "the name holds no sequence")
+    return int(digits)

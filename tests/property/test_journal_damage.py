@@ -1,0 +1,199 @@
+"""Whatever becomes of a journal's bytes: no other entry is lost, none appears that was not written."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kuntur.journal.records import Damage, JournalFile, Record
+from kuntur.journal.repair import examine, repair
+from kuntur.journal_file import JournalError, JournalFileWriter, journal_files, read_entries
+from tests.support.journals import entry, write, write_revision_1
+
+# Requests with what a search for records could stumble over: tags, zeros, and records of a stranger.
+FILES = (
+    (b"one", b"\x08\x02" * 9, b"", bytes(40), b"five" * 30),
+    (b"\x08" + bytes(range(256)), b"seven", b"eight" * 300),
+    (b"nine", b"\x08\x0a" + b"ten" * 20, b"eleven", b"twelve" * 5),
+)
+Requests = list[tuple[int, bytes]]
+
+
+def newest(directory: Path) -> None:
+    stranger = directory / "stranger"
+    write(stranger, *FILES[1])
+    planted = journal_files(stranger)[0].read_bytes()
+    for place, requests in enumerate(FILES):
+        write(directory / "journal", *(*requests[:-1], planted if place == 1 else requests[-1]))
+
+
+def revision_1(directory: Path) -> None:
+    first = 1
+    for requests in FILES:
+        write_revision_1(directory / "journal", first, *requests)
+        first += len(requests)
+
+
+def mixed(directory: Path) -> None:
+    write_revision_1(directory / "journal", 1, *FILES[0])
+    for requests in FILES[1:]:
+        write(directory / "journal", *requests)
+
+
+@pytest.fixture(scope="module", params=[newest, revision_1, mixed])
+def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    made: Callable[[Path], None] = request.param
+    directory = tmp_path_factory.mktemp("journals")
+    made(directory)
+    return {path.name: path.read_bytes() for path in journal_files(directory / "journal")}
+
+
+@st.composite
+def damages(draw: st.DrawFn) -> tuple[int, str, float, float, bytes]:
+    """File, kind, and where and how much of it."""
+    kind = draw(st.sampled_from(["flip", "flip", "cut", "zero run", "noise run", "append", "repeat"]))
+    share = st.floats(0, 1, exclude_max=True)
+    return draw(st.integers(0, 2)), kind, draw(share), draw(share), draw(st.binary(max_size=64))
+
+
+def damaged(raw: bytes, kind: str, at: float, much: float, noise: bytes) -> tuple[bytes, range]:
+    """Returns the bytes and which of the old ones are not as they were."""
+    place = int(at * len(raw))
+    end = min(len(raw), place + 1 + int(much * 200))
+    if kind == "flip":
+        flipped = raw[place] ^ 1 << int(much * 8)
+        return raw[:place] + bytes([flipped]) + raw[place + 1 :], range(place, place + 1)
+    if kind == "cut":
+        return raw[:place], range(place, len(raw))
+    if kind == "append":
+        return raw + noise + bytes(int(much * 100)), range(0)
+    if kind == "repeat":  # what a disk may bring back: bytes that were once valid
+        return raw + raw[place:end], range(0)
+    filling = bytes(end - place) if kind == "zero run" else (noise * 300)[: end - place]
+    return raw[:place] + filling + raw[place + len(filling) :], range(place, place + len(filling))
+
+
+def records(path: Path) -> list[Record]:
+    with JournalFile(path) as file:
+        items = list(file.items())
+    assert not any(isinstance(item, Damage) for item in items)
+    return [item for item in items if isinstance(item, Record)]
+
+
+def requests_of(directory: Path) -> Requests:
+    return [(e.sequence, e.backfill.request) for e in read_entries(directory, allow_torn_tail=True)]
+
+
+def until_damage(directory: Path) -> Iterator[tuple[int, bytes]]:
+    try:
+        for e in read_entries(directory, allow_torn_tail=True):
+            yield e.sequence, e.backfill.request
+    except JournalError:
+        return
+
+
+def content(directory: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in directory.iterdir() if path.name != "writer.lock"}
+
+
+@contextmanager
+def spoilt(
+    whole: dict[str, bytes], damage: tuple[int, str, float, float, bytes]
+) -> Iterator[tuple[Path, Requests, Requests]]:
+    """Yields a journal with damage, all that was written, and what of it the damage did not touch."""
+    number, *how = damage
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        written, left = Requests(), Requests()
+        for place, (file, raw) in enumerate(whole.items()):
+            path = directory / file
+            path.write_bytes(raw)
+            touched = range(0)
+            if place == number:
+                changed, touched = damaged(raw, *how)
+            for record in records(path):
+                one = (record.sequence, record.entry.backfill.request)
+                written.append(one)
+                if not (touched and touched.start < record.end and record.offset < touched.stop):
+                    left.append(one)
+            if place == number:
+                path.write_bytes(changed)
+        yield directory, written, left
+
+
+@given(damage=damages())
+def test_a_repair_keeps_every_entry_that_was_not_damaged(
+    whole: dict[str, bytes], damage: tuple[int, str, float, float, bytes]
+) -> None:
+    with spoilt(whole, damage) as (directory, written, left):
+        before = content(directory)
+        found = examine(directory)
+        assert content(directory) == before
+        mended = repair(directory)
+        kept = requests_of(directory)
+        assert set(left) <= set(kept) <= set(written)
+        assert kept == sorted(kept)
+        assert found.entries == mended.entries == len(kept)
+        for fault in mended.faults:
+            if fault.aside is not None:
+                assert fault.aside.read_bytes() == before[fault.path.name][fault.offset : fault.end]
+        after = content(directory)
+        assert not examine(directory).faults
+        assert not repair(directory).faults
+        assert content(directory) == after
+        write(directory, b"next")
+        assert requests_of(directory)[:-1] == kept
+
+
+@given(damage=damages())
+def test_a_server_that_opens_it_loses_no_valid_entry_or_changes_nothing(
+    whole: dict[str, bytes], damage: tuple[int, str, float, float, bytes]
+) -> None:
+    with spoilt(whole, damage) as (directory, written, left):
+        before = content(directory)
+        read = list(until_damage(directory))
+        assert read == written[: len(read)]
+        last = max(whole)
+        try:
+            writer = JournalFileWriter(directory)
+        except JournalError:
+            assert content(directory) == before
+            with pytest.raises(JournalError, match="kuntur-server journal repair"):
+                JournalFileWriter(directory)
+            return
+        torn = writer.torn_tail
+        writer.append([entry(b"next")])
+        writer.close()
+        after = content(directory)
+        assert {name: after[name] for name in before if name != last} == {
+            name: before[name] for name in before if name != last
+        }
+        if torn is not None:
+            assert torn.aside.read_bytes() == before[last][torn.offset :]
+        if damage[0] == len(whole) - 1:
+            kept = requests_of(directory)[:-1]
+            assert set(left) <= set(kept) <= set(written)
+            assert kept == sorted(kept)
+
+
+@given(damage=damages(), again=damages())
+def test_damage_in_two_places_never_makes_an_entry_that_was_not_written(
+    whole: dict[str, bytes],
+    damage: tuple[int, str, float, float, bytes],
+    again: tuple[int, str, float, float, bytes],
+) -> None:
+    with spoilt(whole, damage) as (directory, written, _):
+        path = directory / sorted(whole)[again[0]]
+        if raw := path.read_bytes():
+            path.write_bytes(damaged(raw, *again[1:])[0])
+        repair(directory)
+        kept = requests_of(directory)
+        assert set(kept) <= set(written)
+        assert kept == sorted(kept)
+        assert not examine(directory).faults

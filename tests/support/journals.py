@@ -1,0 +1,42 @@
+"""Journals for tests: also those of revision 1, which the server wrote in earlier versions."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from pathlib import Path
+
+from kuntur.journal.v1 import journal_pb2
+from kuntur.journal_file import JournalFileWriter, file_name
+
+
+def entry(request: bytes) -> journal_pb2.Entry:
+    return journal_pb2.Entry(backfill=journal_pb2.Exchange(request=request))
+
+
+def write(directory: Path, *requests: bytes, max_file_bytes: int = 1 << 20) -> None:
+    """Writes entries with these requests behind those that are there."""
+    writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes)
+    writer.append([entry(request) for request in requests])
+    writer.close()
+
+
+def write_revision_1(directory: Path, first: int, *requests: bytes) -> Path:
+    """Writes one file in the form of earlier versions."""
+    directory.mkdir(parents=True, exist_ok=True)
+    parts = [struct.pack("<8sII", b"KNTR-JNL", 1, 0)]
+    for sequence, request in enumerate(requests, first):
+        one = entry(request)
+        one.sequence = sequence
+        payload = one.SerializeToString()
+        parts += [struct.pack("<II", len(payload), zlib.crc32(payload)), payload]
+    path = directory / file_name(first)
+    path.write_bytes(b"".join(parts))
+    return path
+
+
+def flip(path: Path, bit: int) -> None:
+    """Flips one bit of a file, counted from its start."""
+    content = bytearray(path.read_bytes())
+    content[bit // 8] ^= 1 << bit % 8
+    path.write_bytes(content)
