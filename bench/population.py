@@ -19,7 +19,7 @@ from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.identity import SCOPED, hash_ids
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
 from kuntur.wire import TransactionReader
-from server.state.region import Region, RegionSizes
+from server.state import Region, RegionSizes
 from server.state.shared import RegionHistory
 
 _CHUNK = 100_000

@@ -23,7 +23,6 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
@@ -35,6 +34,7 @@ from kuntur.bundle_files import hash_file, read_file
 from kuntur.bundle_files import load_array as _load_array
 from kuntur.bundle_files import sha256 as _sha256
 from kuntur.bundle_files import sync as _sync
+from kuntur.bundle_refusal import BundleRefusedError, RefusalReason
 from kuntur.features import CATALOGUE
 from kuntur.paths import UnusableFileError
 from kuntur.reasons import Explanation, ExplanationError, read_explanation
@@ -51,31 +51,6 @@ _USED = (MODEL, GOLDEN_FEATURES, GOLDEN_SCORES, EXPLANATION)
 _MAX_HASH_BYTES = 4 << 10
 _MAX_MANIFEST_BYTES = 16 << 20
 _MAX_FILE_BYTES = 1 << 30
-
-
-class RefusalReason(StrEnum):
-    """Why a bundle may not go live; the names are those of the protobuf enum."""
-
-    INCOMPLETE = "INCOMPLETE"
-    SIZE_MISMATCH = "SIZE_MISMATCH"
-    HASH_MISMATCH = "HASH_MISMATCH"
-    MANIFEST_INVALID = "MANIFEST_INVALID"
-    FEATURE_UNKNOWN = "FEATURE_UNKNOWN"
-    FEATURE_CHANGED = "FEATURE_CHANGED"
-    NOT_LOADABLE = "NOT_LOADABLE"
-    GOLDEN_MISMATCH = "GOLDEN_MISMATCH"
-    EXPLANATION_INVALID = "EXPLANATION_INVALID"
-    TRIAL_FAILED = "TRIAL_FAILED"
-    TOO_SLOW = "TOO_SLOW"
-
-
-class BundleRefusedError(Exception):
-    """A bundle that failed a check: which one, and what was found."""
-
-    def __init__(self, reason: RefusalReason, message: str) -> None:
-        super().__init__(f"{reason}: {message}")
-        self.reason = reason
-        self.message = message
 
 
 class _Document(BaseModel):

@@ -80,7 +80,7 @@ def read_entries(
     """
     files = journal_files(directory)
     expected = first_sequence(files[0]) if files else 1
-    for path, following in zip(files, [*files[1:], None], strict=True):
+    for path, following in zip(files, [*files[1:], None], strict=False):
         below = None if following is None else first_sequence(following)
         with JournalFile(path) as file:
             if file.first_sequence != expected:

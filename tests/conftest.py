@@ -4,6 +4,12 @@ from __future__ import annotations
 
 import os
 
+from hypothesis import settings
+
 # Ray lets its workers run at niceness 15. Beside anything else on two cores they would get a thirtieth of
 # one, and a trial that starts in five seconds takes four minutes.
 os.environ.setdefault("RAY_worker_niceness", "0")
+
+# A busy machine makes an example slow, which says nothing of what is tested.
+settings.register_profile("kuntur", deadline=None)
+settings.load_profile("kuntur")

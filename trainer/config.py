@@ -31,8 +31,8 @@ from pydantic_settings import (
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.institution import Institution
 from kuntur.paths import read_settings
+from kuntur.settings_section import Section as _Section
 from trainer.judging_settings import CalibrationSettings, GateSettings, LeakageSettings, ThresholdSettings
-from trainer.section import Section as _Section
 
 Baseline = Literal["constant", "amount", "logistic_regression", "plain_xgboost"]
 Algorithm = Literal["xgboost", "random_forest", "logistic_regression"]

@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
+from kuntur.settings_section import Section
 from trainer.confined.model import RunLimits
-from trainer.section import Section
 
 
 class LeakageSettings(Section):

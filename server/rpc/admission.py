@@ -8,8 +8,8 @@ from collections import deque
 from types import TracebackType
 from typing import Self
 
-from server.config import Limits
 from server.errors import OverloadedError, ServerError, ShuttingDownError
+from server.limits import Limits
 from server.rpc.callers import Callers
 from server.rpc.overload import RefusalBudget, StandingQueue
 from server.rpc.packing import Unpacking

@@ -19,8 +19,9 @@ from kuntur.api.v1 import (
     scoring_service_pb2,
 )
 from kuntur.wire import MalformedError
-from server.config import Limits, TransportChoice
+from server.config import TransportChoice
 from server.free_memory import MemoryReturner
+from server.limits import Limits
 from server.rpc.callers import CallerNames
 from server.rpc.choice import chosen
 from server.rpc.edge import Edge

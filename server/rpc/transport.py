@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 import grpc
 
-from server.config import Limits
+from server.limits import Limits
 from server.rpc.admission import Gate
 from server.rpc.callers import CallerNames
 from server.rpc.errors import CallStatus

@@ -15,7 +15,7 @@ from server.config import History, RedisSettings
 from server.state.redis_frame import Terms
 from server.state.redis_history import Patience, RedisHistory
 from server.state.redis_scripts import FORM
-from server.state.region import RegionError, layout_number
+from server.state.region_layout import RegionError, layout_number
 
 
 def open_shared_history(

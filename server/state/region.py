@@ -14,7 +14,7 @@ import hashlib
 import mmap
 import os
 from collections.abc import Iterator
-from dataclasses import astuple, dataclass, fields
+from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Self
 
@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from kuntur.features import held, layout, recent, repair, table, undo
+from kuntur.features import held, recent, repair, table, undo
 from kuntur.features.engine import ENTITIES
 from kuntur.features.kernel import C_DAMAGED
 from kuntur.features.repair import Repair
@@ -33,10 +33,17 @@ from kuntur.time_zone import TimeZone, numbered_time_zone, time_zone
 from server.host.file_limit import check_file_limit
 from server.state.damage import Damage, begun_before, remember_beginning
 from server.state.mutex import SharedMutex
+from server.state.region_layout import (
+    PAGE_WORDS,
+    RegionError,
+    RegionSizes,
+    layout_number,
+    parts_of,
+    words_of,
+)
 
 _MAGIC = int.from_bytes(b"KNTRSTAT", "little")
 _FORM = 3
-_PAGE_WORDS = 512
 # Words of the header.
 _H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_ZONE, _H_SIZES, _H_SEAL = 0, 1, 2, 3, 4, 5, 8, 16
 _H_MUTEX, _H_COUNTERS = 64, 128
@@ -50,22 +57,6 @@ _LONG_BYTES = 1 << 30  # half a second of looking through
 
 _LOG = structlog.get_logger(__name__)
 Memory = npt.NDArray[np.int64]
-
-
-class RegionError(Exception):
-    """A region that cannot be used: why, and what to do."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegionSizes:
-    """The most records of each kind that a region holds."""
-
-    accounts: int
-    merchants: int
-    devices: int
-    categories: int
-    recent_transactions: int
-    held_corrections: int = 4096
 
 
 class Region:
@@ -87,7 +78,7 @@ class Region:
         self.fd, self.sizes, self._attached = fd, sizes, attached
         self.path: Path | None = None
         flags = mmap.MAP_SHARED if fd is not None else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
-        self._mapped = mmap.mmap(-1 if fd is None else fd, 8 * _words(sizes, sealed=fd is not None), flags)
+        self._mapped = mmap.mmap(-1 if fd is None else fd, 8 * words_of(sizes, sealed=fd is not None), flags)
         # Records lie anywhere: with small pages most of them cost a walk through the page tables.
         with contextlib.suppress(OSError, AttributeError):  # a kernel without them
             self._mapped.madvise(mmap.MADV_HUGEPAGE)
@@ -113,7 +104,7 @@ class Region:
 
         Raises OSError.
         """
-        needed = 8 * _words(sizes, sealed=True)
+        needed = 8 * words_of(sizes, sealed=True)
         check_file_limit(
             "the history that workers share, a file in memory,",
             needed,
@@ -138,7 +129,7 @@ class Region:
         machine went down with it open, or when there is no room for it; OSError when it cannot be had.
         """
         zone = zone or time_zone()
-        needed = 8 * _words(sizes, sealed=True)
+        needed = 8 * words_of(sizes, sealed=True)
         check_file_limit(str(path), needed, _OR_SMALLER)
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         there = path.exists()
@@ -182,13 +173,13 @@ class Region:
         RegionError when it is damaged there, or shorter than that.
         """
         if sizes is None:
-            header = np.frombuffer(os.pread(fd, 8 * _PAGE_WORDS, 0), dtype=np.int64)
+            header = np.frombuffer(os.pread(fd, 8 * PAGE_WORDS, 0), dtype=np.int64)
             if header[_H_SEAL] != seal_of(header, 0, _H_SEAL):
                 raise RegionError("the history that is shared has a damaged header: restart the server")
             count = len(fields(RegionSizes))
             sizes = RegionSizes(*header[_H_SIZES : _H_SIZES + count].tolist())
             zone = numbered_time_zone(int(header[_H_ZONE]))
-        if os.fstat(fd).st_size < 8 * _words(sizes, sealed=True):
+        if os.fstat(fd).st_size < 8 * words_of(sizes, sealed=True):
             raise RegionError("the file of the history was cut: started again the server says what is lost")
         return cls(fd, sizes, zone, attached=True)
 
@@ -278,7 +269,7 @@ class Region:
         return found
 
     def _laid_out(self) -> Iterator[tuple[str, int, int]]:
-        return _parts(self.sizes, sealed=self.fd is not None)
+        return parts_of(self.sizes, sealed=self.fd is not None)
 
     def _write_header(self, *, closed: bool) -> None:
         header = np.zeros(_H_SEAL, dtype=np.int64)
@@ -317,26 +308,6 @@ class Region:
         self._write_header(closed=False)
 
 
-def _parts(sizes: RegionSizes, *, sealed: bool) -> Iterator[tuple[str, int, int]]:
-    """Gives name, first word and words of each part behind the header, each from a page of its own."""
-    lengths = {"undo": undo.UNDO_WORDS}
-    lengths |= {
-        kind: table.words_needed(words + (1 if sealed else 0), capacity)
-        for (kind, words), capacity in zip(ENTITIES.items(), astuple(sizes), strict=False)
-    }
-    lengths["recent"] = recent.words_needed(sizes.recent_transactions)
-    lengths["held"] = held.sealed_words_needed(sizes.held_corrections)
-    start = _PAGE_WORDS
-    for name, words in lengths.items():
-        yield name, start, words
-        start += -(-words // _PAGE_WORDS) * _PAGE_WORDS
-
-
-def _words(sizes: RegionSizes, *, sealed: bool) -> int:
-    *_, (_, start, words) = _parts(sizes, sealed=sealed)
-    return start + -(-words // _PAGE_WORDS) * _PAGE_WORDS
-
-
 def _check_room(path: Path, fd: int, size_bytes: int) -> None:
     """Raises RegionError when the file system could not hold the whole file: using it would kill us then."""
     state = os.fstatvfs(fd)
@@ -350,8 +321,8 @@ def _check_room(path: Path, fd: int, size_bytes: int) -> None:
 
 def _check_header(path: Path, fd: int, sizes: RegionSizes, zone: TimeZone, damage: Damage) -> None:
     """Raises RegionError when a file is not a region of these sizes and this zone; puts one word right."""
-    raw = os.pread(fd, 8 * _PAGE_WORDS, 0)
-    header = np.frombuffer(bytearray(raw.ljust(8 * _PAGE_WORDS, b"\0")), dtype=np.int64)
+    raw = os.pread(fd, 8 * PAGE_WORDS, 0)
+    header = np.frombuffer(bytearray(raw.ljust(8 * PAGE_WORDS, b"\0")), dtype=np.int64)
     holds = header[_H_SEAL] == seal_of(header, 0, _H_SEAL)
     if not holds and _put_right(header, sizes, zone):
         damage.header()
@@ -373,7 +344,7 @@ def _check_header(path: Path, fd: int, sizes: RegionSizes, zone: TimeZone, damag
     if not holds:
         raise RegionError(f"{path} has a damaged header; {away}")
     _check_zone(path, int(header[_H_ZONE]), zone, away)
-    if os.fstat(fd).st_size > 8 * _words(sizes, sealed=True):
+    if os.fstat(fd).st_size > 8 * words_of(sizes, sealed=True):
         raise RegionError(f"{path} is longer than its sizes say; {away}")
     if header[_H_BOOT] != _boot() and not header[_H_CLOSED]:
         raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
@@ -407,13 +378,6 @@ def _put_right(header: Memory, sizes: RegionSizes, zone: TimeZone) -> bool:
     if expected:  # so it is the seal
         header[_H_SEAL] = seal_of(header, 0, _H_SEAL)
     return expected
-
-
-def layout_number() -> int:
-    """Gives a number that changes with the layout of records."""
-    numbers = sorted((name, value) for name, value in vars(layout).items() if isinstance(value, int | float))
-    digest = hashlib.sha256(repr((numbers, layout.RINGS, layout.WINDOWS)).encode()).digest()
-    return int.from_bytes(digest[:7], "little")
 
 
 def _boot() -> int:

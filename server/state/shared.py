@@ -17,7 +17,8 @@ from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBa
 from server.host.lost_history import end_without_history
 from server.state.history import HistoryCounts, HistoryStore
 from server.state.mutex import LockDamagedError
-from server.state.region import Region, RegionError
+from server.state.region import Region
+from server.state.region_layout import RegionError
 
 _LOG = structlog.get_logger(__name__)
 _TRANSACTION = int(KeyColumn.TRANSACTION)

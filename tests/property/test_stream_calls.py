@@ -12,8 +12,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from server.config import Limits
 from server.errors import ServerError, ShuttingDownError, StreamExpiredError
+from server.limits import Limits
 from server.rpc.admission import Admission
 from server.rpc.core import streams
 from server.rpc.core.streams import StreamCall, StreamMethod

@@ -27,7 +27,7 @@ from kuntur.features import undo
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
 from server.host.lost_history import EXIT_CODE
 from server.state import Region, RegionError, RegionHistory, RegionSizes
-from server.state.region import _parts
+from server.state.region_layout import parts_of
 from tests.contract.history_store import HOUR_US
 from tests.property.histories import make_history
 
@@ -48,7 +48,7 @@ def make_files(directory: Path) -> None:
         store.report(outcomes)
         store.report(type(outcomes)(outcomes.keys, outcomes.reported_time_us + HOUR_US, ~outcomes.is_fraud))
         if name == _CUT_OFF:
-            start = next(first for part, first, _ in _parts(SIZES, sealed=True) if part == "account")
+            start = next(first for part, first, _ in parts_of(SIZES, sealed=True) if part == "account")
             for first in (start, start + 200):
                 undo.keep(region.undo, region.memory, 0, first, 128)
                 region.memory[first : first + 128] = 99
@@ -61,7 +61,7 @@ def flips(raw: bytes, count: int, seed: int) -> Iterator[tuple[int, int]]:
     """Yields words and bits: parts alike, half of the words not 0."""
     chance = np.random.default_rng(seed)
     words = np.frombuffer(raw, dtype=np.int64)
-    parts = [(0, 256), *((first, length) for _, first, length in _parts(SIZES, sealed=True))]
+    parts = [(0, 256), *((first, length) for _, first, length in parts_of(SIZES, sealed=True))]
     for _ in range(count):
         first, length = parts[chance.integers(len(parts))]
         written = np.flatnonzero(words[first : first + length])

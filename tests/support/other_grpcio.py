@@ -77,7 +77,7 @@ def _serve(full_name: str) -> dict[str, Any]:
     import grpc
     import structlog
 
-    from server.config import Limits
+    from server.limits import Limits
     from server.metrics import ServerMetrics
     from server.rpc import RpcServer, Services
     from server.rpc.admission import Admission

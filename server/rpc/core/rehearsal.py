@@ -14,7 +14,7 @@ from typing import Any
 
 import grpc
 
-from server.config import Limits
+from server.limits import Limits
 from server.metrics import ServerMetrics
 from server.rpc.admission import Admission
 from server.rpc.callers import CallerNames
