@@ -153,7 +153,8 @@ class JournalFileWriter:
         self._size = 0
         self._written = (0, self.next_sequence)  # size and next sequence as written
         self._synced_size = 0
-        self._torn = False  # whether more may stand in the file than was written
+        self._torn = False  # whether a part of an entry may stand in the file behind what was written
+        self._behind = False  # whether entries may stand there that are to be written again
         self._new = False  # whether the file's name may not be on the disk
         self._moved = False  # whether it is not known what stands in the directory
         self._lost = 0  # synced entries in files that are no longer in their place
@@ -191,6 +192,8 @@ class JournalFileWriter:
         try:
             if self._file is not None:
                 with _named(self._path):
+                    if self._torn or self._behind:
+                        self._cut()
                     os.fsync(self._file)
                     if self._new:
                         _sync_directory(self._directory)  # the name must outlive a crash as the bytes do
@@ -239,6 +242,8 @@ class JournalFileWriter:
             self._lost += self.synced_sequence - self._first
             # What is not known to be on the disk is written again: it must not stand in two places.
             self._go_back(self._synced_size, self.synced_sequence)
+            with contextlib.suppress(OSError):
+                self._cut()
             self._forget_file()
         # Sequences are never used twice: a gap shows what is missing.
         self.next_sequence = self.synced_sequence = max(self._recover(), self.synced_sequence)
@@ -277,27 +282,35 @@ class JournalFileWriter:
             return
         offset = self._written[0]
         with _named(self._path):
-            if self._torn:
-                os.ftruncate(self._file, offset)
-                self._torn = False
+            self._torn = True
             header = b"" if offset else self._header.pack()
             left = memoryview(header + b"".join(parts))
             while left:
                 written = os.pwrite(self._file, left, offset)
                 left, offset = left[written:], offset + written
+        self._torn = self._behind
         self._written = (self._size, self.next_sequence)
         parts.clear()
 
     def _go_back(self, size: int, sequence: int) -> None:
-        """Takes back what was appended since a file had a size, and cuts it off."""
+        """Takes back what was appended since a file had a size, to be written over.
+
+        Whole entries stay until then, for the process may end before; what a write left of one is cut off.
+        """
         self.next_sequence = sequence
         self._size = max(size, self._header.size)
         self._written = (size, sequence)
+        if self._torn:
+            with contextlib.suppress(OSError):
+                self._cut()
+        else:
+            self._behind = True
+
+    def _cut(self) -> None:
+        """Cuts off what stands in the file behind what was written. Raises OSError."""
         if self._file is not None:
-            try:
-                os.ftruncate(self._file, size)
-            except OSError:
-                self._torn = True
+            os.ftruncate(self._file, self._written[0])
+        self._torn = self._behind = False
 
     def _open_next(self) -> None:
         self._close_file()
@@ -305,6 +318,7 @@ class JournalFileWriter:
         # Entries are never written over: only a file without any may be there already.
         self._file = open_private(path, os.O_WRONLY | (os.O_TRUNC if path == self._hollow else os.O_EXCL))
         self._path, self._first, self._new, self._torn = path, self.next_sequence, True, False
+        self._behind = False
         self._header = Header.new()
         self._size, self._synced_size = self._header.size, 0
         self._written = (0, self.next_sequence)
