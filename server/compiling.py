@@ -25,14 +25,26 @@ def run_everything() -> None:
 
 
 def _run_what_is_rare() -> None:
-    """Runs what only a start after a crash, or a history in Redis, comes to."""
-    from kuntur.features import held
+    """Runs what only a file, a start after a crash, damage, or a history in Redis, comes to."""
+    from kuntur.features import held, recent, table
     from server.state import Region, RegionSizes
     from server.state.redis_scratch import RECORD_WORDS, Scratch
 
     sizes = RegionSizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
     region = Region.create(sizes)
     region.recover()
+    region.mend(say=False)
+    for part in (*region.tables, region.recent, region.held):
+        part[0] ^= 1
+    for memory, header_words in (
+        (region.tables[0], table.HEADER_WORDS),
+        (region.recent, recent.HEADER_WORDS),
+    ):
+        memory[header_words] = 1  # an entry of the index that leads to nothing
+    region.mend(say=False)
+    table.record_start(region.tables[0], 0)
+    recent.seal_record(region.recent, int(recent.start_of(region.recent, 0)), region.undo)
+    held.write_seal(region.held, 0)
     region.close()
     scratch = Scratch(capacity=4)
     for kind, words in enumerate(RECORD_WORDS):

@@ -57,6 +57,8 @@ def compile_hot_path(reader: TransactionReader) -> None:
         transaction_id="warm-up", label=outcome_pb2.OUTCOME_LABEL_FRAUD, reported_time=message.event_time
     )
     history.report(reader.read_outcomes([outcome], latest_time_us)[0])
+    for check in history.checks(_FRAME):
+        check()
     region.close()
     _compile_reasons()
     compile_decisions()

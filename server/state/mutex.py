@@ -27,7 +27,8 @@ _PROCESS_SHARED, _ROBUST = 1, 1
 _TRIES = 64
 _LOOK_EVERY_S = 1.0
 PATIENCE_S = 10.0
-"""Time after which a holder that lives but does not run on is no holder: far above any step."""
+"""Time after which a holder that lives but sleeps is taken for none: whoever holds the lock runs, looks a
+region through, or is stopped."""
 _THREAD = 0x3FFFFFFF  # of the first word, as futex(2) has it
 _WAITERS, _OWNER_DIED = 0x80000000, 0x40000000
 _KIND_BYTE = 16
@@ -121,7 +122,7 @@ class SharedMutex:
             holder = word & _THREAD
             if word == before and not self._may_hold(holder):
                 self._leave_to_next(word)
-            elif time.monotonic() - began > PATIENCE_S and not _is_stopped(holder):
+            elif time.monotonic() - began > PATIENCE_S and _sleeps(holder):
                 raise LockDamagedError(errno.EDEADLK, "the lock of the history is not released")
             before = word
 
@@ -170,15 +171,24 @@ def _kind_of_all() -> int | None:
 
 
 def _exists(thread: int) -> bool:
-    return thread != 0 and Path(f"/proc/{thread}").exists()
+    if thread == 0:
+        return False
+    try:
+        os.kill(thread, 0)  # also where /proc does not show it
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
-def _is_stopped(thread: int) -> bool:
+def _sleeps(thread: int) -> bool:
+    """Tells whether a thread waits for something, as none does that holds the lock."""
     try:
         status = Path(f"/proc/{thread}/stat").read_text()
     except OSError:
-        return False
-    return status.rpartition(") ")[2][:1] in {"T", "t"}
+        return True
+    return status.rpartition(") ")[2][:1] in {"S", "I"}
 
 
 def _check(code: int) -> None:

@@ -213,7 +213,7 @@ class Region:
         elif not are_usable(*self.tables, self.recent, self.held, self.counters, self.undo):
             self.mend()
 
-    def mend(self) -> None:
+    def mend(self, *, say: bool = True) -> None:
         """Puts back a step that met damage, and mends what is not as it was sealed, and says so.
 
         All parts are looked through. The mutex is held.
@@ -224,7 +224,8 @@ class Region:
         if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
             damage.undo_log()
         self._mend(damage)
-        damage.tell()
+        if say:
+            damage.tell()
 
     def check_header(self) -> None:
         """Writes the header of the whole anew if it is not as it was sealed. The mutex is held."""

@@ -163,6 +163,8 @@ class RegionHistory(HistoryStore):
     def _checked(self) -> None:
         self._lock()
         try:
+            if not serving.are_usable(*self._parts):  # else what is wrong would be sealed
+                self._mend()
             scrub.count_check(self._region.counters, self._region.undo)
         finally:
             self._mutex.release()

@@ -299,13 +299,13 @@ def test_a_shared_region_that_is_shorter_than_its_sizes_is_refused_with_a_senten
 
 
 _SCORE_WITH_A_LOCK_THAT_LIVES_ON = """
-import sys
+import os, sys
 from pathlib import Path
 from server.state import Region, RegionHistory, mutex
 from tests.unit.server.test_damaged_history import SIZES
 mutex.PATIENCE_S = mutex._LOOK_EVERY_S = 0.01
 region = Region.open(Path(sys.argv[1]), SIZES)
-region.memory[64] = (region.memory[64] >> 32 << 32) | 1  # held, it seems, by a process that there always is
+region.memory[64] = (region.memory[64] >> 32 << 32) | os.getppid()  # held, it seems, by one that waits
 RegionHistory(region).counts()
 """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
 import threading
 
 import pytest
@@ -101,9 +102,13 @@ def test_a_lock_that_a_living_process_seems_to_hold_is_not_waited_for_without_en
     lock: SharedMutex, word: ctypes.c_uint32, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE_S", 0.05)
-    word.value = 1  # a process that there always is
-    with pytest.raises(LockDamagedError):
-        lock.acquire()
+    with subprocess.Popen(["sleep", "600"]) as sleeper:
+        word.value = sleeper.pid
+        with pytest.raises(LockDamagedError):
+            lock.acquire()
+        sleeper.kill()
+    assert lock.acquire()
+    lock.release()
 
 
 @pytest.mark.parametrize("bit", range(32))
