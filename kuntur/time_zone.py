@@ -67,9 +67,15 @@ def checked_time_zone(name: str) -> str:
     """Returns the name of a zone. Raises ValueError, with the nearest name, where there is none."""
     if name in time_zone_names():
         return name
-    near = difflib.get_close_matches(name, time_zone_names(), n=1)
+    names = sorted(time_zone_names(), reverse=True)
+    near = [zone for zone in names if _city(zone) == _city(name)]
+    near = near or difflib.get_close_matches(name, names, n=1)
     advice = f"did you mean {near[0]}?" if near else f"Peru's is {DEFAULT_TIME_ZONE}"
     raise ValueError(f"{name!r} is no IANA time zone; {advice}")
+
+
+def _city(name: str) -> str:
+    return name.rpartition("/")[2].lower()
 
 
 @cache

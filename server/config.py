@@ -300,7 +300,9 @@ def load_settings(
         ]
         raise ConfigError("\n".join(lines)) from error
     except SettingsError as error:
-        raise ConfigError(f'environment: {error}; a list is written as in ["XA", "XB"]') from error
+        raise ConfigError(
+            f'an environment variable cannot be read: {error}; a list is written as in ["XA", "XB"]'
+        ) from error
 
 
 def variable_of(key: str) -> str:

@@ -86,6 +86,8 @@ def test_the_nights_of_an_account_are_counted_in_the_zone() -> None:
 def test_a_mistyped_zone_is_refused_with_the_nearest() -> None:
     with pytest.raises(ValueError, match=r"'Europe/Madird' is no .* zone; did you mean Europe/Madrid\?"):
         checked_time_zone("Europe/Madird")
+    with pytest.raises(ValueError, match="'lima' is no IANA time zone; did you mean America/Lima"):
+        checked_time_zone("lima")
     with pytest.raises(ValueError, match="'\\?' is no IANA time zone; Peru's is America/Lima"):
         time_zone("?")
 
