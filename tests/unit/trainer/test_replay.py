@@ -12,8 +12,10 @@ import pytest
 from typer.testing import Result
 
 from clients.scored import write
+from tests.support.bundles import FEATURES, endless_model, publish_model
 from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import published
+from trainer.confined.model import RunLimits
 from trainer.replay import ServedFileError, read_served
 from trainer.synthetic import SyntheticConfig, generate
 
@@ -163,3 +165,12 @@ def test_scores_into_another_format_than_parquet_are_refused(served: Served, tmp
 
 def test_a_bundle_that_is_not_there_is_refused(served: Served, tmp_path: Path) -> None:
     assert "there is no bundle" in refused(invoke("replay", served.history, "--model", tmp_path / "absent"))
+
+
+def test_a_model_that_never_ends_is_told_of_and_not_waited_for(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.replay.RunLimits", lambda: RunLimits(seconds=2.0))
+    bundle = publish_model(tmp_path, "m-1", endless_model(len(FEATURES)))
+    message = refused(invoke("replay", served.history, "--model", bundle))
+    assert f"{bundle}: the model cannot be run: it was not done after 2 s" in message
