@@ -9,7 +9,7 @@ READY := .venv/ready
 UV := uv==0.13.9
 GENERATED := kuntur/api kuntur/journal/v1 docs/features.md
 # Tests that start Ray: mostly waiting for it, so beside the others, but one after the other themselves.
-ON_RAY := tests/e2e tests/integration/cluster tests/integration/trainer
+ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
 # Tests that build an image, two minutes of compiling: a target of their own.
 ON_IMAGES := tests/integration/images
 # Tests that take as long as all others together: a target of their own.

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _LOCK_HELD_S = 0.0005  # Python's own is 5 ms, which is ten times what a call takes
-_GIVEN_WAY = 5  # of nice: a third of what a thread at 0 gets, of a core that both want
+_GIVEN_WAY = 5  # steps of nice: a third of what another thread gets of a core that both want
 
 
 def cores() -> int:
@@ -46,8 +46,9 @@ def give_way() -> None:
     and calls that wait for a lock which it holds, such as the interpreter's, would wait as long.
     """
     if sys.platform == "linux":  # elsewhere this is of the whole process
+        thread = threading.get_native_id()
         with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _GIVEN_WAY)
+            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + _GIVEN_WAY)
 
 
 @contextmanager

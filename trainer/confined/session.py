@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-CHUNK_ROWS = 8_192
+from trainer.confined.model import CHUNK_ROWS
 
 ort.disable_telemetry_events()  # beside its environment variable, see kuntur.telemetry
 

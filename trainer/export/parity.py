@@ -13,7 +13,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.calibration import Calibration
-from trainer.confined.session import CHUNK_ROWS, run, session
+from trainer.confined.model import CHUNK_ROWS
+from trainer.confined.session import run, session
 from trainer.export.graph import build_tree_values, read_comparisons
 from trainer.models.base import FittedModel, Splits
 

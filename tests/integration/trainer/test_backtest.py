@@ -1,4 +1,4 @@
-"""The command on made transactions, its fits on Ray, checked by figures computed another way."""
+"""The command on made transactions, its fits on a Ray of its own, checked by figures computed another way."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ baselines = ["amount", "plain_xgboost"]
 [split]
 label_delay_days = 5
 [ray]
-ship_code = false
+object_store_bytes = 100000000
 """
 RECIPE = 'algorithm = "xgboost"\nrounds = 30\nmax_depth = 3\nlearning_rate = 0.2\n'
 
 
 @pytest.fixture(scope="module")
-def folder(address: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A directory with fifty days of transactions, settings, a recipe, and what the command wrote of them."""
     path = tmp_path_factory.mktemp("backtest")
     size = {"transactions": 12_000, "accounts": 500, "merchants": 400, "days": 50, "fraud_rate": 0.02}
     write(SyntheticConfig.model_validate(size), path / "data.parquet")
-    (path / "trainer.toml").write_text(f'{SETTINGS}address = "{address}"\n')
+    (path / "trainer.toml").write_text(SETTINGS)
     (path / "recipe.toml").write_text(RECIPE)
     result = invoke(
         *("backtest", path / "data.parquet", "--config", path / "trainer.toml", "--work", path / "work"),

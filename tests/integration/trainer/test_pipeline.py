@@ -1,4 +1,4 @@
-"""One whole run, from a file to a live bundle, on Ray."""
+"""One whole run, from a file to a live bundle, on a Ray of its own."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from kuntur.bundle import Bundle, Registry, read_bundle
 from kuntur.features import FeatureEngine, FeatureSelection
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read, to_batch, to_outcomes
-from tests.integration.trainer.searching import Heard
+from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
 from trainer.app import run
 from trainer.card import ValidationDocument
 from trainer.config import TrainerSettings
@@ -41,7 +41,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def trained(address: str, data: Path) -> tuple[TrainingReport, Path, Heard]:
+def trained(data: Path) -> tuple[TrainingReport, Path, Heard]:
     """A run: its report, its registry and what it said."""
     registry, heard = data.parent / "registry", Heard()
     settings = TrainerSettings.model_validate(
@@ -50,7 +50,7 @@ def trained(address: str, data: Path) -> tuple[TrainingReport, Path, Heard]:
             "split": {"label_delay_days": LABEL_DELAY_DAYS, **JUDGING_DAYS},
             "thresholds": {"review_alerts_per_day": REVIEWS, "decline_alerts_per_day": DECLINES},
             "search": {"trials": 2, "algorithms": ["xgboost"], "max_rounds": 40},
-            "ray": {"address": address, "ship_code": False},
+            "ray": {"object_store_bytes": OBJECT_STORE_BYTES},
             "card": {"owner": "Riesgos"},
             "tracking": {"enabled": True},
             "registry": str(registry),

@@ -5,9 +5,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from ray.cluster_utils import Cluster
 
 import trainer.search
-from tests.integration.trainer.searching import Heard, searched, settings
+from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard, searched, settings
 from trainer.cluster import ClusterError
 from trainer.models import FAMILIES
 from trainer.search import SearchFailedError
@@ -15,6 +16,21 @@ from trainer.search_snapshot import NAME
 from trainer.trials import SearchResult
 
 FAMILY_NAMES = sorted(FAMILIES)
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """A Ray cluster of two cores that all searches of this module connect to."""
+    cluster = Cluster(
+        initialize_head=True,
+        head_node_args={
+            "num_cpus": 2,
+            "object_store_memory": OBJECT_STORE_BYTES,
+            "include_dashboard": False,
+        },
+    )
+    yield cluster.address
+    cluster.shutdown()
 
 
 @pytest.fixture(scope="module")

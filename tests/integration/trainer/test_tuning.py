@@ -1,4 +1,4 @@
-"""One tuning, from a file to a recipe, on Ray."""
+"""One tuning, from a file to a recipe, on a Ray of its own."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.integration.trainer.searching import Heard
+from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
 from tests.unit.trainer.test_tracking import client, runs
 from trainer.config import TrainerSettings
 from trainer.recipe import Recipe
@@ -15,9 +15,7 @@ from trainer.synthetic import SyntheticConfig, write
 from trainer.tuning.run import tune
 
 
-def test_a_tuning_writes_a_recipe_with_its_figures_and_everything_that_was_tried(
-    address: str, tmp_path: Path
-) -> None:
+def test_a_tuning_writes_a_recipe_with_its_figures_and_everything_that_was_tried(tmp_path: Path) -> None:
     size = {"transactions": 8_000, "accounts": 300, "merchants": 400, "days": 60, "fraud_rate": 0.03}
     write(SyntheticConfig.model_validate(size), tmp_path / "transactions.parquet")
     settings = TrainerSettings.model_validate(
@@ -33,7 +31,7 @@ def test_a_tuning_writes_a_recipe_with_its_figures_and_everything_that_was_tried
                 "method": "random",
                 "columns": [0, 20],
             },
-            "ray": {"address": address, "ship_code": False, "replay": "local"},
+            "ray": {"object_store_bytes": OBJECT_STORE_BYTES, "replay": "local"},
             "tracking": {"enabled": True},
             "work": str(tmp_path / "work"),
         }

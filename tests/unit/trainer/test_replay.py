@@ -12,9 +12,10 @@ import pytest
 from typer.testing import Result
 
 from clients.scored import write
-from tests.support.bundles import FEATURES, publish, sigmoid
+from tests.support.bundles import FEATURES, endless_model, publish, publish_model, sigmoid
 from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import published
+from trainer.confined.model import RunLimits
 from trainer.replay import ServedFileError, read_served
 from trainer.synthetic import SyntheticConfig, generate
 
@@ -175,3 +176,12 @@ def test_a_replay_counts_hours_in_the_zone_of_the_model(served: Served, tmp_path
     found = pl.read_parquet(output)
     hour = found["event_time"].dt.convert_time_zone(zone).dt.hour().to_numpy()
     np.testing.assert_allclose(found["fraud_probability"].to_numpy(), sigmoid(0.1 * hour - 1.0), atol=1e-6)
+
+
+def test_a_model_that_never_ends_is_told_of_and_not_waited_for(
+    served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.replay.RunLimits", lambda: RunLimits(seconds=2.0))
+    bundle = publish_model(tmp_path, "m-1", endless_model(len(FEATURES)))
+    message = refused(invoke("replay", served.history, "--model", bundle))
+    assert f"{bundle}: the model cannot be run: it was not done after 2 s" in message
