@@ -52,7 +52,7 @@ def transport(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def server(registry: Path, transport: str) -> Iterator[RunningServer]:
-    limits = {"max_unread_bytes": _MOST_UNREAD, "max_connections": 8, "caller_timeout_s": 2.0}
+    limits = {"max_unread_bytes": _MOST_UNREAD, "max_connections": 8}
     with running_server(registry, limits=limits, rpc={"transport": transport}) as running:
         running.wait_until_live("m-1")
         yield running
