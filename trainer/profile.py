@@ -86,8 +86,9 @@ def _top(labels: list[str], rows: list[int]) -> dict[str, Any]:
 def _moments(known: pl.Series) -> dict[str, Any]:
     days = known.dt.date()
     time = known.dt.timestamp("us").to_numpy()
-    counts, edges = np.histogram(time, bins=_BINS)
-    starts = [str(np.datetime64(int(edge), "us"))[:10] for edge in edges]
+    first = time.min()
+    counts, edges = np.histogram(time - first, bins=_BINS)  # bins of a microsecond need the small numbers
+    starts = [str(np.datetime64(int(first + edge), "us"))[:10] for edge in edges]
     return {
         "distinct": known.n_unique(),
         "distinct_days": days.n_unique(),
