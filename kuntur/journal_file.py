@@ -80,7 +80,7 @@ def read_entries(
     """
     files = journal_files(directory)
     expected = first_sequence(files[0]) if files else 1
-    for path, following in zip(files, [*files[1:], None], strict=True):
+    for path, following in zip(files, [*files[1:], None], strict=False):
         below = None if following is None else first_sequence(following)
         with JournalFile(path) as file:
             if file.first_sequence != expected:
@@ -106,8 +106,11 @@ def _missing(path: Path, expected: int, found: int) -> CorruptJournalError:
     if found < expected:
         return CorruptJournalError(path, 0, f"the files before it reach to entry {expected - 1:,} already")
     hint = repair_hint(path, "goes on without them")
-    message = f"entries {expected:,} to {found - 1:,} are missing in front of this file; bring them back if"
-    return CorruptJournalError(path, 0, f"{message} they are elsewhere; {hint}")
+    what = f"entries {expected:,} to {found - 1:,} are missing" if found - 1 > expected else ""
+    what = what or f"entry {expected:,} is missing"
+    return CorruptJournalError(
+        path, 0, f"{what} in front of this file; bring it back from elsewhere, or: {hint}"
+    )
 
 
 class JournalFileWriter:
