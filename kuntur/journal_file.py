@@ -106,8 +106,11 @@ def _missing(path: Path, expected: int, found: int) -> CorruptJournalError:
     if found < expected:
         return CorruptJournalError(path, 0, f"the files before it reach to entry {expected - 1:,} already")
     hint = repair_hint(path, "goes on without them")
-    message = f"entries {expected:,} to {found - 1:,} are missing in front of this file; bring them back if"
-    return CorruptJournalError(path, 0, f"{message} they are elsewhere; {hint}")
+    what = f"entries {expected:,} to {found - 1:,} are missing" if found - 1 > expected else ""
+    what = what or f"entry {expected:,} is missing"
+    return CorruptJournalError(
+        path, 0, f"{what} in front of this file; bring it back from elsewhere, or: {hint}"
+    )
 
 
 class JournalFileWriter:

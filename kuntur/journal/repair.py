@@ -102,7 +102,7 @@ def repair(directory: Path) -> Findings:
 def _run(directory: Path, *, mend: bool) -> Findings:
     files = journal_files(directory)
     findings = Findings(directory, len(files))
-    for path, following in zip(files, [*files[1:], None], strict=True):
+    for path, following in zip(files, [*files[1:], None], strict=False):
         below = None if following is None else first_sequence(following)
         with JournalFile(path) as file:
             parts, faults = _parts(file, below, findings)

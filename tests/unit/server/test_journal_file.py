@@ -185,7 +185,7 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
     for text in "abc":
         write(tmp_path, text)
     journal_files(tmp_path)[1].unlink()
-    with pytest.raises(CorruptJournalError, match="entries 2 to 2 are missing in front of this file"):
+    with pytest.raises(CorruptJournalError, match="entry 2 is missing in front of this file"):
         read(tmp_path)
 
 

@@ -308,13 +308,13 @@ class Notes(Silent):
 
 
 def test_a_torn_tail_is_taken_for_the_end_and_told(tmp_path: Path) -> None:
-    written(tmp_path, scored(transaction(1)), scored(transaction(2)))
+    written(tmp_path, scored(transaction(1)), scored(transaction(2)), scored(transaction(3)))
     (path,) = journal_files(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-3])
     notes = Notes()
     source = read_source(TrainerSettings(data=DataSettings(journal=tmp_path)), notes)
-    assert source.table.frame["transaction_id"].to_list() == ["t1"]
+    assert source.table.frame["transaction_id"].to_list() == ["t1", "t2"]
     (loss,) = source.losses
     assert loss.offset + loss.size == len(whole) - 3
     where = f"{loss.size} bytes from byte {loss.offset} on"
