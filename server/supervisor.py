@@ -38,7 +38,7 @@ class Supervisor:
     """The workers of one server."""
 
     def __init__(self, settings: ServerSettings, count: int) -> None:
-        """Takes port, journal and history; nothing runs yet.
+        """Takes port, history and journal; nothing runs yet.
 
         Raises OSError and RegionError if they cannot be had.
         """
@@ -46,10 +46,10 @@ class Supervisor:
         with ExitStack() as undone:
             self._port = SharedPort(settings.listen_address)
             undone.callback(self._port.close)
-            self._journal_lock = None if settings.journal.path is None else JournalLock(settings.journal.path)
-            if self._journal_lock is not None:
-                undone.callback(self._journal_lock.close)
             self._region = open_region(settings)
+            if self._region is not None:
+                undone.callback(self._region.close)
+            self._journal_lock = None if settings.journal.path is None else JournalLock(settings.journal.path)
             undone.pop_all()
         self._running: dict[int, WorkerProcess] = {}
         self._lock = threading.Lock()

@@ -7,7 +7,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import grpc
@@ -15,7 +15,12 @@ import numpy as np
 import pytest
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
+<<<<<<< HEAD
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+=======
+from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.journal_file import JournalFileWriter
+>>>>>>> journal-host
 from kuntur.journal_workers import journal_parts, read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
@@ -212,11 +217,12 @@ def test_workers_end_when_their_supervisor_is_killed(process: ServerProcess) -> 
         wait_until(lambda: not any(Path(f"/proc/{worker}/exe").exists() for worker in workers))
 
 
-def test_a_worker_that_says_why_it_cannot_start_ends_the_server(
+def test_a_server_or_a_worker_that_cannot_start_says_why_and_ends_the_server(
     process: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     wait_until(lambda: process.wrote("server started", '"workers"'))
-    same = ("--registry", str(tmp_path / "registry"), "--journal", str(tmp_path / "journal"))
+    registry = ("--registry", str(tmp_path / "registry"))
+    same = (*registry, "--journal", str(tmp_path / "journal"))
     with ServerProcess(*same, workers=2) as of_its_history:
         assert of_its_history.wait() == 2
     assert of_its_history.wrote("history is in use by another server")
@@ -224,4 +230,12 @@ def test_a_worker_that_says_why_it_cannot_start_ends_the_server(
     with ServerProcess(*same, workers=2) as of_its_journal:
         assert of_its_journal.wait() == 2
     assert of_its_journal.wrote("another server writes this journal")
+    elsewhere = tmp_path / "elsewhere"
+    with (
+        closing(JournalFileWriter(elsewhere / "worker-0")),
+        ServerProcess(*registry, "--journal", str(elsewhere), workers=2) as of_a_workers_journal,
+    ):
+        assert of_a_workers_journal.wait() == 2
+    assert of_a_workers_journal.wrote("another server writes this journal", "worker-0")
+    assert of_a_workers_journal.wrote("worker cannot be kept running")
     assert process.end() == 0
