@@ -15,12 +15,8 @@ import numpy as np
 import pytest
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
-<<<<<<< HEAD
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-=======
-from kuntur.identity import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.journal_file import JournalFileWriter
->>>>>>> journal-host
 from kuntur.journal_workers import journal_parts, read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
