@@ -7,7 +7,8 @@ thread.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from typing import Any, TypeVar
 
 import grpc
@@ -107,12 +108,15 @@ class Edge:
         return answer
 
     def stream_to_stream(self, handler: StreamHandler) -> Behaviour:
-        """Takes serialised requests to responses, gated as one stream, for as long as streams may last."""
+        """Takes bytes of requests to responses, gated as one stream, for as long as streams may last."""
 
         def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             try:
-                with self.lifetimes.limited(requests, context) as limited:
-                    yield from handler(self.admission.unpacking.each(limited))
+                with (
+                    self.lifetimes.limited(requests, context) as limited,
+                    self._unpacked(limited) as messages,
+                ):
+                    yield from handler(messages)
             except grpc.RpcError:
                 raise  # the caller went away; gRPC wants this very exception back, or it leaks the call
             except Exception as error:
@@ -124,12 +128,15 @@ class Edge:
         return behave
 
     def stream_to_unary(self, handler: Callable[[Iterator[Any]], Any]) -> Behaviour:
-        """Takes serialised requests to one response, gated as one stream, for as long as streams may last."""
+        """Takes bytes of requests to one response, gated as one stream, as long as streams may last."""
 
         def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
             try:
-                with self.lifetimes.limited(requests, context) as limited:
-                    return handler(self.admission.unpacking.each(limited))
+                with (
+                    self.lifetimes.limited(requests, context) as limited,
+                    self._unpacked(limited) as messages,
+                ):
+                    return handler(messages)
             except grpc.RpcError:
                 raise  # as above
             except Exception as error:
@@ -151,6 +158,10 @@ class Edge:
             found = self._refusals[key] = (CallStatus(status), reason_of(status))
         self.metrics.refused(gate.resource, found[1])
         return found[0]
+
+    def _unpacked(self, messages: Iterator[bytes]) -> closing[Generator[bytes, None, None]]:
+        """Returns messages decompressed, to be closed: whoever fails at one would keep its turn."""
+        return closing(self.admission.unpacking.each(messages))
 
     def _end(self, error: Exception, context: grpc.ServicerContext) -> None:
         abort(context, self.status(error))

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from google.rpc import code_pb2, status_pb2
 
@@ -45,8 +45,11 @@ class Unpacking:
         """Returns a message decompressed. Raises OversizedMessageError."""
         return unpacked(message, self._most_bytes)
 
-    def each(self, messages: Iterator[bytes]) -> Iterator[bytes]:
-        """Returns messages decompressed, each with a turn of its own. Raises OversizedMessageError."""
+    def each(self, messages: Iterator[bytes]) -> Generator[bytes, None, None]:
+        """Returns messages decompressed, each with a turn of its own. Raises OversizedMessageError.
+
+        To be closed by whoever stops half-way, who has the turn until then.
+        """
         for message in messages:
             if is_packed(message):
                 with self.turn:

@@ -112,6 +112,9 @@ def test_compressed_requests_that_are_too_large_are_refused_and_the_next_are_ans
     assert ended(lambda: list(scoring.ScoreStream(iter([frame(large)]), compression=gzip))).code == 8
     requests = iter([history_service_pb2.BackfillRequest(transactions=[large])])
     assert ended(lambda: server.stubs.history.Backfill(requests, compression=gzip)).code == 8
+    backfill = server.stubs.channel.stream_unary("/kuntur.api.v1.HistoryService/Backfill")
+    for _ in range(5):  # more than have a turn at a time
+        assert ended(lambda: backfill(iter([b"\xff\xff\xff"]), compression=gzip)).code == 3
     after = transaction("after-gzip")
     assert scoring.ScoreTransaction(unary(after), compression=gzip).score.transaction_id == "after-gzip"
     requests = iter([history_service_pb2.BackfillRequest(transactions=[after])] * 3)

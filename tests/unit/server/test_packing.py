@@ -3,9 +3,18 @@ from __future__ import annotations
 import gzip
 import threading
 import zlib
+from collections.abc import Iterator
+from unittest.mock import Mock
 
 import pytest
 
+from kuntur.wire import MalformedError
+from server.config import Limits
+from server.metrics import ServerMetrics
+from server.rpc.admission import Admission
+from server.rpc.edge import Edge
+from server.rpc.errors import ErrorTable
+from server.rpc.lifetime import Lifetimes
 from server.rpc.packing import OversizedMessageError, Unpacking, is_packed, unpacked
 
 _MOST = 100
@@ -43,6 +52,26 @@ def test_each_message_of_a_stream_has_a_turn_of_its_own_while_it_is_worked_on() 
         free.append((message, taken))
     assert free == [(b"one", True), (b"two", False), (b"three", True)]
     assert unpacking.turn.acquire(blocking=False)
+
+
+def test_whoever_fails_at_a_message_gives_the_turn_back() -> None:
+    unpacking = Unpacking(_MOST, 1)
+    edge = Edge(Admission(Limits()), ErrorTable(1.0), ServerMetrics(), Lifetimes(60.0))
+    edge.admission.unpacking = unpacking
+
+    def fail(messages: Iterator[bytes]) -> bytes:
+        next(messages)
+        raise MalformedError("no message")
+
+    kept = []
+    for behaviour in (edge.stream_to_unary(fail), edge.stream_to_stream(lambda its: iter([fail(its)]))):
+        context = Mock()
+        context.abort_with_status.side_effect = RuntimeError("ended")
+        with pytest.raises(RuntimeError, match="ended") as caught:
+            list(behaviour(iter([gzip.compress(b"message")]), context))
+        kept.append(caught)  # with all that its traceback leads to
+        assert unpacking.turn.acquire(blocking=False)
+        unpacking.turn.release()
 
 
 def test_no_more_messages_are_decompressed_at_a_time_than_have_a_turn() -> None:
