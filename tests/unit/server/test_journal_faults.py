@@ -167,9 +167,11 @@ def test_a_damaged_file_in_a_directory_that_was_replaced_is_not_written_behind(t
     writer.append([entry("a")])
     writer.sync()
     shutil.rmtree(journal)
-    journal.mkdir()
-    strange = journal / "journal-00000000000000000001.kj"
-    strange.write_bytes(b"something else, which is longer than a header")
+    other = JournalFileWriter(journal)
+    other.append([entry("strange"), entry("strange")])
+    other.close()
+    (strange,) = journal_files(journal)
+    strange.write_bytes(strange.read_bytes().replace(b"strange", b"damaged", 1))
     for _ in range(2):
         with pytest.raises(CorruptJournalError):
             writer.resume()
