@@ -20,6 +20,8 @@ _MEASUREMENTS = (
     ("bench.scale",),
     ("bench.reloads",),
     ("bench.overload",),
+    ("bench.callers",),
+    ("bench.transports",),
     ("bench.streams",),
     ("bench.packing",),
     ("bench.soak", "--minutes", "3"),

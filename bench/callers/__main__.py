@@ -1,6 +1,7 @@
 """`python -m bench.callers`: what callers of every manner get, and what they leave for others.
 
-Clients on grpcio and grpc-js, with the shipped service config, call at a steady rate beside: nobody; a
+Clients on grpcio and, where node is, on grpc-js, with the shipped service config, call at a steady rate
+beside: nobody; a
 crowd that offers three times the sustainable rate (half the maximum) and keeps to the bound on streams; the
 same crowd coming again at once when refused; calls and streams without a request; calls whose answers are
 not read. All reasons are asked for, so that two clients and a crowd fit on one core beside the server's.
@@ -8,11 +9,12 @@ not read. All reasons are asked for, so that two clients and a crowd fit on one 
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Annotated
 
@@ -39,6 +41,7 @@ _CONNECTIONS = 8  # of a crowd
 _SILENT, _SILENT_CONNECTIONS = 1_024, 8
 _UNREAD, _UNREAD_CONNECTIONS = 40_000, 8
 _SETTLE_S = 2.0
+_LIBRARIES = {"python": "grpcio", "node": "grpc-js"}
 _CASES = (
     "nobody",
     "a crowd at three times",
@@ -116,21 +119,22 @@ def _measure(
         memory = [rss_bytes(ran.pid) / 2**20]
         with _beside(case, ran, bodies, rate, seconds + _SETTLE_S) as got:
             time.sleep(_SETTLE_S / 2)
-            clients = {}
-            each = int(_RATE * seconds)
-            firsts = {language: bodies.take(each) for language in ("python", "node")}
-            with (
-                polite(
-                    "python", ran.address, bodies.path, firsts["python"], _RATE, seconds, LOAD_CORE
-                ) as one,
-                polite("node", ran.address, bodies.path, firsts["node"], _RATE, seconds, LOAD_CORE) as other,
-            ):
-                clients = {"python": one.told(), "node": other.told()}
+            with ExitStack() as opened:
+                at_work = {}
+                for language in _languages():
+                    first = bodies.take(int(_RATE * seconds))
+                    client = polite(language, ran.address, bodies.path, first, _RATE, seconds, LOAD_CORE)
+                    at_work[language] = opened.enter_context(client)
+                clients = {language: client.told() for language, client in at_work.items()}
             memory.append(rss_bytes(ran.pid) / 2**20)
         time.sleep(_SETTLE_S)
         memory.append(rss_bytes(ran.pid) / 2**20)
     crowd = sum(got) / (seconds + _SETTLE_S)
     return clients, crowd + sum(told.statuses["OK"] for told in clients.values()) / seconds, memory
+
+
+def _languages() -> list[str]:
+    return [language for language in _LIBRARIES if language != "node" or shutil.which("node")]
 
 
 def _row(case: str, clients: dict[str, Told], answers: float, memory: list[float]) -> tuple[str, ...]:
@@ -187,10 +191,8 @@ def main(
             rows.append(_row(one, clients, answers, memory))
     except (LoadError, subprocess.SubprocessError) as error:
         sys.exit(f"bench stopped: {error}")
-    headings = (
-        "beside", "grpcio: answered", "grpc-js: answered", "p50, p99 of each", "answers in all",
-        "memory before, with, after",
-    )  # fmt: skip
+    answered = (f"{_LIBRARIES[language]}: answered" for language in _languages())
+    headings = ("beside", *answered, "p50, p99 of each", "answers in all", "memory before, with, after")
     write("callers", figures, Sheet(f"Callers of every manner; at most {most:,.0f} calls/s", headings, rows))
 
 
