@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuntur.journal.records import Damage, JournalFile, Record
@@ -127,6 +127,7 @@ def spoilt(
         yield directory, written, left
 
 
+@settings(max_examples=50, deadline=None)  # each example waits for the disk
 @given(damage=damages())
 def test_a_repair_keeps_every_entry_that_was_not_damaged(
     whole: dict[str, bytes], damage: tuple[int, str, float, float, bytes]
@@ -151,6 +152,7 @@ def test_a_repair_keeps_every_entry_that_was_not_damaged(
         assert requests_of(directory)[:-1] == kept
 
 
+@settings(max_examples=50, deadline=None)  # each example waits for the disk
 @given(damage=damages())
 def test_a_server_that_opens_it_loses_no_valid_entry_or_changes_nothing(
     whole: dict[str, bytes], damage: tuple[int, str, float, float, bytes]
@@ -182,6 +184,7 @@ def test_a_server_that_opens_it_loses_no_valid_entry_or_changes_nothing(
             assert kept == sorted(kept)
 
 
+@settings(max_examples=50, deadline=None)
 @given(damage=damages(), again=damages())
 def test_damage_in_two_places_never_makes_an_entry_that_was_not_written(
     whole: dict[str, bytes],
