@@ -138,6 +138,7 @@ class JournalFileWriter:
         self._lock = JournalLock(directory)
         self._max_file_bytes = max_file_bytes
         self._header = Header.new()
+        self._gap = 0  # entries that are known to be lost in front of the next file
         self.torn_tail: TornTail | None = None
         """The torn tail that opening, or `resume`, set aside last; None where there was none."""
         try:
@@ -248,8 +249,10 @@ class JournalFileWriter:
             with contextlib.suppress(OSError):
                 self._cut()
             self._forget_file()
-        # Sequences are never used twice: a gap shows what is missing.
-        self.next_sequence = self.synced_sequence = max(self._recover(), self.synced_sequence)
+        # Sequences are never used twice: the header of the next file tells readers how many are missing.
+        found = self._recover()
+        self._gap = max(0, self.synced_sequence - found)
+        self.next_sequence = self.synced_sequence = found + self._gap
         self._written = (0, self.next_sequence)
         self._moved = False
         lost, self._lost = self._lost, 0
@@ -317,12 +320,12 @@ class JournalFileWriter:
 
     def _open_next(self) -> None:
         self._close_file()
-        path = self._directory / file_name(self.next_sequence)
+        path = self._directory / file_name(self.next_sequence - self._gap)
         # Entries are never written over: only a file without any may be there already.
         self._file = open_private(path, os.O_WRONLY | (os.O_TRUNC if path == self._hollow else os.O_EXCL))
         self._path, self._first, self._new, self._torn = path, self.next_sequence, True, False
         self._behind = False
-        self._header = Header.new()
+        self._header, self._gap = Header.new(self._gap), 0
         self._size, self._synced_size = self._header.size, 0
         self._written = (0, self.next_sequence)
 

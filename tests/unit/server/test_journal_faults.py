@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import CorruptJournalError, JournalFileWriter, journal_files, read_entries
+from kuntur.journal_file import CorruptJournalError, JournalFileWriter, Loss, journal_files, read_entries
 from kuntur.journal_lock import JournalLock
 
 
@@ -144,7 +144,7 @@ def test_what_was_not_synced_when_a_directory_was_renamed_stands_in_one_place_al
     assert read(journal) == [(2, "b")]
 
 
-def test_a_file_that_was_removed_leaves_a_gap_that_readers_see(tmp_path: Path) -> None:
+def test_a_file_that_was_removed_leaves_a_gap_that_readers_are_told_of(tmp_path: Path) -> None:
     writer = JournalFileWriter(tmp_path)
     writer.append([entry("a")])
     writer.close()
@@ -157,8 +157,10 @@ def test_a_file_that_was_removed_leaves_a_gap_that_readers_see(tmp_path: Path) -
     assert writer.resume() == 1
     writer.append([entry("c")])
     writer.close()
-    with pytest.raises(CorruptJournalError, match="entries from 2 on are missing"):
-        read(tmp_path)
+    lost: list[Loss] = []
+    kept = [(e.sequence, e.backfill.request) for e in read_entries(tmp_path, lost=lost.append)]
+    assert kept == [(1, b"a"), (3, b"c")]
+    assert [loss.entries for loss in lost] == [1]
 
 
 def test_a_damaged_file_in_a_directory_that_was_replaced_is_not_written_behind(tmp_path: Path) -> None:
