@@ -120,10 +120,10 @@ class Edge:
             except grpc.RpcError:
                 raise  # the caller went away; gRPC wants this very exception back, or it leaks the call
             except Exception as error:
-                failure = error
+                status = self.status(error)  # and not the error, whose traceback holds the message
             else:
                 return
-            self._end(failure, context)
+            abort(context, status)
 
         return behave
 
@@ -140,8 +140,8 @@ class Edge:
             except grpc.RpcError:
                 raise  # as above
             except Exception as error:
-                failure = error
-            return self._end(failure, context)
+                status = self.status(error)  # and not the error, whose traceback holds the message
+            return abort(context, status)
 
         return behave
 
@@ -162,9 +162,6 @@ class Edge:
     def _unpacked(self, messages: Iterator[bytes]) -> closing[Generator[bytes, None, None]]:
         """Returns messages decompressed, to be closed: whoever fails at one would keep its turn."""
         return closing(self.admission.unpacking.each(messages))
-
-    def _end(self, error: Exception, context: grpc.ServicerContext) -> None:
-        abort(context, self.status(error))
 
     def status(self, error: Exception) -> CallStatus:
         """Gives what to end a call with, and counts it."""
