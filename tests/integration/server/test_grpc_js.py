@@ -1,13 +1,9 @@
-"""A client of another language that retries by the shipped service config.
-
-Needs Node.js and grpc-js: `npm install @grpc/grpc-js` in any folder, and NODE_PATH set to its node_modules.
-"""
+"""A client of another language that retries by the shipped service config."""
 
 from __future__ import annotations
 
 import base64
 import json
-import shutil
 import subprocess
 import time
 from pathlib import Path
@@ -17,6 +13,7 @@ import pytest
 
 from server.state import RegionHistory
 from tests.support.bundles import publish_constant
+from tests.support.grpc_js import grpc_js
 from tests.support.serving import running_server, transaction, unary
 
 _ROOT = Path(__file__).parents[3]
@@ -25,18 +22,12 @@ _CLIENT = _ROOT / "tests/support/grpc_js.js"
 _CALLS = 2000
 
 
-def _has_grpc_js() -> bool:
-    node = shutil.which("node")
-    if node is None:
-        return False
-    asked = [node, "-e", "require.resolve('@grpc/grpc-js')"]
-    return subprocess.run(asked, capture_output=True, check=False).returncode == 0
-
-
-@pytest.mark.skipif(not _has_grpc_js(), reason="needs Node.js and grpc-js, found by NODE_PATH")
 def test_calls_of_grpc_js_at_an_overload_are_answered_or_refused_and_none_is_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    environment = grpc_js()
+    if environment is None:
+        pytest.skip("needs Node.js and npm, which fetches grpc-js")
     publish_constant(tmp_path / "registry", "m-1", 0.1)
     score_features = RegionHistory.score_features
 
@@ -63,6 +54,7 @@ def test_calls_of_grpc_js_at_an_overload_are_answered_or_refused_and_none_is_can
             text=True,
             timeout=200,
             check=True,
+            env=environment,
         )
         codes = json.loads(done.stdout)
         assert sum(codes.values()) == _CALLS
