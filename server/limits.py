@@ -13,8 +13,9 @@ class Limits(Section):
     max_unary_in_flight: int = Field(1024, ge=1, le=65_536)
     """Unary calls whose requests have come and whose answers have not left. A call that is still being sent
     takes no place."""
-    target_wait_s: float = Field(0.01, gt=0, le=10)
-    """Wait of a unary call for its turn that is no overload. While it has been longer for 100 ms on end,
+    target_wait_s: float = Field(0.05, gt=0, le=10)
+    """Wait of a unary call for its turn that is no overload: more than the 64 calls of one connection make by
+    themselves, and little of a caller's deadline. While it has been longer for 100 ms on end,
     newcomers are refused, within `refusals_per_s`; a shorter stall costs time and no refusal."""
     refusals_per_s: float = Field(1000.0, gt=0, le=1e6)
     """Calls, and streams, refused with a reason and RetryInfo a second, after 64 at once. It costs as much as

@@ -105,6 +105,8 @@ def settings_for(registry: Path, **overrides: Any) -> ServerSettings:
     # One client is all callers here: it may take the whole, unless a test says otherwise.
     limits.setdefault("max_unary_per_caller", limits.get("max_unary_in_flight", 1024))
     limits.setdefault("max_streams_per_caller", limits.get("max_streams", 512))
+    # Beside other processes every queue may stand for a while.
+    limits.setdefault("target_wait_s", 10.0)
     return load_settings(None, base)
 
 
