@@ -126,9 +126,8 @@ class RegionHistory(HistoryStore):
         for _ in range(_TRIES):
             self._mend()
             left = slice(first, None)
-            repeated = serving.take_transactions(
-                batch.keys[left], batch.ints[left], batch.floats[left], *self._parts, self._changes, out[left]
-            )
+            rows = batch.keys[left], batch.ints[left], batch.floats[left], self._offsets
+            repeated = serving.take_transactions(*rows, *self._parts, self._changes, out[left])
             if repeated >= 0:
                 return int(repeated + np.count_nonzero(batch.ints[:first, IntColumn.COUNTED] == 0))
             first += -1 - repeated

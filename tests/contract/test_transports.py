@@ -174,10 +174,13 @@ def test_a_stream_that_is_cancelled_leaves_no_place_taken(server: RunningServer)
     wait_until(lambda: server.app.admission.streams.inside == 0)
 
 
-def test_a_thousand_calls_at_once_are_all_answered(server: RunningServer) -> None:
-    score = server.stubs.scoring.ScoreTransaction
-    calls = [score.future(unary(transaction(f"burst-{n}"))) for n in range(1000)]
-    assert {call.code() for call in calls} == {grpc.StatusCode.OK}
+def test_a_thousand_calls_at_once_are_all_answered(registry: Path, transport: str) -> None:
+    limits = {"caller_timeout_s": 60.0}  # the caller may take its time to read on a busy machine
+    with running_server(registry, limits=limits, rpc={"transport": transport}) as server:
+        server.wait_until_live("m-1")
+        score = server.stubs.scoring.ScoreTransaction
+        calls = [score.future(unary(transaction(f"burst-{n}"))) for n in range(1000)]
+        assert {call.code() for call in calls} == {grpc.StatusCode.OK}
 
 
 @pytest.mark.parametrize("method", [_SCORE, _STREAM, _MODELS, _CHECK])

@@ -318,7 +318,9 @@ def test_a_live_model_of_another_time_zone_is_no_champion(registry: Registry) ->
     of_madrid = replace(
         WINDOW, names=(*WINDOW.names[:2], "hour", *WINDOW.names[3:]), zone=time_zone("Europe/Madrid")
     )
-    found = live_champion(registry, of_madrid)
+    found = live_champion(registry, of_madrid, SETTINGS.limits)
     assert isinstance(found, NoChampion)
     assert "feature 'hour' was trained in the time zone America/Lima" in found.reason
-    assert isinstance(live_champion(registry, replace(of_madrid, zone=time_zone())), Champion)
+    assert isinstance(
+        live_champion(registry, replace(of_madrid, zone=time_zone()), SETTINGS.limits), Champion
+    )
