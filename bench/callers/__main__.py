@@ -117,20 +117,24 @@ def _measure(
     with running(workload) as ran:
         time.sleep(_SETTLE_S)
         memory = [rss_bytes(ran.pid) / 2**20]
-        with _beside(case, ran, bodies, rate, seconds + _SETTLE_S) as got:
-            time.sleep(_SETTLE_S / 2)
-            with ExitStack() as opened:
-                at_work = {}
-                for language in _languages():
-                    first = bodies.take(int(_RATE * seconds))
-                    client = polite(language, ran.address, bodies.path, first, _RATE, seconds, LOAD_CORE)
-                    at_work[language] = opened.enter_context(client)
-                clients = {language: client.told() for language, client in at_work.items()}
-            memory.append(rss_bytes(ran.pid) / 2**20)
+        with ExitStack() as opened:
+            clients = {}
+            for language in _languages():
+                first = bodies.take(int(_RATE * seconds))
+                made = polite(language, ran.address, bodies.path, first, _RATE, seconds, LOAD_CORE)
+                clients[language] = opened.enter_context(made)
+                clients[language].wait_until_ready()
+            lasting = seconds + 2 * _SETTLE_S
+            with _beside(case, ran, bodies, rate, lasting) as got:
+                time.sleep(_SETTLE_S)
+                for client in clients.values():
+                    client.begin()
+                told = {language: client.told() for language, client in clients.items()}
+                memory.append(rss_bytes(ran.pid) / 2**20)
         time.sleep(_SETTLE_S)
         memory.append(rss_bytes(ran.pid) / 2**20)
-    crowd = sum(got) / (seconds + _SETTLE_S)
-    return clients, crowd + sum(told.statuses["OK"] for told in clients.values()) / seconds, memory
+    answers = sum(got) / lasting + sum(client.statuses["OK"] for client in told.values()) / seconds
+    return told, answers, memory
 
 
 def _languages() -> list[str]:

@@ -38,9 +38,13 @@ function send() {
 
 client.waitForReady(Date.now() + 10000, (error) => {
   if (error) throw error;
-  const start = performance.now();
-  const timer = setInterval(() => {
-    while (sent < count && (performance.now() - start) * Number(rate) >= sent * 1000) send();
-    if (sent === count) clearInterval(timer);
-  }, 1);
+  process.stdout.write('ready\n');
+  process.stdin.once('data', () => {
+    process.stdin.pause();
+    const start = performance.now();
+    const timer = setInterval(() => {
+      while (sent < count && (performance.now() - start) * Number(rate) >= sent * 1000) send();
+      if (sent === count) clearInterval(timer);
+    }, 1);
+  });
 });

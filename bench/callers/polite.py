@@ -26,6 +26,7 @@ _JAVASCRIPT = Path(__file__).with_name("polite.js")
 _NODE = Path("bench/work/node")
 _GRPC_JS = "@grpc/grpc-js@1.14.3"
 _PATIENCE_S = 60.0
+_READY = "ready"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +52,22 @@ class Told:
 
 
 class PoliteClient:
-    """A client that is at work."""
+    """A client that waits for the word to begin."""
 
     def __init__(self, process: subprocess.Popen[str]) -> None:
         self._process = process
+
+    def wait_until_ready(self) -> None:
+        """Waits until it could begin. Raises LoadError."""
+        assert self._process.stdout is not None
+        if self._process.stdout.readline().strip() != _READY:
+            raise LoadError("a client did not start")
+
+    def begin(self) -> None:
+        """Has it send its calls."""
+        assert self._process.stdin is not None
+        self._process.stdin.write("\n")
+        self._process.stdin.flush()
 
     def told(self) -> Told:
         """Waits for the end of its calls. Raises LoadError."""
@@ -72,7 +85,7 @@ class PoliteClient:
 def polite(
     language: str, address: str, bodies: Path, first: int, rate: float, seconds: float, core: int
 ) -> Iterator[PoliteClient]:
-    """Sends bodies of a file from the `first` on, so many a second, with a deadline of 2 s each.
+    """Has a client that sends bodies of a file from the `first` on, so many a second, with 2 s for each.
 
     language: python or node.
     """
@@ -83,6 +96,7 @@ def polite(
     arguments = (address, f"/{UNARY}", str(bodies), str(first), str(rate), str(seconds), str(SERVICE_CONFIG))
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *program, *arguments],
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -119,6 +133,8 @@ def main() -> None:
     with grpc.insecure_channel(address, options=options) as channel:
         grpc.channel_ready_future(channel).result(10)
         ask: Any = channel.unary_unary(method).future
+        print(_READY, flush=True)
+        sys.stdin.readline()
         start = time.perf_counter()
         for body, when in zip(bodies, due, strict=True):
             time.sleep(max(0.0, start + when - time.perf_counter()))
