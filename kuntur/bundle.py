@@ -33,10 +33,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from kuntur.bundle_files import hash_file, read_file
 from kuntur.bundle_files import load_array as _load_array
 from kuntur.bundle_files import sha256 as _sha256
-from kuntur.bundle_files import sync as _sync
 from kuntur.bundle_refusal import BundleRefusedError, RefusalReason
 from kuntur.features import CATALOGUE
 from kuntur.paths import UnusableFileError
+from kuntur.paths import sync as _sync
 from kuntur.reasons import Explanation, ExplanationError, read_explanation
 from kuntur.registry import LIVE, Registry, RegistryError
 from kuntur.time_zone import DEFAULT_TIME_ZONE, TimeZone, checked_time_zone, time_zone

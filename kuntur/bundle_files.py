@@ -36,15 +36,6 @@ def sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def sync(path: Path) -> None:
-    """Waits until a file or directory is on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def read_file(directory: Path, name: str, max_bytes: int) -> bytes:
     """Returns the content of a regular file.
 

@@ -29,6 +29,7 @@ from kuntur.journal.records import JournalFile, Record, first_sequence
 from kuntur.journal.tail import TornTail, corrupt, file_name, journal_files, recover_end
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal_lock import JournalLock, ServersLock
+from kuntur.paths import sync
 from kuntur.private_files import is_at, open_private
 
 __all__ = [
@@ -200,7 +201,7 @@ class JournalFileWriter:
                         self._cut()
                     os.fsync(self._file)
                     if self._new:
-                        _sync_directory(self._directory)  # the name must outlive a crash as the bytes do
+                        sync(self._directory)  # the name must outlive a crash as the bytes do
                         self._new = False
             self.check_place()
         except BaseException:
@@ -339,14 +340,6 @@ def _largest_file() -> float:
     """Returns how many bytes a file of this process may have (ulimit -f)."""
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     return math.inf if limit == resource.RLIM_INFINITY else limit
-
-
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,5 @@
-"""Which files a path or glob names, what is wrong with those that name none, and reading within bounds.
+"""Which files a path or glob names, what is wrong with those that name none, and reading within bounds;
+and waiting until they are on the disk.
 
 A pipe blocks whoever opens it, and a device may never end: files of settings and mappings, whatever a path
 or link leads to, are opened without waiting, have to be regular ones, and are read within a bound.
@@ -23,6 +24,15 @@ MAX_SETTINGS_BYTES = 1 << 20
 
 class UnusableFileError(ValueError):
     """A file that is not read: what it is, in words that follow its name."""
+
+
+def sync(path: Path) -> None:
+    """Waits until a file, or the names in a directory, are on the disk. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def content_of(descriptor: int, max_bytes: int) -> bytes:

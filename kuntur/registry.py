@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kuntur.bundle_files import read_file, sync
-from kuntur.paths import UnusableFileError
+from kuntur.bundle_files import read_file
+from kuntur.paths import UnusableFileError, sync
 
 LIVE = "LIVE"
 _MAX_BYTES = 4 << 10

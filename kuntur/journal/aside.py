@@ -8,6 +8,8 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
+from kuntur.paths import sync
+
 _CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"
 
@@ -31,7 +33,7 @@ def set_aside(path: Path, offset: int, end: int) -> Path:
                 if _same(_chunks(file, offset, end), there):
                     unfinished.unlink()
                     break
-    sync_directory(path.parent)
+    sync(path.parent)
     return aside
 
 
@@ -40,7 +42,7 @@ def replace_whole(path: Path, chunks: Iterable[bytes]) -> None:
     unfinished = path.with_name(path.name + _UNFINISHED)
     write_whole(unfinished, chunks)
     unfinished.replace(path)
-    sync_directory(path.parent)
+    sync(path.parent)
 
 
 def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
@@ -54,15 +56,6 @@ def write_whole(path: Path, chunks: Iterable[bytes]) -> None:
             os.fsync(descriptor)
     except OSError as error:  # a full disk does not say of itself which file it was
         raise OSError(error.errno, error.strerror, error.filename or str(path)) from error
-
-
-def sync_directory(directory: Path) -> None:
-    """Waits until the names in a directory are on the disk. Raises OSError."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _chunks(file: BinaryIO, offset: int, end: int) -> Iterator[bytes]:
