@@ -17,6 +17,7 @@ from typing import Any
 import grpc
 import numpy as np
 
+from bench.callers.grpc_js import grpc_js
 from bench.load import LoadError
 from bench.openloop import due_times, split_bodies
 from bench.programs import UNARY
@@ -24,7 +25,6 @@ from bench.programs import UNARY
 SERVICE_CONFIG = Path("protos/kuntur/api/v1/service_config.json")
 _JAVASCRIPT = Path(__file__).with_name("polite.js")
 _NODE = Path("bench/work/node")
-_GRPC_JS = "@grpc/grpc-js@1.14.3"
 _PATIENCE_S = 60.0
 _READY = "ready"
 
@@ -89,10 +89,13 @@ def polite(
 
     language: python or node.
     """
+    environment: dict[str, str] | None = None  # this process's own
     program: Sequence[str] = (sys.executable, "-m", "bench.callers.polite")
     if language == "node":
         program = ("node", str(_JAVASCRIPT))
-        _require_grpc_js()
+        environment = grpc_js(_NODE)
+        if environment is None:
+            raise LoadError("grpc-js is needed: install node and npm, which fetches it")
     arguments = (address, f"/{UNARY}", str(bodies), str(first), str(rate), str(seconds), str(SERVICE_CONFIG))
     process = subprocess.Popen(
         ["taskset", "-c", str(core), *program, *arguments],
@@ -100,25 +103,13 @@ def polite(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        env=None if language == "python" else {"NODE_PATH": str((_NODE / "node_modules").resolve())},
+        env=environment,
     )
     try:
         yield PoliteClient(process)
     finally:
         process.kill()
         process.wait()
-
-
-def _require_grpc_js() -> None:
-    """Installs grpc-js unless it is there. Raises LoadError."""
-    if (_NODE / "node_modules" / "@grpc" / "grpc-js").exists():
-        return
-    _NODE.mkdir(parents=True, exist_ok=True)
-    command = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(_NODE), _GRPC_JS]
-    try:
-        subprocess.run(command, check=True, capture_output=True, text=True)
-    except (OSError, subprocess.CalledProcessError) as error:
-        raise LoadError("grpc-js is needed: install node and npm, which fetches it") from error
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,13 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.watched import WatchedProcess, kept_compiled
+from tests.support.watched import DEVICES, ROUTE, WatchedProcess, environment_of_ray, kept_compiled
 
 _LONGEST_S = 3_000.0
-_DEVICES = (Path("/dev"), Path("/proc"))  # shared memory of Ray, and how its processes rank for the kernel
-
-# Ray's node points a datagram socket there to learn its own address from the route; it sends nothing.
-_ROUTE = ("8.8.8.8", 53)
 
 
 @pytest.fixture
@@ -30,18 +25,9 @@ def temporary() -> Iterator[Path]:
 def test_the_demonstration_writes_what_the_docs_name_and_connects_to_nobody(
     tmp_path: Path, temporary: Path
 ) -> None:
-    home, root, cache = tmp_path / "home", Path(__file__).parents[2], kept_compiled()
+    home, cache = tmp_path / "home", kept_compiled()
     home.mkdir()
-    # That of an account that has never run anything, with nothing switched off.
-    env = {
-        "HOME": str(home),
-        "TMPDIR": str(temporary),
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(root),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NUMBA_CACHE_DIR": str(cache),
-        "RAY_worker_niceness": "0",
-    }
+    env = environment_of_ray(home, temporary, cache)
     log = tmp_path / "log"
     with (
         log.open("wb") as out,
@@ -54,5 +40,5 @@ def test_the_demonstration_writes_what_the_docs_name_and_connects_to_nobody(
     named = (temporary, tmp_path / "demo-run", cache)
     of_ray_and_matplotlib = (home / ".ray", home / ".config", home / ".cache" / "matplotlib")
     assert tmp_path / "demo-run" / "server.log" in seen.written  # it was watched
-    assert seen.written_outside(*named, *of_ray_and_matplotlib, *_DEVICES) <= {home / ".cache"}
-    assert seen.strangers() <= {_ROUTE}
+    assert seen.written_outside(*named, *of_ray_and_matplotlib, *DEVICES) <= {home / ".cache"}
+    assert seen.strangers() <= {ROUTE}

@@ -23,6 +23,27 @@ _ADDRESS = re.compile(r'(?:inet_addr\(|inet_pton\(AF_INET6, |sin6_addr=)"([^"]+)
 _WRITES = re.compile(r"\b(O_WRONLY|O_RDWR|O_CREAT|O_TMPFILE)\b")
 _DNS = 53
 _PATIENCE_S = 400.0
+_ROOT = Path(__file__).parents[2]
+DEVICES = (Path("/dev"), Path("/proc"))
+"""Where Ray has shared memory, and says how its processes rank for the kernel."""
+ROUTE = ("8.8.8.8", 53)
+"""Where Ray's node points a datagram socket to learn its own address from the route; it sends nothing."""
+
+
+def environment_of_ray(home: Path, temporary: Path, cache: Path) -> dict[str, str]:
+    """Returns the environment of an account that has never run anything, for a program that starts Ray.
+
+    Nothing is switched off in it; cache: where compiled code is kept.
+    """
+    return {
+        "HOME": str(home),
+        "TMPDIR": str(temporary),
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(_ROOT),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "NUMBA_CACHE_DIR": str(cache),
+        "RAY_worker_niceness": "0",
+    }
 
 
 @dataclass(frozen=True, slots=True)

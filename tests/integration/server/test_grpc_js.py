@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from bench.callers.grpc_js import grpc_js
 from server.state import RegionHistory
 from tests.support.bundles import publish_constant
-from tests.support.grpc_js import grpc_js
 from tests.support.serving import running_server, transaction, unary
 
 _ROOT = Path(__file__).parents[3]
@@ -25,7 +25,7 @@ _CALLS = 2000
 def test_calls_of_grpc_js_at_an_overload_are_answered_or_refused_and_none_is_cancelled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    environment = grpc_js()
+    environment = grpc_js(_ROOT / "build" / "node")
     if environment is None:
         pytest.skip("needs Node.js and npm, which fetches grpc-js")
     publish_constant(tmp_path / "registry", "m-1", 0.1)

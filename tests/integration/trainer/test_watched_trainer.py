@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -10,13 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.watched import WatchedProcess, kept_compiled
+from tests.support.watched import DEVICES, ROUTE, WatchedProcess, environment_of_ray, kept_compiled
 from trainer.synthetic import SyntheticConfig, write
-
-_DEVICES = (Path("/dev"), Path("/proc"))  # shared memory of Ray, and how its processes rank for the kernel
-
-# Ray's node points a datagram socket there to learn its own address from the route; it sends nothing.
-_ROUTE = ("8.8.8.8", 53)
 
 
 @pytest.fixture
@@ -32,17 +26,8 @@ def test_training_writes_what_the_docs_name_and_connects_to_nobody(tmp_path: Pat
     size = {"transactions": 8_000, "accounts": 300, "merchants": 400, "days": 60, "fraud_rate": 0.03}
     write(SyntheticConfig.model_validate(size), tmp_path / "data.parquet")
     (tmp_path / "trainer.toml").write_text('[search]\nalgorithms = ["xgboost"]\nmax_rounds = 40\n')
-    root, cache = Path(__file__).parents[3], kept_compiled()
-    # That of an account that has never run anything, with nothing switched off.
-    env = {
-        "HOME": str(home),
-        "TMPDIR": str(temporary),
-        "PATH": os.environ["PATH"],
-        "PYTHONPATH": str(root),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "NUMBA_CACHE_DIR": str(cache),
-        "RAY_worker_niceness": "0",
-    }
+    cache = kept_compiled()
+    env = environment_of_ray(home, temporary, cache)
     train = [
         sys.executable,
         "-m",
@@ -68,5 +53,5 @@ def test_training_writes_what_the_docs_name_and_connects_to_nobody(tmp_path: Pat
     named = (*ours, home / ".ray", home / ".config", home / ".cache" / "matplotlib")
     assert (tmp_path / "registry" / "LIVE").exists()
     assert seen.written  # it was watched
-    assert seen.written_outside(*named, *_DEVICES) <= {home / ".cache"}
-    assert seen.strangers() <= {_ROUTE}
+    assert seen.written_outside(*named, *DEVICES) <= {home / ".cache"}
+    assert seen.strangers() <= {ROUTE}
