@@ -22,10 +22,10 @@ from bench.programs import LOAD_CORE, running
 from bench.report import Sheet, write
 from bench.workload import prepare
 from clients import Client, PackingScorer
-from clients.frames import FrameStream
+from clients.sync.frames import FrameStream
 from kuntur.api.v1 import transaction_pb2
 from kuntur.transaction import Transaction
-from kuntur.values import from_proto
+from kuntur.wire.values import from_proto
 
 _WORK = Path("bench/work")
 _PREPARED = 20_000

@@ -20,7 +20,7 @@ from kuntur.identity import SCOPED, hash_ids
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
 from kuntur.wire import TransactionReader
 from server.state import Region, RegionSizes
-from server.state.shared import RegionHistory
+from server.state.region.shared import RegionHistory
 
 _CHUNK = 100_000
 _FAR = 2**62  # no event time is too late

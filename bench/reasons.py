@@ -17,7 +17,7 @@ import typer
 from bench.load import Load, require_h2load, run
 from bench.programs import LOAD_CORE, STREAM, UNARY, server
 from bench.workload import Workload, grpc_frames, prepare
-from kuntur.bundle import Registry, read_bundle
+from kuntur.bundle.bundle import Registry, read_bundle
 from kuntur.features import FEATURE_NAMES
 from kuntur.reasons import Reasoner
 

@@ -28,7 +28,7 @@ from bench.rates import MOST_TAKES, most
 from bench.report import Sheet, median_ratio, write
 from bench.workload import prepare
 from clients import Client
-from kuntur.bundle import Registry
+from kuntur.bundle.bundle import Registry
 
 _WORK = Path("bench/work")
 _CONNECTIONS = 4

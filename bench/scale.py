@@ -26,7 +26,7 @@ from bench.processes import cpu_seconds
 from bench.programs import LOAD_CORE, STREAM, UNARY, Running, running
 from bench.report import Sheet, median_ratio, write
 from bench.workload import Workload, grpc_frames, prepare
-from kuntur.features.layout import ACCOUNT_RECORD_WORDS
+from kuntur.records.layout import ACCOUNT_RECORD_WORDS
 
 _WORK = Path("bench/work")
 _FRAMES = (64, 512)

@@ -22,11 +22,11 @@ from rich.console import Console
 from kuntur.features import FeatureEngine
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import to_batch
-from trainer.config import RaySettings, SearchSettings
-from trainer.problem import Problem
+from trainer.dataset.rows import TrainingRows
 from trainer.progress import Silent
-from trainer.rows import TrainingRows
-from trainer.search import search
+from trainer.search.problem import Problem
+from trainer.search.run import search
+from trainer.settings.config import RaySettings, SearchSettings
 from trainer.synthetic import SyntheticConfig, generate
 
 _SEED = 11

@@ -23,7 +23,7 @@ from bench.processes import rss_bytes
 from bench.programs import LOAD_CORE, UNARY, running
 from bench.report import Sheet, write
 from bench.workload import prepare
-from server.config import History
+from server.settings.config import History
 
 _WORK = Path("bench/work")
 _CONNECTIONS = 4

@@ -11,20 +11,20 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from clients.messages import messages_from_frame
+from clients.values.messages import messages_from_frame
 from kuntur.api.v1 import history_service_pb2
-from kuntur.bundle import Registry, Thresholds, TrainingWindow
+from kuntur.bundle.bundle import Registry, Thresholds, TrainingWindow
 from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import to_batch
 from kuntur.transaction import TransactionBatch
 from trainer import calibration
 from trainer.confined.session import run, session
+from trainer.dataset.rows import TrainingRows
 from trainer.export import build_explanation, build_onnx
 from trainer.gate import Verdict
 from trainer.models import FAMILIES
-from trainer.publish import Candidate, publish
-from trainer.rows import TrainingRows
+from trainer.release.publish import Candidate, publish
 from trainer.synthetic import SyntheticConfig, generate
 
 _SEED = 11

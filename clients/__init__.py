@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from clients.async_client import AsyncClient
-from clients.async_packing import AsyncPackingScorer
-from clients.client import Client
+from clients.aio.client import AsyncClient
+from clients.aio.packing import AsyncPackingScorer
 from clients.config import ClientConfig
 from clients.errors import (
     AccessDenied,
@@ -29,11 +28,12 @@ from clients.errors import (
     Unavailable,
     Violation,
 )
-from clients.history import BackfillFailure, BackfillReport
-from clients.models import Model, ModelRefusal, ModelState
-from clients.outcomes import Outcome, OutcomeFailure, OutcomeLabel, OutcomeReport
-from clients.packing import PackingScorer
-from clients.scores import Decision, ItemError, Reason, ReasonsMode, Score
+from clients.sync.client import Client
+from clients.sync.packing import PackingScorer
+from clients.values.history import BackfillFailure, BackfillReport
+from clients.values.models import Model, ModelRefusal, ModelState
+from clients.values.outcomes import Outcome, OutcomeFailure, OutcomeLabel, OutcomeReport
+from clients.values.scores import Decision, ItemError, Reason, ReasonsMode, Score
 
 __all__ = [
     "AccessDenied",

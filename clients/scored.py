@@ -11,7 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from clients.errors import KunturError, broken_contract, error_from_status
-from clients.scores import Decision
+from clients.values.scores import Decision
 from kuntur.api.v1 import score_pb2
 
 _DECISION_NAMES = {decision.value: decision.name for decision in Decision}

@@ -14,11 +14,11 @@ from rich.console import Console
 from clients import Client
 from clients.replay import outcomes_between, rows_between
 from demo import check, live, programs, summary
-from kuntur.bundle import Registry
+from kuntur.bundle.bundle import Registry
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
-from trainer.history import replay
-from trainer.replay import differences, score
+from trainer.dataset.history import replay
+from trainer.release.replay import differences, score
 
 _ROOT = Path("demo-run")
 _DATA, _REGISTRY, _JOURNAL = _ROOT / "transactions.parquet", _ROOT / "registry", _ROOT / "journal"
@@ -111,8 +111,8 @@ def main() -> None:
 
 def _score_singly(address: str, rows: pl.DataFrame) -> list[float]:
     """Scores rows by one call each; gives the seconds of each call."""
-    from clients.messages import messages_from_frame
-    from kuntur.values import from_proto
+    from clients.values.messages import messages_from_frame
+    from kuntur.wire.values import from_proto
 
     latencies = []
     with Client(address) as client:

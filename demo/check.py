@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import read_manifest
-from trainer.evaluate import figures
-from trainer.history import Replayed
+from kuntur.bundle.bundle import read_manifest
+from trainer.dataset.history import Replayed
+from trainer.evaluation.evaluate import figures
 
 _DAY_S = 86_400
 

@@ -13,8 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from clients import Client
 from clients.cli.scoring import OutcomeTally, ScoringRun
-from clients.messages import messages_in_blocks, outcomes_in_blocks
 from clients.replay import Step, hourly_steps
+from clients.values.messages import messages_in_blocks, outcomes_in_blocks
 
 _FRAME = 64
 _IN_FLIGHT = 4

@@ -13,7 +13,7 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-from kuntur.native import native
+from kuntur.compiled.native import native
 
 
 @intrinsic

@@ -12,28 +12,26 @@ from typing import Self
 
 import structlog
 
-from kuntur.bundle import Registry
+from kuntur.bundle.bundle import Registry
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.time_zone import time_zone
 from kuntur.wire import TransactionReader
 from server.compiling import tell_ready
-from server.config import ServerSettings
-from server.histories import OpenHistory, open_history
+from server.host.signals import interrupted, wait_for_stop_signal
 from server.journal import FileJournal, Journal, NullJournal
 from server.journal.metrics import JournalMetrics
-from server.metrics import ServerMetrics
 from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher
 from server.rpc import RpcServer, Services
-from server.rpc.admission import Admission
-from server.rpc.edge import Edge
+from server.rpc.admission.gates import Admission
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.endpoints.health import Health
+from server.rpc.endpoints.history import HistoryEndpoint
+from server.rpc.endpoints.intake import Intake, LatestTime
+from server.rpc.endpoints.models import ModelEndpoint
+from server.rpc.endpoints.outcomes import OutcomeEndpoint
+from server.rpc.endpoints.scoring import ScoringEndpoint
 from server.rpc.errors import ErrorTable
-from server.rpc.health import Health
-from server.rpc.history import HistoryEndpoint
-from server.rpc.intake import Intake, LatestTime
-from server.rpc.lifetime import Lifetimes
-from server.rpc.models import ModelEndpoint
-from server.rpc.outcomes import OutcomeEndpoint
-from server.rpc.scoring import ScoringEndpoint
 from server.rpc.warm_up import compile_hot_path
 from server.scoring import (
     AttributeCensus,
@@ -44,7 +42,9 @@ from server.scoring import (
     ReasonGiver,
     Scorer,
 )
-from server.signals import interrupted, wait_for_stop_signal
+from server.settings.config import ServerSettings
+from server.state.histories import OpenHistory, open_history
+from server.telemetry.metrics import ServerMetrics
 from server.trial.process import TrialLimits, TrialProcess
 
 _LOG = structlog.get_logger(__name__)
@@ -74,7 +74,7 @@ class ServerApp:
         other processes of this server listen on the port; journal_lock: descriptor of the lock that the
         server has on the directory above this worker's journal.
 
-        Raises OSError when port or journal cannot be had, `kuntur.journal_file.JournalError` when the
+        Raises OSError when port or journal cannot be had, `kuntur.journal.file.JournalError` when the
         journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
         cannot be used.
         """

@@ -26,9 +26,10 @@ def run_everything() -> None:
 
 def _run_what_is_rare() -> None:
     """Runs what only a file, a start after a crash, damage, or a history in Redis, comes to."""
-    from kuntur.features import held, recent, table
+    from kuntur.history import held, recent
+    from kuntur.records import table
     from server.state import Region, RegionSizes
-    from server.state.redis_scratch import RECORD_WORDS, Scratch
+    from server.state.redis.scratch import RECORD_WORDS, Scratch
 
     sizes = RegionSizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
     region = Region.create(sizes)

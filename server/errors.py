@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal
 
-from kuntur.rules import Violation
+from kuntur.validation.messages import Violation
 
 
 class ServerError(Exception):

@@ -1,6 +1,6 @@
 """Runs the trainer: `python -m trainer`, or `kuntur-trainer`."""
 
-from trainer.cli import app
+from trainer.cli.app import app
 
 
 def main() -> None:

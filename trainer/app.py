@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from kuntur.bundle import read_bundle, read_manifest
+from kuntur.bundle.bundle import read_bundle, read_manifest
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
 from kuntur.time_zone import time_zone
-from trainer.config import TrainerSettings
-from trainer.history import replay
+from trainer.dataset.history import replay
 from trainer.pipeline import TrainingReport, train
 from trainer.progress import Progress
-from trainer.replay import differences, read_served, score
-from trainer.replayed import ScoredFigures, write_scored
-from trainer.source import read_source
+from trainer.release.replay import differences, read_served, score
+from trainer.release.replayed import ScoredFigures, write_scored
+from trainer.settings.config import TrainerSettings
+from trainer.sources.source import read_source
 
 
 @dataclass(frozen=True, slots=True)

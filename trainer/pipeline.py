@@ -8,29 +8,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import DOCUMENTS, MANIFEST, Registry, TrainingWindow
+from kuntur.bundle.bundle import DOCUMENTS, MANIFEST, Registry, TrainingWindow
 from kuntur.hash_key import secret_from_hex
 from trainer import leakage
-from trainer.candidate import prepare
 from trainer.checks import check_table
-from trainer.config import TrainerSettings
-from trainer.dataset import Dataset, build, informative
-from trainer.dossier import dossier
-from trainer.examination import Examination, examine
-from trainer.fit import Fitted, fit
+from trainer.dataset.rows import TrainingRows
+from trainer.dataset.shards import replay_of
+from trainer.dataset.training_set import Dataset, build, informative
+from trainer.dataset.windows import Window, Windows, windows
+from trainer.fitting.fit import Fitted, fit
 from trainer.gate import Verdict
-from trainer.imbalance import thinned
-from trainer.problem import Problem
+from trainer.models.imbalance import thinned
+from trainer.origin import git_revision
 from trainer.progress import Progress
-from trainer.publish import Candidate, beside_live, git_revision, model_version, publish
-from trainer.rows import TrainingRows
-from trainer.search import search
-from trainer.shards import replay_of
-from trainer.source import Source, institution_zone
-from trainer.split import Split, cut, iso
+from trainer.release.candidate import prepare
+from trainer.release.dossier import dossier
+from trainer.release.examination import Examination, examine
+from trainer.release.publish import Candidate, beside_live, model_version, publish
+from trainer.search.problem import Problem
+from trainer.search.result import Choice, SearchResult
+from trainer.search.run import search
+from trainer.settings.config import TrainerSettings
+from trainer.sources.source import Source, institution_zone
+from trainer.sources.split import Split, cut, iso
 from trainer.tracking import Recorder, recorder
-from trainer.trials import Choice, SearchResult
-from trainer.windows import Window, Windows, windows
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,8 +17,8 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from trainer.address import redacted
-from trainer.config import TrackingSettings
+from trainer.settings.config import TrackingSettings
+from trainer.sources.address import redacted
 
 INSTALL = "python -m pip install '.[tracking]'"
 _AT_ONCE = 100  # entries of one call; MLflow takes no more parameters and tags

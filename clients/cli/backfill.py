@@ -68,13 +68,13 @@ def backfill(
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally
     from clients.cli.summary import backfill_facts, outcome_facts, print_facts, reject_facts
-    from clients.messages import messages_in_blocks, outcomes_in_blocks
     from clients.replay import (
         hourly_steps,
         joined_steps,
         outcomes_between,
         rows_between,
     )
+    from clients.values.messages import messages_in_blocks, outcomes_in_blocks
 
     start, end = moment(since), moment(until)
     counts: Counter[str] = Counter()

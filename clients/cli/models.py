@@ -11,7 +11,7 @@ import typer
 
 from clients.cli.faults import told
 from clients.cli.options import Server, TimeoutSeconds, open_client
-from clients.models import Model, ModelState
+from clients.values.models import Model, ModelState
 
 _STYLES = {ModelState.LIVE: "bold green", ModelState.REFUSED: "red"}
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from clients.cli.faults import NOT_CARRIED_OUT, say
-from clients.client import Client
 from clients.config import ClientConfig
-from kuntur.paths import missing_files, missing_mapping
+from clients.sync.client import Client
+from kuntur.files.paths import missing_files, missing_mapping
 
 if TYPE_CHECKING:  # Polars is loaded by the commands that read files, and not for --help
     from kuntur.tables import Mapping, Table

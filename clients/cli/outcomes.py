@@ -41,9 +41,9 @@ def outcomes(
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally
     from clients.cli.summary import outcome_facts, print_facts, reject_facts
-    from clients.messages import outcomes_in_blocks
-    from clients.outcomes import MAX_OUTCOMES_PER_CALL
     from clients.replay import outcomes_between
+    from clients.values.messages import outcomes_in_blocks
+    from clients.values.outcomes import MAX_OUTCOMES_PER_CALL
     from kuntur.tables import Mapping, read_outcomes
 
     with told(server), open_client(server, timeout_seconds) as client:

@@ -24,7 +24,7 @@ from clients.cli.options import (
     read_files,
 )
 from clients.errors import KunturError
-from clients.scores import ReasonsMode
+from clients.values.scores import ReasonsMode
 
 
 class ReasonsWritten(StrEnum):
@@ -109,9 +109,9 @@ def score(
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally, ScoringRun, fill_unanswered
     from clients.cli.summary import outcome_facts, print_facts, reject_facts, scoring_facts
-    from clients.messages import messages_in_blocks, outcomes_in_blocks
     from clients.replay import Step, hourly_steps, outcomes_between, rows_between
     from clients.scored import write
+    from clients.values.messages import messages_in_blocks, outcomes_in_blocks
 
     start, end = moment(since), moment(until)
     check_output(output)

@@ -8,13 +8,13 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from itertools import islice
 
-from clients.client import Client
 from clients.errors import KunturError, error_from_status
-from clients.frames import FrameAnswer
-from clients.outcomes import MAX_OUTCOMES_PER_CALL
 from clients.replay import Step
 from clients.scored import ScoredRows
-from clients.scores import ReasonsMode
+from clients.sync.client import Client
+from clients.sync.frames import FrameAnswer
+from clients.values.outcomes import MAX_OUTCOMES_PER_CALL
+from clients.values.scores import ReasonsMode
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, transaction_pb2
 
 

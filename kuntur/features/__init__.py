@@ -2,7 +2,7 @@
 
 from kuntur.features.catalogue import CATALOGUE, FEATURE_NAMES, Feature, PersonalData, catalogue_fingerprint
 from kuntur.features.engine import EngineCounts, FeatureEngine, FeatureMatrix, FeatureSelection
-from kuntur.features.recent import OutcomeStatus, RecentTransactions
+from kuntur.history.recent import OutcomeStatus, RecentTransactions
 
 __all__ = [
     "CATALOGUE",

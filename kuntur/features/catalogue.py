@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 
-from kuntur.features.layout import (
+from kuntur.records.layout import (
     LABEL_WINDOWS_DAYS,
     RECENT_ACCOUNTS,
     RECENT_COUNTERPARTIES,

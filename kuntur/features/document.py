@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from kuntur.features.catalogue import CATALOGUE, catalogue_fingerprint
-from kuntur.features.layout import ACCOUNT_RECORD_WORDS, PROFILE_RECORD_WORDS
+from kuntur.records.layout import ACCOUNT_RECORD_WORDS, PROFILE_RECORD_WORDS
 from kuntur.time_zone import DEFAULT_TIME_ZONE
 
 _BYTES_A_WORD = 8

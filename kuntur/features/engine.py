@@ -11,11 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.features import kernel, table
+from kuntur.features import kernel
 from kuntur.features.catalogue import CATALOGUE, feature_index
 from kuntur.features.label_changes import LabelChanges, label_changes
-from kuntur.features.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PROFILE_RECORD_WORDS
-from kuntur.features.undo import NO_UNDO
+from kuntur.records import table
+from kuntur.records.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PROFILE_RECORD_WORDS
+from kuntur.records.undo import NO_UNDO
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import ATTRIBUTE_PREFIX, IntColumn, OutcomeBatch, TransactionBatch
 

@@ -10,26 +10,11 @@ import math
 
 import numpy as np
 
+from kuntur.compiled.native import native, native_inline
 from kuntur.currency import HOME_COUNTRY_NUMBER, HOME_CURRENCY_NUMBER
-from kuntur.features import layout as at
 from kuntur.features.label_windows import add_outcome, start_labels, write_labels
-from kuntur.features.layout import LOG_QUANTUM, UNSET_DEGREES
 from kuntur.features.local_time import local_seconds
 from kuntur.features.novelty import is_known, remember
-from kuntur.features.prefetch import prefetch_place, prefetch_record
-from kuntur.features.table import (
-    ABSENT,
-    DAMAGED,
-    add,
-    borrow_blank,
-    empty_record,
-    find,
-    is_closed,
-    keep_record,
-    record_holds,
-    return_blank,
-    seal_record,
-)
 from kuntur.features.windows import (
     DAILY_HOP,
     DAILY_HOPS,
@@ -44,7 +29,22 @@ from kuntur.features.windows import (
     read_window,
     start_rings,
 )
-from kuntur.native import native, native_inline
+from kuntur.records import layout as at
+from kuntur.records.layout import LOG_QUANTUM, UNSET_DEGREES
+from kuntur.records.prefetch import prefetch_place, prefetch_record
+from kuntur.records.table import (
+    ABSENT,
+    DAMAGED,
+    add,
+    borrow_blank,
+    empty_record,
+    find,
+    is_closed,
+    keep_record,
+    record_holds,
+    return_blank,
+    seal_record,
+)
 from kuntur.transaction import UNSET_INT, FloatColumn, IntColumn, KeyColumn
 
 EVENT_TIME, AMOUNT, BALANCE = (
@@ -60,7 +60,7 @@ ACCOUNT, MERCHANT, DEVICE = int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT), int
 CATEGORY, COUNTERPARTY = int(KeyColumn.CATEGORY), int(KeyColumn.COUNTERPARTY)
 
 C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE = 0, 1, 2
-C_DAMAGED = 5  # behind the two of `kuntur.features.serving`; only where records are sealed
+C_DAMAGED = 5  # behind the two of `kuntur.history.serving`; only where records are sealed
 COUNTERS = 3
 
 _EARTH_RADIUS_KM = 6371.0088  # mean radius, IUGG
@@ -461,7 +461,7 @@ def process(keys, ints, floats, offsets, accounts, merchants, devices, categorie
 
     keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]; floats: float64 [n, FloatColumn]; offsets: of
     `kuntur.time_zone.TimeZone`, whose hours and days they are; accounts, merchants, devices, categories:
-    tables with room for n new records each; counters: int64 [COUNTERS], raised; undo: `kuntur.features.undo`,
+    tables with room for n new records each; counters: int64 [COUNTERS], raised; undo: `kuntur.records.undo`,
     for one transaction after the other; out: float32 [n, ≥ catalogue], the catalogue's columns are written.
     Returns the number of columns written.
     """

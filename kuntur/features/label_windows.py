@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kuntur.features.layout import (
+from kuntur.compiled.native import native
+from kuntur.features.windows import HOP_LIMIT
+from kuntur.records.layout import (
     H_DAY_FRAUDS,
     H_DAY_OUTCOMES,
     H_HOUR_FRAUDS,
@@ -19,8 +21,6 @@ from kuntur.features.layout import (
     LABEL_HOURS,
     LABEL_WINDOWS_DAYS,
 )
-from kuntur.features.windows import HOP_LIMIT
-from kuntur.native import native
 
 _, WEEK, FORTNIGHT, MONTH = LABEL_WINDOWS_DAYS
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from kuntur.native import native_inline
+from kuntur.compiled.native import native_inline
 
 
 @native_inline

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from kuntur.native import native
+from kuntur.compiled.native import native
 
 
 @native

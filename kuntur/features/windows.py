@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kuntur.features.layout import DAILY, FINE, H_COUNTS, H_HEADS, HOURLY, W_SUMS
-from kuntur.native import native
+from kuntur.compiled.native import native
+from kuntur.records.layout import DAILY, FINE, H_COUNTS, H_HEADS, HOURLY, W_SUMS
 
 # The cents of a hop stop growing here (1.4e15 of a currency's unit): 31 hops of it still add up in 64 bits.
 MAX_HOP_SUM = 2**57

@@ -1,4 +1,4 @@
 """The files of a journal: how records are laid out, read, found again behind damage, and repaired.
 
-What is written when, and the reader of a whole journal, are in `kuntur.journal_file`; `v1` is generated.
+What is written when, and the reader of a whole journal, are in `kuntur.journal.file`; `v1` is generated.
 """

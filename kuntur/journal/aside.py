@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import BinaryIO
 
-from kuntur.paths import sync
+from kuntur.files.paths import sync
 
 _CHUNK = 1 << 20
 _UNFINISHED = ".unfinished"

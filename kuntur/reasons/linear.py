@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.native import native_free
+from kuntur.compiled.native import native_free
 from kuntur.reasons.explanation import Explanation, ExplanationError, FloatArray
 
 _LARGEST = float(np.finfo(np.float32).max)

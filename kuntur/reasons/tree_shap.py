@@ -23,7 +23,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.native import native_free, native_free_ieee
+from kuntur.compiled.native import native_free, native_free_ieee
 from kuntur.reasons.lanes import LANES, ascend, descend
 
 FloatArray = npt.NDArray[np.float64]

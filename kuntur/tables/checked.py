@@ -12,13 +12,13 @@ from pathlib import Path
 import polars as pl
 from polars.exceptions import PolarsError
 
+from kuntur.fields.schema import SOURCE_ROW
 from kuntur.tables import rejects
-from kuntur.tables.canonical import Canonical
-from kuntur.tables.csv_rows import QUOTING
 from kuntur.tables.offending import Fault, rejected_rows
-from kuntur.tables.rules import Reason, Rule, duplicates
-from kuntur.tables.scan import SourceError, SourceFile
-from kuntur.tables.schema import SOURCE_ROW
+from kuntur.tables.reading.canonical import Canonical
+from kuntur.tables.reading.csv_rows import QUOTING
+from kuntur.tables.reading.scan import SourceError, SourceFile
+from kuntur.validation.columns import Reason, Rule, duplicates
 
 _FILES_NAMED = 5  # in a message: with thousands of files the rest of it would be lost
 _FILE, _FILE_ROW, _RAGGED, _FAULT = "!file", "!row", "!ragged", "!fault."

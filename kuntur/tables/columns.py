@@ -10,8 +10,8 @@ import numpy.typing as npt
 import polars as pl
 
 from kuntur.currency import ASSIGNABLE_COUNTRY_NUMBER, COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE
+from kuntur.fields.schema import ENUMS, attribute_columns
 from kuntur.identity import SCOPED, Institutions, hash_ids
-from kuntur.tables.schema import ENUMS, attribute_columns
 from kuntur.transaction import (
     ATTRIBUTE_PREFIX,
     UNSET_INT,

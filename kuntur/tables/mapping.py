@@ -17,9 +17,9 @@ from typing import Annotated, Literal, Self
 from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, model_validator
 
 from kuntur.currency import checked_user_assigned
-from kuntur.paths import UnusableFileError, missing_mapping, read_settings, shipped_mappings
+from kuntur.fields.schema import CODES, ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
+from kuntur.files.paths import UnusableFileError, missing_mapping, read_settings, shipped_mappings
 from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
-from kuntur.tables.schema import CODES, ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
 
 Reads = Literal["transactions", "outcomes"]

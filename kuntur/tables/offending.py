@@ -8,9 +8,9 @@ from __future__ import annotations
 import polars as pl
 
 from kuntur.tables import rejects
-from kuntur.tables.moments import within_reach
-from kuntur.tables.rules import Reason
-from kuntur.tables.scan import SourceFile
+from kuntur.tables.reading.moments import within_reach
+from kuntur.tables.reading.scan import SourceFile
+from kuntur.validation.columns import Reason
 
 Fault = tuple[Reason, str]  # a reason and the canonical field that it is about
 

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import polars as pl
 
-from kuntur.tables.canonical import LABELLED, canonical_outcomes
+from kuntur.fields.schema import OUTCOME_COLUMNS
 from kuntur.tables.checked import checked_rows
 from kuntur.tables.mapping import Mapping
+from kuntur.tables.reading.canonical import LABELLED, canonical_outcomes
+from kuntur.tables.reading.scan import open_files, outcome_columns
 from kuntur.tables.rejects import RejectReport
-from kuntur.tables.rules import outcome_rules
-from kuntur.tables.scan import open_files, outcome_columns
-from kuntur.tables.schema import OUTCOME_COLUMNS
+from kuntur.validation.columns import outcome_rules
 
 
 @dataclass(frozen=True)

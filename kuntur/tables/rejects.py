@@ -10,9 +10,9 @@ from pathlib import Path
 
 import polars as pl
 
-from kuntur.tables.rules import Reason
-from kuntur.tables.schema import CODES, ENUMS
+from kuntur.fields.schema import CODES, ENUMS
 from kuntur.transaction import ATTRIBUTE_PREFIX
+from kuntur.validation.columns import Reason
 
 REJECT_COLUMNS = {
     "source_file": pl.String,  # path of the file

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import polars as pl
 
-from kuntur.tables.canonical import canonical
+from kuntur.fields.schema import canonical_schema
 from kuntur.tables.checked import checked_rows
 from kuntur.tables.mapping import Mapping
-from kuntur.tables.rules import row_rules
-from kuntur.tables.scan import (
+from kuntur.tables.reading.canonical import canonical
+from kuntur.tables.reading.scan import (
     SourceError,
     SourceFile,
     needed_columns,
@@ -24,9 +24,9 @@ from kuntur.tables.scan import (
     open_frame,
     prefixed_attributes,
 )
-from kuntur.tables.schema import canonical_schema
 from kuntur.tables.table import Table
 from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
+from kuntur.validation.columns import row_rules
 
 
 def read(

@@ -8,8 +8,8 @@ from functools import cached_property
 
 import polars as pl
 
+from kuntur.fields.schema import SOURCE_ROW, attribute_columns
 from kuntur.tables.rejects import RejectReport
-from kuntur.tables.schema import SOURCE_ROW, attribute_columns
 from kuntur.transaction import ATTRIBUTE_PREFIX
 
 _HASH_ROWS = 262_144  # rows hashed at a time: bounds the copies that hashing needs

@@ -5,7 +5,7 @@ What these functions take, `ipaddress` takes too; what they do not take it is as
 
 from __future__ import annotations
 
-from kuntur.native import native
+from kuntur.compiled.native import native
 
 _DOT, _COLON, _ZERO, _NINE = ord("."), ord(":"), ord("0"), ord("9")
 _V4_PARTS, _V6_GROUPS = 4, 8

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.compiled.native import native
 from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE
-from kuntur.native import native
 
 _LETTERS = 26
 _A = ord("A")

@@ -15,10 +15,9 @@ import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.compiled.native import native, native_owning
 from kuntur.currency import CURRENCY_NUMBER, MINOR_UNIT_SCALE, country_numbers, to_cents
 from kuntur.identity import SCOPED, Institutions, hash_ids
-from kuntur.native import native, native_owning
-from kuntur.rules import Violation, is_attribute, is_ip_address, outcome_violations, transaction_violations
 from kuntur.transaction import (
     MAX_ACCOUNT_AGE_DAYS,
     MAX_AMOUNT_MINOR,
@@ -35,6 +34,13 @@ from kuntur.transaction import (
     OutcomeBatch,
     TransactionBatch,
     TransactionType,
+)
+from kuntur.validation.messages import (
+    Violation,
+    is_attribute,
+    is_ip_address,
+    outcome_violations,
+    transaction_violations,
 )
 from kuntur.wire.attributes import read_attributes
 from kuntur.wire.codes import make_context

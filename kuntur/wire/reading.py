@@ -8,8 +8,8 @@ from typing import NamedTuple, overload
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.rules import Violation
 from kuntur.transaction import TransactionBatch
+from kuntur.validation.messages import Violation
 
 
 class MalformedError(ValueError):

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from kuntur.compiled.native import native, native_owning
 from kuntur.identity import SCOPED, hash_id, load_word, siphash
-from kuntur.native import native, native_owning
 from kuntur.transaction import (
     MAX_ACCOUNT_AGE_DAYS,
     MAX_AMOUNT_MINOR,

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from google.rpc import status_pb2
 
 from kuntur.api.v1 import score_pb2
-from kuntur.native import native
+from kuntur.compiled.native import native
 from kuntur.reasons import Reason
 from kuntur.wire.reading import TransactionIds
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import structlog
 
-from kuntur.journal_file import JournalError, JournalFileWriter
+from kuntur.journal.file import JournalError, JournalFileWriter
 from server.host.file_limit import check_file_limit
 from server.journal.journal import ExchangeKind, Journal
 from server.journal.keeper import Exchange, Keeper
@@ -25,7 +25,7 @@ _LARGEST_ENTRY_BYTES = 32 << 20
 
 
 class FileJournal(Journal):
-    """A `Journal` in `kuntur.journal_file`'s form.
+    """A `Journal` in `kuntur.journal.file`'s form.
 
     A bounded queue stands before the writer: when the disk is slower than the callers, they wait. An
     answer may leave before its entry is on the disk, by at most the interval between two syncs; until then
@@ -44,7 +44,7 @@ class FileJournal(Journal):
         servers_lock: int | None = None,
         on_change: Callable[[bool], None] = lambda _: None,
     ) -> None:
-        """Opens the journal. Raises OSError and `kuntur.journal_file.JournalError`.
+        """Opens the journal. Raises OSError and `kuntur.journal.file.JournalError`.
 
         servers_lock: as `JournalFileWriter` takes it; on_change: told, by the writing thread, whenever the
         journal becomes unavailable (False) and available again (True). Where there is no room it begins as

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from kuntur.journal.file import JournalFileWriter
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import JournalFileWriter
 from server.journal.journal import ExchangeKind
 
 Exchange = tuple[ExchangeKind, bytes, bytes, int]
@@ -65,7 +65,7 @@ class Keeper:
     def regain(self, exchanges: Sequence[Exchange]) -> None:
         """Writes what is kept and what is new to it, after a failure.
 
-        Raises OSError and `kuntur.journal_file.JournalError`.
+        Raises OSError and `kuntur.journal.file.JournalError`.
         """
         self._keep(exchanges)
         self._let_go()

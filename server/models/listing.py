@@ -6,7 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 
-from kuntur.bundle import MANIFEST, BundleRefusedError, Manifest, RefusalReason, Registry, read_manifest
+from kuntur.bundle.bundle import (
+    MANIFEST,
+    BundleRefusedError,
+    Manifest,
+    RefusalReason,
+    Registry,
+    read_manifest,
+)
 from server.errors import ModelNotFoundError, NoLiveModelError
 from server.models.live import LiveSlot
 from server.models.watcher import VERSION, ModelWatcher

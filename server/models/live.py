@@ -8,9 +8,9 @@ from datetime import datetime
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import Manifest
+from kuntur.bundle.bundle import Manifest
+from kuntur.compiled.native import native
 from kuntur.features import FeatureMatrix, FeatureSelection
-from kuntur.native import native
 from kuntur.reasons import Explanation, Reasoner
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from kuntur.wire import Scores

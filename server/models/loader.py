@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from kuntur.bundle import (
+from kuntur.bundle.bundle import (
     EXPLANATION,
     Bundle,
     BundleRefusedError,
@@ -17,9 +17,9 @@ from kuntur.bundle import (
 )
 from kuntur.reasons import Explanation, largest_gap
 from kuntur.time_zone import TimeZone, time_zone
+from server.host.scheduling import others_first
 from server.models.inference import BindingInference, open_inference
 from server.models.live import LiveModel
-from server.scheduling import others_first
 from server.trial.contract import (
     MARGIN,
     FloatArray,

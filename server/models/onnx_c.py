@@ -22,7 +22,7 @@ from llvmlite import ir
 from numba import typeof, types
 from numba.extending import intrinsic
 
-from kuntur.native import native
+from kuntur.compiled.native import native
 
 _API_VERSION = 17  # what is used below is older; a runtime gives every version up to its own
 # Places in the table of functions.

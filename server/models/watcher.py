@@ -11,13 +11,13 @@ from pathlib import Path
 
 import structlog
 
-from kuntur.bundle import BundleRefusedError, RefusalReason, Registry
+from kuntur.bundle.bundle import BundleRefusedError, RefusalReason, Registry
 from kuntur.time_zone import TimeZone
-from server.free_memory import return_free_memory
-from server.metrics import ServerMetrics
+from server.host.free_memory import return_free_memory
+from server.host.scheduling import give_way, others_first
 from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
-from server.scheduling import give_way, others_first
+from server.telemetry.metrics import ServerMetrics
 from server.trial.process import TrialProcess
 
 _LOG = structlog.get_logger(__name__)

@@ -7,11 +7,11 @@ import importlib
 import grpc
 import structlog
 
-from server.config import TransportChoice
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.transport import Transport, TransportError, TransportSettings
 from server.rpc.core import inside
-from server.rpc.edge import Edge
 from server.rpc.plain import PlainTransport
-from server.rpc.transport import Transport, TransportError, TransportSettings
+from server.settings.config import TransportChoice
 
 _LOG = structlog.get_logger(__name__)
 

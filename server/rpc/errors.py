@@ -14,10 +14,10 @@ from google.rpc import (
 )
 
 from kuntur.api.v1 import error_reason_pb2
-from kuntur.rules import Violation
+from kuntur.validation.messages import Violation
 from kuntur.wire import MalformedError
 from server import errors
-from server.incidents import IncidentLog
+from server.telemetry.incidents import IncidentLog
 
 DOMAIN = "kuntur"
 DETAILS_KEY = "grpc-status-details-bin"

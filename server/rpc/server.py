@@ -19,19 +19,19 @@ from kuntur.api.v1 import (
     scoring_service_pb2,
 )
 from kuntur.wire import MalformedError
-from server.config import TransportChoice
-from server.free_memory import MemoryReturner
-from server.limits import Limits
-from server.rpc.callers import CallerNames
+from server.host.free_memory import MemoryReturner
+from server.rpc.admission.callers import CallerNames
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.transport import Patience, TransportSettings, options_of
 from server.rpc.choice import chosen
-from server.rpc.edge import Edge
-from server.rpc.health import HEALTH, Health
-from server.rpc.history import HistoryEndpoint
-from server.rpc.models import ModelEndpoint
-from server.rpc.outcomes import OutcomeEndpoint
-from server.rpc.reflecting import reflection_handlers
-from server.rpc.scoring import ScoringEndpoint
-from server.rpc.transport import Patience, TransportSettings, options_of
+from server.rpc.endpoints.health import HEALTH, Health
+from server.rpc.endpoints.history import HistoryEndpoint
+from server.rpc.endpoints.models import ModelEndpoint
+from server.rpc.endpoints.outcomes import OutcomeEndpoint
+from server.rpc.endpoints.reflection import reflection_handlers
+from server.rpc.endpoints.scoring import ScoringEndpoint
+from server.settings.config import TransportChoice
+from server.settings.limits import Limits
 
 _LOG = structlog.get_logger(__name__)
 _SETTLE_S = 0.5

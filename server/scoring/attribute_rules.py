@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.rules import Violation
+from kuntur.validation.messages import Violation
 from kuntur.wire import Reading
 
 _MOST_NAMED = 20  # a model may take 64

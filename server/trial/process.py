@@ -42,7 +42,7 @@ class TrialProcess:
 
         A process inherits the priority of its starter, and is ended by the kernel with the thread that
         started it. So a thread of its own starts it, with the priority of whoever calls this, not with that
-        of the thread which loads models (`server.scheduling.give_way`), and lives until `stop`.
+        of the thread which loads models (`server.host.scheduling.give_way`), and lives until `stop`.
         """
         self._limits = limits
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="trial-starter")

@@ -13,9 +13,9 @@ from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
 from kuntur.api.v1 import history_service_pb2, model_service_pb2
-from kuntur.bundle import Registry
-from server.rpc.health import SERVICES
-from server.rpc.reflecting import NAMES
+from kuntur.bundle.bundle import Registry
+from server.rpc.endpoints.health import SERVICES
+from server.rpc.endpoints.reflection import NAMES
 from tests.support.bundles import publish, publish_constant
 from tests.support.serving import (
     RunningServer,

@@ -13,20 +13,20 @@ import pytest
 
 from clients import Client
 from clients.cli.scoring import OutcomeTally, ScoringRun
-from clients.messages import messages_in_blocks, outcomes_in_blocks
 from clients.replay import hourly_steps, joined_steps, outcomes_between, rows_between
+from clients.values.messages import messages_in_blocks, outcomes_in_blocks
 from demo import check
 from kuntur.api.v1 import history_service_pb2
-from kuntur.bundle import Registry, read_bundle
+from kuntur.bundle.bundle import Registry, read_bundle
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read
 from server.app import ServerApp
-from server.config import load_settings
+from server.settings.config import load_settings
 from trainer.app import run
-from trainer.config import TrainerSettings, load
-from trainer.history import replay
+from trainer.dataset.history import replay
 from trainer.progress import Silent
-from trainer.replay import differences, score
+from trainer.release.replay import differences, score
+from trainer.settings.config import TrainerSettings, load
 from trainer.synthetic import SyntheticConfig, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kuntur.rules import is_ip_address
+from kuntur.validation.messages import is_ip_address
 from kuntur.wire.addresses import is_plain_address
 
 _GROUPS = st.one_of(st.text("0123456789abcdefABCDEF", max_size=5), st.just(""))

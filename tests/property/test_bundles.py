@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from kuntur.bundle import MANIFEST_HASH, Bundle, BundleRefusedError, read_bundle
+from kuntur.bundle.bundle import MANIFEST_HASH, Bundle, BundleRefusedError, read_bundle
 from tests.support.bundles import publish
 
 KINDS = ("flip", "cut", "extend", "empty", "delete", "link", "link to itself", "pipe", "folder", "swap")

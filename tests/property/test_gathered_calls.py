@@ -14,9 +14,9 @@ from hypothesis import strategies as st
 
 import server.app
 from kuntur.api.v1 import score_pb2, scoring_service_pb2
-from kuntur.journal_file import read_entries
+from kuntur.journal.file import read_entries
 from server.app import ServerApp
-from server.rpc.scoring import ScoringEndpoint
+from server.rpc.endpoints.scoring import ScoringEndpoint
 from tests.support.bundles import publish
 from tests.support.serving import EVENT_TIME, settings_for, transaction, unary, wait_until
 

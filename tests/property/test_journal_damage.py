@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kuntur.journal.file import JournalError, JournalFileWriter, journal_files, read_entries
 from kuntur.journal.records import Damage, JournalFile, Record
 from kuntur.journal.repair import examine, repair
-from kuntur.journal_file import JournalError, JournalFileWriter, journal_files, read_entries
 from tests.support.journals import entry, write, write_revision_1
 
 # Requests with what a search for records could stumble over: tags, zeros, and records of a stranger.

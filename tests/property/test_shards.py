@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from kuntur.features import CATALOGUE, FeatureEngine
 from kuntur.transaction import OutcomeBatch, TransactionBatch
 from tests.property.histories import DAY_US, HOUR_US, START_US, bits, histories, keys_of, make_history
-from trainer.shards import KINDS, assemble, columns_of, history, replay_shard, shard_rows, shards
+from trainer.dataset.shards import KINDS, assemble, columns_of, history, replay_shard, shard_rows, shards
 
 MOMENTS = st.one_of(st.integers(0, 60), st.integers(0, 60 * 24)).map(lambda half: half * HOUR_US // 2)
 

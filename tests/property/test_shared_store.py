@@ -13,8 +13,10 @@ from hypothesis import strategies as st
 
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
 from server.errors import HistoryUnavailableError
-from server.state import HistoryStore, Region, RegionHistory, RegionSizes, redis_history, redis_scratch
-from server.state.redis_history import RedisHistory
+from server.state import HistoryStore, Region, RegionHistory, RegionSizes
+from server.state.redis import history as redis_history
+from server.state.redis import scratch as redis_scratch
+from server.state.redis.history import RedisHistory
 from tests.property.histories import HOUR_US, START_US, histories, keys_of
 from tests.support.redis import RedisServer, redis_server, shared_history
 

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from server.errors import ServerError, ShuttingDownError, StreamExpiredError
-from server.limits import Limits
-from server.rpc.admission import Admission
+from server.rpc.admission.compression import Unpacking
+from server.rpc.admission.gates import Admission
+from server.rpc.admission.unread import UnreadAnswers
+from server.rpc.admission.waiting import Held, Waiting
+from server.rpc.calls.lifetime import Lifetimes
 from server.rpc.core import streams
 from server.rpc.core.streams import StreamCall, StreamMethod
 from server.rpc.core.work import work_for
 from server.rpc.errors import CallStatus
-from server.rpc.lifetime import Lifetimes
-from server.rpc.packing import Unpacking
-from server.rpc.unread import UnreadAnswers
-from server.rpc.waiting import Held, Waiting
+from server.settings.limits import Limits
 
 _RECEIVE, _CLOSE = cygrpc.ReceiveMessageOperation, cygrpc.ReceiveCloseOnServerOperation
 _AHEAD = 3  # frames that are read ahead here, so that the bound is met

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-from kuntur.rules import transaction_violations
+from kuntur.validation.messages import transaction_violations
 from kuntur.wire import MalformedError, Reading, TransactionReader
 from tests.property.messages import LATEST_TIME_US, requests, transactions, varint
 

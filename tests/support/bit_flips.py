@@ -23,11 +23,11 @@ from pathlib import Path
 import numpy as np
 import structlog
 
-from kuntur.features import undo
+from kuntur.records import undo
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
 from server.host.lost_history import EXIT_CODE
 from server.state import Region, RegionError, RegionHistory, RegionSizes
-from server.state.region_layout import parts_of
+from server.state.region.layout import parts_of
 from tests.contract.history_store import HOUR_US
 from tests.property.histories import make_history
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
-from kuntur.bundle import (
+from kuntur.bundle.bundle import (
     Manifest,
     Thresholds,
     TrainingWindow,
@@ -195,7 +195,7 @@ def _write(
     scores: npt.NDArray[np.float32],
     live: bool,
 ) -> Path:
-    from kuntur.bundle import Registry
+    from kuntur.bundle.bundle import Registry
 
     registry.mkdir(parents=True, exist_ok=True)
     path = write_bundle(registry, described, model, inputs, scores, {"card.md": b"A model for tests.\n"})

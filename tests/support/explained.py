@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import Registry, write_bundle
+from kuntur.bundle.bundle import Registry, write_bundle
 from tests.support.bundles import FEATURES, manifest
 from trainer.calibration import PlattCalibration
 from trainer.confined.session import run, session
+from trainer.dataset.rows import TrainingRows
 from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES, FittedModel
-from trainer.rows import TrainingRows
 
 CALIBRATION = PlattCalibration(1.0, 0.0)
 _OF_SHARES = PlattCalibration(8.0, -4.0)  # a forest's margin lies between 0 and 1

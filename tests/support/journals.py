@@ -6,8 +6,8 @@ import struct
 import zlib
 from pathlib import Path
 
+from kuntur.journal.file import JournalFileWriter, file_name
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import JournalFileWriter, file_name
 
 
 def entry(request: bytes) -> journal_pb2.Entry:

@@ -77,14 +77,14 @@ def _serve(full_name: str) -> dict[str, Any]:
     import grpc
     import structlog
 
-    from server.limits import Limits
-    from server.metrics import ServerMetrics
     from server.rpc import RpcServer, Services
-    from server.rpc.admission import Admission
-    from server.rpc.edge import Edge
+    from server.rpc.admission.gates import Admission
+    from server.rpc.calls.edge import Edge
+    from server.rpc.calls.lifetime import Lifetimes
+    from server.rpc.endpoints.health import Health
     from server.rpc.errors import ErrorTable
-    from server.rpc.health import Health
-    from server.rpc.lifetime import Lifetimes
+    from server.settings.limits import Limits
+    from server.telemetry.metrics import ServerMetrics
 
     metrics, limits = ServerMetrics(), Limits()
     edge = Edge(Admission(limits), ErrorTable(1.0), metrics, Lifetimes(60.0))
@@ -143,7 +143,13 @@ def _forked(full_name: str) -> dict[str, Any]:
 def main() -> None:
     """Prints what a server does without each of the names."""
     # What takes long to import and needs no grpcio; threads of its own begin with its first use.
-    for module in ("server.config", "server.metrics", "server.scoring", "server.journal", "server.state"):
+    for module in (
+        "server.settings.config",
+        "server.telemetry.metrics",
+        "server.scoring",
+        "server.journal",
+        "server.state",
+    ):
         importlib.import_module(module)
     if "grpc" in sys.modules:
         sys.exit("grpcio is imported too early: it could not be had with other names any more")

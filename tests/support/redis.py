@@ -16,9 +16,9 @@ from typing import Any
 import redis
 
 from kuntur.time_zone import DEFAULT_TIME_ZONE, time_zone
-from server.config import load_settings
-from server.state.redis_history import RedisHistory
-from server.state.redis_open import open_shared_history
+from server.settings.config import load_settings
+from server.state.redis.history import RedisHistory
+from server.state.redis.open import open_shared_history
 
 _STARTS_WITHIN_S = 20.0
 

@@ -26,9 +26,9 @@ from kuntur.api.v1 import (
     transaction_pb2,
 )
 from kuntur.transaction import Transaction
-from kuntur.values import to_proto
+from kuntur.wire.values import to_proto
 from server.app import ServerApp
-from server.config import ServerSettings, load_settings
+from server.settings.config import ServerSettings, load_settings
 from server.trial.messages import Candidate, Finding
 from server.trial.process import TrialLimits, TrialProcess
 

@@ -9,16 +9,17 @@ from typing import Any
 import polars as pl
 
 from trainer.backtest.contenders import RECIPE
-from trainer.backtest.document import as_json, document
 from trainer.backtest.fits import Fitting, margins
-from trainer.backtest.plots import write_plots
+from trainer.backtest.output.document import as_json, document
+from trainer.backtest.output.plots import write_plots
 from trainer.backtest.prepared import prepared
 from trainer.backtest.run import Round, backtest, scored_rows
 from trainer.backtest.summary import Summary, summarise
-from trainer.config import TrainerSettings
+from trainer.models.recipe import Recipe
+from trainer.models.recipes import read_recipe, shipped_recipe
+from trainer.origin import git_revision
 from trainer.progress import Progress
-from trainer.publish import git_revision
-from trainer.recipe import Recipe
+from trainer.settings.config import TrainerSettings
 from trainer.tracking import Recorder, recorder
 
 
@@ -51,9 +52,9 @@ def run(
     """Reads the source with every label that became known, and judges a recipe on its folds.
 
     recipe_path: the shipped recipe when None; fitting: carries the fits out, on Ray unless told otherwise.
-    Raises what `Recipe.read`, `prepared` and `backtest` raise, TrackingError.
+    Raises what `read_recipe`, `prepared` and `backtest` raise, TrackingError.
     """
-    recipe = Recipe.shipped() if recipe_path is None else Recipe.read(recipe_path)
+    recipe = shipped_recipe() if recipe_path is None else read_recipe(recipe_path)
     with recorder(settings.tracking, "backtest", work=settings.work, note=progress.note) as record:
         found = _judged(recipe, settings, progress, fitting)
         found.tell(record)

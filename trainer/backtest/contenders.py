@@ -8,10 +8,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from trainer.dataset import informative
-from trainer.fit import fit, only
+from trainer.dataset.rows import TrainingRows
+from trainer.dataset.training_set import informative
+from trainer.fitting.fit import fit, only
 from trainer.models import FAMILIES, Parameters
-from trainer.rows import TrainingRows
 
 RECIPE = "recipe"
 Float32 = npt.NDArray[np.float32]

@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.backtest.contenders import ON_RAW_COLUMNS, learnt_margin
-from trainer.cluster import ClusterError, connected, require_cpus
-from trainer.config import BacktestSettings, RaySettings
+from trainer.cluster.connection import ClusterError, connected, require_cpus
+from trainer.dataset.rows import TrainingRows
 from trainer.models import Parameters
 from trainer.progress import Progress
-from trainer.rows import TrainingRows
+from trainer.settings.config import BacktestSettings, RaySettings
 
 _DAY_US = 86_400_000_000
 Arrays = Mapping[str, npt.NDArray[Any]]

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.backtest.calendar import Calendar
-from trainer.config import BacktestSettings, SplitSettings
-from trainer.split import TooLittleHistoryError
+from trainer.settings.config import BacktestSettings, SplitSettings
+from trainer.sources.split import TooLittleHistoryError
 
 _DAY_US = 86_400_000_000
 Rows = npt.NDArray[np.int64]

@@ -14,8 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.backtest.folds import Fold, History, Rows, unknown_rows
-from trainer.config import BacktestSettings
-from trainer.split import TooLittleHistoryError
+from trainer.settings.config import BacktestSettings
+from trainer.sources.split import TooLittleHistoryError
 
 
 @dataclass(frozen=True, slots=True)

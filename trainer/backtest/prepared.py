@@ -14,12 +14,12 @@ from trainer import leakage
 from trainer.backtest.folds import Fold, History, cut_folds
 from trainer.backtest.run import history_of
 from trainer.checks import CheckReport, check_table
-from trainer.config import TrainerSettings
-from trainer.dataset import Dataset, build
+from trainer.dataset.shards import replay_of
+from trainer.dataset.training_set import Dataset, build
 from trainer.leakage import LeakageReport
 from trainer.progress import Progress
-from trainer.shards import replay_of
-from trainer.source import institution_zone, read_source
+from trainer.settings.config import TrainerSettings
+from trainer.sources.source import institution_zone, read_source
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kuntur.tables.schema import LABEL_COLUMNS, SOURCE_ROW
+from kuntur.fields.schema import LABEL_COLUMNS, SOURCE_ROW
 
 _NO_INPUT = {"transaction_id", "event_time", SOURCE_ROW, *LABEL_COLUMNS}
 

@@ -10,20 +10,21 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kuntur.bundle import Thresholds
+from kuntur.bundle.bundle import Thresholds
 from kuntur.tables import Table
-from trainer import calibration, thresholds
+from trainer import calibration
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin, varying
+from trainer.backtest.figures.scored import Scored, ranked_probability
 from trainer.backtest.fits import Fit, Fitting, margins
 from trainer.backtest.folds import Fold, History
 from trainer.backtest.holdout import Holdout, hold_out
 from trainer.backtest.raw_columns import raw_columns
-from trainer.backtest.scored import Scored, ranked_probability
-from trainer.config import TrainerSettings
-from trainer.dataset import Dataset
+from trainer.dataset.training_set import Dataset
+from trainer.evaluation import thresholds
 from trainer.models import Parameters
 from trainer.progress import Progress
+from trainer.settings.config import TrainerSettings
 
 Float32 = npt.NDArray[np.float32]
 

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from trainer.backtest.contenders import RECIPE
-from trainer.backtest.metrics import figures
+from trainer.backtest.figures.metrics import figures
 from trainer.backtest.run import Round
-from trainer.bootstrap import Float64, Interval, weights, where_none_differs
-from trainer.config import BacktestSettings
-from trainer.figures import WITHOUT_INTERVAL
+from trainer.evaluation.bootstrap import Float64, Interval, weights, where_none_differs
+from trainer.evaluation.figures import WITHOUT_INTERVAL
+from trainer.settings.config import BacktestSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kuntur.bundle import feature_uses
+from kuntur.bundle.bundle import feature_uses
 from trainer.card.evidence import Evidence
 from trainer.card.plain import scalar
 from trainer.card.schema import Change, Changes

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import Manifest, Thresholds, TrainingWindow
+from kuntur.bundle.bundle import Manifest, Thresholds, TrainingWindow
 from kuntur.time_zone import DEFAULT_TIME_ZONE
-from trainer.config import CardSettings
+from trainer.settings.config import CardSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from trainer.card import words
 from trainer.card.plots import BARS, at_threshold, plots
-from trainer.drift import LARGE, SCORE, WATCH
+from trainer.evaluation.drift import LARGE, SCORE, WATCH
 
 SECTIONS = (
     ("purpose", "Purpose and approval"),

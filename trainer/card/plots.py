@@ -9,7 +9,7 @@ import numpy as np
 
 from trainer.card.drawing import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, RED, draw, short
 from trainer.card.words import ALGORITHMS
-from trainer.drift import LARGE, WATCH
+from trainer.evaluation.drift import LARGE, WATCH
 
 BARS = 25  # more would not be read: the tables hold all
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, PALE)

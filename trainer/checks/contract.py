@@ -8,7 +8,7 @@ from datetime import datetime
 import dataframely as dy
 import polars as pl
 
-from kuntur.tables.schema import ENUMS
+from kuntur.fields.schema import ENUMS
 from kuntur.transaction import (
     ATTRIBUTE_PREFIX,
     MAX_ACCOUNT_AGE_DAYS,

@@ -8,8 +8,8 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from kuntur.tables.schema import ENUMS, LABEL_COLUMNS, SOURCE_ROW
-from trainer.config import CheckSettings
+from kuntur.fields.schema import ENUMS, LABEL_COLUMNS, SOURCE_ROW
+from trainer.settings.config import CheckSettings
 
 _DAY = pl.col("event_time").dt.date().alias("day")
 # A source may mark a few verifications and leave the type of all others open: no column with holes.

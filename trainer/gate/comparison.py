@@ -7,12 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer import bootstrap
-from trainer.bootstrap import Float64, Weighted
+from trainer.evaluation import bootstrap
+from trainer.evaluation.bootstrap import Float64, Weighted
+from trainer.evaluation.segments import is_large
 from trainer.gate.contenders import JudgingWindow
 from trainer.gate.verdict import Finding
-from trainer.judging_settings import GateSettings
-from trainer.segments import is_large
+from trainer.settings.judging import GateSettings
 
 Float32 = npt.NDArray[np.float32]
 

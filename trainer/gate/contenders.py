@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle import BundleRefusedError, Manifest, Registry, check_time_zone, read_bundle
+from kuntur.bundle.bundle import BundleRefusedError, Manifest, Registry, check_time_zone, read_bundle
 from kuntur.time_zone import TimeZone, time_zone
 from trainer.confined.model import ModelRunError, RunLimits, confined_scores
 from trainer.confined.session import run, session
-from trainer.dataset import Dataset
-from trainer.drift import Drift
-from trainer.segments import Segment
+from trainer.dataset.training_set import Dataset
+from trainer.evaluation.drift import Drift
+from trainer.evaluation.segments import Segment
 
 _DAY_US = 86_400 * 1_000_000
 

@@ -8,8 +8,8 @@ from trainer.gate.comparison import comparison_findings
 from trainer.gate.contenders import Challenger, Champion, JudgingWindow, NoChampion
 from trainer.gate.own import own_findings
 from trainer.gate.verdict import Finding, Verdict, pronounced, standing, unopposed
-from trainer.judging_settings import GateSettings
-from trainer.split import iso
+from trainer.settings.judging import GateSettings
+from trainer.sources.split import iso
 
 
 def judge(

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from trainer.evaluate import calibration_error
+from trainer.evaluation.evaluate import calibration_error
 from trainer.gate.contenders import Challenger, JudgingWindow
 from trainer.gate.verdict import Finding
-from trainer.judging_settings import GateSettings
+from trainer.settings.judging import GateSettings
 
 _NAMED = 5  # drifted features that are named; the rest is in the bundle
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.dataset import Dataset
+from trainer.dataset.training_set import Dataset
 from trainer.leakage.neighbours import SHIFTS, known_from_us, neighbourhoods
 
 _FRAUDS = 1_000  # drawn at the most for each question

@@ -10,8 +10,8 @@ import numpy.typing as npt
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.tables import Table, to_batch
 from kuntur.transaction import IntColumn
-from trainer.dataset import Dataset
-from trainer.labels import known_outcomes
+from trainer.dataset.training_set import Dataset
+from trainer.sources.labels import known_outcomes
 
 _MOST_ROWS = 1_000_000
 

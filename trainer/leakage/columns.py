@@ -11,11 +11,11 @@ import numpy.typing as npt
 from kuntur.features import FEATURE_NAMES
 from kuntur.tables import Table
 from kuntur.transaction import ATTRIBUTE_PREFIX
-from trainer.dataset import Dataset
-from trainer.judging_settings import LeakageSettings
+from trainer.dataset.training_set import Dataset
 from trainer.leakage.association import OWN, Question, distances, questions
 from trainer.leakage.causality import Causality, check_causality
-from trainer.split import iso
+from trainer.settings.judging import LeakageSettings
+from trainer.sources.split import iso
 
 _SEED = 11
 _PRESENCE_FRAUDS, _PRESENCE_SHARE, _PRESENCE_OTHERS = 20, 0.05, 1_000

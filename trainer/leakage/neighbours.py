@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.dataset import Dataset
+from trainer.dataset.training_set import Dataset
 
 SHIFTS = tuple(shift for distance in range(1, 6) for shift in (distance, -distance))
 _NEVER = np.iinfo(np.int64).max

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trainer.dataset.rows import TrainingRows
+from trainer.models.recipe import Value
 from trainer.models.space import Domain
-from trainer.recipe import Value
-from trainer.rows import TrainingRows
 
 if TYPE_CHECKING:
     import onnx

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from trainer.imbalance import STRATEGIES
 from trainer.models.base import Family
 from trainer.models.forest import RandomForest
 from trainer.models.gradient_boosting import GradientBoosting
+from trainer.models.imbalance import STRATEGIES
 from trainer.models.linear import LogisticFamily
+from trainer.models.recipe import COMMON, Value
 from trainer.models.space import Choice, Domain
-from trainer.recipe import COMMON, Value
 
 FAMILIES: dict[str, Family] = {
     family.name: family for family in (GradientBoosting(), RandomForest(), LogisticFamily())

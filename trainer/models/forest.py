@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trainer.dataset.rows import TrainingRows
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
 from trainer.models.gradient_boosting import flat_margin
+from trainer.models.recipe import Value
 from trainer.models.space import Choice, Domain, Range
-from trainer.recipe import Value
-from trainer.rows import TrainingRows
 
 if TYPE_CHECKING:
     from sklearn.ensemble import RandomForestRegressor

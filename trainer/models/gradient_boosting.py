@@ -15,10 +15,10 @@ import numpy as np
 import numpy.typing as npt
 import xgboost as xgb
 
+from trainer.dataset.rows import TrainingRows
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
+from trainer.models.recipe import COMMON, SHIPPED, Value, parameters_in
 from trainer.models.space import Choice, Domain, Range
-from trainer.recipe import Recipe, Value
-from trainer.rows import TrainingRows
 
 if TYPE_CHECKING:
     import onnx
@@ -183,8 +183,8 @@ class GradientBoosting(Family):
 
     def usual(self, max_rounds: int) -> dict[str, Value]:
         """Gives the shipped recipe, but as many rounds as there may be: the early ones are judged too."""
-        shipped = Recipe.shipped().parameters
-        own = shipped if shipped["algorithm"] == self.name else {}
+        shipped = parameters_in(SHIPPED)
+        own: dict[str, Any] = {**COMMON, **shipped} if shipped["algorithm"] == self.name else {}
         return _USUAL | {k: v for k, v in own.items() if k != "algorithm"} | {"rounds": max_rounds}
 
     def space(self, max_rounds: int) -> dict[str, Domain]:

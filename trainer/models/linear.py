@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from trainer.dataset.rows import TrainingRows
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback
+from trainer.models.recipe import Value
 from trainer.models.space import Domain, Range
-from trainer.recipe import Value
-from trainer.rows import TrainingRows
 
 if TYPE_CHECKING:
     import onnx

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from trainer.recipe import Value
+from trainer.models.recipe import Value
 
 _GRID_VALUES = 3  # of a range: both ends and the middle
 

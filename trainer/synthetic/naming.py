@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 
-from kuntur.tables.schema import LABEL_COLUMNS, TRANSACTION_COLUMNS
+from kuntur.fields.schema import LABEL_COLUMNS, TRANSACTION_COLUMNS
 from trainer.synthetic.config import SyntheticConfig
 from trainer.synthetic.places import CATEGORIES
 from trainer.synthetic.population import Population

@@ -9,10 +9,10 @@ import numpy.typing as npt
 
 from trainer.backtest.contenders import varying
 from trainer.backtest.folds import Fold, History
-from trainer.dataset import Dataset
-from trainer.imbalance import drawn
-from trainer.problem import Fold as Slices
-from trainer.problem import Problem
+from trainer.dataset.training_set import Dataset
+from trainer.models.imbalance import drawn
+from trainer.search.problem import Fold as Slices
+from trainer.search.problem import Problem
 
 _DAY_US = 86_400_000_000
 

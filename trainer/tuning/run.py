@@ -9,14 +9,15 @@ from typing import Any
 
 from trainer.backtest.folds import Fold
 from trainer.backtest.prepared import prepared
-from trainer.config import TrainerSettings
-from trainer.problem import Problem
+from trainer.models.recipe import Recipe
+from trainer.models.recipes import checked
+from trainer.origin import git_revision
 from trainer.progress import Progress
-from trainer.publish import git_revision
-from trainer.recipe import Recipe, checked
-from trainer.search import search
+from trainer.search.problem import Problem
+from trainer.search.result import Choice, SearchResult, trials_as_json
+from trainer.search.run import search
+from trainer.settings.config import TrainerSettings
 from trainer.tracking import Recorder, recorder
-from trainer.trials import Choice, SearchResult, trials_as_json
 from trainer.tuning.rows import problem_of
 
 

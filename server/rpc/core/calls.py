@@ -19,12 +19,12 @@ import structlog
 from grpc._server import _Context
 
 from server.errors import DeadlinePassedError
-from server.rpc.admission import Gate
-from server.rpc.callers import CallerNames
+from server.host.scheduling import cores
+from server.rpc.admission.callers import CallerNames
+from server.rpc.admission.gates import Gate
+from server.rpc.calls.lifetime import Lifetimes
 from server.rpc.core.unary import Refusals
 from server.rpc.errors import CallStatus, abort
-from server.rpc.lifetime import Lifetimes
-from server.scheduling import cores
 
 _LOG = structlog.get_logger(__name__)
 _MOST_CALL_THREADS = 64

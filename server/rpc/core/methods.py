@@ -8,17 +8,17 @@ from collections.abc import Callable
 from typing import Any
 
 from server.errors import OverloadedError, RequestTimeoutError, ShuttingDownError
-from server.rpc.admission import Gate
+from server.rpc.admission.gates import Gate
+from server.rpc.admission.unread import UnreadAnswers
+from server.rpc.admission.waiting import Held, Waiting
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.transport import Answer, Answers, Patience
 from server.rpc.core.asking import TakeUp
 from server.rpc.core.calls import Lane
 from server.rpc.core.streams import AHEAD_BYTES, StreamCall, StreamMethod
 from server.rpc.core.unary import UnaryCall, UnaryMethod
 from server.rpc.core.work import Call, work_for
-from server.rpc.edge import Edge
 from server.rpc.errors import CallStatus
-from server.rpc.transport import Answer, Answers, Patience
-from server.rpc.unread import UnreadAnswers
-from server.rpc.waiting import Held, Waiting
 
 _SHORT_BYTES = 6144  # about forty transactions, which take less than half a millisecond
 _LONGEST_FRAME_BYTES = 1 << 17  # about a thousand, which take some milliseconds

@@ -23,12 +23,12 @@ import structlog
 from grpc import _server as grpcio
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
+from server.rpc.calls.pulse import Pulse
 from server.rpc.core.asking import Asking, begin
 from server.rpc.core.methods import ByteMethods
 from server.rpc.core.streams import StreamCall
 from server.rpc.core.unary import UnaryCall
 from server.rpc.errors import CallStatus
-from server.rpc.pulse import Pulse
 
 _LOG = structlog.get_logger(__name__)
 _WAIT_S = 1.0

@@ -14,15 +14,15 @@ from typing import Any
 
 import grpc
 
-from server.limits import Limits
-from server.metrics import ServerMetrics
-from server.rpc.admission import Admission
-from server.rpc.callers import CallerNames
+from server.rpc.admission.callers import CallerNames
+from server.rpc.admission.gates import Admission
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.calls.transport import Patience, TransportSettings, options_of
 from server.rpc.core.transport import FastTransport
-from server.rpc.edge import Edge
 from server.rpc.errors import ErrorTable
-from server.rpc.lifetime import Lifetimes
-from server.rpc.transport import Patience, TransportSettings, options_of
+from server.settings.limits import Limits
+from server.telemetry.metrics import ServerMetrics
 
 _TIMEOUT_S = 30.0  # a machine that is busy is not a grpcio that fails
 _CALL, _STREAM = "/kuntur.Rehearsal/Call", "/kuntur.Rehearsal/Stream"

@@ -6,7 +6,7 @@ While frames are worked on the next ones are read, up to some bytes, and no more
 control holds the sender back. What has been read by the time there is time for it is worked on together.
 While answers are on their way no more work is begun than for the last of them: so a caller that does not
 read costs what is read ahead twice over and the answers to it, whatever it sends. What all such callers cost
-is bounded too (`server.rpc.unread`).
+is bounded too (`server.rpc.admission.unread`).
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from server.errors import (
     StreamDisplacedError,
     StreamExpiredError,
 )
-from server.rpc.admission import Frames, Gate
+from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
+from server.rpc.admission.gates import Frames, Gate
+from server.rpc.admission.unread import UnreadAnswers
+from server.rpc.admission.waiting import Held, Waiting
+from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.calls.transport import Answer, Answers
 from server.rpc.core.unary import Refusals
 from server.rpc.errors import CallStatus
-from server.rpc.lifetime import Lifetimes
-from server.rpc.packing import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
-from server.rpc.transport import Answer, Answers
-from server.rpc.unread import UnreadAnswers
-from server.rpc.waiting import Held, Waiting
 
 _NO_FLAGS = 0
 _OK = grpc.StatusCode.OK.value[0]

@@ -8,16 +8,16 @@ from typing import Any
 
 import grpc
 
-from server.rpc.admission import Gate
+from server.rpc.admission.gates import Gate
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.transport import Answer, Answers, TransportSettings
 from server.rpc.core.calls import CallThreads
 from server.rpc.core.methods import ByteMethods
 from server.rpc.core.polling import AdmittingServer
-from server.rpc.edge import Edge
-from server.rpc.transport import Answer, Answers, TransportSettings
 
 
 class FastTransport:
-    """Serves on grpcio's own core. See `server.rpc.transport.Transport` for the methods."""
+    """Serves on grpcio's own core. See `server.rpc.calls.transport.Transport` for the methods."""
 
     name = "fast"
 

@@ -22,12 +22,12 @@ from google.rpc import status_pb2
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
 from server.errors import DeadlinePassedError, OverloadedError, ServerError
-from server.rpc.admission import Gate
+from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
+from server.rpc.admission.gates import Gate
+from server.rpc.admission.unread import UnreadAnswers
+from server.rpc.admission.waiting import Held, Waiting
+from server.rpc.calls.transport import Answer, Answers
 from server.rpc.errors import CallStatus
-from server.rpc.packing import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
-from server.rpc.transport import Answer, Answers
-from server.rpc.unread import UnreadAnswers
-from server.rpc.waiting import Held, Waiting
 
 _LOG = structlog.get_logger(__name__)
 _NO_FLAGS = 0

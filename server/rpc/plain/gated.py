@@ -8,9 +8,9 @@ from typing import Any
 
 import grpc
 
-from server.rpc.admission import Gate
-from server.rpc.callers import CallerNames
-from server.rpc.edge import Edge
+from server.rpc.admission.callers import CallerNames
+from server.rpc.admission.gates import Gate
+from server.rpc.calls.edge import Edge
 from server.rpc.errors import abort
 
 Enter = Callable[[grpc.ServicerContext], str]

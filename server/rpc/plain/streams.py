@@ -19,13 +19,13 @@ from server.errors import (
     StreamDisplacedError,
     StreamExpiredError,
 )
-from server.rpc.callers import CallerNames
-from server.rpc.edge import Edge
+from server.rpc.admission.callers import CallerNames
+from server.rpc.admission.compression import OversizedMessageError, is_packed
+from server.rpc.admission.unread import UnreadAnswers
+from server.rpc.admission.waiting import Held
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.transport import Answer
 from server.rpc.errors import abort
-from server.rpc.packing import OversizedMessageError, is_packed
-from server.rpc.transport import Answer
-from server.rpc.unread import UnreadAnswers
-from server.rpc.waiting import Held
 
 _AHEAD_FRAMES = 2
 

@@ -16,16 +16,16 @@ from typing import Any
 import grpc
 
 from server.errors import DeadlinePassedError, OverloadedError, ServerError
-from server.rpc.admission import Gate
-from server.rpc.edge import Edge
+from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError, is_packed
+from server.rpc.admission.gates import Gate
+from server.rpc.admission.unread import UnreadAnswers
+from server.rpc.admission.waiting import Held
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.calls.transport import Answer, Answers, TransportSettings
 from server.rpc.errors import CallStatus, abort
-from server.rpc.lifetime import Lifetimes
-from server.rpc.packing import TOO_LARGE, OversizedMessageError, is_packed
 from server.rpc.plain.gated import gated
 from server.rpc.plain.streams import PlainStreams, read_one
-from server.rpc.transport import Answer, Answers, TransportSettings
-from server.rpc.unread import UnreadAnswers
-from server.rpc.waiting import Held
 
 _THREADS = 1024  # made as they are needed; a call that waits for its caller holds one
 _WORKING = 32  # calls that are worked on at a time: more would only wait for the interpreter
@@ -47,7 +47,7 @@ class _Answered:
 
 
 class PlainTransport:
-    """Serves on grpcio's public API. See `server.rpc.transport.Transport` for the methods."""
+    """Serves on grpcio's public API. See `server.rpc.calls.transport.Transport` for the methods."""
 
     name = "plain"
 

@@ -33,12 +33,12 @@ from tests.property.histories import bits, make_history
 from tests.unit.trainer.backtest.small import here
 from trainer.backtest.contenders import RECIPE
 from trainer.backtest.fits import Fit, margins
-from trainer.cluster import connected
-from trainer.config import BacktestSettings, RaySettings
-from trainer.recipe import Recipe
-from trainer.shards import replay_of
-from trainer.trial import run_trial
-from trainer.trials import Curve, SearchResult, Trial
+from trainer.cluster.connection import connected
+from trainer.dataset.shards import replay_of
+from trainer.models.recipes import shipped_recipe
+from trainer.search.result import Curve, SearchResult, Trial
+from trainer.search.trial import run_trial
+from trainer.settings.config import BacktestSettings, RaySettings
 
 PATIENCE_S = 240
 MADRID = time_zone("Europe/Madrid")
@@ -165,7 +165,7 @@ def test_a_search_goes_on_when_its_driver_was_killed(cluster: Cluster, tmp_path:
 def test_a_node_killed_in_mid_backtest_costs_only_the_time_of_its_fits(cluster: Cluster) -> None:
     features, label = some_rows(ROWS, 3)
     rows = {"features": features, "event_time_us": np.arange(ROWS, dtype=np.int64)}
-    judged, recipe = np.arange(500, dtype=np.int64), Recipe.shipped().parameters | {"rounds": 60}
+    judged, recipe = np.arange(500, dtype=np.int64), shipped_recipe().parameters | {"rounds": 60}
     fits = [Fit(RECIPE, 0, end, end, label[:end], judged) for end in range(ROWS // 2, ROWS, 1_000)]
     chosen, killing = BacktestSettings(cpus_per_fit=1), Killing(cluster)
     try:

@@ -154,7 +154,7 @@ features = llvm.get_host_cpu_features()
 features["sse4a"] = not features["sse4a"]
 llvm.get_host_cpu_name = lambda: "znver1"
 llvm.get_host_cpu_features = lambda: features
-from server.cli import app
+from server.cli.app import app
 app(["compile", "--check"])
 """
     assert re.search(r"\b0 of them compiled", output_of(image.run(tmp_path), code))

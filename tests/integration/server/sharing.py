@@ -15,7 +15,7 @@ import numpy as np
 
 from kuntur.transaction import OutcomeBatch, TransactionBatch
 from server.state import HistoryStore, Region, RegionHistory, RegionSizes
-from server.state.redis_history import RedisHistory
+from server.state.redis.history import RedisHistory
 from tests.property.histories import HOUR_US, make_history
 from tests.support.redis import connected
 

@@ -13,7 +13,7 @@ from grpc_health.v1 import health_pb2
 
 from kuntur.api.v1 import model_service_pb2
 from server.models import ModelListing
-from server.rpc.overload import REFUSALS_AT_ONCE
+from server.rpc.admission.overload import REFUSALS_AT_ONCE
 from server.state import RegionHistory
 from tests.support.bundles import publish
 from tests.support.serving import (

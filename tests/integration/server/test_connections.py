@@ -7,7 +7,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2
 
-from server.rpc.health import KEEPING, OTHERS, SCORING
+from server.rpc.endpoints.health import KEEPING, OTHERS, SCORING
 from tests.support.bundles import publish
 from tests.support.serving import RunningServer, frame, running_server, transaction, unary
 

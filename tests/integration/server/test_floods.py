@@ -13,7 +13,7 @@ import grpc
 import pytest
 
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2
-from server.rpc.packing import Unpacking
+from server.rpc.admission.compression import Unpacking
 from server.state import RegionHistory
 from tests.support.bundles import publish_constant
 from tests.support.http2 import HandwrittenCaller

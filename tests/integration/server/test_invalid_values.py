@@ -10,7 +10,7 @@ import pytest
 from kuntur.api.v1 import score_pb2, transaction_pb2
 from tests.support.bundles import publish, publish_passing_on
 from tests.support.serving import RunningServer, failure, frame, running_server, transaction, unary
-from trainer.journal import read_journal
+from trainer.sources.journal import read_journal
 
 NOT_A_NUMBER: dict[str, float] = {}  # the model gives back what it is given, here an unset feature
 INVALID = (NOT_A_NUMBER, {"risk_band": 7.0}, {"risk_band": -3.0})

@@ -27,10 +27,10 @@ from kuntur.api.v1 import (
     transaction_pb2,
 )
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-from kuntur.journal_workers import read_server_journal
+from kuntur.journal.workers import read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
-from server.rpc.health import KEEPING, OTHERS, SCORING
+from server.rpc.endpoints.health import KEEPING, OTHERS, SCORING
 from server.state import Region, RegionHistory, RegionSizes
 from tests.support.bundles import publish
 from tests.support.server_process import ServerProcess, children

@@ -15,7 +15,7 @@ import grpc
 import pytest
 
 from kuntur.api.v1 import history_service_pb2
-from kuntur.journal_file import read_entries
+from kuntur.journal.file import read_entries
 from server.state import RegionHistory
 from tests.support.bundles import publish
 from tests.support.serving import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from kuntur.bundle import Registry
+from kuntur.bundle.bundle import Registry
 from tests.support.bundles import publish_constant
 from tests.support.server_process import ServerProcess
 from tests.support.serving import Stubs, frame, stubs_for, transaction, unary, wait_until

@@ -15,7 +15,7 @@ from kuntur.api.v1 import (
     outcome_service_pb2,
     scoring_service_pb2,
 )
-from kuntur.bundle import Registry
+from kuntur.bundle.bundle import Registry
 from tests.support.bundles import FEATURES, publish, publish_constant
 from tests.support.serving import (
     RunningServer,

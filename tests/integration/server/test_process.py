@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from kuntur.journal_file import journal_files, read_entries
+from kuntur.journal.file import journal_files, read_entries
 from tests.support.bundles import FEATURES, endless_model, publish, publish_model
 from tests.support.journals import flip, write
 from tests.support.server_process import ServerProcess

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from kuntur.api.v1 import score_pb2, scoring_service_pb2
-from kuntur.bundle import RefusalReason
+from kuntur.bundle.bundle import RefusalReason
+from kuntur.journal.file import read_entries
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import read_entries
 from kuntur.reasons import read_explanation, write_explanation
 from tests.support.bundles import FEATURES, publish
 from tests.support.explained import calibration_of, explanation, publish_explained
@@ -224,7 +224,7 @@ def test_a_bundle_that_is_explained_wrongly_does_not_go_live(
 
 
 def test_a_model_without_a_margin_cannot_be_explained(tmp_path: Path) -> None:
-    from kuntur.bundle import Registry, write_bundle
+    from kuntur.bundle.bundle import Registry, write_bundle
     from tests.support.bundles import golden_features, linear_model, manifest, sigmoid
 
     golden = golden_features(len(FEATURES))

@@ -10,9 +10,11 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from kuntur.features import FEATURE_NAMES, FeatureEngine, kernel, recent, undo
+from kuntur.features import FEATURE_NAMES, FeatureEngine, kernel
 from kuntur.features.engine import ENTITIES
-from kuntur.features.table import P_RECORD_WORDS, P_USED, record_start
+from kuntur.history import recent
+from kuntur.records import undo
+from kuntur.records.table import P_RECORD_WORDS, P_USED, record_start
 from kuntur.transaction import KeyColumn
 from server.state import Region, RegionHistory, RegionSizes
 from tests.contract.history_store import transactions

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
+from server.rpc.calls.transport import TransportError
 from server.rpc.core import inside, rehearsal
-from server.rpc.transport import TransportError
 from tests.support.bundles import publish_constant
 from tests.support.serving import running_server
 
@@ -20,7 +20,7 @@ _DYING = """
 import sys
 from pathlib import Path
 import grpc
-from server.signals import hold_stop_signals
+from server.host.signals import hold_stop_signals
 hold_stop_signals()
 from server.app import ServerApp
 from server.rpc.core import polling

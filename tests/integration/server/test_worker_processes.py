@@ -16,8 +16,8 @@ import pytest
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-from kuntur.journal_file import JournalFileWriter
-from kuntur.journal_workers import journal_parts, read_server_journal
+from kuntur.journal.file import JournalFileWriter
+from kuntur.journal.workers import journal_parts, read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
 from server.state import Region, RegionHistory, RegionSizes

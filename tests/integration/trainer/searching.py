@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.config import RaySettings, SearchSettings
-from trainer.problem import Problem
+from trainer.dataset.rows import TrainingRows
 from trainer.progress import Progress
-from trainer.rows import TrainingRows
-from trainer.search import search
-from trainer.search_snapshot import NAME
-from trainer.trials import SearchResult
+from trainer.search.problem import Problem
+from trainer.search.result import SearchResult
+from trainer.search.run import search
+from trainer.search.snapshot import NAME
+from trainer.settings.config import RaySettings, SearchSettings
 
 OBJECT_STORE_BYTES = 100 << 20
 LONG_ROWS = 12_000

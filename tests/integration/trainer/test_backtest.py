@@ -14,8 +14,8 @@ from sklearn.metrics import average_precision_score, roc_auc_score
 from tests.unit.trainer.backtest.small import here
 from tests.unit.trainer.command import invoke
 from trainer.backtest import app
-from trainer.config import load
 from trainer.progress import Silent
+from trainer.settings.config import load
 from trainer.synthetic import SyntheticConfig, write
 
 SETTINGS = """

@@ -10,18 +10,18 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from kuntur.bundle import Bundle, Registry, read_bundle
+from kuntur.bundle.bundle import Bundle, Registry, read_bundle
 from kuntur.features import FeatureEngine, FeatureSelection
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read, to_batch, to_outcomes
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
 from trainer.app import run
 from trainer.card import ValidationDocument
-from trainer.config import TrainerSettings
-from trainer.evaluate import figures
-from trainer.history import replay
+from trainer.dataset.history import replay
+from trainer.evaluation.evaluate import figures
 from trainer.pipeline import TrainingReport
-from trainer.replay import score
+from trainer.release.replay import score
+from trainer.settings.config import TrainerSettings
 from trainer.synthetic import SyntheticConfig, write
 from trainer.tracking import local_store
 

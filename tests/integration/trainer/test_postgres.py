@@ -15,9 +15,9 @@ from kuntur.tables import Mapping, Reason, SourceError, Table, TooManyRejects, r
 from tests.support.postgres import Database, database
 from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import Heard
-from trainer.config import load
-from trainer.postgres import PostgresError, fetch
-from trainer.source import read_source
+from trainer.settings.config import load
+from trainer.sources.postgres import PostgresError, fetch
+from trainer.sources.source import read_source
 from trainer.synthetic import SyntheticConfig, generate
 
 MAPPING = """

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from ray.cluster_utils import Cluster
 
-import trainer.search
+import trainer.search.run
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard, searched, settings
-from trainer.cluster import ClusterError
+from trainer.cluster.connection import ClusterError
 from trainer.models import FAMILIES
-from trainer.search import SearchFailedError
-from trainer.search_snapshot import NAME
-from trainer.trials import SearchResult
+from trainer.search.result import SearchResult
+from trainer.search.run import SearchFailedError
+from trainer.search.snapshot import NAME
 
 FAMILY_NAMES = sorted(FAMILIES)
 
@@ -95,7 +95,7 @@ def test_each_family_can_be_searched_alone_and_by_each_method(
 @pytest.fixture
 def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gives a trial that fails no further attempt, each of which starts a process."""
-    monkeypatch.setattr(trainer.search, "_MORE_ATTEMPTS", 0)
+    monkeypatch.setattr(trainer.search.run, "_MORE_ATTEMPTS", 0)
 
 
 @pytest.mark.usefixtures("one_attempt")

@@ -9,8 +9,8 @@ import numpy as np
 
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
 from tests.unit.trainer.test_tracking import client, runs
-from trainer.config import TrainerSettings
-from trainer.recipe import Recipe
+from trainer.models.recipes import read_recipe
+from trainer.settings.config import TrainerSettings
 from trainer.synthetic import SyntheticConfig, write
 from trainer.tuning.run import tune
 
@@ -41,7 +41,7 @@ def test_a_tuning_writes_a_recipe_with_its_figures_and_everything_that_was_tried
     written = found.write(tmp_path / "recipe.toml", tmp_path / "history.json")
     assert written == [tmp_path / "recipe.toml", tmp_path / "history.json"]
 
-    recipe, history = Recipe.read(written[0]), json.loads(written[1].read_text())
+    recipe, history = read_recipe(written[0]), json.loads(written[1].read_text())
     assert recipe.parameters == found.choice.parameters == history["recipe"]
     assert f"{found.choice.average_precision:.4f}" in written[0].read_text()
     assert [len(trial["folds"]) for trial in history["trials"] if trial["finished"]] == [2] * len(

@@ -293,7 +293,7 @@ def test_a_broken_stream_fails_its_futures_and_the_next_opens_a_new_one(
 def test_awaited_scorers_pause_too_and_no_longer_than_until_they_close(
     server: FakeServer, config: ClientConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clients.async_packing.Backoff.after_failure", lambda *_: 3_600.0)
+    monkeypatch.setattr("clients.aio.packing.Backoff.after_failure", lambda *_: 3_600.0)
     server.behaviour.failures["ScoreStream"] = [status(grpc.StatusCode.CANCELLED)]
 
     async def story(client: AsyncClient) -> None:

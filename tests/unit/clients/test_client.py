@@ -28,8 +28,8 @@ from clients import (
     Unavailable,
 )
 from clients.errors import DeadlineExceeded, ErrorDetails
-from clients.models import Model
 from clients.stubs import Stubs
+from clients.values.models import Model
 from kuntur.api.v1 import model_pb2
 from kuntur.transaction import Transaction
 from tests.fakes.scoring_server import FakeServer, status
@@ -321,6 +321,6 @@ def test_what_the_server_said_outlives_a_last_try_that_was_too_short(
         raise said.pop(0)
 
     monkeypatch.setattr(Client, "live_model", live_model)
-    monkeypatch.setattr("clients.client.time", Clock(0.0, 0.0, 0.2, 0.2, 5.0, 5.0))
+    monkeypatch.setattr("clients.sync.client.time", Clock(0.0, 0.0, 0.2, 0.2, 5.0, 5.0))
     with pytest.raises(NoLiveModel):
         client.wait_until_ready(1.0)

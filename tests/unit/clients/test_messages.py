@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 import polars as pl
 import pytest
 
-from clients.messages import messages_from_frame, messages_in_blocks, outcomes_from_frame
 from clients.replay import Step, hourly_steps, joined_steps, outcomes_between, rows_between
+from clients.values.messages import messages_from_frame, messages_in_blocks, outcomes_from_frame
 from kuntur.api.v1 import outcome_pb2
 from kuntur.tables import canonical_schema
 from kuntur.transaction import AccountType, Channel, Transaction, TransactionType
-from kuntur.values import to_proto
+from kuntur.wire.values import to_proto
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 

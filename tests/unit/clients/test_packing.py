@@ -165,7 +165,7 @@ def test_a_server_that_takes_no_stream_is_asked_again_after_pauses_that_grow(
         def succeeded(self) -> None:
             pauses.clear()
 
-    monkeypatch.setattr("clients.packing.Backoff", Noted)
+    monkeypatch.setattr("clients.sync.packing.Backoff", Noted)
     refusal = status(grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", retry_after_ms=250)
     server.behaviour.failures["ScoreStream"] = [refusal, refusal, status(grpc.StatusCode.CANCELLED)]
     server.behaviour.frames_until_break = 1
@@ -184,7 +184,7 @@ def test_a_server_that_takes_no_stream_is_asked_again_after_pauses_that_grow(
 def test_a_pause_ends_when_the_scorer_closes(
     server: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clients.packing.Backoff.after_failure", lambda *_: 3_600.0)
+    monkeypatch.setattr("clients.sync.packing.Backoff.after_failure", lambda *_: 3_600.0)
     server.behaviour.failures["ScoreStream"] = [status(grpc.StatusCode.CANCELLED)]
     scorer = PackingScorer(client, max_frame_transactions=1, max_delay_seconds=0)
     assert isinstance(scorer.submit(transactions(1)[0]).exception(10), Overloaded)

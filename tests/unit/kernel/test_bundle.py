@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kuntur import bundle
-from kuntur.bundle import (
+from kuntur.bundle import bundle
+from kuntur.bundle.bundle import (
     BundleRefusedError,
     Manifest,
     RefusalReason,

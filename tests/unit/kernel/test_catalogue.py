@@ -5,9 +5,10 @@ from pathlib import Path
 
 import numpy as np
 
-from kuntur.features import CATALOGUE, FEATURE_NAMES, PersonalData, catalogue_fingerprint, kernel, table
-from kuntur.features.layout import ACCOUNT_RECORD_WORDS, PROFILE_RECORD_WORDS
-from kuntur.features.undo import NO_UNDO
+from kuntur.features import CATALOGUE, FEATURE_NAMES, PersonalData, catalogue_fingerprint, kernel
+from kuntur.records import table
+from kuntur.records.layout import ACCOUNT_RECORD_WORDS, PROFILE_RECORD_WORDS
+from kuntur.records.undo import NO_UNDO
 from kuntur.time_zone import time_zone
 from tests.property.histories import make_history
 

@@ -13,8 +13,8 @@ from kuntur.currency import (
     country_numbers,
     to_cents,
 )
-from kuntur.rules import transaction_violations
-from kuntur.tables.rules import row_rules
+from kuntur.validation.columns import row_rules
+from kuntur.validation.messages import transaction_violations
 
 # Left out of the table on purpose: withdrawn before 1990, the earliest year of an event.
 _BEFORE_1990 = {

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from numba import njit
 
-from kuntur.features import kernel, serving
-from kuntur.native import native, native_inline, native_owning
+from kuntur.compiled.native import native, native_inline, native_owning
+from kuntur.features import kernel
+from kuntur.history import serving
 
 
 def _hands_on(compile_: Any) -> str:

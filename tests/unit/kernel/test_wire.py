@@ -14,7 +14,6 @@ from kuntur.currency import (
     to_cents,
 )
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-from kuntur.rules import transaction_violations
 from kuntur.transaction import (
     UNSET_INT,
     AccountType,
@@ -24,8 +23,9 @@ from kuntur.transaction import (
     Transaction,
     TransactionType,
 )
-from kuntur.values import from_proto, time_from_proto, time_to_proto, to_proto
+from kuntur.validation.messages import transaction_violations
 from kuntur.wire import MalformedError, OversizedError, TransactionIds, TransactionReader
+from kuntur.wire.values import from_proto, time_from_proto, time_to_proto, to_proto
 
 LATEST_US = 1_800_000_000_000_000
 READER = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))

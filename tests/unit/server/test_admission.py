@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from server.errors import OverloadedError, ShuttingDownError
-from server.rpc.admission import Frames, Gate
+from server.rpc.admission.gates import Frames, Gate
 
 
 def test_a_gate_lets_in_as_many_as_its_limit_and_again_when_they_left() -> None:

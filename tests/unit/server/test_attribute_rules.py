@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from kuntur.rules import Violation
+from kuntur.validation.messages import Violation
 from kuntur.wire import Reading
 from server.scoring import AttributeRules
 from tests.property.histories import make_history

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.rpc.callers import CallerNames, Callers
+from server.rpc.admission.callers import CallerNames, Callers
 
 
 class Context:

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from kuntur.hash_key import DEFAULT_HASH_KEY
-from kuntur.settings_document import to_toml
-from server.config import (
+from kuntur.settings.document import to_toml
+from server.settings.config import (
     ENVIRONMENT_PREFIX,
     ConfigError,
     ServerSettings,

@@ -14,8 +14,10 @@ import numpy as np
 import pytest
 import structlog
 
-from kuntur.features import OutcomeStatus, recent, table
+from kuntur.features import OutcomeStatus
 from kuntur.features.engine import ENTITIES
+from kuntur.history import recent
+from kuntur.records import table
 from kuntur.transaction import KeyColumn
 from server.host.lost_history import EXIT_CODE
 from server.state import Region, RegionError, RegionHistory, RegionSizes, Scrubber

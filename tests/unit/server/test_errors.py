@@ -5,7 +5,7 @@ import structlog
 from google.rpc import code_pb2, error_details_pb2
 
 from kuntur.api.v1 import error_reason_pb2
-from kuntur.rules import Violation
+from kuntur.validation.messages import Violation
 from kuntur.wire import MalformedError
 from server import errors
 from server.rpc.errors import CallStatus, ErrorTable, fitted

@@ -11,8 +11,8 @@ import pytest
 import structlog
 from prometheus_client import CollectorRegistry
 
+from kuntur.journal.file import JournalFileWriter, journal_files, read_entries
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import JournalFileWriter, journal_files, read_entries
 from server.journal import ExchangeKind, FileJournal, NullJournal
 from server.journal.metrics import JournalMetrics
 from tests.support.journals import write

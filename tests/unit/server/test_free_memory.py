@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from server import free_memory
-from server.free_memory import MemoryReturner
+from server.host import free_memory
+from server.host.free_memory import MemoryReturner
 
 _MIB = 1 << 20
 

@@ -9,7 +9,7 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.rpc.health import KEEPING, MOST_WATCHERS, OTHERS, SCORING, SERVICES, Health
+from server.rpc.endpoints.health import KEEPING, MOST_WATCHERS, OTHERS, SCORING, SERVICES, Health
 
 _Response = health_pb2.HealthCheckResponse
 SERVING, NOT_SERVING = _Response.SERVING, _Response.NOT_SERVING

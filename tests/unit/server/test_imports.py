@@ -18,7 +18,7 @@ def test_the_server_loads_no_training_library() -> None:
 
 
 def test_help_loads_neither_grpc_nor_the_runtime() -> None:
-    assert not {"grpc", "onnxruntime", "numba"} & set(modules_after("import server.cli"))
+    assert not {"grpc", "onnxruntime", "numba"} & set(modules_after("import server.cli.app"))
 
 
 def test_the_use_cases_know_no_grpc() -> None:

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import structlog
 
-from server.incidents import LINES_A_SECOND, TRACEBACKS_A_MINUTE, IncidentLog
+from server.telemetry.incidents import LINES_A_SECOND, TRACEBACKS_A_MINUTE, IncidentLog
 
 
 class Clock:

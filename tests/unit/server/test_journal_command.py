@@ -6,9 +6,9 @@ import pytest
 from click.testing import Result
 from typer.testing import CliRunner
 
-from kuntur.journal_file import JournalFileWriter, file_name, journal_files
-from kuntur.journal_workers import read_server_journal
-from server.cli import app
+from kuntur.journal.file import JournalFileWriter, file_name, journal_files
+from kuntur.journal.workers import read_server_journal
+from server.cli.app import app
 from tests.support.journals import flip, write
 
 RECORD_BYTES = 20 + 7  # head, and the payload of an entry whose request has one byte

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
+from kuntur.journal.file import CorruptJournalError, JournalFileWriter, Loss, journal_files, read_entries
+from kuntur.journal.lock import JournalLock
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import CorruptJournalError, JournalFileWriter, Loss, journal_files, read_entries
-from kuntur.journal_lock import JournalLock
 
 
 def entry(text: str) -> journal_pb2.Entry:
@@ -239,7 +239,7 @@ _WRITES_MUCH = """
 import resource, sys
 from pathlib import Path
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import JournalFileWriter
+from kuntur.journal.file import JournalFileWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 writer = JournalFileWriter(Path(sys.argv[1]))
 writer.append([journal_pb2.Entry(backfill=journal_pb2.Exchange(request=bytes(300))) for _ in range(40)])

@@ -6,10 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from kuntur.journal.records import Damage, JournalFile, Record
-from kuntur.journal.repair import repair
-from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import (
+from kuntur.journal.file import (
     CorruptJournalError,
     JournalFileWriter,
     Loss,
@@ -18,6 +15,9 @@ from kuntur.journal_file import (
     journal_files,
     read_entries,
 )
+from kuntur.journal.records import Damage, JournalFile, Record
+from kuntur.journal.repair import repair
+from kuntur.journal.v1 import journal_pb2
 from tests.support.journals import write as write_journal
 from tests.support.journals import write_revision_1
 

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from kuntur.journal.file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import CorruptJournalError, JournalFileWriter, journal_files
-from kuntur.journal_workers import journal_parts, read_server_journal
+from kuntur.journal.workers import journal_parts, read_server_journal
 from tests.support.journals import flip
 
 

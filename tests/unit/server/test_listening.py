@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from server.config import ConfigError, load_settings
-from server.listening import checked_address
+from server.settings.config import ConfigError, load_settings
+from server.settings.listening import checked_address
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Literal
 import pytest
 import structlog
 
-from server.logs import configure_logs
+from server.telemetry.logs import configure_logs
 
 FORMS: tuple[Literal["json", "console"], ...] = ("json", "console")
 

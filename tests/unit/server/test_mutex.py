@@ -9,8 +9,8 @@ import threading
 import pytest
 import structlog
 
-from server.state import mutex as module
-from server.state.mutex import SIZE_BYTES, LockDamagedError, SharedMutex
+from server.state.region import mutex as module
+from server.state.region.mutex import SIZE_BYTES, LockDamagedError, SharedMutex
 from tests.support.serving import wait_until
 
 _NOBODY = 0x3FFFFFF0  # above every number that the kernel gives to a thread

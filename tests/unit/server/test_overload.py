@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from server.errors import OverloadedError
-from server.rpc.admission import Gate
-from server.rpc.overload import INTERVAL_S, REFUSALS_AT_ONCE, RefusalBudget, StandingQueue
+from server.rpc.admission.gates import Gate
+from server.rpc.admission.overload import INTERVAL_S, REFUSALS_AT_ONCE, RefusalBudget, StandingQueue
 
 
 class Clock:

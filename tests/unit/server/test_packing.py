@@ -9,13 +9,13 @@ from unittest.mock import Mock
 import pytest
 
 from kuntur.wire import MalformedError
-from server.config import Limits
-from server.metrics import ServerMetrics
-from server.rpc.admission import Admission
-from server.rpc.edge import Edge
+from server.rpc.admission.compression import OversizedMessageError, Unpacking, is_packed, unpacked
+from server.rpc.admission.gates import Admission
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.lifetime import Lifetimes
 from server.rpc.errors import ErrorTable
-from server.rpc.lifetime import Lifetimes
-from server.rpc.packing import OversizedMessageError, Unpacking, is_packed, unpacked
+from server.settings.config import Limits
+from server.telemetry.metrics import ServerMetrics
 
 _MOST = 100
 

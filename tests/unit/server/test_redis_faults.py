@@ -13,8 +13,10 @@ import structlog
 from kuntur.features import FEATURE_NAMES, OutcomeStatus
 from kuntur.transaction import IntColumn, KeyColumn
 from server.errors import HistoryUnavailableError
-from server.state import RegionError, redis_history, redis_scratch
-from server.state.redis_history import RedisHistory
+from server.state import RegionError
+from server.state.redis import history as redis_history
+from server.state.redis import scratch as redis_scratch
+from server.state.redis.history import RedisHistory
 from tests.contract.history_store import HOUR_US, START_US, counted, outcomes, transactions
 from tests.support.redis import RedisServer, connected, redis_server, shared_history
 

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 import structlog
 
-from kuntur.features import FEATURE_NAMES, undo
-from kuntur.features.seals import seal_of
+from kuntur.features import FEATURE_NAMES
+from kuntur.records import undo
+from kuntur.records.seals import seal_of
 from kuntur.time_zone import time_zone
-from server.state import Region, RegionError, RegionHistory, RegionSizes, region
+from server.state import Region, RegionError, RegionHistory, RegionSizes
+from server.state.region import region
 from tests.contract.history_store import counted, transactions
 
 SIZES = RegionSizes(accounts=16, merchants=8, devices=8, categories=8, recent_transactions=32)

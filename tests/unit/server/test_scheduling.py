@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from server.scheduling import give_way, others_first
+from server.host.scheduling import give_way, others_first
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="threads have no priority of their own here")
 
@@ -21,7 +21,7 @@ def on_a_thread(work: Callable[[], None]) -> None:
 
 def test_threads_started_afterwards_do_not_push_each_other_aside() -> None:
     code = (
-        "import os, threading; from server.scheduling import prefer_finishing; prefer_finishing()\n"
+        "import os, threading; from server.host.scheduling import prefer_finishing; prefer_finishing()\n"
         "found = []\n"
         "thread = threading.Thread(target=lambda: found.append(os.sched_getscheduler(0)))\n"
         "thread.start(); thread.join()\n"

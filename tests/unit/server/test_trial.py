@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kuntur.bundle import RefusalReason
-from server.scheduling import give_way
+from kuntur.bundle.bundle import RefusalReason
+from server.host.scheduling import give_way
 from server.trial.messages import Candidate, Finding
 from server.trial.process import TrialLimits, TrialProcess
 from tests.support.bundles import (

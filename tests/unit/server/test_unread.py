@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from server.errors import OverloadedError, RequestTimeoutError, ServerError
-from server.rpc.unread import UnreadAnswers
+from server.rpc.admission.unread import UnreadAnswers
 
 _MOST = 400  # of which one connection has 100
 

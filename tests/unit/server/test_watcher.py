@@ -14,11 +14,11 @@ import pytest
 from onnx import TensorProto, helper
 from structlog.testing import capture_logs
 
-from kuntur.bundle import MANIFEST, MANIFEST_HASH, MODEL, RefusalReason, Registry
-from kuntur.bundle_files import read_file
+from kuntur.bundle.bundle import MANIFEST, MANIFEST_HASH, MODEL, RefusalReason, Registry
+from kuntur.bundle.files import read_file
 from server.errors import ModelNotFoundError, NoLiveModelError
-from server.metrics import ServerMetrics
 from server.models import LiveModel, LiveSlot, ModelListing, ModelState, ModelWatcher
+from server.telemetry.metrics import ServerMetrics
 from server.trial.process import TrialLimits, TrialProcess
 from tests.support.bundles import FEATURES, onnx_model, publish, publish_constant
 from tests.support.serving import shared_trial, wait_until
@@ -311,7 +311,7 @@ def test_a_bundle_that_could_not_be_read_is_tried_again_at_each_look(
 
     publish(watched.path, "m-1")
     with monkeypatch.context() as passing:
-        passing.setattr("kuntur.bundle.read_file", fails)
+        passing.setattr("kuntur.bundle.bundle.read_file", fails)
         for _ in range(3):
             watched.watcher.poll()
     assert watched.watcher.refusals["m-1"].reason is RefusalReason.INCOMPLETE
@@ -454,7 +454,7 @@ def test_what_is_loaded_is_what_was_hashed(watched: Watched, monkeypatch: pytest
         (directory / name).write_bytes(b"something else")  # as whoever replaces it in this moment would
         return content
 
-    monkeypatch.setattr("kuntur.bundle.read_file", once)
+    monkeypatch.setattr("kuntur.bundle.bundle.read_file", once)
     watched.watcher.poll()
     assert watched.live == "m-1"
     assert len(read) == len(set(read))

@@ -7,9 +7,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from server.history_metrics import history_families
 from server.state import HistoryCounts
-from server.worker_metrics import WorkerMetrics, serve_worker_metrics
+from server.telemetry.history import history_families
+from server.workers.metrics import WorkerMetrics, serve_worker_metrics
 
 
 class _History(Collector):

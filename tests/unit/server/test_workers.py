@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from server.config import ServerSettings
-from server.workers import SharedPort, WorkerOrder, worker_journal
+from server.settings.config import ServerSettings
+from server.workers.sharing import SharedPort, WorkerOrder, worker_journal
 
 
 def test_an_order_carries_all_settings_and_their_secrets() -> None:

@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 from pydantic import ValidationError
 
+from kuntur.fields.schema import LABEL_COLUMNS, TRANSACTION_COLUMNS
 from kuntur.tables import Mapping, read
-from kuntur.tables.schema import LABEL_COLUMNS, TRANSACTION_COLUMNS
 from trainer.synthetic import SyntheticConfig, generate, pieces, write
 
 CONFIG = SyntheticConfig(

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuntur.tables import TimeFormat, moments, parse
+from kuntur.tables import TimeFormat
+from kuntur.tables.reading import moments, parse
 
 PLACES = {"PEN": 2, "JPY": 0, "KWD": 3}
 

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kuntur.api.v1 import transaction_pb2
-from kuntur.rules import transaction_violations
 from kuntur.tables import canonical_schema
-from kuntur.tables.rules import MAX_EVENT_TIME_S, row_rules
+from kuntur.validation.columns import MAX_EVENT_TIME_S, row_rules
+from kuntur.validation.messages import transaction_violations
 
 NAMES = (
     "transaction_id",

@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from kuntur.bundle import Manifest, Thresholds, feature_uses
+from kuntur.bundle.bundle import Manifest, Thresholds, feature_uses
 from kuntur.features import CATALOGUE, FEATURE_NAMES
 from trainer.card import Evidence, TestWindow
-from trainer.config import CardSettings
-from trainer.evaluate import INTERVAL_NOTE, figures, intervals
+from trainer.evaluation.evaluate import INTERVAL_NOTE, figures, intervals
+from trainer.settings.config import CardSettings
 
 from .samples import WINDOW
 

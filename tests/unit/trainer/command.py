@@ -6,7 +6,7 @@ from pathlib import Path
 
 from typer.testing import CliRunner, Result
 
-from trainer.cli import app
+from trainer.cli.app import app
 
 
 def invoke(*arguments: str | Path) -> Result:

@@ -9,16 +9,16 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from kuntur.bundle import Registry, Thresholds, TrainingWindow
+from kuntur.bundle.bundle import Registry, Thresholds, TrainingWindow
 from kuntur.features import FEATURE_NAMES
 from trainer.calibration import Calibration, PlattCalibration
 from trainer.confined.session import run, session
+from trainer.dataset.rows import TrainingRows
 from trainer.export import build_onnx
 from trainer.gate import Verdict
 from trainer.models import FAMILIES, FittedModel
 from trainer.progress import Silent
-from trainer.publish import Candidate, beside_live, publish
-from trainer.rows import TrainingRows
+from trainer.release.publish import Candidate, beside_live, publish
 
 CALIBRATION = PlattCalibration(0.8, -0.3)
 NAMES = (*FEATURE_NAMES[:4], "attribute.risk_band")

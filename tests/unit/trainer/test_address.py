@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from kuntur.settings_document import to_toml
-from trainer.address import address_of, redacted
-from trainer.config import load
+from kuntur.settings.document import to_toml
+from trainer.settings.config import load
+from trainer.sources.address import address_of, redacted
 
 URI = "postgresql://ana:p%40ss@db.banco.pe:5432/pagos"
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from trainer import bootstrap
-from trainer.bootstrap import Interval
+from trainer.evaluation import bootstrap
+from trainer.evaluation.bootstrap import Interval
 
 
 def rows(n: int, seed: int, accounts: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from trainer.calibration import Calibration, PlattCalibration, fit, fit_isotonic, fit_platt
-from trainer.evaluate import average_precision, calibration_error
+from trainer.evaluation.evaluate import average_precision, calibration_error
 
 
 def drawn(slope: float, intercept: float, n: int = 60_000) -> tuple[np.ndarray, np.ndarray]:

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from kuntur.bundle import Thresholds
+from kuntur.bundle.bundle import Thresholds
 from kuntur.features import FEATURE_NAMES
 from trainer.card import TestWindow, ValidationDocument, documents, validation_document
 from trainer.card.curves import operating_points, reliability
-from trainer.drift import drifts
-from trainer.evaluate import average_precision, figures
-from trainer.segments import Segment, segment_figures
+from trainer.evaluation.drift import drifts
+from trainer.evaluation.evaluate import average_precision, figures
+from trainer.evaluation.segments import Segment, segment_figures
 
 from .card_evidence import DAYS, THRESHOLDS, bare, champion, full, window
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from kuntur.bundle import Thresholds
-from trainer import evaluate
-from trainer.bootstrap import Interval, where_none_differs
+from kuntur.bundle.bundle import Thresholds
 from trainer.card import documents
-from trainer.drift import SCORE
+from trainer.evaluation import evaluate
+from trainer.evaluation.bootstrap import Interval, where_none_differs
+from trainer.evaluation.drift import SCORE
 
 from .card_evidence import full
 

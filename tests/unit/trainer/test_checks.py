@@ -9,13 +9,13 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from kuntur.fields.schema import OUTCOME_COLUMNS
 from kuntur.tables import Mapping, Table, read
-from kuntur.tables.schema import OUTCOME_COLUMNS
 from tests.unit.trainer.test_journal import FRAUD, moment, reported, scored, streamed, transaction, written
 from trainer.checks import CheckReport, DataCheckError, check_table
-from trainer.config import CheckSettings
-from trainer.journal import read_journal
-from trainer.labels import known_at
+from trainer.settings.config import CheckSettings
+from trainer.sources.journal import read_journal
+from trainer.sources.labels import known_at
 from trainer.synthetic import SyntheticConfig, generate
 
 UNTIL = datetime(2024, 3, 1, tzinfo=UTC)

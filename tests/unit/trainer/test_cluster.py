@@ -7,8 +7,8 @@ import socket
 import pytest
 import ray
 
-from trainer.cluster import ClusterError, connected
-from trainer.config import RaySettings
+from trainer.cluster.connection import ClusterError, connected
+from trainer.settings.config import RaySettings
 
 
 def refusal(address: str) -> str:

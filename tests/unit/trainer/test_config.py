@@ -7,8 +7,8 @@ import pytest
 from pydantic import BaseModel, ValidationError
 
 from kuntur.hash_key import DEFAULT_HASH_KEY
-from kuntur.settings_document import to_toml
-from trainer.config import ENVIRONMENT_PREFIX, TrainerSettings, load
+from kuntur.settings.document import to_toml
+from trainer.settings.config import ENVIRONMENT_PREFIX, TrainerSettings, load
 
 
 def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -13,11 +13,11 @@ from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read, to_batch, to_outcomes
 from kuntur.time_zone import time_zone
-from trainer.dataset import Dataset, build, informative
-from trainer.history import main_currency
-from trainer.labels import known_at
+from trainer.dataset.history import main_currency
+from trainer.dataset.training_set import Dataset, build, informative
 from trainer.leakage.causality import check_causality
-from trainer.quality import quality_profile
+from trainer.sources.labels import known_at
+from trainer.sources.quality import quality_profile
 from trainer.synthetic import SyntheticConfig, generate
 
 SECRET = secret_from_hex(DEFAULT_HASH_KEY)

@@ -11,9 +11,18 @@ import pytest
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.time_zone import time_zone
 from tests.property.histories import bits, make_history
-from trainer.distributed import LABEL, TIME, DistributedError, fit, note_complete, shard_blocks, write_block
-from trainer.recipe import Recipe
-from trainer.shards import history, shards
+from trainer.dataset.shards import history, shards
+from trainer.fitting.distributed import (
+    LABEL,
+    TIME,
+    DistributedError,
+    fit,
+    note_complete,
+    shard_blocks,
+    write_block,
+)
+from trainer.models.recipe import Recipe
+from trainer.models.recipes import shipped_recipe
 
 
 @pytest.mark.parametrize("block_rows", [700, 5_000])
@@ -42,7 +51,7 @@ def refusal(directory: Path, recipe: Recipe, workers: int = 1) -> str:
 
 
 def test_what_cannot_be_fitted_on_several_nodes_is_said_before_any_work(tmp_path: Path) -> None:
-    plain = dict(Recipe.shipped().parameters) | {"imbalance": "none", "history_days": 0, "columns": 0}
+    plain = dict(shipped_recipe().parameters) | {"imbalance": "none", "history_days": 0, "columns": 0}
     assert "has no parts" in refusal(tmp_path, Recipe(plain))
     pl.DataFrame({TIME: [5], LABEL: [True]}).write_parquet(tmp_path / "part-00000.parquet")
     note_complete(tmp_path, 1)
@@ -52,7 +61,7 @@ def test_what_cannot_be_fitted_on_several_nodes_is_said_before_any_work(tmp_path
 
 
 def test_parts_that_are_missing_are_told_and_not_gone_on_without(tmp_path: Path) -> None:
-    plain = Recipe(dict(Recipe.shipped().parameters) | {"imbalance": "none", "history_days": 0, "columns": 0})
+    plain = Recipe(dict(shipped_recipe().parameters) | {"imbalance": "none", "history_days": 0, "columns": 0})
     for number in range(3):
         pl.DataFrame({TIME: [5], LABEL: [True]}).write_parquet(tmp_path / f"part-{number:05}.parquet")
     assert "did not come to its end" in refusal(tmp_path, plain)

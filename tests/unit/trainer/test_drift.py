@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from trainer.drift import by_chance, drift, drifts, stability_index
+from trainer.evaluation.drift import by_chance, drift, drifts, stability_index
 
 
 def normal(n: int, mean: float = 0.0, seed: int = 1) -> np.ndarray:

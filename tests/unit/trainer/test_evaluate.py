@@ -5,9 +5,15 @@ import time
 import numpy as np
 import pytest
 
-from kuntur.bundle import Thresholds
-from trainer.evaluate import INTERVAL_NOTE, average_precision, calibration_error, figures, intervals
-from trainer.judging_settings import ThresholdSettings
+from kuntur.bundle.bundle import Thresholds
+from trainer.evaluation.evaluate import (
+    INTERVAL_NOTE,
+    average_precision,
+    calibration_error,
+    figures,
+    intervals,
+)
+from trainer.settings.judging import ThresholdSettings
 
 
 def floats(*values: float) -> np.ndarray:

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 import typer
 
-from trainer.cluster import ClusterError
-from trainer.faults import told, training
-from trainer.search import SearchFailedError
-from trainer.split import TooLittleHistoryError
+from trainer.cli.faults import told, training
+from trainer.cluster.connection import ClusterError
+from trainer.search.run import SearchFailedError
+from trainer.sources.split import TooLittleHistoryError
 
 
 @pytest.mark.parametrize(

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from sklearn import metrics as reference
 
-from trainer import figures
-from trainer.bootstrap import Weighted
+from trainer.evaluation import figures
+from trainer.evaluation.bootstrap import Weighted
 
 LABEL = np.random.default_rng(0).random(500) < 0.2
 PROBABILITY = np.clip(np.random.default_rng(1).normal(0.3, 0.2, 500) + 0.3 * LABEL, 0.01, 0.99)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from tests.unit.trainer.samples import features, parameters, training_rows
-from trainer.fit import Fitted, TooFewFraudsError, fit
-from trainer.selection import ranked
+from trainer.fitting.fit import Fitted, TooFewFraudsError, fit
+from trainer.fitting.selection import ranked
 
 PROBES = features(300, seed=9)
 

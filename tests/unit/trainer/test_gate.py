@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kuntur.bundle import Registry
+from kuntur.bundle.bundle import Registry
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
 from kuntur.time_zone import time_zone
@@ -22,11 +22,11 @@ from tests.support.bundles import (
     publish_model,
 )
 from trainer.confined.model import RunLimits
-from trainer.dataset import build
-from trainer.drift import drift
+from trainer.dataset.training_set import build
+from trainer.evaluation.drift import drift
+from trainer.evaluation.segments import Segment
 from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict, judge, live_champion
-from trainer.judging_settings import GateSettings
-from trainer.segments import Segment
+from trainer.settings.judging import GateSettings
 from trainer.synthetic import SyntheticConfig, generate
 
 ROWS = 6_000

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.imbalance import STRATEGIES, balanced, thinned
-from trainer.rows import TrainingRows
+from trainer.dataset.rows import TrainingRows
+from trainer.models.imbalance import STRATEGIES, balanced, thinned
 
 
 def rows(frauds: int, others: int, weight: float = 1.0) -> TrainingRows:

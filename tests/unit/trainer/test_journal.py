@@ -17,19 +17,19 @@ from kuntur.api.v1 import (
 )
 from kuntur.features import FEATURE_NAMES
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.journal.file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.journal.repair import repair
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal_file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.tables import canonical_schema
 from tests.support.journals import flip
-from trainer.config import DataSettings, TrainerSettings
-from trainer.history import replay
-from trainer.journal import read_journal
-from trainer.labels import known_at
+from trainer.dataset.history import replay
 from trainer.progress import Silent
-from trainer.quality import quality_profile
-from trainer.source import just_after_last, read_source
-from trainer.split import TooLittleHistoryError
+from trainer.settings.config import DataSettings, TrainerSettings
+from trainer.sources.journal import read_journal
+from trainer.sources.labels import known_at
+from trainer.sources.quality import quality_profile
+from trainer.sources.source import just_after_last, read_source
+from trainer.sources.split import TooLittleHistoryError
 
 NOON = 1_704_110_400  # 2024-01-01T12:00:00Z
 FRAUD, LEGITIMATE = outcome_pb2.OUTCOME_LABEL_FRAUD, outcome_pb2.OUTCOME_LABEL_LEGITIMATE

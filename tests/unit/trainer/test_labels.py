@@ -9,9 +9,9 @@ import polars as pl
 from kuntur.features import FEATURE_NAMES
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import RejectReport, Table, canonical_schema
-from trainer.dataset import build
-from trainer.history import replay
-from trainer.labels import known_at
+from trainer.dataset.history import replay
+from trainer.dataset.training_set import build
+from trainer.sources.labels import known_at
 
 SECRET = secret_from_hex(DEFAULT_HASH_KEY)
 START = datetime(2026, 1, 5, tzinfo=UTC)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from tests.unit.trainer.samples import CALIBRATION, features, fitted
+from trainer.evaluation.latency import microseconds_a_row
 from trainer.export import build_onnx
-from trainer.latency import microseconds_a_row
 
 
 @pytest.mark.parametrize("rows", [1, 7, 5_000])

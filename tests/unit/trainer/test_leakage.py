@@ -10,12 +10,12 @@ import pytest
 
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read
-from trainer.dataset import Dataset, build
-from trainer.judging_settings import LeakageSettings
-from trainer.labels import KnownOutcomes
+from trainer.dataset.training_set import Dataset, build
 from trainer.leakage import LeakageError, check
 from trainer.leakage.causality import check_causality
 from trainer.leakage.neighbours import Neighbourhood, known_from_us, neighbourhoods
+from trainer.settings.judging import LeakageSettings
+from trainer.sources.labels import KnownOutcomes
 from trainer.synthetic import SyntheticConfig, generate
 
 SECRET = secret_from_hex(DEFAULT_HASH_KEY)

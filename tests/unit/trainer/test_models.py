@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from tests.unit.trainer.samples import CALIBRATION, features, fitted, parameters, served, training_rows
-from trainer.imbalance import STRATEGIES, balanced, thinned
+from trainer.dataset.rows import TrainingRows
 from trainer.models import FAMILIES, FittedModel
 from trainer.models.base import Splits
 from trainer.models.forest import Forest
-from trainer.rows import TrainingRows
+from trainer.models.imbalance import STRATEGIES, balanced, thinned
 
 FAMILY_NAMES = sorted(FAMILIES)
 TREE_FAMILIES = ("random_forest", "xgboost")

@@ -8,8 +8,8 @@ import polars as pl
 import pytest
 
 from kuntur.tables import Finding, Reason, RejectReport, Table, canonical_schema
-from trainer.profile import ColumnClass, profile
-from trainer.quality import column_class, quality_profile
+from trainer.sources.profile import ColumnClass, profile
+from trainer.sources.quality import column_class, quality_profile
 
 NONE = ColumnClass.NONE
 

@@ -10,15 +10,16 @@ import onnxruntime as ort
 import polars as pl
 import pytest
 
-from kuntur.bundle import MODEL, Registry, Thresholds, read_bundle
+from kuntur.bundle.bundle import MODEL, Registry, Thresholds, read_bundle
 from kuntur.features import CATALOGUE
 from kuntur.tables import RejectReport, Table, canonical_schema
 from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, features, fitted, published
 from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES
-from trainer.publish import feature_document, git_revision, golden_rows, library_versions, model_version
-from trainer.quality import quality_profile
-from trainer.trials import SearchResult, Trial, trials_as_json
+from trainer.origin import git_revision, library_versions
+from trainer.release.publish import feature_document, golden_rows, model_version
+from trainer.search.result import SearchResult, Trial, trials_as_json
+from trainer.sources.quality import quality_profile
 
 
 def strictly(document: bytes) -> Any:

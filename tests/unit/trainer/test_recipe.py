@@ -6,11 +6,12 @@ import pytest
 
 from tests.unit.trainer.samples import parameters
 from trainer.models import FAMILIES
-from trainer.recipe import Recipe, RecipeError, checked
+from trainer.models.recipe import Recipe, RecipeError
+from trainer.models.recipes import checked, read_recipe, shipped_recipe
 
 
 def test_the_shipped_recipe_can_be_read_and_names_all_that_is_common() -> None:
-    shipped = Recipe.shipped()
+    shipped = shipped_recipe()
     assert shipped.algorithm in FAMILIES
     assert {"imbalance", "history_days", "columns"} <= set(shipped.parameters)
 
@@ -19,7 +20,7 @@ def test_the_shipped_recipe_can_be_read_and_names_all_that_is_common() -> None:
 def test_a_recipe_that_was_written_is_read_again(name: str, tmp_path: Path) -> None:
     recipe = Recipe(checked(parameters(name, columns=12, history_days=30.5)))
     recipe.write(tmp_path / "a.toml", ["average precision 0.5", "found by a search"])
-    assert Recipe.read(tmp_path / "a.toml") == recipe
+    assert read_recipe(tmp_path / "a.toml") == recipe
     assert (tmp_path / "a.toml").read_text().startswith("# average precision 0.5\n# found by a search\n")
 
 
@@ -47,5 +48,5 @@ def test_what_a_recipe_leaves_out_is_as_nothing_were_done() -> None:
 def test_a_recipe_that_nothing_can_be_fitted_by_is_refused(text: str, message: str, tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_text(text)
     with pytest.raises(RecipeError, match=message) as caught:
-        Recipe.read(tmp_path / "a.toml")
+        read_recipe(tmp_path / "a.toml")
     assert str(tmp_path / "a.toml") in str(caught.value)

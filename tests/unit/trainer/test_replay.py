@@ -16,7 +16,7 @@ from tests.support.bundles import FEATURES, endless_model, publish, publish_mode
 from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import published
 from trainer.confined.model import RunLimits
-from trainer.replay import ServedFileError, read_served
+from trainer.release.replay import ServedFileError, read_served
 from trainer.synthetic import SyntheticConfig, generate
 
 SUFFIXES = [".parquet", ".csv", ".jsonl"]
@@ -181,7 +181,7 @@ def test_a_replay_counts_hours_in_the_zone_of_the_model(served: Served, tmp_path
 def test_a_model_that_never_ends_is_told_of_and_not_waited_for(
     served: Served, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.replay.RunLimits", lambda: RunLimits(seconds=2.0))
+    monkeypatch.setattr("trainer.release.replay.RunLimits", lambda: RunLimits(seconds=2.0))
     bundle = publish_model(tmp_path, "m-1", endless_model(len(FEATURES)))
     message = refused(invoke("replay", served.history, "--model", bundle))
     assert f"{bundle}: the model cannot be run: it was not done after 2 s" in message

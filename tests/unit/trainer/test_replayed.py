@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from trainer.replayed import told_figures, write_scored
+from trainer.release.replayed import told_figures, write_scored
 
 
 def _frame(is_fraud: list[bool | None]) -> pl.DataFrame:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from trainer.cli.training_report import show
 from trainer.gate import Verdict
 from trainer.pipeline import TrainingReport
-from trainer.report import show
 
 METRICS = {
     "average_precision": 0.5,

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from trainer.config import SearchSettings
-from trainer.problem import Fold, Problem
 from trainer.progress import Progress, Silent, Terminal
-from trainer.search import _experiment_name, _gathered
-from trainer.search_methods import scheduler
-from trainer.search_progress import TrialProgress
-from trainer.search_snapshot import NAME, DamagedSnapshotError, SearchSnapshot
-from trainer.trials import Curve, FailedTrial, SearchResult, Trial, trials_as_json
+from trainer.search.methods import scheduler
+from trainer.search.problem import Fold, Problem
+from trainer.search.progress import TrialProgress
+from trainer.search.result import Curve, FailedTrial, SearchResult, Trial, trials_as_json
+from trainer.search.run import _experiment_name, _gathered
+from trainer.search.snapshot import NAME, DamagedSnapshotError, SearchSnapshot
+from trainer.settings.config import SearchSettings
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(6, 2)
 ONES = np.ones(6, dtype=np.float32)

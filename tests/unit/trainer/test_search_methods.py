@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from tests.unit.trainer.samples import Heard, training_rows
-from trainer.config import SearchSettings
-from trainer.fit import fit
+from trainer.fitting.fit import fit
 from trainer.models import FAMILIES, SearchSpace
+from trainer.models.recipe import Recipe
+from trainer.models.recipes import checked, shipped_recipe
 from trainer.models.space import Choice, Range
-from trainer.recipe import Recipe, checked
-from trainer.search_methods import grid_points, searcher
-from trainer.trial import flat
+from trainer.search.methods import grid_points, searcher
+from trainer.search.trial import flat
+from trainer.settings.config import SearchSettings
 
 FAMILY_NAMES = tuple(FAMILIES)
 METHODS = ("tpe", "hyperopt", "random", "grid")
@@ -111,7 +112,7 @@ def test_only_what_the_settings_name_is_tried_against_the_rarity_of_fraud(method
 def test_a_recipe_with_its_own_history_and_columns_is_begun_with_and_drawn_for_all_families(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    shipped = Recipe.shipped().parameters | {"history_days": 90, "columns": 4, "num_parallel_tree": 2}
+    shipped = shipped_recipe().parameters | {"history_days": 90, "columns": 4, "num_parallel_tree": 2}
     monkeypatch.setattr(Recipe, "shipped", lambda: Recipe(shipped))
     found = proposals(searcher(settings("tpe", trials=30), SPACE, Heard()), range(30))
     assert (found[0]["history_days"], found[0]["columns"], found[0]["num_parallel_tree"]) == (90, 4, 2)

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 import pytest
 
-from trainer.segments import Segment, is_large, segment_columns, segment_figures
+from trainer.evaluation.segments import Segment, is_large, segment_columns, segment_figures
 
 
 def test_segments_of_a_table_are_named_by_channel_type_and_institution() -> None:

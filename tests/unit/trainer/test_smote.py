@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from trainer.imbalance import balanced, thinned
-from trainer.rows import TrainingRows
-from trainer.smote import smote
+from trainer.dataset.rows import TrainingRows
+from trainer.models.imbalance import balanced, thinned
+from trainer.models.smote import smote
 
 
 def rows(frauds: int, others: int) -> TrainingRows:

@@ -12,9 +12,9 @@ from kuntur.tables import Mapping, to_batch
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn
 from tests.unit.trainer.samples import Heard
-from trainer.config import SplitSettings, load
-from trainer.source import Source, institution_zone, read_source
-from trainer.split import TooLittleHistoryError
+from trainer.settings.config import SplitSettings, load
+from trainer.sources.source import Source, institution_zone, read_source
+from trainer.sources.split import TooLittleHistoryError
 
 MIDNIGHT = datetime(2018, 8, 1)  # as a person writes it, with no zone
 

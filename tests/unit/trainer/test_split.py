@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.config import SplitSettings
-from trainer.split import Split, TooLittleHistoryError, cut, iso
+from trainer.settings.config import SplitSettings
+from trainer.sources.split import Split, TooLittleHistoryError, cut, iso
 
 DAY_US = 86_400_000_000
 START_US = 1_700_000_000_000_000

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kuntur.bundle import Thresholds
-from trainer.judging_settings import ThresholdSettings
-from trainer.thresholds import RowCosts, choose, costs_per_day
+from kuntur.bundle.bundle import Thresholds
+from trainer.evaluation.thresholds import RowCosts, choose, costs_per_day
+from trainer.settings.judging import ThresholdSettings
 
 
 def floats(*values: float) -> np.ndarray:

@@ -16,13 +16,14 @@ from tests.unit.trainer.samples import Heard
 from tests.unit.trainer.test_tracking import client, runs
 from trainer.backtest import app
 from trainer.backtest.folds import Fold
-from trainer.config import TrainerSettings
 from trainer.leakage import LeakageError
-from trainer.publish import git_revision
-from trainer.recipe import Recipe, checked
+from trainer.models.recipe import Recipe
+from trainer.models.recipes import checked
+from trainer.origin import git_revision
+from trainer.search.result import Curve, SearchResult, Trial
+from trainer.settings.config import TrainerSettings
 from trainer.synthetic import SyntheticConfig, generate
 from trainer.tracking import recorder
-from trainer.trials import Curve, SearchResult, Trial
 from trainer.tuning.run import Tuning
 
 RECIPE = {"algorithm": "xgboost", "rounds": 12, "max_depth": 3, "learning_rate": 0.3}

@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.unit.trainer.samples import Heard
-from trainer.config import TrackingSettings
+from trainer.settings.config import TrackingSettings
 from trainer.tracking import Recorder, TrackingError, local_store, recorder
 
 ON = TrackingSettings(enabled=True)
@@ -162,8 +162,8 @@ def test_without_configuration_nothing_is_written_and_mlflow_is_not_loaded(tmp_p
     code = f"""
 import sys
 from pathlib import Path
-import trainer.cli, trainer.source
-from trainer.config import load
+import trainer.cli.app, trainer.sources.source
+from trainer.settings.config import load
 from trainer.tracking import recorder
 with recorder(load(None, {{}}).tracking, "run", work=Path({str(tmp_path)!r}), note=print) as run:
     run.parameters({{"a": 1}}); run.metrics({{"b": 1.0}}); run.series({{"c": [1.0]}}); run.tags({{"d": "e"}})

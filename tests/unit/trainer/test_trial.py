@@ -7,11 +7,11 @@ import pytest
 from ray import tune
 
 from tests.unit.trainer.samples import parameters, training_rows
-from trainer.bootstrap import average_precision_replicates
-from trainer.evaluate import average_precision
-from trainer.fit import fit
-from trainer.problem import Fold, Problem
-from trainer.trial import REPLICATES, flat, run_trial
+from trainer.evaluation.bootstrap import average_precision_replicates
+from trainer.evaluation.evaluate import average_precision
+from trainer.fitting.fit import fit
+from trainer.search.problem import Fold, Problem
+from trainer.search.trial import REPLICATES, flat, run_trial
 
 ROWS = training_rows(2000)
 GROUPS = np.arange(300) // 3

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trainer.trials import Curve, SearchResult, Trial
+from trainer.search.result import Curve, SearchResult, Trial
 
 SHARED = np.random.default_rng(0).normal(scale=0.05, size=40)  # what all models find equally hard
 

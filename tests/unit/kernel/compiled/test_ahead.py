@@ -27,7 +27,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 _FUNCTIONS = """
-from kuntur.native import native
+from kuntur.compiled.native import native
 @native
 def double(x):
     return x + x
@@ -205,7 +205,7 @@ def test_without_the_inside_of_numba_its_own_cache_serves(compiled: Installation
         "import kuntur, numba.core.caching as caching\n"
         "inside = caching.CompileResultCacheImpl\n"
         "del caching.CompileResultCacheImpl\n"
-        "import kuntur.native\n"
+        "import kuntur.compiled.native\n"
         "caching.CompileResultCacheImpl = inside"
     )
     started = compiled.start(tmp_path / "kept", first)

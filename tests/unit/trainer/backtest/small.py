@@ -14,10 +14,10 @@ from kuntur.tables.rejects import RejectReport
 from trainer.backtest.fits import Fit, carried_out
 from trainer.backtest.folds import History, cut_folds
 from trainer.backtest.run import Round, backtest, history_of
-from trainer.config import TrainerSettings
-from trainer.dataset import Dataset
-from trainer.labels import KnownOutcomes
+from trainer.dataset.training_set import Dataset
 from trainer.progress import Silent
+from trainer.settings.config import TrainerSettings
+from trainer.sources.labels import KnownOutcomes
 
 START = datetime(2024, 5, 1, tzinfo=UTC)
 DAY_US, DAYS, DELAY = 86_400_000_000, 40, 3

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.folds import Fold, History, cut_folds
-from trainer.config import BacktestSettings, SplitSettings
-from trainer.split import TooLittleHistoryError
+from trainer.settings.config import BacktestSettings, SplitSettings
+from trainer.sources.split import TooLittleHistoryError
 
 FIRST, ZONE = date(2024, 3, 1), "America/Lima"
 SPLIT = SplitSettings(warm_up_days=0)

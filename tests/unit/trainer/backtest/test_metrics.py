@@ -10,12 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from kuntur.bundle import Thresholds
-from trainer.backtest.card_precision import CardDays
-from trainer.backtest.metrics import figures, reliability
-from trainer.backtest.scored import Scored, ranked_probability
-from trainer.evaluate import calibration_error
-from trainer.evaluate import figures as figures_of_the_manifest
+from kuntur.bundle.bundle import Thresholds
+from trainer.backtest.figures.card_precision import CardDays
+from trainer.backtest.figures.metrics import figures, reliability
+from trainer.backtest.figures.scored import Scored, ranked_probability
+from trainer.evaluation.evaluate import calibration_error
+from trainer.evaluation.evaluate import figures as figures_of_the_manifest
 
 THRESHOLDS = Thresholds(review=0.5, decline=0.8, rationale="")
 

@@ -14,10 +14,10 @@ from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import Heard
 from trainer.backtest import app, prepared
 from trainer.checks import DataCheckError
-from trainer.config import TrainerSettings
 from trainer.leakage import LeakageError
 from trainer.progress import Progress
-from trainer.source import Source, read_source
+from trainer.settings.config import TrainerSettings
+from trainer.sources.source import Source, read_source
 from trainer.synthetic import SyntheticConfig, generate
 from trainer.tuning.run import tune
 

@@ -20,14 +20,14 @@ from tests.unit.trainer.backtest.small import (
     settings,
     with_rows,
 )
-from trainer.backtest.document import as_json, document
 from trainer.backtest.folds import cut_folds
 from trainer.backtest.holdout import hold_out
+from trainer.backtest.output.document import as_json, document
 from trainer.backtest.raw_columns import raw_columns
 from trainer.backtest.run import Round, account_numbers, scored_rows
 from trainer.backtest.summary import Summary, summarise
-from trainer.config import SplitSettings
-from trainer.split import TooLittleHistoryError
+from trainer.settings.config import SplitSettings
+from trainer.sources.split import TooLittleHistoryError
 
 TABLE, DATASET = bank()
 

@@ -1,0 +1,1 @@
+"""The blocking client: calls, streams of frames, and scorers that pack single transactions."""

@@ -1,0 +1,367 @@
+"""The latest transactions by id: whether one was counted before, and whom an outcome concerns.
+
+A circle of fixed size with an index on it; the oldest make room. Ids are there as keyed hashes only. The
+memory is a header, the index and the records, all int64. In memory that is shared or a file, the header and
+each record are sealed, the record in what its label leaves of a word, and entries of the index are checked.
+"""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.compiled.native import native
+from kuntur.features.label_changes import LabelChanges
+from kuntur.records.index_entry import entry_holds, entry_of, number_in, tag_of
+from kuntur.records.prefetch import prefetch_word
+from kuntur.records.seals import header_holds, seal_header, seal_of
+from kuntur.records.undo import NO_UNDO, keep, keep_word
+from kuntur.transaction import IntColumn, KeyColumn
+
+R_TRANSACTION, R_ACCOUNT, R_MERCHANT, R_DEVICE, R_CATEGORY, R_TIME, R_LABEL, R_REPORTED = range(8)
+RECORD_WORDS = 8
+HEADER_WORDS = 8  # so that a record lies within one line of the processor's caches
+SEALED_WORDS = 4  # of the header; their seal follows
+P_PLACES, P_CAPACITY, P_BASE, P_ADMITTED = range(SEALED_WORDS)  # the last: how many were ever admitted
+DAMAGED = -2
+TIME, COUNTED = int(IntColumn.EVENT_TIME_US), int(IntColumn.COUNTED)
+TRANSACTION, ACCOUNT, MERCHANT = int(KeyColumn.TRANSACTION), int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT)
+DEVICE, CATEGORY = int(KeyColumn.DEVICE), int(KeyColumn.CATEGORY)
+_NO_LABEL, _LEGITIMATE, _FRAUD = 0, 1, 2
+_LABEL_BITS = np.int64(3)  # of the word of the label; the others are the seal
+_ODD = np.int64(0x2545F4914F6CDD1D)
+CHANGES = 2  # that an outcome causes at most
+
+Memory = npt.NDArray[np.int64]
+
+
+class OutcomeStatus(IntEnum):
+    """What became of a reported outcome."""
+
+    APPLIED = 0
+    REPEATED = 1  # says what was known already, or was reported before it
+    CORRECTED = 2  # replaces an earlier one, which is taken back
+    UNKNOWN = 3  # no such transaction, or no longer
+    BEFORE_EVENT = 4  # reported before the transaction took place
+
+
+def words_needed(capacity: int) -> int:
+    """Gives the length of a table of so many transactions, in words: 64 bytes each, 16 to 32 of index."""
+    return HEADER_WORDS + places(capacity) + capacity * RECORD_WORDS
+
+
+def lay_out(memory: Memory, capacity: int, base: int) -> None:
+    """Makes zeroed memory of `words_needed` an empty table; base: where it stands in the whole memory."""
+    memory[P_PLACES] = places(capacity)
+    memory[P_CAPACITY] = capacity
+    memory[P_BASE] = base
+
+
+def known(memory: Memory) -> int:
+    """Gives how many transactions are remembered."""
+    return min(int(memory[P_ADMITTED]), int(memory[P_CAPACITY]))
+
+
+def places(capacity: int) -> int:
+    """Returns how many places the index of a table of fixed size has."""
+    return 1 << max(4, (2 * capacity - 1).bit_length())
+
+
+@native
+def start_of(memory, slot):
+    """Returns where a slot starts in the memory."""
+    return HEADER_WORDS + memory[P_PLACES] + slot * RECORD_WORDS
+
+
+@native
+def is_usable(memory):
+    """Tells whether the header of sealed memory is as it was written, and all it says within the memory."""
+    places, capacity, length = memory[P_PLACES], memory[P_CAPACITY], len(memory)
+    return (
+        header_holds(memory, SEALED_WORDS)
+        and 0 < places < length
+        and places & (places - 1) == 0
+        and 0 < capacity < length
+        and HEADER_WORDS + places + capacity * RECORD_WORDS <= length
+        and memory[P_ADMITTED] >= 0
+    )
+
+
+@native
+def _seal(memory, start):
+    label = memory[start + R_LABEL] & _LABEL_BITS
+    seal = seal_of(memory, start, R_LABEL) ^ ((label + 1) * _ODD)
+    return (seal + memory[start + R_REPORTED] * _ODD) & ~_LABEL_BITS
+
+
+@native
+def seal_record(memory, start, undo):
+    """Seals a record after a change of it."""
+    if len(undo) > 0:
+        memory[start + R_LABEL] = (memory[start + R_LABEL] & _LABEL_BITS) | _seal(memory, start)
+
+
+@native
+def record_holds(memory, start, undo):
+    """Tells whether a record is as it was sealed."""
+    return len(undo) == 0 or seal_holds(memory, start)
+
+
+@native
+def seal_holds(memory, start):
+    """Tells whether a record of sealed memory is as it was sealed."""
+    return memory[start + R_LABEL] & ~_LABEL_BITS == _seal(memory, start)
+
+
+@native
+def prefetch_admission(memory, keys, row):
+    """Fetches what `admit` needs for a transaction that comes soon."""
+    if row < len(keys):
+        prefetch_word(memory, HEADER_WORDS + (np.int64(keys[row, TRANSACTION]) & (memory[P_PLACES] - 1)))
+
+
+@native
+def place_of(memory, key, undo):
+    """Returns where the index has the slot of a key, the empty place where it would have it, or DAMAGED."""
+    mask = memory[P_PLACES] - 1
+    place = np.int64(key) & mask
+    tag = tag_of(key)
+    sealed = len(undo) > 0
+    for _ in range(mask + 1):
+        entry = memory[HEADER_WORDS + place]
+        if entry == 0:
+            break
+        if sealed and not entry_holds(entry):
+            return np.int64(DAMAGED)
+        slot = number_in(entry)
+        if tag_of(entry) == tag and 0 <= slot < memory[P_CAPACITY]:
+            start = start_of(memory, slot)
+            if memory[start + R_TRANSACTION] == np.int64(key):
+                break
+            if not record_holds(memory, start, undo):  # the key itself may be what is damaged
+                return np.int64(DAMAGED)
+        place = (place + 1) & mask
+    return HEADER_WORDS + place
+
+
+@native
+def leads_to(memory, place):
+    """Returns the slot that a place of the index leads to, or -1."""
+    slot = number_in(memory[place])
+    return slot if 0 <= slot < memory[P_CAPACITY] else np.int64(-1)
+
+
+@native
+def _put(memory, undo, at, value):
+    keep_word(undo, memory, memory[P_BASE], at)
+    memory[at] = value
+
+
+@native
+def _forget(memory, undo, place):
+    """Empties a place of the index and closes the gap behind it (Knuth, TAOCP 3, 6.4, algorithm R)."""
+    mask = memory[P_PLACES] - 1
+    gap = place - HEADER_WORDS
+    if memory[HEADER_WORDS + gap] == 0:  # of a record that was taken out, as it was damaged
+        return
+    place = (gap + 1) & mask
+    for _ in range(mask):
+        entry = memory[HEADER_WORDS + place]
+        if entry == 0:
+            break
+        home = place  # a damaged entry stays where it is
+        slot = number_in(entry)
+        if 0 <= slot < memory[P_CAPACITY]:
+            home = memory[start_of(memory, slot) + R_TRANSACTION] & mask
+        if (place - home) & mask >= (place - gap) & mask:
+            _put(memory, undo, HEADER_WORDS + gap, entry)
+            gap = place
+        place = (place + 1) & mask
+    _put(memory, undo, HEADER_WORDS + gap, 0)
+
+
+@native
+def admit(memory, undo, keys, ints, i):
+    """Remembers transaction i if it is new, else sets its COUNTED to 0.
+
+    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]. Returns 1 if it was known, 0 if not; DAMAGED when
+    that cannot be told.
+    """
+    key = keys[i, TRANSACTION]
+    place = place_of(memory, key, undo)
+    if place < 0:
+        return DAMAGED
+    if memory[place] != 0:
+        ints[i, COUNTED] = 0
+        return 1
+    admitted, capacity = memory[P_ADMITTED], memory[P_CAPACITY]
+    slot = admitted % capacity
+    start = start_of(memory, slot)
+    keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
+    if admitted >= capacity:
+        if not record_holds(memory, start, undo):
+            return DAMAGED
+        oldest = place_of(memory, np.uint64(memory[start + R_TRANSACTION]), undo)
+        if oldest < 0:
+            return DAMAGED
+        _forget(memory, undo, oldest)
+        place = place_of(memory, key, undo)
+        if place < 0:
+            return DAMAGED
+    keep(undo, memory, memory[P_BASE], P_ADMITTED, 2)  # and the seal behind it
+    memory[P_ADMITTED] = admitted + 1
+    seal_header(memory, SEALED_WORDS, undo)
+    _put(memory, undo, place, entry_of(key, slot))
+    memory[start + R_TRANSACTION] = np.int64(key)
+    memory[start + R_ACCOUNT] = np.int64(keys[i, ACCOUNT])
+    memory[start + R_MERCHANT] = np.int64(keys[i, MERCHANT])
+    memory[start + R_DEVICE] = np.int64(keys[i, DEVICE])
+    memory[start + R_CATEGORY] = np.int64(keys[i, CATEGORY])
+    memory[start + R_TIME] = ints[i, TIME]
+    memory[start + R_LABEL] = _NO_LABEL
+    memory[start + R_REPORTED] = 0
+    seal_record(memory, start, undo)
+    return 0
+
+
+@native
+def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counted_us, frauds, outcomes):
+    """Finds the transaction of an outcome and writes the changes it causes, at most CHANGES rows.
+
+    transaction: uint64; time_us: int64, of the report; the arrays are written from row 0 on, as
+    `LabelChanges` has them. Returns the number of an `OutcomeStatus`, or DAMAGED, and how many changes there
+    are.
+    """
+    place = place_of(memory, transaction, undo)
+    if place < 0:
+        return DAMAGED, 0
+    slot = leads_to(memory, place)
+    if slot < 0:
+        return 3, 0
+    start = start_of(memory, slot)
+    if not record_holds(memory, start, undo):
+        return DAMAGED, 0
+    label = _FRAUD if is_fraud else _LEGITIMATE
+    before, reported = memory[start + R_LABEL] & _LABEL_BITS, memory[start + R_REPORTED]
+    if time_us < memory[start + R_TIME]:
+        return 4, 0
+    if before == label or (before != _NO_LABEL and time_us < reported):
+        return 1, 0
+    changes = 0
+    for taken_back in (True, False):
+        if taken_back and before == _NO_LABEL:
+            continue
+        keys[changes, TRANSACTION] = transaction
+        keys[changes, ACCOUNT] = np.uint64(memory[start + R_ACCOUNT])
+        keys[changes, MERCHANT] = np.uint64(memory[start + R_MERCHANT])
+        keys[changes, DEVICE] = np.uint64(memory[start + R_DEVICE])
+        keys[changes, CATEGORY] = np.uint64(memory[start + R_CATEGORY])
+        known_us[changes] = time_us
+        counted_us[changes] = reported if taken_back else time_us
+        fraud = (before if taken_back else label) == _FRAUD
+        frauds[changes] = (-1 if taken_back else 1) if fraud else 0
+        outcomes[changes] = -1 if taken_back else 1
+        changes += 1
+    keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
+    memory[start + R_LABEL] = label
+    memory[start + R_REPORTED] = time_us
+    seal_record(memory, start, undo)
+    return 0 if before == _NO_LABEL else 2, changes
+
+
+@native
+def bring_in(memory, rows):
+    """Puts transactions into a table that has room for them and none of their keys.
+
+    rows: int64 [n, 1 + record words], each behind a word that is not looked at.
+    """
+    for row in range(len(rows)):
+        slot = memory[P_ADMITTED]
+        memory[P_ADMITTED] = slot + 1
+        start = start_of(memory, slot)
+        key = np.uint64(rows[row, 1 + R_TRANSACTION])
+        memory[place_of(memory, key, NO_UNDO)] = entry_of(key, slot)
+        for word in range(RECORD_WORDS):
+            memory[start + word] = rows[row, 1 + word]
+
+
+@native
+def clear(memory):
+    """Makes a table hold nothing."""
+    memory[HEADER_WORDS : HEADER_WORDS + memory[P_PLACES]] = 0
+    memory[P_ADMITTED] = 0
+
+
+@native
+def _admit_all(memory, undo, keys, ints):
+    repeated = 0
+    for i in range(len(ints)):
+        repeated += admit(memory, undo, keys, ints, i)
+    return repeated
+
+
+@native
+def _resolve_all(
+    memory, undo, transactions, times, is_fraud, statuses, keys, known, counted, frauds, outcomes
+):
+    changes = 0
+    for i in range(len(transactions)):
+        statuses[i], more = resolve(
+            memory, undo, transactions[i], times[i], is_fraud[i],
+            keys[changes:], known[changes:], counted[changes:], frauds[changes:], outcomes[changes:],
+        )  # fmt: skip
+        changes += more
+    return changes
+
+
+class RecentTransactions:
+    """The latest `capacity` transactions in memory of its own. Not safe for threads."""
+
+    def __init__(self, capacity: int) -> None:
+        self._memory = np.zeros(words_needed(capacity), dtype=np.int64)
+        lay_out(self._memory, capacity, 0)
+
+    def __len__(self) -> int:
+        return known(self._memory)
+
+    def admit(self, keys: npt.NDArray[np.uint64], ints: npt.NDArray[np.int64]) -> int:
+        """Remembers the transactions of a batch and sets COUNTED of those known before to 0.
+
+        keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn], changed in place. Gives how many were
+        known before, twins within the batch included.
+        """
+        return int(_admit_all(self._memory, NO_UNDO, keys, ints))
+
+    def resolve(
+        self,
+        transactions: npt.NDArray[np.uint64],
+        reported_time_us: npt.NDArray[np.int64],
+        is_fraud: npt.NDArray[np.bool_],
+    ) -> tuple[npt.NDArray[np.int8], LabelChanges]:
+        """Remembers outcomes, and gives an `OutcomeStatus` each, int8 [n], and the changes they cause.
+
+        transactions: uint64 [n]; reported_time_us: int64 [n]; is_fraud: bool [n]. The changes are in the
+        order of the outcomes, not of time.
+        """
+        n = len(transactions)
+        statuses = np.empty(n, dtype=np.int8)
+        changes = room_for_changes(n)
+        count = _resolve_all(
+            self._memory, NO_UNDO, transactions, reported_time_us, is_fraud, statuses,
+            changes.keys, changes.known_us, changes.counted_us, changes.frauds, changes.outcomes,
+        )  # fmt: skip
+        return statuses, changes.rows(slice(count))
+
+
+def room_for_changes(outcomes: int) -> LabelChanges:
+    """Gives arrays that hold the changes of so many outcomes."""
+    n = CHANGES * outcomes
+    return LabelChanges(
+        np.zeros((n, len(KeyColumn)), dtype=np.uint64),
+        np.empty(n, dtype=np.int64),
+        np.empty(n, dtype=np.int64),
+        np.empty(n, dtype=np.int8),
+        np.empty(n, dtype=np.int8),
+    )

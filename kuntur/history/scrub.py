@@ -1,0 +1,54 @@
+"""Looks through a few records of a history that is in use, as whoever shares it does a little at a time.
+
+What a record says and whether the index leads to it: a flipped bit in either shows here, though nobody asks
+for its entity.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from kuntur.compiled.native import native
+from kuntur.history import recent
+from kuntur.history.serving import C_BASE, C_CHECKS, COUNTER_WORDS, SEALED_COUNTERS
+from kuntur.records import table
+from kuntur.records.layout import W_KEY
+from kuntur.records.seals import seal_header
+from kuntur.records.undo import commit, keep
+
+
+@native
+def records_hold(memory, first, count, undo):
+    """Tells whether so many records of a table are as they were sealed, and found by their keys."""
+    for number in range(first, min(first + count, memory[table.P_USED])):
+        start = table.record_start(memory, number)
+        if not table.record_holds(memory, start, undo):
+            return False
+        if table.find(memory, np.uint64(memory[start + W_KEY]), undo) != start:
+            return False
+    return True
+
+
+@native
+def transactions_hold(memory, first, count, undo):
+    """Tells the same of recent transactions."""
+    used = min(memory[recent.P_ADMITTED], memory[recent.P_CAPACITY])
+    for slot in range(first, min(first + count, used)):
+        start = recent.start_of(memory, slot)
+        if not recent.record_holds(memory, start, undo):
+            return False
+        key = np.uint64(memory[start + recent.R_TRANSACTION])
+        if key != 0:  # else it was taken out
+            place = recent.place_of(memory, key, undo)
+            if place < 0 or recent.leads_to(memory, place) != slot:
+                return False
+    return True
+
+
+@native
+def count_check(counters, undo):
+    """Counts that all was looked through once more, as a step of its own."""
+    keep(undo, counters, counters[C_BASE], 0, COUNTER_WORDS)
+    counters[C_CHECKS] += 1
+    seal_header(counters, SEALED_COUNTERS, undo)
+    commit(undo)

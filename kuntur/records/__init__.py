@@ -1,0 +1,1 @@
+"""Flat memory for the records of entities: layout, tables, checksums, undo log."""

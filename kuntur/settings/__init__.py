@@ -1,0 +1,1 @@
+"""Settings: sections that refuse unknown names, and the TOML document that describes them."""

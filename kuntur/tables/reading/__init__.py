@@ -1,0 +1,1 @@
+"""Reading files: opening them, checking CSV, and turning columns into canonical ones."""

@@ -1,0 +1,1 @@
+"""What makes a transaction or an outcome invalid, as a message and as a row of a table."""

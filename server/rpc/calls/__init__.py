@@ -1,0 +1,1 @@
+"""What every call has around it, whichever transport serves it."""

@@ -1,0 +1,172 @@
+"""What every call has around it: a clock, the table of errors, and for streams a lifetime.
+
+Which gate a behaviour is behind is kept here; `server.rpc.core.calls` has the calls pass it before they get a
+thread.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from typing import Any, TypeVar
+
+import grpc
+from google.rpc import status_pb2
+
+from server.errors import ServerError
+from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError
+from server.rpc.admission.gates import Admission, Frames, Gate
+from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.calls.transport import Answer, Answers
+from server.rpc.errors import CallStatus, ErrorTable, abort, reason_of
+from server.telemetry.metrics import ServerMetrics
+
+UnaryHandler = Callable[[bytes], bytes]
+GatheredHandler = Callable[[list[bytes]], Sequence[bytes | Exception] | None]
+"""Takes several requests to what each came to; None, with nothing done, where they do not go together."""
+ControlHandler = Callable[[bytes], bytes | status_pb2.Status]
+Behaviour = Callable[[Any, grpc.ServicerContext], Any]
+StreamHandler = Callable[[Iterator[Any]], Iterator[Any]]
+_Requests = TypeVar("_Requests")
+_Outcome = TypeVar("_Outcome")
+
+
+class Edge:
+    """Makes gRPC behaviours of handlers that know neither codes nor contexts."""
+
+    def __init__(
+        self, admission: Admission, table: ErrorTable, metrics: ServerMetrics, lifetimes: Lifetimes
+    ) -> None:
+        self.admission = admission
+        self.table = table
+        self.metrics = metrics
+        self.lifetimes = lifetimes
+        # The same few refusals again and again, and most of them when there is no time for making them.
+        self._refusals: dict[tuple[str, str], tuple[CallStatus, str]] = {}
+
+    def unary(self, handler: UnaryHandler, method: str) -> Answer:
+        """Takes request to response, timed under `method`, errors to statuses."""
+        clock, answered = time.perf_counter, self.metrics.answered
+
+        def answer(request: bytes) -> bytes | CallStatus:
+            start = clock()
+            try:
+                response = handler(request)
+            except Exception as error:
+                return self.status(error)
+            answered(method, clock() - start)
+            return response
+
+        return answer
+
+    def gathered(self, handler: GatheredHandler, method: str) -> Answers:
+        """Takes several requests to what each came to, as `unary` does; each takes as long as all."""
+        clock, answered = time.perf_counter, self.metrics.answered
+
+        def answers(requests: list[bytes]) -> list[bytes | CallStatus] | None:
+            start = clock()
+            outcomes: Sequence[bytes | Exception] | None
+            try:
+                outcomes = handler(requests)
+            except Exception as error:
+                outcomes = [error] * len(requests)
+            if outcomes is None:
+                return None
+            seconds = clock() - start
+            given: list[bytes | CallStatus] = []
+            for outcome in outcomes:
+                if isinstance(outcome, bytes):
+                    answered(method, seconds)
+                    given.append(outcome)
+                else:
+                    given.append(self.status(outcome))
+            return given
+
+        return answers
+
+    def framed(self, handler: Callable[[_Requests], _Outcome]) -> Callable[[_Requests], _Outcome]:
+        """Makes a handler raise once the server goes down; until then the server waits for it."""
+        frames = self.admission.frames
+
+        def handle(requests: _Requests) -> _Outcome:
+            with frames:
+                return handler(requests)
+
+        return handle
+
+    def control(self, handler: ControlHandler) -> Answer:
+        """Takes request to response on the control plane, errors to statuses."""
+
+        def answer(request: bytes) -> bytes | CallStatus:
+            try:
+                response = handler(request)
+            except Exception as error:
+                return self.status(error)
+            return response if isinstance(response, bytes) else CallStatus(response)
+
+        return answer
+
+    def stream_to_stream(self, handler: StreamHandler) -> Behaviour:
+        """Takes bytes of requests to responses, gated as one stream, for as long as streams may last."""
+
+        def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
+            try:
+                with (
+                    self.lifetimes.limited(requests, context) as limited,
+                    self._unpacked(limited) as messages,
+                ):
+                    yield from handler(messages)
+            except grpc.RpcError:
+                raise  # the caller went away; gRPC wants this very exception back, or it leaks the call
+            except Exception as error:
+                status = self.status(error)  # and not the error, whose traceback holds the message
+            else:
+                return
+            abort(context, status)
+
+        return behave
+
+    def stream_to_unary(self, handler: Callable[[Iterator[Any]], Any]) -> Behaviour:
+        """Takes bytes of requests to one response, gated as one stream, as long as streams may last."""
+
+        def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
+            try:
+                with (
+                    self.lifetimes.limited(requests, context) as limited,
+                    self._unpacked(limited) as messages,
+                ):
+                    return handler(messages)
+            except grpc.RpcError:
+                raise  # as above
+            except Exception as error:
+                status = self.status(error)  # and not the error, whose traceback holds the message
+            return abort(context, status)
+
+        return behave
+
+    def frame(self) -> Frames:
+        """Gives what a stream passes with each frame. It raises once the server goes down."""
+        return self.admission.frames
+
+    def refusal(self, gate: Gate, error: ServerError) -> CallStatus:
+        """Gives what to end a call at a gate with, and counts it."""
+        key = (gate.resource, str(error))
+        found = self._refusals.get(key)
+        if found is None:
+            status = self.table.status(error)
+            found = self._refusals[key] = (CallStatus(status), reason_of(status))
+        self.metrics.refused(gate.resource, found[1])
+        return found[0]
+
+    def _unpacked(self, messages: Iterator[bytes]) -> closing[Generator[bytes, None, None]]:
+        """Returns messages decompressed, to be closed: whoever fails at one would keep its turn."""
+        return closing(self.admission.unpacking.each(messages))
+
+    def status(self, error: Exception) -> CallStatus:
+        """Gives what to end a call with, and counts it."""
+        if isinstance(error, OversizedMessageError):
+            return TOO_LARGE
+        status = self.table.status(error)
+        self.metrics.failed(reason_of(status))
+        return CallStatus(status)

@@ -1,0 +1,1 @@
+"""The services: convert the request, call the use case, convert the answer."""

@@ -1,0 +1,114 @@
+"""What the endpoints share: reading requests, and the refusals of a frame's items."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from google.rpc import status_pb2
+
+from kuntur.validation.messages import Violation
+from kuntur.wire import MalformedError, OversizedError, Reading, TransactionReader, read_outline
+from server.errors import FrameSizeError, InvalidFieldsError, JournalUnavailableError
+from server.journal import Journal
+from server.rpc.calls.edge import Edge
+from server.rpc.errors import fitted
+
+_MAX_REFUSALS_BYTES = 2 << 20
+
+
+class LatestTime:
+    """The latest event time that the server takes now."""
+
+    def __init__(self, tolerance_s: float) -> None:
+        """Takes how far it lies after the server's clock."""
+        self._tolerance_us = round(tolerance_s * 1e6)
+
+    def us(self) -> int:
+        """Gives it in microseconds since 1970-01-01T00:00:00Z."""
+        return time.time_ns() // 1000 + self._tolerance_us
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """What every endpoint that changes the history needs besides its use case.
+
+    reader: bytes to columns; latest: bound of event times; journal: where exchanges go; max_items: items
+    in one request or frame.
+    """
+
+    reader: TransactionReader
+    latest: LatestTime
+    journal: Journal
+    max_items: int
+
+    def check_journal(self) -> None:
+        """Raises JournalUnavailableError while what would be counted could not be written down.
+
+        It is one look at a flag, for everything that is read; exchanges that pass it are kept in any case.
+        """
+        if self.journal.unavailable is not None:
+            raise JournalUnavailableError
+
+    def read_one(self, raw: bytes) -> Reading:
+        """Reads a request of one transaction.
+
+        Raises JournalUnavailableError, MalformedError, InvalidFieldsError.
+        """
+        self.check_journal()
+        try:
+            reading = self.reader.read_request(raw, self.latest.us(), 1)
+        except OversizedError as error:
+            raise MalformedError("the request holds more than one transaction") from error
+        if not len(reading.ids):
+            raise InvalidFieldsError([Violation("transaction", "is required")])
+        if reading.violations:
+            raise InvalidFieldsError(reading.violations[0], "transaction.")
+        return reading
+
+    def read_frame(self, raw: bytes) -> Reading:
+        """Reads a frame. Raises JournalUnavailableError, MalformedError, FrameSizeError."""
+        self.check_journal()
+        try:
+            reading = self.reader.read_request(raw, self.latest.us(), self.max_items)
+        except OversizedError as error:
+            raise FrameSizeError(error.count, self.max_items) from error
+        self.check_size(len(reading.ids))
+        return reading
+
+    def read_together(self, raws: list[bytes], most_each: int) -> tuple[Reading, list[int]] | None:
+        """Reads requests of up to `most_each` transactions as one: their bytes behind one another are one.
+
+        Gives with it how many transactions each has; None where they are better read one by one: what is
+        not plainly written, and what is not alike in the reasons that it asks for. Raises
+        JournalUnavailableError.
+        """
+        self.check_journal()
+        sizes, modes = zip(*map(read_outline, raws), strict=True)
+        if min(sizes) < 1 or max(sizes) > most_each or min(modes) != max(modes):
+            return None
+        try:
+            return self.reader.read_request(b"".join(raws), self.latest.us()), list(sizes)
+        except MalformedError:
+            return None
+
+    def check_size(self, size: int) -> None:
+        """Raises FrameSizeError for a request of no item or too many."""
+        if not 1 <= size <= self.max_items:
+            raise FrameSizeError(size, self.max_items)
+
+
+def item_statuses(reading: Reading, edge: Edge) -> dict[int, status_pb2.Status]:
+    """Gives the statuses of a frame's refused transactions by place.
+
+    Together they stay well below the 4 MiB that a client takes by default: violations that do not fit are
+    left out.
+    """
+    if not reading.violations:
+        return {}
+    edge.metrics.items_refused(len(reading.violations))
+    max_bytes = _MAX_REFUSALS_BYTES // len(reading.violations)
+    return {
+        place: fitted(edge.table.status(InvalidFieldsError(violations, f"transactions[{place}].")), max_bytes)
+        for place, violations in reading.violations.items()
+    }

@@ -1,0 +1,47 @@
+"""OutcomeService over bytes, since the journal keeps them as they came."""
+
+from __future__ import annotations
+
+from google.protobuf.message import DecodeError
+
+from kuntur.api.v1 import outcome_service_pb2
+from kuntur.wire import MalformedError
+from server.errors import InvalidFieldsError, ServerError
+from server.journal import ExchangeKind
+from server.rpc.calls.edge import Edge
+from server.rpc.endpoints.intake import Intake
+from server.scoring import OutcomeReports
+
+
+class OutcomeEndpoint:
+    """Answers ReportOutcomes."""
+
+    def __init__(self, edge: Edge, intake: Intake, reports: OutcomeReports) -> None:
+        self._edge = edge
+        self._intake = intake
+        self._reports = reports
+
+    def report_outcomes(self, raw: bytes) -> bytes:
+        """Answers a serialised ReportOutcomesRequest."""
+        outcomes, intake = _parse(raw).outcomes, self._intake
+        intake.check_journal()
+        intake.check_size(len(outcomes))
+        batch, places, violations = intake.reader.read_outcomes(outcomes, intake.latest.us())
+        failures: dict[int, ServerError] = {
+            place: InvalidFieldsError(found, f"outcomes[{place}].") for place, found in violations.items()
+        }
+        failures |= self._reports.take(batch, places, [o.transaction_id for o in outcomes])
+        response = outcome_service_pb2.ReportOutcomesResponse(accepted_count=len(outcomes) - len(failures))
+        for place, error in sorted(failures.items()):
+            response.failures.add(index=place, status=self._edge.table.status(error))
+        self._edge.metrics.items_refused(len(failures))
+        answer = response.SerializeToString()
+        self._intake.journal.append(ExchangeKind.REPORT_OUTCOMES, raw, answer)
+        return answer
+
+
+def _parse(raw: bytes) -> outcome_service_pb2.ReportOutcomesRequest:
+    try:
+        return outcome_service_pb2.ReportOutcomesRequest.FromString(raw)
+    except DecodeError as error:
+        raise MalformedError("the request is no message of its type") from error

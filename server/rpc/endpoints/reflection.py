@@ -1,0 +1,41 @@
+"""Reflection, v1 and v1alpha: the same messages on the wire under two names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import grpc
+from google.protobuf.message import DecodeError
+from grpc_reflection.v1alpha import reflection, reflection_pb2
+
+from kuntur.wire import MalformedError
+from server.rpc.calls.edge import Edge
+
+NAMES = ("grpc.reflection.v1.ServerReflection", reflection.SERVICE_NAME)
+
+
+def reflection_handlers(
+    names: list[str], edge: Edge
+) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
+    """Returns the handlers of both services, which list the services of these names and themselves.
+
+    grpcio-reflection has v1alpha alone; v1 differs from it in nothing but the name of its package.
+    """
+    servicer: Any = reflection.ReflectionServicer([*names, *NAMES])
+    # Through the gate of streams: a caller that keeps reflection open must not take control's threads.
+    behaviour = edge.stream_to_stream(lambda raws: servicer.ServerReflectionInfo(_parsed(raws), None))
+    handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(
+        behaviour,
+        response_serializer=lambda message: message.SerializeToString(),
+    )
+    return {name: {"ServerReflectionInfo": handler} for name in NAMES}
+
+
+def _parsed(raws: Iterator[bytes]) -> Iterator[Any]:
+    """Returns requests as messages. Raises MalformedError."""
+    for raw in raws:
+        try:
+            yield reflection_pb2.ServerReflectionRequest.FromString(raw)
+        except DecodeError as error:
+            raise MalformedError("the request is not a ServerReflectionRequest") from error

@@ -1,0 +1,1 @@
+"""The history in a Redis or Valkey that several machines share."""

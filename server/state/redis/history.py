@@ -1,0 +1,221 @@
+"""The history in a Redis or Valkey that several machines share: the same engine over records it lends out.
+
+A frame is counted in tables of this process from the records that it touches, and they go back only if
+nobody changed one of them meanwhile; otherwise all of it is done again. So frames count as if one server had
+taken them one after the other, in the order of their commits.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+from redis import Redis
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+from redis.exceptions import TimeoutError as RedisTimeoutError
+
+from kuntur.features import CATALOGUE, FeatureMatrix, OutcomeStatus
+from kuntur.features.engine import ENTITIES
+from kuntur.history import held, recent, serving
+from kuntur.records.layout import HOUR_S, MICROSECONDS
+from kuntur.time_zone import TimeZone, time_zone
+from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
+from server.errors import HistoryUnavailableError
+from server.state.history import HistoryCounts, HistoryStore
+from server.state.redis.frame import COUNTED, FrameTry, HeldPart, Keys, Terms
+from server.state.redis.scratch import HELD_CORRECTIONS, Memory, Scratch
+from server.state.redis.scripts import COUNTERS, LATEST, Scripts
+
+_LOG = structlog.get_logger(__name__)
+_HOUR_US = HOUR_S * MICROSECONDS
+_FIRST_CAPACITY = 1024
+_TRIES_BEFORE_TURN = 3  # then others are asked to let this one through
+_FIRST_WAIT_S, _LONGEST_WAIT_S = 0.0005, 0.02
+# Columns of KeyColumn and of a remembered transaction, in the order of the entities' kinds.
+_ENTITY_COLUMNS = [KeyColumn.ACCOUNT, KeyColumn.MERCHANT, KeyColumn.DEVICE, KeyColumn.CATEGORY]
+_REMEMBERED = [recent.R_ACCOUNT, recent.R_MERCHANT, recent.R_DEVICE, recent.R_CATEGORY]
+_NO_KEYS = np.empty(0, dtype=np.uint64)
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """When a request gives up: after so many tries, or so many seconds, its turn included."""
+
+    tries: int = 64
+    seconds: float = 2.0
+
+
+class RedisHistory(HistoryStore):
+    """A `HistoryStore` over a Redis, which other servers may use at the same time.
+
+    Every method raises HistoryUnavailableError, but for `counts`. latest_commit: the number of the commit
+    that the latest request made, for whoever compares with a serial replay.
+    """
+
+    remote = True
+
+    def __init__(self, client: Redis, terms: Terms, patience: Patience, zone: TimeZone | None = None) -> None:
+        """Takes a client for bytes without retries of its own. Raises redis.RedisError.
+
+        zone: whose nights are counted, by default Peru's.
+        """
+        self._offsets = (zone or time_zone()).offsets
+        self._client, self._terms, self._patience = client, terms, patience
+        self._scripts = Scripts(client)
+        self._scratch = Scratch(_FIRST_CAPACITY)
+        self._lock = threading.Lock()
+        self._reached = True
+        self._known = HistoryCounts(dict.fromkeys(ENTITIES, 0), dict.fromkeys(ENTITIES, 0), 0, 0, 0, 0, 0)
+        self.latest_commit = 0
+
+    def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
+        """Counts transactions and gives their features."""
+        out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
+        self._take(batch, out)
+        return out
+
+    def backfill(self, batch: TransactionBatch) -> int:
+        """Counts transactions; gives how many were known before."""
+        return self._take(batch, np.empty((len(batch), len(CATALOGUE)), dtype=np.float32))
+
+    def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
+        """Lets outcomes enter the history; gives the status of each."""
+        transactions = np.ascontiguousarray(outcomes.keys[:, KeyColumn.TRANSACTION])
+        times, frauds = outcomes.reported_time_us, outcomes.is_fraud
+
+        def count(scratch: Scratch) -> npt.NDArray[np.int8]:
+            statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
+            serving.take_outcomes(transactions, times, frauds, statuses, *scratch.parts)
+            return statuses
+
+        return self._commit(lambda frame: _gather_outcomes(frame, transactions), count)
+
+    def counts(self) -> HistoryCounts:
+        """Tells what the store holds and what came to it; what it told last while Redis is out of reach.
+
+        entities: records ever made, as Redis does not tell which ones it let go.
+        """
+        prefix = self._terms.prefix
+        try:
+            with self._client.pipeline(transaction=False) as pipeline:
+                pipeline.hgetall(prefix + COUNTERS)
+                pipeline.llen(prefix + LATEST)
+                counters, known = pipeline.execute()
+        except RedisError:
+            return self._known
+        told = {name.decode(): int(value) for name, value in counters.items()}
+        self._known = HistoryCounts(
+            entities={kind: told.get(kind, 0) for kind in ENTITIES},
+            evicted=dict.fromkeys(ENTITIES, 0),
+            recent_transactions=int(known),
+            **{name.decode(): told.get(name.decode(), 0) for name in COUNTED},
+        )
+        return self._known
+
+    def close(self) -> None:
+        """Lets go of the connections."""
+        self._client.close()
+
+    def _take(self, batch: TransactionBatch, out: FeatureMatrix) -> int:
+        counted = batch.ints[:, IntColumn.COUNTED].copy()
+
+        def count(scratch: Scratch) -> int:
+            batch.ints[:, IntColumn.COUNTED] = counted  # as it was before an earlier try
+            parts = (self._offsets, *scratch.parts)
+            return int(serving.take_transactions(batch.keys, batch.ints, batch.floats, *parts, out))
+
+        try:
+            return self._commit(lambda frame: _gather_transactions(frame, batch), count)
+        except HistoryUnavailableError:
+            batch.ints[:, IntColumn.COUNTED] = counted
+            raise
+
+    def _commit(self, gather: Callable[[FrameTry], None], count: Callable[[Scratch], _T]) -> _T:
+        """Gathers, counts and commits until nobody came between."""
+        given_up = time.monotonic() + self._patience.seconds
+        if not self._lock.acquire(timeout=self._patience.seconds):
+            raise HistoryUnavailableError("is too busy")
+        try:
+            for tried in range(self._patience.tries):
+                frame = FrameTry(self._scripts, self._terms)
+                gather(frame)
+                result = count(self._filled(frame))
+                version = (int.from_bytes(os.urandom(8), "little") | 1).to_bytes(8, "little")
+                number = frame.commit(self._scratch, version, take_turn=tried >= _TRIES_BEFORE_TURN)
+                if number:
+                    self.latest_commit = number
+                    self._tell(reached=True)
+                    return result
+                wait_s = min(_FIRST_WAIT_S * 2**tried, _LONGEST_WAIT_S) if tried else 0.0
+                if time.monotonic() + wait_s > given_up:
+                    break
+                time.sleep(wait_s)
+        except RedisError as error:
+            self._tell(reached=False, error=error)
+            gone = isinstance(error, RedisConnectionError | RedisTimeoutError)
+            raise HistoryUnavailableError("cannot be reached" if gone else "cannot be used now") from error
+        finally:
+            self._lock.release()
+        raise HistoryUnavailableError("is too busy")
+
+    def _filled(self, frame: FrameTry) -> Scratch:
+        capacity = self._scratch.capacity
+        if frame.size() > capacity:
+            self._scratch = Scratch(1 << (frame.size() - 1).bit_length())
+        else:
+            self._scratch.clear()
+        frame.fill(self._scratch)
+        return self._scratch
+
+    def _tell(self, *, reached: bool, error: RedisError | None = None) -> None:
+        """Logs when Redis goes away and when it comes back, not each request in between."""
+        if reached == self._reached:
+            return
+        self._reached = reached
+        if reached:
+            _LOG.info("the shared history is back")
+        else:
+            _LOG.error("the shared history cannot be reached", error=str(error))
+
+
+def _gather_transactions(frame: FrameTry, batch: TransactionBatch) -> None:
+    keys = [batch.keys[:, column] for column in (*_ENTITY_COLUMNS, KeyColumn.TRANSACTION)]
+    frame.gather(keys, HeldPart.HEADER)
+    words = frame.held_words()
+    latest = int(batch.ints[:, IntColumn.EVENT_TIME_US].max(initial=np.iinfo(np.int64).min)) // _HOUR_US
+    if len(words) and held.is_due(words, latest):
+        # Once an hour of event time, and only after corrections: they concern entities of their own.
+        frame.gather([_NO_KEYS] * 5, HeldPart.ALL)
+        frame.gather(_entities_of_held(frame.held_words()), HeldPart.AS_IT_IS)
+
+
+def _gather_outcomes(frame: FrameTry, transactions: Keys) -> None:
+    frame.gather([_NO_KEYS] * 4 + [transactions], HeldPart.HEADER)
+    known = frame.transactions()
+    keys = [known[:, column].copy().view(np.uint64) for column in _REMEMBERED]
+    corrected = (known[:, recent.R_LABEL] != 0).any() or len(np.unique(transactions)) < len(transactions)
+    if not corrected and not _may_fill(frame.held_words(), len(transactions)):
+        frame.gather([*keys, _NO_KEYS], HeldPart.AS_IT_IS)
+        return
+    frame.gather([*keys, _NO_KEYS], HeldPart.ALL)
+    if _may_fill(frame.held_words(), len(transactions)):  # then all of them are made at once
+        frame.gather(_entities_of_held(frame.held_words()), HeldPart.AS_IT_IS)
+
+
+def _may_fill(words: Memory, outcomes: int) -> bool:
+    return len(words) > 0 and words[held.P_COUNT] + outcomes >= HELD_CORRECTIONS
+
+
+def _entities_of_held(words: Memory) -> list[Keys]:
+    """Gives the keys by kind of the entities that held corrections concern."""
+    rows = words[held.HEADER_WORDS :].reshape(-1, 8)[:, :4].copy().view(np.uint64)
+    return [*rows.T, _NO_KEYS]

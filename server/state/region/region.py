@@ -1,0 +1,391 @@
+"""The memory of a history: one flat region that processes share, in memory alone or in a file.
+
+A header, the mutex, the undo log, the tables of entities, the recent transactions, the outcomes held back:
+all int64, each of a fixed size for the records it may hold at most. Nothing of it takes memory before it is
+used, so it grows without a pause. Shared regions are sealed (`kuntur.records.seals`) and looked through when
+a file is opened. What the parts mean is left to `kuntur.features`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import mmap
+import os
+from collections.abc import Iterator
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+
+from kuntur.features.engine import ENTITIES
+from kuntur.features.kernel import C_DAMAGED
+from kuntur.history import held, recent, repair
+from kuntur.history.repair import Repair
+from kuntur.history.serving import C_BASE, COUNTER_WORDS, SEALED_COUNTERS, are_usable
+from kuntur.records import table, undo
+from kuntur.records.seals import seal_header, seal_of
+from kuntur.records.undo import NO_UNDO
+from kuntur.time_zone import TimeZone, numbered_time_zone, time_zone
+from server.host.file_limit import check_file_limit
+from server.state.region.damage import Damage, begun_before, remember_beginning
+from server.state.region.layout import (
+    PAGE_WORDS,
+    RegionError,
+    RegionSizes,
+    layout_number,
+    parts_of,
+    words_of,
+)
+from server.state.region.mutex import SharedMutex
+
+_MAGIC = int.from_bytes(b"KNTRSTAT", "little")
+_FORM = 3
+# Words of the header.
+_H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_ZONE, _H_SIZES, _H_SEAL = 0, 1, 2, 3, 4, 5, 8, 16
+_H_MUTEX, _H_COUNTERS = 64, 128
+_NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
+_READ_WORDS = 1 << 17
+_SMALLER = "set smaller history.max_accounts, max_merchants, max_devices or recent_transactions"
+_OR_SMALLER = f", or {_SMALLER}"
+_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+
+_LONG_BYTES = 1 << 30  # half a second of looking through
+
+_LOG = structlog.get_logger(__name__)
+Memory = npt.NDArray[np.int64]
+
+
+class Region:
+    """A mapped region and its parts; `mutex` is held around each use of them.
+
+    tables: of `kuntur.features.engine.ENTITIES`, in that order; recent, held, counters, undo: as
+    `kuntur.history.serving` takes them; fd: the descriptor that another process attaches to, if it can;
+    zone: whose nights are counted in it.
+    """
+
+    def __init__(
+        self, fd: int | None, sizes: RegionSizes, zone: TimeZone | None = None, *, attached: bool = False
+    ) -> None:
+        """Maps what stands behind a descriptor, which the region owns from then on; None: private memory.
+
+        zone: by default Peru's; attached: whether another process made it and will close it in order.
+        """
+        self.zone = zone or time_zone()
+        self.fd, self.sizes, self._attached = fd, sizes, attached
+        self.path: Path | None = None
+        flags = mmap.MAP_SHARED if fd is not None else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
+        self._mapped = mmap.mmap(-1 if fd is None else fd, 8 * words_of(sizes, sealed=fd is not None), flags)
+        # Records lie anywhere: with small pages most of them cost a walk through the page tables.
+        with contextlib.suppress(OSError, AttributeError):  # a kernel without them
+            self._mapped.madvise(mmap.MADV_HUGEPAGE)
+        self.memory: Memory = np.frombuffer(self._mapped, dtype=np.int64)
+        parts = {name: self.memory[start : start + words] for name, start, words in self._laid_out()}
+        # What dies with its process needs no undoing.
+        self.undo = NO_UNDO if fd is None else parts["undo"]
+        self.tables = tuple(parts[kind] for kind in ENTITIES)
+        self.recent, self.held = parts["recent"], parts["held"]
+        self.counters = self.memory[_H_COUNTERS : _H_COUNTERS + COUNTER_WORDS]
+        self.mutex = SharedMutex(self.memory.ctypes.data + 8 * _H_MUTEX, fd)
+
+    @classmethod
+    def private(cls, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
+        """Makes an empty region for this process alone, gone with it."""
+        region = cls(None, sizes, zone)
+        region._lay_out()
+        return region
+
+    @classmethod
+    def create(cls, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
+        """Makes an empty region in memory, gone with the last process that has its descriptor.
+
+        Raises OSError.
+        """
+        needed = 8 * words_of(sizes, sealed=True)
+        check_file_limit(
+            "the history that workers share, a file in memory,",
+            needed,
+            f"{_OR_SMALLER}, or serve with one worker",
+        )
+        fd = os.memfd_create("kuntur-history")
+        try:
+            os.ftruncate(fd, needed)
+            region = cls(fd, sizes, zone)
+        except BaseException:
+            os.close(fd)
+            raise
+        region._lay_out()
+        return region
+
+    @classmethod
+    def open(cls, path: Path, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
+        """Opens the region in a file and looks it through, or makes it.
+
+        What is damaged is made anew or set aside beside the file, and said in the log. Raises RegionError
+        when another server has it, when it has other sizes, another form or another time zone, when the
+        machine went down with it open, or when there is no room for it; OSError when it cannot be had.
+        """
+        zone = zone or time_zone()
+        needed = 8 * words_of(sizes, sealed=True)
+        check_file_limit(str(path), needed, _OR_SMALLER)
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        there = path.exists()
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            try:
+                # Held by the open file, so by every process that inherits the descriptor.
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RegionError(f"{path} is in use by another server") from error
+            size = os.fstat(fd).st_size
+            fresh = size == 0
+            _check_room(path, fd, needed)
+            damage = Damage(path)
+            if not fresh:
+                _check_header(path, fd, sizes, zone, damage)
+            if size < needed:
+                os.ftruncate(fd, needed)
+            region = cls(fd, sizes, zone)
+        except BaseException:
+            os.close(fd)
+            raise
+        region.path = path
+        if fresh:
+            if there or begun_before(path):
+                damage.emptied(missing=not there)
+            region._lay_out()
+        else:
+            if size < needed:
+                damage.cut(size, needed)
+            region._take_over(damage)
+        remember_beginning(path)
+        damage.tell()
+        return region
+
+    @classmethod
+    def attach(cls, fd: int, sizes: RegionSizes | None = None, zone: TimeZone | None = None) -> Self:
+        """Maps the region behind an inherited descriptor, which another process made and holds.
+
+        sizes, zone: its sizes and time zone; those that it says by itself where no sizes are given. Raises
+        RegionError when it is damaged there, or shorter than that.
+        """
+        if sizes is None:
+            header = np.frombuffer(os.pread(fd, 8 * PAGE_WORDS, 0), dtype=np.int64)
+            if header[_H_SEAL] != seal_of(header, 0, _H_SEAL):
+                raise RegionError("the history that is shared has a damaged header: restart the server")
+            count = len(fields(RegionSizes))
+            sizes = RegionSizes(*header[_H_SIZES : _H_SIZES + count].tolist())
+            zone = numbered_time_zone(int(header[_H_ZONE]))
+        if os.fstat(fd).st_size < 8 * words_of(sizes, sealed=True):
+            raise RegionError("the file of the history was cut: started again the server says what is lost")
+        return cls(fd, sizes, zone, attached=True)
+
+    def close(self) -> None:
+        """Lets go of the region, marked as closed in order by whoever made or opened it."""
+        if self.fd is None:
+            return
+        if not self._attached:
+            self._write_header(closed=True)
+            try:
+                self._mapped.flush()
+            except OSError as error:
+                # What the next server of this start of the machine finds is whole; the disk may not have it.
+                self._write_header(closed=False)
+                damage = Damage(self.path)
+                damage.not_written(error)
+                damage.tell()
+            # The mapping has a descriptor of its own, which would keep the file locked.
+            fcntl.flock(self.fd, fcntl.LOCK_UN)
+        os.close(self.fd)
+
+    def recover(self) -> None:
+        """Puts back what a process that died had begun. The mutex is held."""
+        if self.fd is None:
+            return
+        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+            damage = Damage(self.path)
+            damage.undo_log()
+            self._mend(damage)
+            damage.tell()
+        elif not are_usable(*self.tables, self.recent, self.held, self.counters, self.undo):
+            self.mend()
+
+    def mend(self, *, say: bool = True) -> None:
+        """Puts back a step that met damage, and mends what is not as it was sealed, and says so.
+
+        All parts are looked through. The mutex is held.
+        """
+        if self.fd is None:  # never sealed
+            return
+        damage = Damage(self.path)
+        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+            damage.undo_log()
+        self._mend(damage)
+        if say:
+            damage.tell()
+
+    def check_header(self) -> None:
+        """Writes the header of the whole anew if it is not as it was sealed. The mutex is held."""
+        if self.fd is not None and self.memory[_H_SEAL] != seal_of(self.memory, 0, _H_SEAL):
+            self._write_header(closed=False)
+            damage = Damage(self.path)
+            damage.header()
+            damage.tell()
+
+    def _mend(self, damage: Damage) -> None:
+        taken = os.fstat(self.fd).st_blocks * 512 if self.fd is not None else 0
+        if taken >= _LONG_BYTES:
+            _LOG.info("looking the history through", mebibytes=taken >> 20)
+        starts = {name: start for name, start, _ in self._laid_out()}
+        repairs: dict[str, Repair] = {}
+        for (kind, words), memory, capacity in zip(
+            ENTITIES.items(), self.tables, astuple(self.sizes), strict=False
+        ):
+            entries = self._entries(starts[kind] + table.HEADER_WORDS, table.places(capacity))
+            repairs[kind] = repair.mend_table(memory, words + 1, capacity, starts[kind], entries)
+            if taken >= _LONG_BYTES:
+                _LOG.info("looked through", part=kind, records=int(memory[table.P_USED]))
+        capacity = self.sizes.recent_transactions
+        entries = self._entries(starts["recent"] + recent.HEADER_WORDS, recent.places(capacity))
+        repairs["recent transaction"] = repair.mend_recent(self.recent, capacity, starts["recent"], entries)
+        capacity = self.sizes.held_corrections
+        repairs["held correction"] = repair.mend_held(self.held, capacity, starts["held"])
+        repairs["counters"] = repair.mend_counters(self.counters, SEALED_COUNTERS)
+        self.counters[C_BASE] = _H_COUNTERS
+        self.counters[C_DAMAGED] += sum(found.lost + found.header + found.index for found in repairs.values())
+        seal_header(self.counters, SEALED_COUNTERS, self.undo)
+        damage.parts(repairs)
+
+    def _entries(self, first: int, words: int) -> int:
+        """Counts the words of an index that are not 0, read as a file: mapped they would take memory."""
+        found = 0
+        for word in range(first, first + words, _READ_WORDS):
+            count = min(_READ_WORDS, first + words - word)
+            found += int(
+                np.count_nonzero(np.frombuffer(os.pread(self.fd or 0, 8 * count, 8 * word), np.int64))
+            )
+        return found
+
+    def _laid_out(self) -> Iterator[tuple[str, int, int]]:
+        return parts_of(self.sizes, sealed=self.fd is not None)
+
+    def _write_header(self, *, closed: bool) -> None:
+        header = np.zeros(_H_SEAL, dtype=np.int64)
+        header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, layout_number(), _boot()
+        header[_H_ZONE] = self.zone.number
+        header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))] = astuple(self.sizes)
+        header[_H_MAGIC], header[_H_CLOSED] = _MAGIC, closed
+        self.memory[:_H_SEAL] = header
+        self.memory[_H_SEAL] = seal_of(header, 0, _H_SEAL)
+
+    def _lay_out(self) -> None:
+        starts = {name: start for name, start, _ in self._laid_out()}
+        sealed = 0 if self.fd is None else 1
+        for (kind, words), memory, capacity in zip(
+            ENTITIES.items(), self.tables, astuple(self.sizes), strict=False
+        ):
+            table.lay_out(memory, words + sealed, capacity, starts[kind])
+            seal_header(memory, table.SEALED_WORDS, self.undo)
+        recent.lay_out(self.recent, self.sizes.recent_transactions, starts["recent"])
+        seal_header(self.recent, recent.SEALED_WORDS, self.undo)
+        held.lay_out(self.held, self.sizes.held_corrections, starts["held"])
+        held.seal_header(self.held, self.undo)
+        self.counters[C_BASE] = _H_COUNTERS
+        seal_header(self.counters, SEALED_COUNTERS, self.undo)
+        if self.fd is not None:
+            undo.start_undo(self.undo)
+        self.mutex.initialise()
+        self._write_header(closed=False)  # last: a file without it was never finished
+
+    def _take_over(self, damage: Damage) -> None:
+        """Makes a region of an earlier server this one's: nobody else has it."""
+        self.mutex.initialise()
+        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+            damage.undo_log()
+        self._mend(damage)
+        self._write_header(closed=False)
+
+
+def _check_room(path: Path, fd: int, size_bytes: int) -> None:
+    """Raises RegionError when the file system could not hold the whole file: using it would kill us then."""
+    state = os.fstatvfs(fd)
+    free = state.f_bavail * state.f_frsize + os.fstat(fd).st_blocks * 512
+    if free < size_bytes:
+        raise RegionError(
+            f"{path} may take {size_bytes / 2**30:,.1f} GiB and there are {free / 2**30:,.1f} GiB: "
+            + _SMALLER
+        )
+
+
+def _check_header(path: Path, fd: int, sizes: RegionSizes, zone: TimeZone, damage: Damage) -> None:
+    """Raises RegionError when a file is not a region of these sizes and this zone; puts one word right."""
+    raw = os.pread(fd, 8 * PAGE_WORDS, 0)
+    header = np.frombuffer(bytearray(raw.ljust(8 * PAGE_WORDS, b"\0")), dtype=np.int64)
+    holds = header[_H_SEAL] == seal_of(header, 0, _H_SEAL)
+    if not holds and _put_right(header, sizes, zone):
+        damage.header()
+        os.pwrite(fd, header[: _H_SEAL + 1].tobytes(), 0)
+        holds = True
+    away = "move it away to begin anew, and send the past again by Backfill"
+    if header[_H_MAGIC] != _MAGIC:
+        raise RegionError(f"{path} is no finished history of this server; {away}")
+    if (header[_H_FORM], header[_H_LAYOUT]) != (_FORM, layout_number()):
+        raise RegionError(f"{path} was written by a release that keeps other records; {away}")
+    kept = RegionSizes(*header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))].tolist())
+    if kept != sizes:
+        differing = ", ".join(
+            f"{f.name} {getattr(kept, f.name):,} there and {getattr(sizes, f.name):,} in the settings"
+            for f in fields(RegionSizes)
+            if getattr(kept, f.name) != getattr(sizes, f.name)
+        )
+        raise RegionError(f"{path} has other sizes ({differing}); set these, or {away}")
+    if not holds:
+        raise RegionError(f"{path} has a damaged header; {away}")
+    _check_zone(path, int(header[_H_ZONE]), zone, away)
+    if os.fstat(fd).st_size > 8 * words_of(sizes, sealed=True):
+        raise RegionError(f"{path} is longer than its sizes say; {away}")
+    if header[_H_BOOT] != _boot() and not header[_H_CLOSED]:
+        raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
+
+
+def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:
+    """Raises RegionError when nights were counted in another time zone; number: of it."""
+    kept = numbered_time_zone(number)
+    if kept is not None and kept.agrees_with(zone):
+        return
+    name = "one that this release does not know" if kept is None else kept.name
+    raise RegionError(
+        f"{path} counts its nights in another time zone ({name} there and {zone.name} in the settings); "
+        f"set institution.time_zone, or {away}"
+    )
+
+
+def _put_right(header: Memory, sizes: RegionSizes, zone: TimeZone) -> bool:
+    """Puts the one word right with which the header is as it was sealed; tells whether there is one."""
+    written = {_H_MAGIC: [_MAGIC], _H_FORM: [_FORM], _H_LAYOUT: [layout_number()]}
+    written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1], _H_ZONE: [zone.number]}
+    written |= {_H_SIZES + place: [size] for place, size in enumerate(astuple(sizes))}
+    for word in range(_H_SEAL):
+        damaged = int(header[word])
+        for value in written.get(word, [0]):
+            header[word] = value
+            if header[_H_SEAL] == seal_of(header, 0, _H_SEAL):
+                return True
+        header[word] = damaged
+    expected = all(int(header[word]) in values for word, values in written.items())
+    if expected:  # so it is the seal
+        header[_H_SEAL] = seal_of(header, 0, _H_SEAL)
+    return expected
+
+
+def _boot() -> int:
+    """Gives a number of this start of the machine; 0 where the system has none."""
+    try:
+        text = _BOOT_ID.read_text().strip()
+    except OSError:
+        return 0
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")

@@ -1,0 +1,48 @@
+"""Looks a region through in the background, a few records at a time, for as long as it is in use.
+
+So a flipped bit is found in a time that can be told, and not only when its entity comes again. Each step
+takes the lock for some microseconds. The thread is scheduled as all others are: one that had to wait for the
+machine to be idle could be stopped while it holds the lock, and the calls with it.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from server.state.region.shared import RegionHistory
+
+_STEP_S = 0.025
+
+
+class Scrubber:
+    """Checks a history until it is stopped."""
+
+    def __init__(self, history: RegionHistory, records_per_s: int) -> None:
+        """Takes the history and how much of it is looked at; 0: nothing is."""
+        self._step = max(1, round(records_per_s * _STEP_S)) if records_per_s else 0
+        self._history = history
+        self._pause_s = self._step / records_per_s if records_per_s else 0.0
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="history-check", daemon=True)
+
+    def start(self) -> None:
+        """Begins."""
+        if self._step:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Ends after the step that is being done."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        for step in self._steps():
+            step()
+            if self._stopping.wait(self._pause_s):
+                return
+
+    def _steps(self) -> Iterator[Callable[[], object]]:
+        while True:
+            yield from self._history.checks(self._step)

@@ -1,0 +1,1 @@
+"""Metrics, tallies of the hot path, logs and incidents."""

@@ -1,0 +1,208 @@
+"""What the server counts for its operators, in Prometheus' form.
+
+Counts that the history keeps anyway are read when someone asks; the hot path adds one observation and
+at most three additions a frame.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+import numpy.typing as npt
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from kuntur.bundle.bundle import RefusalReason
+from server.state import HistoryCounts
+from server.telemetry.history import history_families
+from server.telemetry.tallies import Latencies, TalliedCounter, TalliedHistogram, Tally
+
+DECISIONS = ("unspecified", "approve", "review", "decline")  # by number of the protobuf enum
+METHODS = ("ScoreTransaction", "ScoreStream", "ReportOutcomes", "Backfill")
+_BUCKETS_S = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+class ServerMetrics:
+    """The server's metrics in a registry of their own, so that servers in one process do not mix."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self._scored = Tally(len(DECISIONS))
+        self.registry.register(
+            TalliedCounter(
+                "kuntur_transactions_scored", "Transactions scored", "decision", DECISIONS, self._scored
+            )
+        )
+        latencies = {method: Latencies(_BUCKETS_S) for method in METHODS}
+        self.registry.register(
+            TalliedHistogram(
+                "kuntur_request_seconds",
+                "Time from a request's bytes to its response's; a stream counts each frame",
+                "method",
+                latencies,
+            )
+        )
+        self._latency = {method: each.observe for method, each in latencies.items()}
+        self._reasoned = Counter(
+            "kuntur_transactions_reasoned", "Transactions scored with reasons", registry=self.registry
+        )
+        self._reasons = Histogram(
+            "kuntur_reasons_seconds",
+            "Time that the reasons of a request took, one call or frame that has any",
+            buckets=_BUCKETS_S,
+            registry=self.registry,
+        )
+        self._refused_items = Counter(
+            "kuntur_items_refused", "Transactions and outcomes refused", registry=self.registry
+        )
+        errors = Counter(
+            "kuntur_errors", "Calls and streams that ended with an error", ["reason"], registry=self.registry
+        )
+        self._errors = errors.labels
+        self._refused_calls = Counter(
+            "kuntur_calls_refused",
+            "Calls and streams that ended before work on them began",
+            ["resource", "reason"],
+            registry=self.registry,
+        )
+        self._transport = Gauge(
+            "kuntur_rpc_transport",
+            "Servers that take up calls the fast or the plain way",
+            ["transport"],
+            registry=self.registry,
+        )
+        self._holds: tuple[Callable[[], int], ...] = ()
+        self._held = Gauge(
+            "kuntur_rpc_held_bytes",
+            "Bytes of requests that wait for their turn, and of answers that have not left",
+            ["kind"],
+            registry=self.registry,
+        )
+        self._refusals = Counter(
+            "kuntur_bundles_refused", "Bundles refused", ["reason"], registry=self.registry
+        )
+        for reason in RefusalReason:
+            self._refusals.labels(reason)
+        self._invalid_values = Counter(
+            "kuntur_model_values_invalid",
+            "Transactions for which the live model gave no probability",
+            registry=self.registry,
+        )
+        self._journal_set_aside = Counter(
+            "kuntur_journal_set_aside_bytes",
+            "Bytes of the journal that were set aside at the start: no valid entry followed",
+            registry=self.registry,
+        )
+        self._reloads = Counter("kuntur_models_gone_live", "Models that went live", registry=self.registry)
+        self._live = Gauge(
+            "kuntur_live_model", "1 for the model that scores", ["model_version"], registry=self.registry
+        )
+
+    def scored(self, decisions: npt.NDArray[np.int8]) -> None:
+        """Counts scored transactions by decision, int8 [n]."""
+        if len(decisions) == 1:
+            self._scored.add(decisions[0])
+            return
+        for number, count in enumerate(np.bincount(decisions).tolist()):
+            if count:
+                self._scored.add(number, count)
+
+    def answered(self, method: str, seconds: float) -> None:
+        """Counts a request that was answered, and the time it took."""
+        self._latency[method](seconds)
+
+    def reasoned(self, count: int, seconds: float) -> None:
+        """Counts transactions of a request that got reasons, and the time all of these took."""
+        self._reasoned.inc(count)
+        self._reasons.observe(seconds)
+
+    def items_refused(self, count: int) -> None:
+        """Counts transactions or outcomes that were refused within a request."""
+        if count:
+            self._refused_items.inc(count)
+
+    def failed(self, reason: str) -> None:
+        """Counts a call or stream that ended with an error."""
+        self._errors(reason).inc()
+
+    def transport(self, name: str) -> None:
+        """Tells which transport serves."""
+        self._transport.labels(name).set(1)
+
+    def holds(self, requests: Callable[[], int], answers: Callable[[], int]) -> None:
+        """Reads how many bytes the transport holds, whenever someone asks for the metrics."""
+        self._holds = (requests, answers)
+        for kind, held in zip(("requests", "answers"), self._holds, strict=True):
+            self._held.labels(kind).set_function(held)
+
+    def held_bytes(self) -> int:
+        """Returns how many bytes the transport holds, of requests and answers."""
+        return sum(held() for held in self._holds)
+
+    def refused(self, resource: str, reason: str) -> None:
+        """Counts a call or stream that ended with an error before work on it began."""
+        self._refused_calls.labels(resource, reason).inc()
+        self._errors(reason).inc()
+
+    def bundle_refused(self, reason: RefusalReason) -> None:
+        """Counts a refused bundle."""
+        self._refusals.labels(reason).inc()
+
+    def values_invalid(self, count: int) -> None:
+        """Counts transactions for which the model gave no probability."""
+        self._invalid_values.inc(count)
+
+    def journal_set_aside(self, count: int) -> None:
+        """Counts bytes at the end of the journal that were no entries and were set aside."""
+        self._journal_set_aside.inc(count)
+
+    def model_went_live(self, model_version: str) -> None:
+        """Counts a model that went live, and names it."""
+        self._reloads.inc()
+        self._live.clear()
+        self._live.labels(model_version).set(1)
+
+    def watch(
+        self,
+        history: Callable[[], HistoryCounts],
+        calls_in_flight: Callable[[], int],
+        streams_open: Callable[[], int],
+        journal_queued: Callable[[], int],
+    ) -> None:
+        """Reads these whenever someone asks for the metrics."""
+        self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
+
+    def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
+        """Offers the metrics over HTTP at `/metrics`; gives the port and what ends it."""
+        server, thread = start_http_server(port, addr=host, registry=self.registry)
+
+        def close() -> None:
+            server.shutdown()
+            server.server_close()
+            thread.join()
+
+        return int(server.server_port), close
+
+
+class _Readings(Collector):
+    def __init__(
+        self,
+        history: Callable[[], HistoryCounts],
+        calls_in_flight: Callable[[], int],
+        streams_open: Callable[[], int],
+        journal_queued: Callable[[], int],
+    ) -> None:
+        self._history = history
+        self._calls_in_flight = calls_in_flight
+        self._streams_open = streams_open
+        self._journal_queued = journal_queued
+
+    def collect(self) -> Iterable[Metric]:
+        yield from history_families(self._history())
+        yield GaugeMetricFamily("kuntur_calls_in_flight", "Unary calls in flight", self._calls_in_flight())
+        yield GaugeMetricFamily("kuntur_streams_open", "Streams open", self._streams_open())
+        yield GaugeMetricFamily(
+            "kuntur_journal_queued", "Entries that wait for the journal", self._journal_queued()
+        )

@@ -1,0 +1,113 @@
+"""One worker as its supervisor sees it: a process that is started, asked, and ended."""
+
+from __future__ import annotations
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+from server.workers.sharing import ALIVE, HINDERED, READY, WorkerOrder
+
+_COMMAND = ("-m", "server", "worker")
+_ANSWER_S = 2.0
+
+
+class WorkerProcess:
+    """A running worker. What it writes on standard error goes where the supervisor's goes."""
+
+    def __init__(self, order: WorkerOrder) -> None:
+        """Starts it. Raises OSError."""
+        self._answers: queue.Queue[str] = queue.Queue()
+        self._asking = threading.Lock()
+        self.hindered = False
+        """Whether its journal could not be written when it was last asked."""
+        process = self._process = subprocess.Popen(
+            [sys.executable, *_COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            pass_fds=order.descriptors,
+            process_group=0,  # Ctrl-C is for the supervisor, which ends its workers in order
+        )
+        if process.stdin is None or process.stdout is None:
+            raise OSError("no pipes to a worker")
+        self._to, self._from = process.stdin, process.stdout
+        self._write(order.to_line())
+
+    def wait_until_ready(self) -> bool:
+        """Waits until it serves; gives False when it died instead."""
+        return self._from.readline() == READY + "\n"
+
+    def wait(self) -> int:
+        """Takes its answers until it ends, and gives its exit code."""
+        for line in self._from:
+            self._answers.put(line)
+        return self._process.wait()
+
+    def metrics(self) -> str | None:
+        """Gives its metrics as Prometheus reads them; None when it does not answer."""
+        answer = self._ask("metrics", _ANSWER_S)
+        try:
+            return None if answer is None else str(json.loads(answer))
+        except ValueError:
+            return None
+
+    def alive(self, timeout_s: float, *, others_hindered: bool = False) -> bool:
+        """Returns whether it answers within the time; one that has ended counts as one that does.
+
+        others_hindered: whether the journal of another worker cannot be written, which it is told.
+        """
+        answer = self._ask(HINDERED if others_hindered else ALIVE, timeout_s)
+        if answer is not None:
+            self.hindered = answer.strip() == HINDERED
+        return answer is not None or self._process.poll() is not None
+
+    def stopped(self) -> bool:
+        """Returns whether the operating system holds it (SIGSTOP, a debugger)."""
+        try:
+            stat = Path(f"/proc/{self._process.pid}/stat").read_text(encoding="utf-8")
+        except OSError:
+            return False
+        return stat.rpartition(")")[2].split()[0] in {"T", "t"}
+
+    def kill(self) -> None:
+        """Ends it at once."""
+        self._process.kill()
+
+    def _ask(self, question: str, timeout_s: float) -> str | None:
+        """Returns the line that it answers; None when there is none within the time."""
+        with self._asking:
+            try:
+                while True:
+                    self._answers.get_nowait()  # an answer that came too late for whoever asked
+            except queue.Empty:
+                pass
+            if not self._write(question + "\n"):
+                return None
+            try:
+                return self._answers.get(timeout=timeout_s)
+            except queue.Empty:
+                return None
+
+    def terminate(self) -> None:
+        """Asks it to drain and end."""
+        self._process.send_signal(signal.SIGTERM)
+
+    def end_by(self, timeout_s: float) -> None:
+        """Waits for its end, and kills it when that takes too long."""
+        try:
+            self._process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+
+    def _write(self, line: str) -> bool:
+        try:
+            self._to.write(line)
+            self._to.flush()
+        except (OSError, ValueError):  # it died: whoever waits for it sees that
+            return False
+        return True

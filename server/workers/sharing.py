@@ -1,0 +1,94 @@
+"""One port for several processes, and the memory they share: what a supervisor hands to its workers.
+
+A worker is told all of it in one line of JSON on its standard input, which stays open as long as the
+supervisor lives: its end is the worker's sign that nobody would restart it any more.
+"""
+
+from __future__ import annotations
+
+import json
+import socket
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Self
+
+from pydantic import SecretStr
+
+from kuntur.journal.workers import WORKER_PREFIX
+
+READY = "ready"
+"""What a worker says when it serves."""
+ALIVE = "alive"
+"""What a worker is asked now and then, and answers."""
+HINDERED = "alive, and its journal cannot be written"
+"""What it answers instead while its journal cannot be written, and is asked while another's cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerOrder:
+    """What a worker is to do.
+
+    number: from 0 on; settings: all of `ServerSettings`, with the address that all workers share; region:
+    descriptor of the shared history, None where the history is elsewhere; journal_lock: descriptor of the
+    lock of the server's journal, None where none is kept.
+    """
+
+    number: int
+    settings: dict[str, Any]
+    region: int | None
+    journal_lock: int | None = None
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """What the worker inherits."""
+        return tuple(fd for fd in (self.region, self.journal_lock) if fd is not None)
+
+    def to_line(self) -> str:
+        """Gives it as a line of JSON, secrets and all: it goes through a pipe, which nobody else reads."""
+        return json.dumps(asdict(self), default=_plain) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str) -> Self:
+        """Reads what `to_line` gave."""
+        return cls(**json.loads(line))
+
+
+class SharedPort:
+    """A port that is kept for processes which listen on it with SO_REUSEPORT."""
+
+    def __init__(self, listen_address: str) -> None:
+        """Takes HOST:PORT, port 0 for a free one. Raises OSError when someone else listens there."""
+        host, _, port = listen_address.rpartition(":")
+        bare = host.strip("[]")
+        family, _, _, _, where = socket.getaddrinfo(
+            bare or None, int(port), type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        # Without SO_REUSEPORT first: with it, a second server would share the port instead of failing.
+        with socket.socket(family, socket.SOCK_STREAM) as alone:
+            alone.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                alone.bind(where)
+            except OSError as error:
+                raise OSError(f"cannot listen on {listen_address}: {error.strerror}") from error
+            taken = alone.getsockname()
+        self._socket = socket.socket(family, socket.SOCK_STREAM)
+        for option, value in ((socket.SO_REUSEADDR, 1), (socket.SO_REUSEPORT, 1)):
+            self._socket.setsockopt(socket.SOL_SOCKET, option, value)
+        self._socket.bind(taken)
+        # Needed to bind beside connections of an earlier server; from now on nobody else shall.
+        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
+        self.port = int(taken[1])
+        self.listen_address = f"{host}:{self.port}"
+
+    def close(self) -> None:
+        """Gives the port up."""
+        self._socket.close()
+
+
+def worker_journal(journal: Path | None, number: int) -> Path | None:
+    """Gives the directory of one worker's journal: a journal has one writer."""
+    return None if journal is None else journal / f"{WORKER_PREFIX}{number}"
+
+
+def _plain(value: object) -> str:
+    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

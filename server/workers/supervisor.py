@@ -1,0 +1,218 @@
+"""Keeps the workers of a server: starts them, starts those again that die, ends them in order.
+
+It serves nothing itself and never imports gRPC: whatever a call can bring down is a worker.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+
+from kuntur.journal.lock import JournalLock
+from server.host.lost_history import EXIT_CODE as LOST_HISTORY
+from server.host.signals import stop_is_wanted, wait_for_stop_signal
+from server.settings.config import ServerSettings
+from server.state.histories import open_region
+from server.workers.metrics import serve_worker_metrics
+from server.workers.process import WorkerProcess
+from server.workers.sharing import SharedPort, WorkerOrder, worker_journal
+
+_LOG = structlog.get_logger(__name__)
+_STEADY_S = 10.0  # a worker that lived so long had started well
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
+_MOST_EARLY_DEATHS = 5
+_ASK_EVERY_S = 1.0  # between two signs of life
+_KILL_AFTER_S = 5.0  # beyond the grace that workers give their calls
+REFUSED_TO_START = 2
+"""Exit code of a worker that said why it cannot start: another try would fail the same way."""
+
+
+class Supervisor:
+    """The workers of one server."""
+
+    def __init__(self, settings: ServerSettings, count: int) -> None:
+        """Takes port, history and journal; nothing runs yet.
+
+        Raises OSError and RegionError if they cannot be had.
+        """
+        self._settings = settings
+        with ExitStack() as undone:
+            self._port = SharedPort(settings.listen_address)
+            undone.callback(self._port.close)
+            self._region = open_region(settings)
+            if self._region is not None:
+                undone.callback(self._region.close)
+            self._journal_lock = None if settings.journal.path is None else JournalLock(settings.journal.path)
+            undone.pop_all()
+        self._running: dict[int, WorkerProcess] = {}
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._ready = [threading.Event() for _ in range(count)]
+        self._close_metrics: Callable[[], None] = lambda: None
+        self._registry = CollectorRegistry(auto_describe=False)
+        self._died = Counter("kuntur_workers_died", "Workers that ended unasked", registry=self._registry)
+        self._silent = Counter(
+            "kuntur_workers_silent", "Workers ended for want of a sign of life", registry=self._registry
+        )
+        self.failed = False
+        """Whether the server ends because a worker cannot be kept running."""
+        self.exit_code = REFUSED_TO_START
+        """What the server ends with then."""
+        self._threads = [
+            threading.Thread(target=self._keep, args=(number,), name=f"worker-{number}")
+            for number in range(count)
+        ]
+
+    @property
+    def port(self) -> int:
+        """The port of all workers."""
+        return self._port.port
+
+    def start(self) -> None:
+        """Starts the workers and waits until all of them serve, one cannot (`failed`), or a signal ends that.
+
+        Raises OSError when the port of the metrics cannot be had; nothing runs then.
+        """
+        metrics = self._settings.metrics
+        if metrics.port:
+            try:
+                self._close_metrics = serve_worker_metrics(
+                    metrics.host, metrics.port, self._metrics, self._registry
+                )
+            except OSError:
+                self.stop()
+                raise
+        # The first alone: what it compiles for this machine the others find ready.
+        for wave in (slice(0, 1), slice(1, None)):
+            for thread in self._threads[wave]:
+                thread.start()
+            for ready in self._ready[wave]:
+                while not ready.wait(0.1):
+                    if self.failed or stop_is_wanted():
+                        return
+        _LOG.info("server started", port=self.port, workers=len(self._threads))
+
+    def serve_until_signalled(self) -> None:
+        """Goes on until a signal ends it, or `failed`, and stops. Needs `hold_stop_signals`."""
+        try:
+            wait_for_stop_signal()
+        finally:
+            self.stop()
+
+    def stop(self) -> None:
+        """Lets the workers drain and waits for them; those that take too long are killed."""
+        _LOG.info("server stops", grace_s=self._settings.shutdown.grace_s)
+        with self._lock:
+            self._stopping.set()
+            running = list(self._running.values())
+        for process in running:
+            process.terminate()
+        shutdown = self._settings.shutdown
+        deadline = time.monotonic() + shutdown.balancer_wait_s + shutdown.grace_s + _KILL_AFTER_S
+        for process in running:
+            process.end_by(max(0.0, deadline - time.monotonic()))
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(_KILL_AFTER_S)
+        self._close_metrics()
+        self._port.close()
+        if self._region is not None:
+            self._region.close()
+        if self._journal_lock is not None:
+            self._journal_lock.close()
+        _LOG.info("server stopped")
+
+    def _keep(self, number: int) -> None:
+        """Runs one worker until the end, and again whenever it dies."""
+        early = 0
+        while (process := self._start_one(number)) is not None:
+            began = time.monotonic()
+            ready = threading.Event()
+            threading.Thread(
+                target=self._watch, args=(number, process, ready), name=f"watch-{number}", daemon=True
+            ).start()
+            served = process.wait_until_ready()
+            if served:
+                self._ready[number].set()
+                ready.set()
+            code = process.wait()
+            with self._lock:
+                del self._running[number]
+            if self._stopping.is_set():
+                return
+            early = early + 1 if time.monotonic() - began < _STEADY_S else 0
+            self._died.inc()
+            _LOG.error("worker died", worker=number, exit_code=code)
+            if code == LOST_HISTORY:  # all workers lose it, now or at their next touch of it
+                _LOG.error("the history was lost, as the worker says: the server ends")
+                self.exit_code = LOST_HISTORY
+            refused = not served and code == REFUSED_TO_START
+            if code == LOST_HISTORY or refused or early >= _MOST_EARLY_DEATHS:
+                _LOG.error("worker cannot be kept running: the server ends", worker=number)
+                self.failed = True
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+            if early > 1:
+                self._stopping.wait(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**early))
+
+    def _watch(self, number: int, process: WorkerProcess, ready: threading.Event) -> None:
+        """Ends a worker that gives no sign of life for too long: it would hold its connections for ever.
+
+        Until it is ready, however long that takes, it is silent only while the operating system holds it.
+        """
+        silence_s = self._settings.worker_silence_s
+        moved = time.monotonic()
+        while not self._stopping.wait(_ASK_EVERY_S):
+            with self._lock:
+                if self._running.get(number) is not process:
+                    return
+            if ready.is_set():
+                silent = not process.alive(silence_s, others_hindered=self._others_hindered(process))
+            else:
+                moved = moved if process.stopped() else time.monotonic()
+                silent = time.monotonic() - moved >= silence_s
+            if silent and not self._stopping.is_set():
+                _LOG.error(
+                    "worker gave no sign of life and is ended",
+                    worker=number,
+                    silence_s=silence_s,
+                    stopped=process.stopped(),
+                )
+                self._silent.inc()
+                process.kill()
+                return
+
+    def _others_hindered(self, process: WorkerProcess) -> bool:
+        """Returns whether the journal of another worker cannot be written."""
+        with self._lock:
+            return any(other.hindered for other in self._running.values() if other is not process)
+
+    def _start_one(self, number: int) -> WorkerProcess | None:
+        settings = self._settings.model_dump()
+        settings["journal"]["path"] = worker_journal(self._settings.journal.path, number)
+        settings["listen_address"] = self._port.listen_address
+        settings["metrics"]["port"] = 0  # the supervisor answers for all
+        order = WorkerOrder(
+            number,
+            settings,
+            None if self._region is None else self._region.fd,
+            None if self._journal_lock is None else self._journal_lock.descriptor,
+        )
+        with self._lock:  # whoever stops sees this process, or this process is not started
+            if self._stopping.is_set():
+                return None
+            self._running[number] = WorkerProcess(order)
+            return self._running[number]
+
+    def _metrics(self) -> dict[int, str]:
+        with self._lock:
+            running = sorted(self._running.items())
+        answers = {number: process.metrics() for number, process in running if self._ready[number].is_set()}
+        return {number: text for number, text in answers.items() if text is not None}

@@ -1,0 +1,117 @@
+"""`kuntur-trainer backtest`: options to settings, files written, tables shown."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from trainer.cli.faults import INTERRUPTED, console, fault, training
+from trainer.cli.options import TIMES, ZONE, first_days, given, settings_of
+
+_SUFFIXES = (".parquet", ".csv")
+
+
+def backtest(
+    files: Annotated[list[str] | None, typer.Argument(help="CSV, Parquet or JSON lines; globs too.")] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
+    ] = None,
+    mapping: Annotated[
+        str | None, typer.Option(help="kuntur, handbook, or the path of a mapping file.")
+    ] = None,
+    recipe: Annotated[Path | None, typer.Option(help="Recipe to judge; the shipped one by default.")] = None,
+    train_start: Annotated[
+        list[datetime] | None,
+        typer.Option(
+            formats=TIMES,
+            help="First day of a fold's training, at 0:00; once for each fold. By default the newest folds.",
+        ),
+    ] = None,
+    folds: Annotated[int | None, typer.Option(help="Folds, where no --train-start names them.")] = None,
+    train_days: Annotated[int | None, typer.Option(help="Days of the protocol's training.")] = None,
+    test_days: Annotated[int | None, typer.Option(help="Days of a fold's test.")] = None,
+    label_delay_days: Annotated[float | None, typer.Option(help="Days until labels are complete.")] = None,
+    training_days: Annotated[
+        float | None, typer.Option(help="Days to learn from at the most; the whole history by default.")
+    ] = None,
+    k: Annotated[int | None, typer.Option(help="Cards that are examined a day.")] = None,
+    remove_known: Annotated[
+        bool | None,
+        typer.Option(help="Leave cards out of the test that were known to be compromised."),
+    ] = None,
+    resamples: Annotated[int | None, typer.Option(help="Replicates of the bootstrap.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of fits and bootstrap.")] = None,
+    since: Annotated[
+        datetime | None, typer.Option(formats=TIMES, help=f"Earliest event time to read. {ZONE}")
+    ] = None,
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=TIMES,
+            help="Later transactions and labels are unknown; by default just after the last label. " + ZONE,
+        ),
+    ] = None,
+    output: Annotated[
+        Path | None, typer.Option(help="File for each scored test row: .parquet or .csv.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
+    plots: Annotated[Path | None, typer.Option(help="Directory for plots of each fold, SVG.")] = None,
+    work: Annotated[Path | None, typer.Option(help="Where rejects go.")] = None,
+    ray_address: Annotated[str | None, typer.Option(help="Ray cluster; local Ray by default.")] = None,
+) -> None:
+    """Judges a recipe on folds that follow one another in time, beside baselines, with intervals.
+
+    Each fold learns from what was known at the start of its test. Nothing is published.
+
+    Example: kuntur-trainer backtest data.parquet --folds 4 --output scored.parquet --json figures.json
+
+    Exit codes: 0 judged, 2 not carried out (a fold outside the data, data that
+    fail a check, a column that gives the label away), 130 interrupted.
+    """
+    options: dict[str, Any] = {
+        "data": {
+            "paths": tuple(files) if files else None,
+            "mapping": mapping,
+            "since": since,
+            "until": until,
+        },
+        "split": {"label_delay_days": label_delay_days, "training_days": training_days},
+        "backtest": {
+            "train_start": first_days(train_start),
+            "folds": folds,
+            "train_days": train_days,
+            "test_days": test_days,
+            "k": k,
+            "remove_known": remove_known,
+            "resamples": resamples,
+            "seed": seed,
+        },
+        "ray": {"address": ray_address},
+        "work": work,
+    }
+    if output is not None and output.suffix not in _SUFFIXES:
+        raise fault(f"{output}: scored rows are written as Parquet or CSV; end its name in .parquet or .csv")
+    if recipe is not None and not recipe.exists():
+        raise fault(f"{recipe}: no such file")
+    settings = settings_of(config, given(options))
+    if not settings.data.chosen:
+        raise fault("nothing to judge on: give files, or name a source in --config")
+    from trainer.progress import Terminal
+
+    with training():
+        from trainer.backtest.app import run, write
+        from trainer.backtest.output.report import show
+
+        try:
+            with Terminal(console) as progress:
+                found = run(settings, recipe, progress)
+        except KeyboardInterrupt as error:
+            console.print("interrupted; nothing was written")
+            raise typer.Exit(INTERRUPTED) from error
+        written = write(found, output, json_file, plots)
+    show(found.rounds, found.summary, console)
+    for path in written:
+        console.print(f"Wrote {path}", markup=False, highlight=False)

@@ -1,0 +1,92 @@
+"""From the options of a command to settings, and what is said of those that are not as they must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import date, datetime, time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kuntur.files.paths import UnusableFileError, missing_files, missing_mapping
+from trainer.cli.faults import fault
+
+if TYPE_CHECKING:
+    from trainer.settings.config import DataSettings, TrainerSettings
+
+TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
+
+
+def given(options: dict[str, Any]) -> dict[str, Any]:
+    """Gives the options that were given, without sections that have none."""
+    inner = {name: given(value) if isinstance(value, dict) else value for name, value in options.items()}
+    return {name: value for name, value in inner.items() if value is not None and value != {}}
+
+
+def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettings:
+    """Reads the settings; ends the command with a sentence that names what is wrong with them.
+
+    What they name is looked for before anything heavy is loaded.
+    """
+    from tomllib import TOMLDecodeError
+
+    if config is not None and not config.exists():
+        raise fault(f"there is no file {config}")
+
+    from pydantic import ValidationError
+    from pydantic_settings import SettingsError
+
+    from trainer.settings.config import load
+
+    try:
+        settings = load(config, overrides)
+    except UnusableFileError as error:
+        raise fault(f"{config} {error}") from error
+    except OSError as error:
+        raise fault(f"{config} cannot be read: {error.strerror}") from error
+    except ValidationError as error:
+        raise fault(told_of(error)) from error
+    except TOMLDecodeError as error:
+        raise fault(f"{config} is no TOML: {error}") from error
+    except SettingsError as error:
+        raise fault(f"an environment variable cannot be read: {error}") from error
+    _require_sources(settings.data)
+    return settings
+
+
+def first_days(starts: list[datetime] | None) -> tuple[date, ...] | None:
+    """Returns the days of --train-start; ends the command where one is not the beginning of a day."""
+    for start in starts or ():
+        if start.tzinfo is not None or start.time() != time():
+            raise fault(
+                f"--train-start {start.isoformat()}: a fold begins with a day of the mapping's zone; give "
+                f"the day, such as {start.date()}, or 00:00:00 without an offset"
+            )
+    return tuple(start.date() for start in starts) if starts else None
+
+
+def require_files(files: Iterable[str], mapping: str | None) -> None:
+    """Ends the command where a path names no file, before anything heavy is loaded."""
+    for problem in (missing_files(files), None if mapping is None else missing_mapping(mapping)):
+        if problem is not None:
+            raise fault(problem)
+
+
+def require_directory(path: Path, what: str) -> None:
+    """Ends the command where there is no such directory; what: what it is called in the message."""
+    if not path.is_dir():
+        raise fault(f"{path}: there is no {what}")
+
+
+def _require_sources(data: DataSettings) -> None:
+    """Ends the command where the settings name a file or folder that is not there."""
+    if data.journal is not None:
+        require_directory(data.journal, "directory of a journal")
+    elif data.paths:
+        require_files(data.paths, data.mapping)
+
+
+def told_of(error: Any) -> str:
+    """Says in words what pydantic found."""
+    lines = [f"  {'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()]
+    return "settings that are not as they must be:\n" + "\n".join(lines)

@@ -1,0 +1,40 @@
+"""What a training run came to, for the person who started it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from kuntur.bundle.bundle import DOCUMENTS
+from trainer.pipeline import TrainingReport
+from trainer.wording import counted, number
+
+_SHOWN = {
+    "average_precision": "average precision",
+    "auc_roc": "AUC ROC",
+    "precision": "precision at the review threshold",
+    "recall": "recall at the review threshold",
+    "recall_by_value": "share of stolen {currency} caught",
+    "alerts_per_day": "alerts a day",
+    "brier": "Brier score",
+    "expected_calibration_error": "expected calibration error",
+}
+
+
+def show(report: TrainingReport, registry: Path, console: Console) -> None:
+    """Prints the figures of the published model and the verdict."""
+    role = "live" if report.verdict.promoted else "a challenger"
+    table = Table(title=f"Published {report.model_version}, {role}", title_justify="left")
+    table.add_column("on a test window that taught, chose and calibrated nothing")
+    table.add_column("", justify="right")
+    for name, text in _SHOWN.items():
+        table.add_row(text.format(currency=report.currency), number(report.metrics[name]))
+    console.print(table)
+    console.print(
+        f"Chosen among {counted(report.trials, 'trial')} on {counted(report.rows, 'transaction')}, "
+        f"{counted(report.features, 'feature')}. "
+        f"All a validator asks for: {registry / report.model_version / DOCUMENTS / 'model_card.html'}"
+    )
+    console.print(report.verdict.text, markup=False, highlight=False)

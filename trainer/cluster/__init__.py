@@ -1,0 +1,1 @@
+"""Ray: a cluster that is there, or one on this machine."""

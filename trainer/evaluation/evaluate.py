@@ -1,0 +1,143 @@
+"""How well a model finds fraud, under the manifest's names and with intervals.
+
+What each figure means is said in `trainer.evaluation.figures`; where the thresholds lie is decided in
+`trainer.evaluation.thresholds`.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from trainer.evaluation import bootstrap
+from trainer.evaluation.bootstrap import LEVEL, Float64, Interval, Weighted
+from trainer.evaluation.figures import (
+    CALIBRATION_BINS,
+    WITHOUT_INTERVAL,
+    at_threshold,
+    of_probabilities,
+    of_ranking,
+)
+from trainer.evaluation.figures import calibration_error as weighted_calibration_error
+from trainer.evaluation.thresholds import costs_per_day
+from trainer.settings.judging import ThresholdSettings
+
+if TYPE_CHECKING:
+    from kuntur.bundle.bundle import Thresholds
+
+Float32 = npt.NDArray[np.float32]
+Flags = npt.NDArray[np.bool_]
+
+REPLICATES = 500
+_SEED = 23
+INTERVAL_NOTE = (
+    f"{LEVEL * 100:g} % of {REPLICATES} bootstrap replicates that draw accounts with replacement. A share of "
+    "none or all, from which no replicate differs, has the exact binomial one (Clopper and Pearson, 1934) on "
+    "the number of accounts that it is a share of; any other figure from which none differs has none. The "
+    "calibration error has none, since a resample is always less calibrated than its rows; nor have counts "
+    "of the window and times of the machine, which estimate nothing. A share of nothing, such as precision "
+    "without an alert, is given as 0 and has none either"
+)
+
+
+def figures(
+    label: Flags,
+    probability: Float32,
+    amount: Float64,
+    days: float,
+    chosen: Thresholds,
+    costs: ThresholdSettings | None = None,
+) -> dict[str, float]:
+    """Gives the figures of the manifest on one window.
+
+    label: bool [n], of both kinds; probability: float32 [n]; amount: float64 [n], of one currency, 0 for what
+    is in another; days: length of the window; costs: of the decisions, None where thresholds are not chosen
+    by them. Precision, recall, recall by value, F1 and accuracy are at the review threshold where nothing
+    else is said. A share of nothing, such as precision without an alert, is 0.
+    """
+    taken = _weighted(label, probability, amount, days, chosen, costs)
+    return {"rows": float(len(label)), "frauds": float(label.sum())} | {
+        name: _whole(figure, len(label)) for name, figure in taken.items()
+    }
+
+
+def intervals(
+    label: Flags,
+    probability: Float32,
+    amount: Float64,
+    days: float,
+    chosen: Thresholds,
+    account: npt.NDArray[np.int64],
+    costs: ThresholdSettings | None = None,
+    replicates: int = REPLICATES,
+) -> dict[str, Interval]:
+    """Gives the intervals of `figures` by their names, but for what `INTERVAL_NOTE` says has none.
+
+    account: int64 [n], the bootstrap draws accounts; all else as for `figures`. The ends of a share of
+    nothing are NaN.
+    """
+    taken = _weighted(label, probability, amount, days, chosen, costs)
+    drawn = {name: figure for name, figure in taken.items() if name not in WITHOUT_INTERVAL}
+    found = bootstrap.replicates(list(drawn.values()), account, replicates, _SEED)
+    wholes = _wholes(label, probability, amount, chosen)
+    return {
+        name: bootstrap.where_none_differs(
+            Interval.of(_whole(figure, len(label)), found[:, place]),
+            len(np.unique(account[wholes[name]])) if name in wholes else 0,
+        )
+        for place, (name, figure) in enumerate(drawn.items())
+    }
+
+
+def _wholes(label: Flags, probability: Float32, amount: Float64, chosen: Thresholds) -> dict[str, Flags]:
+    """Returns of which rows each share is one, bool [n] by the figure's name."""
+    found = {"recall": label, "recall_by_value": label & (amount > 0), "accuracy": np.ones_like(label)}
+    found["precision"] = probability >= np.float32(chosen.review)
+    decline = {"recall": label, "accuracy": found["accuracy"]}
+    decline["precision"] = probability >= np.float32(chosen.decline)
+    return found | {f"decline_{name}": rows for name, rows in decline.items()}
+
+
+def average_precision(label: Flags, score: npt.NDArray[np.floating]) -> float:
+    """Gives the area under precision over recall, without interpolation; 0 when there is no fraud."""
+    return _whole(bootstrap.average_precision(label, score), len(label))
+
+
+def calibration_error(label: Flags, probability: Float32, bins: int = CALIBRATION_BINS) -> float:
+    """Gives the expected calibration error over bins of equal width; 0 without rows."""
+    return _whole(weighted_calibration_error(label, probability, bins), len(label))
+
+
+def _weighted(
+    label: Flags,
+    probability: Float32,
+    amount: Float64,
+    days: float,
+    chosen: Thresholds,
+    costs: ThresholdSettings | None,
+) -> dict[str, Weighted]:
+    review, decline = (
+        at_threshold(label, probability >= np.float32(threshold), amount, days)
+        for threshold in (chosen.review, chosen.decline)
+    )
+    ranking = of_ranking(label, probability)
+    found = {
+        "average_precision": ranking["average_precision"],
+        "auc_roc": ranking["auc_roc"],
+        **of_probabilities(label, probability),
+        "alerts_per_day": review["alerts_per_day"],
+        "declines_per_day": decline["alerts_per_day"],
+        **{name: review[name] for name in ("precision", "recall", "recall_by_value", "f1", "accuracy")},
+        **{f"decline_{name}": decline[name] for name in ("precision", "recall", "f1", "accuracy")},
+    }
+    if costs is not None:
+        found |= costs_per_day(label, probability, amount, days, chosen, costs)
+    return found
+
+
+def _whole(figure: Weighted, rows: int) -> float:
+    value = figure(np.ones(rows))
+    return 0.0 if math.isnan(value) else value

@@ -1,0 +1,1 @@
+"""Fitting a recipe to rows, on one machine or on several."""

@@ -1,0 +1,1 @@
+"""From a fitted model to a published bundle, and the replay that proves it."""

@@ -1,0 +1,94 @@
+"""Settings of what judges data and models: leakage, the gate, calibration, thresholds."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from kuntur.settings.section import Section
+from trainer.confined.model import RunLimits
+
+
+class LeakageSettings(Section):
+    """When an attribute counts as giving the label away; a column of the catalogue does when it changes with
+    the future. Distances are those of Kolmogorov and Smirnov between
+    the column's values on fraud and on the rest: 0 alike, 1 wholly apart.
+    """
+
+    own_limit: float = Field(default=0.95, gt=0, le=1)
+    """Above this distance a column tells the label of its own row too well to be true."""
+    neighbour_limit: float = Field(default=0.8, gt=0, le=1)
+    """The same for the fraud, not yet reported, of one of the next five rows in time, source, account or
+    merchant; those before the row have own_limit."""
+    accept: tuple[str, ...] = ()
+    """Columns that may be used all the same, such as attribute.risk_band; the bundle says so."""
+
+
+class GateSettings(Section):
+    """What a new model must show before it takes the place of the live one."""
+
+    margin: float = Field(default=0.002, ge=-1, le=1)
+    """Its average precision must be above the live model's by more than this, with `confidence`. A negative
+    margin lets a model pass that is shown to be no worse than by so much: for renewal on a schedule."""
+    confidence: float = Field(default=0.9, gt=0.5, lt=1)
+    """Share of the bootstrap's draws in which that must hold."""
+    value_margin: float = Field(default=-0.03, ge=-1, le=1)
+    """The difference in the share of stolen money caught, at the alert budget, must be at least this, with
+    `confidence`. Below 0, since a few large frauds make most of it and the interval is wide."""
+    segment_tolerance: float = Field(default=0.05, ge=0, le=1)
+    """By how much average precision may fall on a large channel, type or institution. A fall that may be
+    chance, by `confidence`, does not count: of a dozen segments one falls by chance in most comparisons."""
+    max_psi: float = Field(default=0.25, gt=0)
+    """Stability index above which a feature has drifted."""
+    max_drifted_importance: float = Field(default=0.25, ge=0, le=1)
+    """Share of the model's importance that drifted features may carry together."""
+    max_calibration_error: float = Field(default=0.02, gt=0, le=1)
+    """Expected calibration error that its probabilities may have."""
+    min_frauds: PositiveInt = 20
+    """Frauds that the comparison needs; with fewer the live model stays."""
+    replicates: PositiveInt = 400
+    """Draws of the bootstrap."""
+    champion_s: PositiveFloat = 120.0
+    """Seconds that the live model may take to be loaded, and then for each 8,192 rows, in a process of its
+    own. One that takes longer is not compared with."""
+    champion_bytes: int = Field(default=2 << 30, ge=256 << 20)
+    """Memory that it may take there."""
+    force: bool = False
+    """Publish live whatever is found; manifest and documents say so."""
+
+    @property
+    def limits(self) -> RunLimits:
+        """What the live model may take."""
+        return RunLimits(self.champion_s, self.champion_bytes)
+
+
+class CalibrationSettings(Section):
+    """How margins become probabilities."""
+
+    method: Literal["auto", "platt", "isotonic"] = "auto"
+    """platt: a line, two numbers. isotonic: a curve. auto: the line below 100 frauds in the calibration
+    window, else the curve where it does better on rows left out."""
+
+
+class ThresholdSettings(Section):
+    """What the advice may cost."""
+
+    method: Literal["budget", "cost"] = "budget"
+    """budget: the highest scores that the alerts a day allow. cost: what comes cheapest on the calibration
+    window, whatever the number of alerts."""
+    review_alerts_per_day: PositiveFloat = 50
+    """Transactions a day that analysts can look at. The gate compares models at so many alerts by either
+    method."""
+    decline_alerts_per_day: PositiveFloat = 10
+    """Of these, transactions a day that may be stopped at once."""
+    fraud_loss_share: float = Field(default=1.0, ge=0, le=1)
+    """Share of the amount that a fraud costs when it passes."""
+    investigation_cost: float = Field(default=15.0, ge=0)
+    """What an analyst's look at a transaction costs, in units of the data's most frequent currency."""
+    review_recovery_share: float = Field(default=0.9, ge=0, le=1)
+    """Share of the loss that is saved when a fraud is reviewed."""
+    wrong_decline_cost: float = Field(default=60.0, ge=0)
+    """What it costs to decline a legitimate transaction, in units of the data's most frequent currency."""
+    wrong_decline_share: float = Field(default=0.02, ge=0, le=1)
+    """Share of the amount that it costs besides: the business that is lost."""

@@ -1,0 +1,1 @@
+"""Where transactions and labels come from, and what they are like."""

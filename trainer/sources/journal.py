@@ -1,0 +1,163 @@
+"""A server's journal as a table: what it was asked to score, and what it was told became of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+from google.rpc import error_details_pb2, status_pb2
+
+from kuntur.api.v1 import (
+    history_service_pb2,
+    outcome_pb2,
+    outcome_service_pb2,
+    scoring_service_pb2,
+    transaction_pb2,
+)
+from kuntur.journal.file import Loss
+from kuntur.journal.v1 import journal_pb2
+from kuntur.journal.workers import read_server_journal
+from kuntur.tables import RejectReport, Table, canonical_schema
+from kuntur.transaction import ATTRIBUTE_PREFIX
+from trainer.sources.labels import NAME
+from trainer.sources.split import TooLittleHistoryError
+
+_OPTIONAL = ("account_balance_minor", "account_age_days", "merchant_latitude", "merchant_longitude")
+_PLAIN = (
+    "transaction_id", "institution_id", "account_id", "amount_minor", "currency_code", "type", "channel",
+    "account_type", "counterparty_account_id", "merchant_id", "merchant_category_code",
+    "merchant_country_code", "device_id", "ip_address",
+)  # fmt: skip
+_OUTCOME = ("transaction_id", "institution_id", "is_fraud", "reported_time")
+
+
+def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]:
+    """Gives the transactions of an entry that entered the history."""
+    kind = entry.WhichOneof("exchange")
+    if kind == "score_transaction":
+        yield scoring_service_pb2.ScoreTransactionRequest.FromString(
+            entry.score_transaction.request
+        ).transaction
+    elif kind == "score_stream":
+        request = scoring_service_pb2.ScoreStreamRequest.FromString(entry.score_stream.request)
+        response = scoring_service_pb2.ScoreStreamResponse.FromString(entry.score_stream.response)
+        for transaction, result in zip(request.transactions, response.results, strict=True):
+            if result.HasField("score") or _counted_without(result.status):
+                yield transaction
+    elif kind == "backfill":
+        backfill = history_service_pb2.BackfillRequest.FromString(entry.backfill.request)
+        answer = history_service_pb2.BackfillResponse.FromString(entry.backfill.response)
+        refused = {failure.index for failure in answer.failures}
+        for place, transaction in enumerate(backfill.transactions):
+            if place not in refused:
+                yield transaction
+
+
+def _counted_without(status: status_pb2.Status) -> bool:
+    """Tells whether a transaction entered the history although the model gave no valid score for it."""
+    info = error_details_pb2.ErrorInfo()
+    return any(detail.Unpack(info) and info.reason == "MODEL_VALUE_INVALID" for detail in status.details)
+
+
+def _taken_outcomes(exchange: journal_pb2.Exchange) -> Iterator[tuple[str, str, bool, int]]:
+    """Gives the outcomes of a call without those that the server refused, as _OUTCOME names them."""
+    request = outcome_service_pb2.ReportOutcomesRequest.FromString(exchange.request)
+    response = outcome_service_pb2.ReportOutcomesResponse.FromString(exchange.response)
+    refused = {failure.index for failure in response.failures}
+    for place, outcome in enumerate(request.outcomes):
+        if place not in refused:
+            is_fraud = outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD
+            time = outcome.reported_time
+            time_us = time.seconds * 1_000_000 + time.nanos // 1_000
+            yield outcome.transaction_id, outcome.institution_id, is_fraud, time_us
+
+
+class _Columns:
+    """Values by column, grown transaction by transaction."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, list[object]] = {name: [] for name in (*_PLAIN, *_OPTIONAL)}
+        self.times_us: list[int] = []
+        self.attributes: list[tuple[int, str, float]] = []
+        self.count = 0
+
+    def add(self, transaction: transaction_pb2.Transaction) -> None:
+        """Takes one transaction."""
+        values = self.values
+        for name in _PLAIN:
+            values[name].append(getattr(transaction, name))
+        for name in _OPTIONAL:
+            values[name].append(getattr(transaction, name) if transaction.HasField(name) else None)
+        time = transaction.event_time
+        self.times_us.append(time.seconds * 1_000_000 + time.nanos // 1_000)
+        for name, value in transaction.attributes.items():
+            self.attributes.append((self.count, name, value))
+        self.count += 1
+
+
+def read_journal(
+    directory: Path,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    lost: Callable[[Loss], None] = lambda _: None,
+) -> Table:
+    """Reads the journal of a server as a canonical table. since <= event time < until.
+
+    A transaction that came more than once counts once, as it came first. All outcomes are in `outcomes`;
+    the frame has no labels yet, which `trainer.sources.labels.known_at` gives it. lost: called with each torn
+    tail, which is taken for the end of its file, and with the entries that a repair went on without. Raises
+    TooLittleHistoryError when there is no transaction, and what `kuntur.journal.file` raises for a damaged
+    file.
+    """
+    columns, seen = _Columns(), set[tuple[str, str]]()
+    reports: list[tuple[str, str, bool, int]] = []
+    for entry in read_server_journal(directory, allow_torn_tail=True, lost=lost):
+        if entry.WhichOneof("exchange") == "report_outcomes":
+            reports += _taken_outcomes(entry.report_outcomes)
+            continue
+        for transaction in _accepted(entry):
+            name = (transaction.institution_id, transaction.transaction_id)
+            if name not in seen:
+                seen.add(name)
+                columns.add(transaction)
+    if columns.count == 0:
+        raise TooLittleHistoryError(f"the journal in {directory} holds no transaction")
+    frame = _frame(columns)
+    if since is not None:
+        frame = frame.filter(pl.col("event_time") >= since)
+    if until is not None:
+        frame = frame.filter(pl.col("event_time") < until)
+    frame = frame.sort("event_time", maintain_order=True)  # source_row keeps the order of arrival
+    outcomes = _outcomes(reports).join(frame, on=NAME, how="semi", maintain_order="left")
+    report = RejectReport(rows_read=frame.height, rows_rejected=0, findings=(), path=None)
+    return Table(frame, report, outcomes, served_by_source_row=True)
+
+
+def _outcomes(reports: list[tuple[str, str, bool, int]]) -> pl.DataFrame:
+    schema = pl.Schema({name: canonical_schema()[name] for name in _OUTCOME})
+    frame = pl.DataFrame(reports, schema={**schema, "reported_time": pl.Int64()}, orient="row")
+    return frame.cast(schema).sort("reported_time", maintain_order=True)
+
+
+def _frame(columns: _Columns) -> pl.DataFrame:
+    names = sorted({name for _, name, _ in columns.attributes})
+    schema = canonical_schema(tuple(names))
+    data: dict[str, list[Any]] = {**columns.values, "event_time": columns.times_us}
+    for name in names:
+        data[ATTRIBUTE_PREFIX + name] = [None] * columns.count
+    for row, name, value in columns.attributes:
+        data[ATTRIBUTE_PREFIX + name][row] = value
+    data["is_fraud"] = data["reported_time"] = [None] * columns.count
+    data["source_row"] = list(range(columns.count))
+    return pl.DataFrame(
+        {
+            name: pl.Series(
+                name, data[name], dtype=pl.Int64 if dtype.is_temporal() else dtype, strict=True
+            ).cast(dtype)
+            for name, dtype in schema.items()
+        }
+    )

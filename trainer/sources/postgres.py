@@ -1,0 +1,177 @@
+"""Fetches the rows that a mapping reads from a PostgreSQL table or query, as a frame.
+
+Which columns mean what, and which rows are refused, is left to `kuntur.tables`.
+"""
+
+from __future__ import annotations
+
+import re
+import zoneinfo
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import polars as pl
+
+from kuntur.tables import Mapping, needed_columns, prefixed_attributes, require_columns
+from trainer.settings.config import PostgresSettings
+from trainer.sources.address import address_of, redacted
+
+INSTALL = "python -m pip install '.[postgres]'"
+
+# Types that arrive in Polars as they are. Every other is brought to text by the server, which writes each
+# value exactly: numeric keeps all its digits, where a float would round them.
+_AS_IT_IS = {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varchar"}
+# Polars cannot show what lies far beyond calendars, infinity for one. An event time is brought to the nearest
+# one that the reader refuses as out of range; any other such time, as of a report that never came, is unset.
+_TIMES = {"date", "timestamp", "timestamptz"}
+_EVENT_TIME = (
+    "CASE WHEN {0} >= {1} '10000-01-01' THEN {1} '10000-01-01' "
+    "WHEN {0} < {1} '0001-01-01' THEN {1} '0001-01-01' ELSE {0} END AS {0}"
+)
+_OTHER_TIME = "CASE WHEN {0} >= {1} '0001-01-01' AND {0} < {1} '10000-01-01' THEN {0} END AS {0}"
+_AS_TEXT = {"inet": "host({})", "money": "{}::numeric::text"}  # text of inet has a mask, that of money a sign
+_HINTS = {
+    "42P01": "; a table's name is taken as it is, in upper and lower case, with its schema before a dot",
+    "42501": "; the user needs the right to SELECT from it",
+    "25006": "; a query may only read",
+}
+# A local time may stand for another moment around a clock change; what is exact is applied afterwards.
+_LOCAL_MARGIN = timedelta(days=1)
+
+
+class PostgresError(ValueError):
+    """Says what keeps rows from being fetched; never with a password."""
+
+
+def source_name(settings: PostgresSettings) -> str:
+    """Gives what the rows go by in messages and reject files."""
+    return f"table {settings.table}" if settings.table is not None else "the PostgreSQL query"
+
+
+def fetch(
+    settings: PostgresSettings, mapping: Mapping, since: datetime | None, until: datetime | None
+) -> pl.DataFrame:
+    """Fetches the columns that a mapping reads, in one read-only transaction.
+
+    The rows come by event time, institution and transaction id, and those that agree in all three by the
+    rest of their columns, so that the same rows give the same frame wherever the database keeps them.
+    since, until: aware bounds of the event time, used where its column is a date or timestamp to fetch
+    less; rows a little outside of them may come too. Raises PostgresError, SourceError for columns that
+    the mapping names and the rows lack.
+    """
+    relation = _relation(settings)
+    with _transaction(settings) as connection:
+        types = _types(connection, relation)
+        name = source_name(settings)
+        require_columns(name, pl.Schema(dict.fromkeys(types, pl.String())), mapping)
+        wanted = {*needed_columns(mapping), *prefixed_attributes(mapping, types).values()}
+        columns = ", ".join(_value(column, types[column], mapping) for column in types if column in wanted)
+        where = _bounds(mapping, types, since, until)
+        statement = f"SELECT {columns} FROM {relation}{where}"  # noqa: S608  names are quoted, bounds are dates
+        frame = _rows(connection, statement)
+    return _ordered(frame, mapping)
+
+
+def _rows(connection: Any, statement: str) -> pl.DataFrame:
+    with connection.cursor() as cursor:
+        cursor.execute(statement)
+        # Not by pl.read_database: what fails on the way is then the driver's error, with its code.
+        frame = pl.from_arrow(cursor.fetch_arrow_table())
+    assert isinstance(frame, pl.DataFrame)  # noqa: S101  a table of Arrow is one of Polars
+    return frame
+
+
+def _ordered(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+    names = ("event_time", "institution_id", "transaction_id")
+    first = [column for column in map(mapping.columns.get, names) if column in frame.columns]
+    rest = sorted(set(frame.columns) - set(first))
+    return frame.sort([pl.col(column) for column in (*first, *rest) if column is not None], nulls_last=False)
+
+
+def _relation(settings: PostgresSettings) -> str:
+    if settings.table is not None:
+        return ".".join(_quoted(part) for part in settings.table.split(".")) + " AS source"
+    # On lines of its own: a comment at its end must not swallow what follows.
+    return f"(\n{(settings.query or '').strip().rstrip(';')}\n) AS source"
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _value(column: str, type_name: str, mapping: Mapping) -> str:
+    quoted = _quoted(column)
+    if type_name in _AS_IT_IS:
+        return quoted
+    if type_name in _TIMES:
+        is_event = column == mapping.columns.get("event_time")
+        return (_EVENT_TIME if is_event else _OTHER_TIME).format(quoted, type_name)
+    return f"{_AS_TEXT.get(type_name, '{}::text').format(quoted)} AS {quoted}"
+
+
+def _bounds(mapping: Mapping, types: dict[str, str], since: datetime | None, until: datetime | None) -> str:
+    column = mapping.columns.get("event_time", "")
+    if types.get(column) not in _TIMES:
+        return ""
+    quoted, zone = _quoted(column), zoneinfo.ZoneInfo(mapping.time.zone)
+    tests: list[str] = []
+    for bound, comparison, margin in ((since, ">=", -_LOCAL_MARGIN), (until, "<", _LOCAL_MARGIN)):
+        if bound is None:
+            continue
+        if types[column] == "timestamptz":
+            moment = f"TIMESTAMPTZ '{bound.astimezone(UTC).isoformat()}'"
+        else:
+            moment = f"TIMESTAMP '{(bound.astimezone(zone).replace(tzinfo=None) + margin).isoformat()}'"
+        tests.append(f"{quoted} {comparison} {moment}")
+    # A row without a time is fetched too: the reader refuses and counts it.
+    return f" WHERE {quoted} IS NULL OR ({' AND '.join(tests)})" if tests else ""
+
+
+def _types(connection: Any, relation: str) -> dict[str, str]:
+    with connection.cursor() as cursor:
+        schema = cursor.adbc_execute_schema(f"SELECT * FROM {relation}")  # noqa: S608  the user's own query
+    doubled = sorted({name for name in schema.names if schema.names.count(name) > 1})
+    if doubled:
+        raise PostgresError(
+            f"the query gives several columns of one name: {', '.join(doubled)}; name each by AS"
+        )
+    return {field.name: (field.metadata or {}).get(b"POSTGRESQL:type", b"").decode() for field in schema}
+
+
+@contextmanager
+def _transaction(settings: PostgresSettings) -> Iterator[Any]:
+    try:
+        from adbc_driver_manager import Error
+        from adbc_driver_postgresql import dbapi
+    except ModuleNotFoundError as error:
+        raise PostgresError(f"PostgreSQL needs its driver: {INSTALL}") from error
+    uri = "" if settings.uri is None else settings.uri.get_secret_value()
+    try:
+        address = address_of(uri)
+    except ValueError as error:
+        raise PostgresError(f"data.postgres.uri: {error}") from None
+    try:
+        connection = dbapi.connect(address.with_timeout())
+    except Error as error:
+        said = redacted(_said(error), uri)
+        raise PostgresError(f"cannot connect to PostgreSQL at {address.place}: {said}") from None
+    try:
+        with closing(connection):
+            with connection.cursor() as cursor:
+                cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+                cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+            yield connection
+    except Error as error:
+        said, hint = redacted(_said(error), uri), _HINTS.get(error.sqlstate or "", "")
+        # Not from the error: that one holds the whole statement.
+        raise PostgresError(f"{source_name(settings)} cannot be read: {said}{hint}") from None
+
+
+def _said(error: Exception) -> str:
+    text = str(error).split("\n\nQuery was:")[0]
+    found = re.search(r"(?:ERROR|FATAL):\s*(.*)", text)
+    if found:
+        return found[1]
+    return " ".join(text.removeprefix("IO: [libpq] Failed to connect: ").split())
