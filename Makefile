@@ -57,7 +57,7 @@ endurance: $(READY) ## Watch the demonstration by strace: which files it writes,
 	$(PYTEST) $(ON_ENDURANCE)
 
 test-grpcio: $(READY) ## The server on the oldest and newest grpcio, within and beyond what is tested (downloads them)
-	$(BIN)/python -m tests.support.grpcio_versions
+	$(BIN)/python -m tests.support.grpcio.versions
 
 check: generated static test test-images ## All that CI asks: generated code fresh, style, types, boundaries, protos, tests
 

@@ -14,11 +14,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from bench.load import Load, LoadError, require_h2load, run
-from bench.parts import model_alone
-from bench.programs import LOAD_CORE, SERVER_CORE, STREAM, UNARY, echo, server
-from bench.report import machine
-from bench.workload import Workload, grpc_frames, prepare
+from bench.costs.parts import model_alone
+from bench.load.h2load import Load, LoadError, require_h2load, run
+from bench.load.workload import Workload, grpc_frames, prepare
+from bench.measuring.programs import LOAD_CORE, SERVER_CORE, STREAM, UNARY, echo, server
+from bench.measuring.report import machine
 
 _WORK = Path("bench/work")
 _IN_FLIGHT = (1, 32)
@@ -104,7 +104,7 @@ def _bodies(workload: Workload) -> dict[str, Path]:
 
 def _parts(transactions: int, accounts: int) -> dict[str, float]:
     arguments = (str(_WORK / "parts"), str(transactions), str(accounts))
-    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "bench.parts", *arguments]
+    command = ["taskset", "-c", str(SERVER_CORE), sys.executable, "-m", "bench.costs.parts", *arguments]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
     figures: dict[str, float] = json.loads(done.stdout)
     return figures

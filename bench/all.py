@@ -14,17 +14,17 @@ import time
 # In order; those that a checkout does not have are left out.
 _MEASUREMENTS = (
     ("bench",),
-    ("bench.rates",),
-    ("bench.options",),
-    ("bench.workers",),
-    ("bench.scale",),
-    ("bench.reloads",),
-    ("bench.overload",),
+    ("bench.serving.rates",),
+    ("bench.costs.options",),
+    ("bench.serving.workers",),
+    ("bench.costs.scale",),
+    ("bench.serving.reloads",),
+    ("bench.serving.overload",),
     ("bench.callers",),
-    ("bench.transports",),
-    ("bench.streams",),
-    ("bench.packing",),
-    ("bench.soak", "--minutes", "3"),
+    ("bench.serving.transports",),
+    ("bench.serving.streams",),
+    ("bench.serving.packing",),
+    ("bench.serving.soak", "--minutes", "3"),
 )
 _PAGE = (("bench.plots",), ("bench.document",))
 _LONGEST_S = 600.0

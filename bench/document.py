@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from bench.report import RESULTS, Sheet, read
+from bench.measuring.report import RESULTS, Sheet, read
 
 _PAGE = Path("docs/performance.md")
 _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)

@@ -1,11 +1,11 @@
-"""`python -m bench.plots`: draws latency by offered rate from the figures of `bench.rates`."""
+"""`python -m bench.plots`: draws latency by offered rate from the figures of `bench.serving.rates`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-from bench.report import read
+from bench.measuring.report import read
 
 PLOT = Path("docs/performance/latency.svg")
 _SHARES = (25, 50, 75, 90)
@@ -54,7 +54,7 @@ def main() -> None:
     """Draws."""
     found = read("rates")
     if found is None:
-        sys.exit("there is nothing to draw: run `python -m bench.rates` first")
+        sys.exit("there is nothing to draw: run `python -m bench.serving.rates` first")
     draw(found[0], PLOT)
     print(f"Drawn to {PLOT}")
 

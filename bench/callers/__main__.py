@@ -23,14 +23,14 @@ import typer
 from bench.callers import hostile
 from bench.callers.polite import Told, polite
 from bench.callers.rude import rude
-from bench.load import LoadError
-from bench.load_bodies import fresh, write_singles
-from bench.openloop import maximum, split_bodies
-from bench.phases import Phase, offer_phases
-from bench.processes import rss_bytes
-from bench.programs import LOAD_CORE, STREAM, UNARY, Running, running
-from bench.report import Sheet, write
-from bench.workload import Workload, prepare
+from bench.load.bodies import fresh, write_singles
+from bench.load.h2load import LoadError
+from bench.load.openloop import maximum, split_bodies
+from bench.load.phases import Phase, offer_phases
+from bench.load.workload import Workload, prepare
+from bench.measuring.processes import rss_bytes
+from bench.measuring.programs import LOAD_CORE, STREAM, UNARY, Running, running
+from bench.measuring.report import Sheet, write
 
 _WORK = Path("bench/work")
 _ALL_REASONS = b"\x10\x01"  # reasons_mode: REASONS_MODE_ALL

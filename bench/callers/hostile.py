@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bench.http2 import DATA, HEADERS, INITIAL_WINDOW, PREFACE, SETTINGS, frame, header_block
+from bench.load.http2 import DATA, HEADERS, INITIAL_WINDOW, PREFACE, SETTINGS, frame, header_block
 
 _END_HEADERS, _END_STREAM = 4, 1
 _BATCH = 64  # requests written at once

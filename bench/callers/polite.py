@@ -18,9 +18,9 @@ import grpc
 import numpy as np
 
 from bench.callers.grpc_js import grpc_js
-from bench.load import LoadError
-from bench.openloop import due_times, split_bodies
-from bench.programs import UNARY
+from bench.load.h2load import LoadError
+from bench.load.openloop import due_times, split_bodies
+from bench.measuring.programs import UNARY
 
 SERVICE_CONFIG = Path("protos/kuntur/api/v1/service_config.json")
 _JAVASCRIPT = Path(__file__).with_name("polite.js")

@@ -14,10 +14,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from bench.callers.hostile import SOURCE
-from bench.http2 import Connection
-from bench.load import LoadError
-from bench.openloop import due_times, split_bodies
-from bench.programs import UNARY
+from bench.load.h2load import LoadError
+from bench.load.http2 import Connection
+from bench.load.openloop import due_times, split_bodies
+from bench.measuring.programs import UNARY
 
 _TRIES = 8
 _PATIENCE_S = 30.0

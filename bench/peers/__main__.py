@@ -13,16 +13,16 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from bench.load import LoadError, require_h2load
+from bench.load.h2load import LoadError, require_h2load
+from bench.load.workload import prepare
+from bench.measuring.programs import server
+from bench.measuring.report import write
 from bench.peers.catalogue import PEERS, Peer, PeerError
 from bench.peers.environment import WORK, interpreter
 from bench.peers.measuring import TRANSACTIONS, KunturLoad, Measured, PeerLoad
 from bench.peers.questions import Questions
 from bench.peers.running import running
 from bench.peers.table import KUNTUR, figures, sheet
-from bench.programs import server
-from bench.report import write
-from bench.workload import prepare
 
 _console = Console()
 

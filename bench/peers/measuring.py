@@ -7,12 +7,12 @@ from pathlib import Path
 
 import grpc
 
-from bench.load import Load, LoadError, run
+from bench.load.h2load import Load, LoadError, run
+from bench.load.workload import Workload, grpc_frames
+from bench.measuring.programs import LOAD_CORE, STREAM, UNARY
 from bench.peers.environment import WORK
 from bench.peers.protocol import METHOD, body, infer_request
 from bench.peers.questions import ROWS, Questions
-from bench.programs import LOAD_CORE, STREAM, UNARY
-from bench.workload import Workload, grpc_frames
 
 _FRAMES_IN_FLIGHT = 2  # so that the next is there when one is answered, as on a stream
 _RAMP = 8 * ROWS  # transactions that go ahead of the stream

@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from bench.measuring.programs import SERVER_CORE
 from bench.peers.catalogue import Peer, PeerError
 from bench.peers.environment import WORK, interpreter
 from bench.peers.questions import Questions
 from bench.peers.runtimes.ports import free_ports
-from bench.programs import SERVER_CORE
 
 _END_S = 30.0
 

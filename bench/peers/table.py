@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from statistics import median
 
+from bench.measuring.report import Sheet
 from bench.peers.measuring import Measured
-from bench.report import Sheet
 
 KUNTUR = "kuntur"
 _KUNTUR_DOES = "history, features, model, decision"

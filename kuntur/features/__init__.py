@@ -2,7 +2,6 @@
 
 from kuntur.features.catalogue import CATALOGUE, FEATURE_NAMES, Feature, PersonalData, catalogue_fingerprint
 from kuntur.features.engine import EngineCounts, FeatureEngine, FeatureMatrix, FeatureSelection
-from kuntur.history.recent import OutcomeStatus, RecentTransactions
 
 __all__ = [
     "CATALOGUE",
@@ -12,8 +11,6 @@ __all__ = [
     "FeatureEngine",
     "FeatureMatrix",
     "FeatureSelection",
-    "OutcomeStatus",
     "PersonalData",
-    "RecentTransactions",
     "catalogue_fingerprint",
 ]

@@ -8,7 +8,8 @@ import threading
 import numpy as np
 import pytest
 
-from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix, OutcomeStatus
+from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix
+from kuntur.history.recent import OutcomeStatus
 from kuntur.transaction import UNSET_INT, IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
 from server.state import HistoryStore
 

@@ -9,7 +9,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kuntur.features import FEATURE_NAMES, FeatureEngine, OutcomeStatus, RecentTransactions
+from kuntur.features import FEATURE_NAMES, FeatureEngine
+from kuntur.history.recent import OutcomeStatus, RecentTransactions
 from kuntur.transaction import IntColumn, KeyColumn
 from tests.property.histories import HOUR_US, START_US, make_history
 

@@ -18,7 +18,7 @@ from server.state.redis import history as redis_history
 from server.state.redis import scratch as redis_scratch
 from server.state.redis.history import RedisHistory
 from tests.property.histories import HOUR_US, START_US, histories, keys_of
-from tests.support.redis import RedisServer, redis_server, shared_history
+from tests.support.programs.redis import RedisServer, redis_server, shared_history
 
 _HELD = 3  # corrections, so that they are often too many
 _SIZES = RegionSizes(

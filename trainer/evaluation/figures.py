@@ -1,9 +1,9 @@
 """What each figure of a test means, said once, as a function of the rows' weights.
 
 Weights let the bootstrap (`trainer.evaluation.bootstrap`) resample any figure; with every weight 1 it is the
-figure of the rows as they are. Ranking: AUC ROC, average precision. At a threshold: precision, recall, F1, accuracy, recall
-by value, alerts a day. Probabilities: Brier score, log loss, expected calibration error. By which names they
-are known is left to `trainer.evaluation.evaluate` and `trainer.backtest.figures.metrics`.
+figure of the rows as they are. Ranking: AUC ROC, average precision. At a threshold: precision, recall, F1,
+accuracy, recall by value, alerts a day. Probabilities: Brier score, log loss, expected calibration error. By
+which names they are known is left to `trainer.evaluation.evaluate` and `trainer.backtest.figures.metrics`.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
 Each gate has threads of its own, so that neither streams nor calls keep the control plane from answering.
 Leans on what grpcio gives its pool: run(in_pool, event, state, behaviour, argument, deserializer,
-serializer). tests/integration/server/test_admission.py fails if that ever changes.
+serializer). tests/integration/server/admission/test_admission.py fails if that ever changes.
 """
 
 from __future__ import annotations

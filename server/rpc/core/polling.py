@@ -5,8 +5,8 @@ thread, which costs less than half of what it costs to end a call from its behav
 come, or a small frame, waits in a row until nothing else is to be done: whoever arrives meanwhile is let in
 or refused first. All else is grpcio's.
 
-Leans on the inside of grpcio, whose version is locked; tests/integration/server/test_admission.py and
-test_unary.py fail if that ever changes.
+Leans on the inside of grpcio, whose version is locked; tests/integration/server/admission fails if that ever
+changes.
 """
 
 from __future__ import annotations

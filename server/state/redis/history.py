@@ -22,9 +22,10 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from kuntur.features import CATALOGUE, FeatureMatrix, OutcomeStatus
+from kuntur.features import CATALOGUE, FeatureMatrix
 from kuntur.features.engine import ENTITIES
 from kuntur.history import held, recent, serving
+from kuntur.history.recent import OutcomeStatus
 from kuntur.records.layout import HOUR_S, MICROSECONDS
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch

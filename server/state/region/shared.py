@@ -9,11 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from kuntur.features import CATALOGUE, FeatureMatrix, OutcomeStatus
+from kuntur.features import CATALOGUE, FeatureMatrix
 from kuntur.features.engine import ENTITIES
 from kuntur.features.kernel import C_DAMAGED, C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE
 from kuntur.history import held, recent, scrub, serving
-from kuntur.history.recent import room_for_changes
+from kuntur.history.recent import OutcomeStatus, room_for_changes
 from kuntur.records import table
 from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
 from server.host.lost_history import end_without_history

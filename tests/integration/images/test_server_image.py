@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from tests.support.bundles import publish
-from tests.support.images import ROOT, Buildah, ReadOnlyRun, download_wheels, make_base
+from tests.support.programs.images import ROOT, Buildah, ReadOnlyRun, download_wheels, make_base
 from tests.support.serving import stubs_for, transaction, unary, wait_until
 
 pytestmark = pytest.mark.timeout(900)

@@ -62,7 +62,7 @@ def registry(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def without_a_name() -> dict[str, Any]:
     """What a server did, by the name inside grpcio that it had to do without."""
     names = [f"{module}.{name}" for module, name in inside.NAMES] + list(_UNDECLARED)
-    command = [sys.executable, "-m", "tests.support.other_grpcio", *names]
+    command = [sys.executable, "-m", "tests.support.grpcio.other", *names]
     done = subprocess.run(command, capture_output=True, text=True, timeout=280, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     found = [json.loads(line) for line in done.stdout.splitlines()]

@@ -12,7 +12,7 @@ import pytest
 from polars.testing import assert_frame_equal
 
 from kuntur.tables import Mapping, Reason, SourceError, Table, TooManyRejects, read
-from tests.support.postgres import Database, database
+from tests.support.programs.postgres import Database, database
 from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import Heard
 from trainer.settings.config import load

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
-from tests.unit.trainer.test_tracking import client, runs
+from tests.unit.trainer.tracking.test_tracking import client, runs
 from trainer.models.recipes import read_recipe
 from trainer.settings.config import TrainerSettings
 from trainer.synthetic import SyntheticConfig, write

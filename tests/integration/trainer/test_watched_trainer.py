@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.watched import DEVICES, ROUTE, WatchedProcess, environment_of_ray, kept_compiled
+from tests.support.programs.watched import DEVICES, ROUTE, WatchedProcess, environment_of_ray, kept_compiled
 from trainer.synthetic import SyntheticConfig, write
 
 

@@ -7,9 +7,9 @@ import grpc
 import numpy as np
 import pytest
 
-from bench.http2 import header_block
-from bench.openloop import OpenLoad, due_times, send_all, split_bodies
-from bench.workload import grpc_frames
+from bench.load.http2 import header_block
+from bench.load.openloop import OpenLoad, due_times, send_all, split_bodies
+from bench.load.workload import grpc_frames
 
 _METHOD = "kuntur.api.v1.ScoringService/ScoreTransaction"
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from bench.load import Load
+from bench.load.h2load import Load
 from bench.peers.measuring import Measured
 from bench.peers.protocol import body, infer_request, probabilities
 from bench.peers.table import figures, sheet

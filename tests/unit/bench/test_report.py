@@ -5,10 +5,10 @@ import sys
 import pytest
 
 from bench.document import with_tables
+from bench.measuring.processes import cpu_seconds, family, rss_bytes
+from bench.measuring.report import Sheet, median_ratio, read, write
 from bench.plots import draw
-from bench.processes import cpu_seconds, family, rss_bytes
-from bench.report import Sheet, median_ratio, read, write
-from bench.soak import drift
+from bench.serving.soak import drift
 
 _SHEET = Sheet("Title", ("what", "measured"), [("a call", "1 µs")])
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from bench.soak import failures
+from bench.serving.soak import failures
 
 
 def test_memory_that_falls_is_no_leak() -> None:

@@ -1,0 +1,1 @@
+"""Measurements of single parts: what a mechanism or an option costs."""

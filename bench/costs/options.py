@@ -1,0 +1,107 @@
+"""`python -m bench.costs.options`: what the journal costs, what reasons cost, and both, against neither.
+
+Two servers take turns on one core, one with a journal and one without; the other sleeps meanwhile. A
+request asks for reasons or does not. The first round is for nothing: the transactions of a stream are
+counted in it, in later rounds they are computed again.
+"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from statistics import median
+from typing import Annotated
+
+import typer
+
+from bench.load.bodies import fresh
+from bench.load.h2load import Load, LoadError, require_h2load, run
+from bench.load.workload import grpc_frames, prepare
+from bench.measuring.programs import LOAD_CORE, STREAM, UNARY, running
+from bench.measuring.report import Sheet, median_ratio, write
+
+_WORK = Path("bench/work")
+_REASONS = b"\x10\x01"  # reasons_mode: REASONS_MODE_ALL
+_OPTIONS = ("plain", "journal", "reasons", "both")
+_WORDS = {"plain": "neither", "journal": "journal", "reasons": "reasons", "both": "reasons and journal"}
+_FRAMES = (64, 512)
+_STREAMED = 32_768  # transactions of one stream
+_CASES = ("unary_1", "unary_32", "stream_64", "stream_512")
+
+
+def _measure(address: str, case: str, body: Path, requests: int) -> Load:
+    method, _, size = case.partition("_")
+    log = _WORK / "h2load.log"
+    if method == "stream":
+        return run(address, STREAM, body, requests=1, in_flight=1, core=LOAD_CORE, log=log)
+    return run(address, UNARY, body, requests=requests, in_flight=int(size), core=LOAD_CORE, log=log)
+
+
+def _figures(loads: dict[tuple[str, str], list[Load]]) -> dict[str, float]:
+    """Gives the cost of a transaction in microseconds, of a lone call its p50, each with its ratio."""
+
+    def costs(option: str, case: str) -> list[float]:
+        if case == "unary_1":
+            return [load.percentile_ms(50) * 1e3 for load in loads[option, case]]
+        count = _STREAMED if case.startswith("stream") else None
+        return [load.seconds / (count or load.requests) * 1e6 for load in loads[option, case]]
+
+    figures = {}
+    for case in _CASES:
+        for option in _OPTIONS:
+            figures[f"{case}_{option}_us"] = median(costs(option, case))
+            figures[f"{case}_{option}_ratio"] = median_ratio(costs(option, case), costs("plain", case))
+    return figures
+
+
+def _sheet(figures: dict[str, float]) -> Sheet:
+    rows = [
+        (
+            _WORDS[option],
+            *(
+                f"{figures[f'{case}_{option}_us']:,.1f} µs"
+                + (f", × {figures[f'{case}_{option}_ratio']:.2f}" if option != "plain" else "")
+                for case in _CASES
+            ),
+        )
+        for option in _OPTIONS
+    ]
+    headings = ("with", "lone call, p50", "call of 32 in flight", "in frames of 64", "in frames of 512")
+    return Sheet("Cost of a transaction with reasons and journal, and against neither", headings, rows)
+
+
+def main(
+    rounds: Annotated[int, typer.Option(help="Rounds, all options in turn.")] = 5,
+    requests: Annotated[int, typer.Option(help="Single calls of a measurement.")] = 2_000,
+) -> None:
+    """Measures, shows and writes."""
+    loads: dict[tuple[str, str], list[Load]] = {}
+    try:
+        require_h2load()
+        workload = prepare(_WORK / "options", _STREAMED, 10_000)
+        bodies: dict[tuple[str, int], Path] = {}
+        for option, mode in (("plain", b""), ("reasons", _REASONS)):
+            for frame in (1, *_FRAMES):
+                bodies[option, frame] = _WORK / f"options.{option}.{frame}.bin"
+                messages = fresh(workload, 0, 1 if frame == 1 else _STREAMED)
+                bodies[option, frame].write_bytes(grpc_frames(messages, frame, mode))
+        journal = {"journal.path": str(_WORK / "options" / "journal")}
+        with running(workload) as without, running(workload, settings=journal) as kept:
+            for number in range(rounds + 1):
+                for case in _CASES:
+                    for option in _OPTIONS:
+                        method, _, size = case.partition("_")
+                        asked = "reasons" if option in {"reasons", "both"} else "plain"
+                        body = bodies[asked, int(size) if method == "stream" else 1]
+                        ran = kept if option in {"journal", "both"} else without
+                        load = _measure(ran.address, case, body, requests)
+                        if number:
+                            loads.setdefault((option, case), []).append(load)
+    except LoadError as error:
+        sys.exit(f"bench stopped: {error}")
+    figures = _figures(loads)
+    write("options", figures, _sheet(figures))
+
+
+if __name__ == "__main__":
+    typer.run(main)

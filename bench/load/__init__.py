@@ -1,0 +1,1 @@
+"""Load generators, the transactions they send, and the histories behind them."""

@@ -1,0 +1,1 @@
+"""Measurements of the server under load: latency, overload, reloads, streams, workers, long runs."""
