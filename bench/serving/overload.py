@@ -2,8 +2,8 @@
 
 Calls are due at random and count from when they were due. Sustainable is a share of the most that the
 server does with 32 calls in flight: half of it, the rate at which `bench.serving.rates` looks at p99. The
-load generator is slower than what it measures at such rates, so what a call waited in it before it was sent is
-shown apart and left out of the latencies.
+load generator is slower than what it measures at such rates, so what a call waited in it before it was sent
+is shown apart and left out of the latencies.
 """
 
 from __future__ import annotations

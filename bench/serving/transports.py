@@ -1,4 +1,4 @@
-"""`python -m bench.serving.transports`: the fast and the plain transport, and bare echoes on grpcio and grpc.aio.
+"""`python -m bench.serving.transports`: both transports, and bare echoes on grpcio and grpc.aio.
 
 All servers share one core and take turns; those that are not asked sleep.
 """
