@@ -113,7 +113,7 @@ def _parts(transactions: int, accounts: int) -> dict[str, float]:
 def _results(
     parts: dict[str, float], loads: dict[str, list[Load]], alone: list[dict[str, float]]
 ) -> dict[str, float]:
-    """Gives all figures: medians over the rounds, and for ratios the median of the rounds' own ratios."""
+    """Returns all figures: medians over the rounds, and for ratios the median of the rounds' own ratios."""
     figures = parts | {name: median(each[name] for each in alone) for name in alone[0]}
     for case, rounds in loads.items():
         if "stream" in case:

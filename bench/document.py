@@ -16,7 +16,7 @@ _MARKED = re.compile(r"(<!-- table (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def with_tables(text: str, tables: dict[str, Sheet]) -> str:
-    """Gives a page with the tables between their marks; those that are not given stay."""
+    """Returns a page with the tables between their marks; those that are not given stay."""
 
     def replaced(found: re.Match[str]) -> str:
         sheet = tables.get(found[2])

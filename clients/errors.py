@@ -245,17 +245,17 @@ def error_from_rpc(error: grpc.RpcError, *, ended_here: bool = False) -> KunturE
 
 
 def broken_contract(message: str) -> ServerFault:
-    """Gives the error for an answer that no sound server gives."""
+    """Returns the error for an answer that no sound server gives."""
     return ServerFault(message, ErrorDetails(grpc.StatusCode.INTERNAL))
 
 
 def stream_ended(message: str) -> Unavailable:
-    """Gives the error for what a stream left unanswered when it ended in good order."""
+    """Returns the error for what a stream left unanswered when it ended in good order."""
     return Unavailable(message, ErrorDetails(grpc.StatusCode.UNAVAILABLE))
 
 
 def cancelled(message: str) -> Cancelled:
-    """Gives the error for what was given up from this side."""
+    """Returns the error for what was given up from this side."""
     return Cancelled(message, ErrorDetails(grpc.StatusCode.CANCELLED))
 
 

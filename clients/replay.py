@@ -31,7 +31,7 @@ class Step:
 
 
 def within(column: str, since: datetime | None, until: datetime | None) -> pl.Expr:
-    """Gives the condition since <= column < until; a bound that is None does not bind."""
+    """Returns the condition since <= column < until; a bound that is None does not bind."""
     condition = pl.lit(value=True)
     if since is not None:
         condition &= pl.col(column) >= since
@@ -41,12 +41,12 @@ def within(column: str, since: datetime | None, until: datetime | None) -> pl.Ex
 
 
 def rows_between(frame: pl.DataFrame, since: datetime | None, until: datetime | None) -> pl.DataFrame:
-    """Gives the rows with since <= event_time < until, oldest first, rows of one moment as they stood."""
+    """Returns the rows with since <= event_time < until, oldest first, rows of one moment as they stood."""
     return frame.filter(within("event_time", since, until)).sort("event_time", maintain_order=True)
 
 
 def outcomes_between(frame: pl.DataFrame, since: datetime | None, until: datetime | None) -> pl.DataFrame:
-    """Gives the labels of any row with since <= reported_time < until, in the order of their report.
+    """Returns the labels of any row with since <= reported_time < until, in the order of their report.
 
     Columns: transaction_id, institution_id, is_fraud, reported_time; none is null.
     """

@@ -83,7 +83,7 @@ class ScoredRows:
         self.errors_by_reason[error.reason] += row_count
 
     def frame(self, rows: pl.DataFrame) -> pl.DataFrame:
-        """Gives the rows' ids with fraud_probability as received, decision, model_version and error.
+        """Returns the rows' ids with fraud_probability as received, decision, model_version and error.
 
         With reasons, these too: a list of structs with feature, value (null when unset or infinite),
         contribution and description.

@@ -112,7 +112,7 @@ def main() -> None:
 def _score_singly(address: str, rows: pl.DataFrame) -> list[float]:
     """Scores rows by one call each; gives the seconds of each call."""
     from clients.values.messages import messages_from_frame
-    from kuntur.wire.values import from_proto
+    from kuntur.values import from_proto
 
     latencies = []
     with Client(address) as client:

@@ -22,7 +22,7 @@ def detection(
     replayed: Replayed,
     scores: npt.NDArray[np.float32],
 ) -> dict[str, float]:
-    """Gives a model's figures on some rows, at its own thresholds, against what the rows really were."""
+    """Returns a model's figures on some rows, at its own thresholds, against what the rows really were."""
     days = (span[1] - span[0]).total_seconds() / _DAY_S
     thresholds = read_manifest(bundle).thresholds
     return figures(replayed.is_fraud[rows], scores[rows], replayed.amount[rows], days, thresholds)

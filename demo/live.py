@@ -80,7 +80,7 @@ def stream(
 def _paced(
     steps: Iterator[Step], beside: subprocess.Popen[bytes], client: Client, total: int, console: Console
 ) -> Iterator[Step]:
-    """Gives the steps, with pauses until the program beside has ended and its model is live."""
+    """Yields the steps, with pauses until the program beside has ended and its model is live."""
     before = client.live_model().model_version
     waiting = True
     for step in steps:

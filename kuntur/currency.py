@@ -76,7 +76,7 @@ def checked_user_assigned(codes: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def to_cents(amount_minor: int, currency_code: str) -> int:
-    """Gives an amount in hundredths of the currency's unit, rounded towards zero for thousandths."""
+    """Returns an amount in hundredths of the currency's unit, rounded towards zero for thousandths."""
     scale = MINOR_UNIT_SCALE.get(currency_code)
     if scale is None:
         return amount_minor

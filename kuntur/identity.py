@@ -18,7 +18,7 @@ from kuntur.compiled.native import native
 
 @intrinsic
 def load_word(typing_context, data, index):  # noqa: ARG001 - numba hands it over
-    """Gives the 8 bytes from data[index] on as uint64, little end first; the caller minds the bounds.
+    """Returns the 8 bytes from data[index] on as uint64, little end first; the caller minds the bounds.
 
     Eight single loads put together cost four times as much, and this is most of what hashing reads.
     """
@@ -33,7 +33,7 @@ def load_word(typing_context, data, index):  # noqa: ARG001 - numba hands it ove
 
 @native
 def load_rest(data, start, length):
-    """Gives up to 7 bytes from data[start] on as the low end of a uint64."""
+    """Returns up to 7 bytes from data[start] on as the low end of a uint64."""
     if start + 8 <= len(data):
         return load_word(data, start) & ((np.uint64(1) << np.uint64(8 * length)) - np.uint64(1))
     word = np.uint64(0)
@@ -64,7 +64,7 @@ def _round(v0, v1, v2, v3):
 
 @native
 def siphash(data, start, length, k0, k1):
-    """Gives SipHash-2-4 of data[start : start + length] under the key (k0, k1), all uint64."""
+    """Returns SipHash-2-4 of data[start : start + length] under the key (k0, k1), all uint64."""
     v0 = k0 ^ np.uint64(0x736F6D6570736575)
     v1 = k1 ^ np.uint64(0x646F72616E646F6D)
     v2 = k0 ^ np.uint64(0x6C7967656E657261)
@@ -90,7 +90,7 @@ def siphash(data, start, length, k0, k1):
 
 @native
 def hash_id(data, start, length, column, scope, k0, k1):
-    """Gives the key of one id: 0 for an empty one, any other never 0.
+    """Returns the key of one id: 0 for an empty one, any other never 0.
 
     column: its column of KeyColumn, a name space of its own; scope: uint64, hash of its institution, 0
     for ids that are everybody's; k0, k1: the secret.
@@ -131,7 +131,7 @@ class Institutions:
         self._hashes: dict[str, int] = {"": 0}
 
     def scope(self, institution_id: str) -> int:
-        """Gives the scope of an institution's ids, 0 for the empty id."""
+        """Returns the scope of an institution's ids, 0 for the empty id."""
         known = self._hashes.get(institution_id)
         if known is not None:
             return known

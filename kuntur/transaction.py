@@ -140,7 +140,7 @@ class TransactionBatch:
         return len(self.ints)
 
     def rows(self, selection: slice | npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> TransactionBatch:
-        """Gives some of the rows, in the order of the selection."""
+        """Returns some of the rows, in the order of the selection."""
         return TransactionBatch(
             np.ascontiguousarray(self.keys[selection]),
             np.ascontiguousarray(self.ints[selection]),
@@ -165,7 +165,7 @@ class OutcomeBatch:
         return len(self.is_fraud)
 
     def rows(self, selection: slice | npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> OutcomeBatch:
-        """Gives some of the rows, in the order of the selection."""
+        """Returns some of the rows, in the order of the selection."""
         return OutcomeBatch(
             np.ascontiguousarray(self.keys[selection]),
             np.ascontiguousarray(self.reported_time_us[selection]),

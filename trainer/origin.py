@@ -13,7 +13,7 @@ _LIBRARIES = (
 
 
 def library_versions() -> dict[str, str]:
-    """Gives the versions of the libraries that built the model."""
+    """Returns the versions of the libraries that built the model."""
     found = {}
     for name in _LIBRARIES:
         try:
@@ -24,7 +24,7 @@ def library_versions() -> dict[str, str]:
 
 
 def git_revision(root: Path = Path(__file__).parent) -> str:
-    """Gives the revision of the code below `root`, by default of this code.
+    """Returns the revision of the code below `root`, by default of this code.
 
     With `-dirty` when it was changed; empty outside git.
     """
@@ -37,7 +37,7 @@ def git_revision(root: Path = Path(__file__).parent) -> str:
 
 
 def _git(root: Path, *arguments: str) -> str:
-    """Gives what a command of git writes; empty where it fails. It leaves the repository as it is."""
+    """Returns what a command of git writes; empty where it fails. It leaves the repository as it is."""
     try:
         done = subprocess.run(
             ["git", "--no-optional-locks", "-C", str(root), *arguments],

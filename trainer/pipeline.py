@@ -127,7 +127,7 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
 def _rows(
     dataset: Dataset, split: Split, until_us: int, progress: Progress
 ) -> tuple[Windows, tuple[str, ...]]:
-    """Gives the rows by role, and the names of their columns: those that vary in training."""
+    """Returns the rows by role, and the names of their columns: those that vary in training."""
     columns = np.flatnonzero(informative(dataset.features[split.train]))
     rows = windows(dataset, split, columns, until_us)
     training = rows.training

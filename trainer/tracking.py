@@ -59,7 +59,7 @@ class Recorder:
 def recorder(
     settings: TrackingSettings, name: str, *, work: Path, note: Callable[[str], None]
 ) -> Iterator[Recorder]:
-    """Gives the recorder of a run by this name, and ends the run with the block: finished or failed.
+    """Yields the recorder of a run by this name, and ends the run with the block: finished or failed.
 
     work: directory of the local store where no other is set; note: told what could not be logged. Raises
     TrackingError, before any work, when tracking is on and MLflow is not installed.
@@ -199,7 +199,7 @@ class _MlflowRun(Recorder):
 
 
 def local_store(work: Path) -> str:
-    """Gives the address of the local store in a run's working directory."""
+    """Returns the address of the local store in a run's working directory."""
     work.mkdir(parents=True, exist_ok=True)
     return f"sqlite:///{work.resolve() / 'mlflow.db'}"
 

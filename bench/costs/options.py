@@ -38,7 +38,7 @@ def _measure(address: str, case: str, body: Path, requests: int) -> Load:
 
 
 def _figures(loads: dict[tuple[str, str], list[Load]]) -> dict[str, float]:
-    """Gives the cost of a transaction in microseconds, of a lone call its p50, each with its ratio."""
+    """Returns the cost of a transaction in microseconds, of a lone call its p50, each with its ratio."""
 
     def costs(option: str, case: str) -> list[float]:
         if case == "unary_1":

@@ -24,7 +24,7 @@ _FAR = 2**62  # no event time is too late
 
 
 def _best_us(work: Callable[[], None], rows: int) -> float:
-    """Gives the least time a row of several runs, in microseconds: what disturbs a run only adds."""
+    """Returns the least time a row of several runs, in microseconds: what disturbs a run only adds."""
     times = []
     for _ in range(_REPEATS):
         began = time.perf_counter()
@@ -34,7 +34,7 @@ def _best_us(work: Callable[[], None], rows: int) -> float:
 
 
 def model_alone(onnx: bytes, features: FeatureMatrix, rows: int = 16_384) -> dict[str, float]:
-    """Gives what ONNX Runtime takes a row, in microseconds, for 1, 64 and 512 rows at once, one thread.
+    """Returns what ONNX Runtime takes a row, in microseconds, for 1, 64 and 512 rows at once, one thread.
 
     features: float32 [n, catalogue], of which the first `rows` are taken.
     """

@@ -30,7 +30,7 @@ _REPEATS = 5
 
 
 def _kernel_us(workload: Workload) -> dict[str, float]:
-    """Gives the least times a row of the reasons alone, in microseconds: numbers, and numbers with words."""
+    """Returns the least times a row of the reasons alone, in microseconds: numbers, and with words."""
     registry = Registry(workload.registry)
     bundle = read_bundle(registry.bundle_path(str(registry.live_version())))
     assert bundle.explanation is not None

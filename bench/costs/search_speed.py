@@ -48,7 +48,7 @@ def _problem(rows: int) -> Problem:
 
 
 def _seconds(problem: Problem, settings: SearchSettings, workers: int) -> tuple[float, list[float]]:
-    """Gives the time of a search on so many workers, and what its trials reached, best first."""
+    """Returns the time of a search on so many workers, and what its trials reached, best first."""
     import ray
 
     work = Path(tempfile.mkdtemp(prefix="search-speed-"))

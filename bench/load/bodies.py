@@ -13,7 +13,7 @@ _APART_US = 50_000_000
 
 
 def fresh(workload: Workload, first: int, count: int, change: Change | None = None) -> list[bytes]:
-    """Gives `count` transactions that no one has sent yet, as messages.
+    """Returns `count` transactions that no one has sent yet, as messages.
 
     first: how many were taken before; they are the workload's own, again and again, each under a new id and
     50 s of event time behind the one before, which is how densely the workload itself lies. change: what is

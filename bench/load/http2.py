@@ -23,12 +23,12 @@ class ConnectionEndedError(Exception):
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """Gives one frame of HTTP/2."""
+    """Returns one frame of HTTP/2."""
     return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
 
 
 def header_block(authority: str, method: str) -> bytes:
-    """Gives the headers of a gRPC request by HPACK, as literals: no table is kept, every request is alike."""
+    """Returns the headers of a gRPC request by HPACK, as literals, so that no table is kept."""
 
     def text(value: str) -> bytes:
         encoded = value.encode()
@@ -65,7 +65,7 @@ class Connection:
         self.flush()
 
     def fileno(self) -> int:
-        """Gives the socket's descriptor, for `select`."""
+        """Returns the socket's descriptor, for `select`."""
         return self._socket.fileno()
 
     def takes(self, size: int) -> bool:
@@ -83,7 +83,7 @@ class Connection:
         return stream
 
     def flush(self) -> None:
-        """Gives the socket what it takes."""
+        """Returns the socket what it takes."""
         try:
             while self._out:
                 del self._out[: self._socket.send(self._out)]
@@ -91,7 +91,7 @@ class Connection:
             return
 
     def receive(self) -> list[tuple[int, bool]]:
-        """Gives the streams that ended since, each with whether it carried a message.
+        """Returns the streams that ended since, each with whether it carried a message.
 
         Raises ConnectionEndedError.
         """

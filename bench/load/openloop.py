@@ -81,7 +81,7 @@ class OpenLoad:
 
 
 def due_times(rate: float, count: int, arrivals: Arrivals) -> _Times:
-    """Gives when each of so many calls is due, in seconds from the start, float64 [count].
+    """Returns when each of so many calls is due, in seconds from the start, float64 [count].
 
     even: one every 1/rate; poisson: at random with that mean, the same each time; closed: all at once, of
     which the sender has only so many in flight.
@@ -200,7 +200,7 @@ def offer(
 
 
 def maximum(address: str, method: str, bodies: Path, count: int, core: int, connections: int = 4) -> float:
-    """Gives the calls a second with 32 in flight, each with a body of its own. Raises LoadError."""
+    """Returns the calls a second with 32 in flight, each with a body of its own. Raises LoadError."""
     load = offer(
         address, method, bodies, first=0, rate=count, seconds=1, core=core,
         connections=connections, arrivals="closed",

@@ -43,7 +43,7 @@ class Population:
         )
 
     def settings(self, path: Path) -> dict[str, str]:
-        """Gives the settings of a server on a region of theirs."""
+        """Returns the settings of a server on a region of theirs."""
         sizes = self.sizes
         return {
             "history.path": str(path),
@@ -53,7 +53,7 @@ class Population:
         }
 
     def anyone(self, seed: int) -> Change:
-        """Gives what makes a transaction one of anybody of them, each as probable as any other."""
+        """Returns what makes a transaction one of anybody of them, each as probable as any other."""
         rng = np.random.default_rng(seed)
 
         def change(message: transaction_pb2.Transaction, _: int) -> None:
@@ -76,7 +76,7 @@ def write_history(path: Path, population: Population, workload: Workload) -> Non
 
 
 def _everyone(population: Population, workload: Workload) -> Iterator[TransactionBatch]:
-    """Gives a transaction of each account, in event order, with a device and a merchant each."""
+    """Yields a transaction of each account, in event order, with a device and a merchant each."""
     secret = secret_from_hex(DEFAULT_HASH_KEY)
     last = transaction_pb2.Transaction.FromString(workload.raw[-1])
     like = TransactionReader(secret).read_transactions([last], _FAR).batch
@@ -99,7 +99,7 @@ def _everyone(population: Population, workload: Workload) -> Iterator[Transactio
 def _hashed(
     ids: dict[KeyColumn, list[str]], rows: int, secret: npt.NDArray[np.uint64]
 ) -> npt.NDArray[np.uint64]:
-    """Gives the keys of ids, as a request with them would; 0 in columns without."""
+    """Returns the keys of ids, as a request with them would; 0 in columns without."""
     lengths = np.zeros((rows, len(KeyColumn)), dtype=np.int64)
     for column, texts in ids.items():
         lengths[:, column] = list(map(len, texts))

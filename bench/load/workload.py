@@ -118,7 +118,7 @@ _UNJUDGED = Verdict(True, False, "", (), "not judged: this model is for measurin
 
 
 def _field_1(message: bytes) -> bytes:
-    """Gives a message as the field 1 of another."""
+    """Returns a message as the field 1 of another."""
     size = len(message)
     varint = bytearray()
     while size > 127:
@@ -129,7 +129,7 @@ def _field_1(message: bytes) -> bytes:
 
 
 def grpc_frames(raw: list[bytes], transactions: int, mode: bytes = b"") -> bytes:
-    """Gives messages as one request body of gRPC: frames of so many transactions, each with its prefix.
+    """Returns messages as one request body of gRPC: frames of so many transactions, each with its prefix.
 
     mode: what each frame ends with, field 2 of the request.
     """
@@ -141,7 +141,7 @@ def grpc_frames(raw: list[bytes], transactions: int, mode: bytes = b"") -> bytes
 
 
 def warm_requests(raw: list[bytes]) -> list[history_service_pb2.BackfillRequest]:
-    """Gives the rows that warm the server, as frames of a backfill."""
+    """Returns the rows that warm the server, as frames of a backfill."""
     frames = []
     for start in range(0, _WARM_ROWS, 4096):
         joined = b"".join(_field_1(message) for message in raw[start : min(start + 4096, _WARM_ROWS)])

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 
 def refused_and_failed(port: int) -> npt.NDArray[np.float64]:
-    """Gives the calls that were refused for load, and those that ended with another error, so far."""
+    """Returns the calls that were refused for load, and those that ended with another error, so far."""
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
         lines = answer.read().decode().splitlines()
     refused = [

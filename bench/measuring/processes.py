@@ -9,7 +9,7 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def family(pid: int) -> list[int]:
-    """Gives a process and all its descendants that still run."""
+    """Returns a process and all its descendants that still run."""
     found, looked_at = [pid], 0
     while looked_at < len(found):
         tasks = Path(f"/proc/{found[looked_at]}/task")
@@ -23,7 +23,7 @@ def family(pid: int) -> list[int]:
 
 
 def cpu_seconds(pid: int) -> dict[int, float]:
-    """Gives the processor time that each process of a family has taken, user and system, in seconds."""
+    """Returns the processor time that each process of a family has taken, user and system, in seconds."""
     taken = {}
     for member in family(pid):
         try:
@@ -35,7 +35,7 @@ def cpu_seconds(pid: int) -> dict[int, float]:
 
 
 def rss_bytes(pid: int) -> int:
-    """Gives the memory that a family holds: what its processes share is counted once.
+    """Returns the memory that a family holds: what its processes share is counted once.
 
     That is their proportional set size, from smaps_rollup.
     """

@@ -27,7 +27,7 @@ class Sheet:
     rows: list[tuple[str, ...]]
 
     def markdown(self) -> str:
-        """Gives the table in Markdown, without its title."""
+        """Returns the table in Markdown, without its title."""
         lines = [self.headings, ("---",) * len(self.headings), *self.rows]
         return "".join("| " + " | ".join(line) + " |\n" for line in lines)
 
@@ -46,7 +46,7 @@ def machine() -> dict[str, str]:
 
 
 def median_ratio(measured: Sequence[float], baseline: Sequence[float]) -> float:
-    """Gives the median of the rounds' own ratios, so that a slow spell, which hits both, drops out.
+    """Returns the median of the rounds' own ratios, so that a slow spell, which hits both, drops out.
 
     Raises ValueError when the two have not as many rounds.
     """
@@ -73,7 +73,7 @@ def write(name: str, figures: dict[str, float], sheet: Sheet, directory: Path = 
 
 
 def read(name: str, directory: Path = RESULTS) -> tuple[dict[str, float], Sheet] | None:
-    """Gives the figures and the table of NAME.json; None when it is not there."""
+    """Returns the figures and the table of NAME.json; None when it is not there."""
     path = directory / f"{name}.json"
     if not path.exists():
         return None

@@ -15,7 +15,7 @@ WORK = Path("bench/work/peers")
 
 
 def interpreter(peer: Peer) -> Path:
-    """Gives the interpreter of the peer's environment, which is made unless it is there as wanted.
+    """Returns the interpreter of the peer's environment, which is made unless it is there as wanted.
 
     ONNX Runtime is of the version that Kuntur has here. Raises PeerError.
     """

@@ -19,7 +19,7 @@ _VARINT, _FIXED_64, _BYTES, _FIXED_32 = 0, 1, 2, 5  # wire types of protobuf
 
 
 def infer_request(features: npt.NDArray[np.float32]) -> bytes:
-    """Gives a ModelInferRequest for rows of features, float32 [n, columns], as raw contents."""
+    """Returns a ModelInferRequest for rows of features, float32 [n, columns], as raw contents."""
     shape = b"".join(_varint(length) for length in features.shape)
     tensor = _field(1, INPUT.encode()) + _field(2, b"FP32") + _field(3, shape)
     contents = np.ascontiguousarray(features, dtype="<f4").tobytes()
@@ -27,12 +27,12 @@ def infer_request(features: npt.NDArray[np.float32]) -> bytes:
 
 
 def body(request: bytes) -> bytes:
-    """Gives a request as the body of a call: gRPC's prefix, then the message."""
+    """Returns a request as the body of a call: gRPC's prefix, then the message."""
     return struct.pack(">BI", 0, len(request)) + request
 
 
 def probabilities(response: bytes) -> npt.NDArray[np.float32]:
-    """Gives the one tensor of a ModelInferResponse, float32 [n], raw or not as the peer chose.
+    """Returns the one tensor of a ModelInferResponse, float32 [n], raw or not as the peer chose.
 
     Raises ValueError when there is none.
     """
@@ -60,7 +60,7 @@ def _field(number: int, content: bytes) -> bytes:
 
 
 def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
-    """Gives number and content of each field that holds bytes, and passes over the others."""
+    """Yields number and content of each field that holds bytes, and passes over the others."""
     place = 0
     while place < len(message):
         tag, place = _read_varint(message, place)
@@ -78,7 +78,7 @@ def _fields(message: bytes) -> Iterator[tuple[int, bytes]]:
 
 
 def _read_varint(message: bytes, place: int) -> tuple[int, int]:
-    """Gives a number and the place behind it."""
+    """Returns a number and the place behind it."""
     value = shift = 0
     while True:
         byte = message[place]

@@ -22,7 +22,7 @@ _HEADINGS = (
 
 
 def figures(rounds: Mapping[str, Sequence[Measured]]) -> dict[str, float]:
-    """Gives the medians over the rounds of each server, by its name."""
+    """Returns the medians over the rounds of each server, by its name."""
     found = {}
     for name, measured in rounds.items():
         found[f"{name}_1_per_s"] = median(one.lone.per_second for one in measured)
@@ -33,7 +33,7 @@ def figures(rounds: Mapping[str, Sequence[Measured]]) -> dict[str, float]:
 
 
 def sheet(found: Mapping[str, float], titles: Mapping[str, str]) -> Sheet:
-    """Gives the table of those servers that have figures.
+    """Returns the table of those servers that have figures.
 
     titles: what each is called, by name, in the order of the rows.
     """

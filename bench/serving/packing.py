@@ -25,7 +25,7 @@ from clients import Client, PackingScorer
 from clients.sync.frames import FrameStream
 from kuntur.api.v1 import transaction_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire.values import from_proto
+from kuntur.values import from_proto
 
 _WORK = Path("bench/work")
 _PREPARED = 20_000
@@ -43,7 +43,7 @@ def _wait_until(when: float) -> None:
 
 
 def _packed(address: str, transactions: list[Transaction], rate: float) -> dict[str, float]:
-    """Gives mean frame size and latencies in milliseconds of transactions submitted at a rate."""
+    """Returns mean frame size and latencies in milliseconds of transactions submitted at a rate."""
     ended = np.zeros(len(transactions))
     sizes: list[int] = []
     send = FrameStream.send
@@ -78,7 +78,7 @@ def _packed(address: str, transactions: list[Transaction], rate: float) -> dict[
 
 
 def _singly(address: str, transactions: list[Transaction], rate: float) -> dict[str, float]:
-    """Gives latencies of the same by single calls, one after the other."""
+    """Returns latencies of the same by single calls, one after the other."""
     took = []
     with Client(address) as client:
         client.score(transactions[0])

@@ -36,7 +36,7 @@ _CALLS = 20_000  # that the maximum is measured by
 
 
 def most(address: str, workload: Workload, first: int, path: Path) -> float:
-    """Gives the calls a second with 32 in flight, the median of three measurements.
+    """Returns the calls a second with 32 in flight, the median of three measurements.
 
     Each is a transaction of its own, from number `first` on: three times _CALLS of them.
     """

@@ -32,7 +32,7 @@ _console = Console()
 
 
 def drift(memory: list[int]) -> float:
-    """Gives how much more memory the last third of the intervals has than the second, as a share of it.
+    """Returns how much more memory the last third of the intervals has than the second, as a share of it.
 
     Needs three intervals; medians, so that one peak is no drift.
     """

@@ -50,7 +50,7 @@ class _Measured:
 
 
 def _cost(before: dict[int, float], after: dict[int, float]) -> tuple[float, float]:
-    """Gives the processor time in all, and the share of the process that took most of it."""
+    """Returns the processor time in all, and the share of the process that took most of it."""
     taken = [seconds - before.get(process, 0.0) for process, seconds in after.items()]
     return sum(taken), max(taken) / max(sum(taken), 1e-9)
 

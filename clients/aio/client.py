@@ -35,7 +35,7 @@ from clients.values.outcomes import (
 from clients.values.scores import ItemError, ReasonsMode, Score, score_from_proto
 from kuntur.api.v1 import model_service_pb2, scoring_service_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire.values import to_proto
+from kuntur.values import to_proto
 
 
 class AsyncClient:
@@ -139,13 +139,13 @@ class AsyncClient:
         return [model_from_proto(each) for each in response.models]
 
     async def model(self, model_version: str, *, timeout_seconds: float | None = None) -> Model:
-        """Gives one model. Raises ModelNotFound."""
+        """Returns one model. Raises ModelNotFound."""
         request = model_service_pb2.GetModelRequest(model_version=model_version)
         response = await self._answer(self._stubs.model.GetModel, request, self._timeout(timeout_seconds))
         return model_from_proto(response.model)
 
     async def live_model(self, *, timeout_seconds: float | None = None) -> Model:
-        """Gives the model that scores. Raises NoLiveModel."""
+        """Returns the model that scores. Raises NoLiveModel."""
         request = model_service_pb2.GetLiveModelRequest()
         response = await self._answer(self._stubs.model.GetLiveModel, request, self._timeout(timeout_seconds))
         return model_from_proto(response.model)

@@ -19,7 +19,7 @@ from clients.sync.packing import AT_ONCE_FRAMES
 from clients.values.scores import ItemError, ReasonsMode, Score, result_from_proto
 from kuntur.api.v1 import transaction_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire.values import to_proto
+from kuntur.values import to_proto
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +199,7 @@ class AsyncPackingScorer:
 
 
 def _settle(frame: list[_Submission], answered: asyncio.Future[FrameAnswer]) -> None:
-    """Gives each submitter of a frame its own answer."""
+    """Returns each submitter of a frame its own answer."""
     try:
         for submission, result in zip(frame, answered.result().results, strict=True):
             scored = result_from_proto(result, submission.message.transaction_id)

@@ -12,7 +12,7 @@ from clients.stubs import Stubs
 from clients.sync.frames import FrameAnswer
 from clients.values.scores import ItemError, ReasonsMode, Score, result_from_proto
 from kuntur.transaction import Transaction
-from kuntur.wire.values import to_proto
+from kuntur.values import to_proto
 
 _Waiting = deque[tuple[list[str], asyncio.Future[FrameAnswer]]]
 
@@ -24,7 +24,7 @@ async def streamed_scores(
     max_in_flight_frames: int,
     reasons: ReasonsMode = ReasonsMode.REVIEWED,
 ) -> AsyncIterator[Score | ItemError]:
-    """Gives the answers in the order of the transactions; opens the stream when the first is asked for.
+    """Yields the answers in the order of the transactions; opens the stream when the first is asked for.
 
     Raises KunturError when the stream breaks, after every answer that came before.
     """

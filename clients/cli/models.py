@@ -64,7 +64,7 @@ def _print_table(found: list[Model]) -> None:
 
 
 def _document(model: Model) -> dict[str, object]:
-    """Gives a model as JSON can hold it: names for numbers, ISO times."""
+    """Returns a model as JSON can hold it: names for numbers, ISO times."""
     document: dict[str, object] = {
         name: value.isoformat() if isinstance(value, datetime) else value
         for name, value in asdict(model).items()

@@ -46,7 +46,7 @@ FrameTransactions = Annotated[
 
 
 def open_client(server: str, timeout_seconds: float) -> Client:
-    """Gives a client for one command; calls that carry many outcomes may take ten times as long."""
+    """Returns a client for one command; calls that carry many outcomes may take ten times as long."""
     config = ClientConfig(
         server=server, timeout_seconds=timeout_seconds, bulk_timeout_seconds=10 * timeout_seconds
     )

@@ -25,7 +25,7 @@ class RateColumn(ProgressColumn):
 
 
 def row_progress() -> Progress:
-    """Gives a bar on the error stream that is gone when the command ends."""
+    """Returns a bar on the error stream that is gone when the command ends."""
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),

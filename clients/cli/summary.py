@@ -27,7 +27,7 @@ def print_facts(title: str, facts: Iterable[tuple[str, str]]) -> None:
 
 
 def scoring_facts(run: ScoringRun) -> list[tuple[str, str]]:
-    """Gives the figures of a scoring run: rows, errors by reason, decisions, rate, latency a frame."""
+    """Returns the figures of a scoring run: rows, errors by reason, decisions, rate, latency a frame."""
     scored = run.scored
     facts = [
         ("rows", f"{len(scored):,}"),
@@ -46,7 +46,7 @@ def scoring_facts(run: ScoringRun) -> list[tuple[str, str]]:
 
 
 def outcome_facts(tally: OutcomeTally) -> list[tuple[str, str]]:
-    """Gives the figures of reported outcomes: those taken, those refused by reason."""
+    """Returns the figures of reported outcomes: those taken, those refused by reason."""
     return [
         ("outcomes taken", f"{tally.accepted_count:,}"),
         *_by_reason("outcomes refused", tally.refused_by_reason),
@@ -54,7 +54,7 @@ def outcome_facts(tally: OutcomeTally) -> list[tuple[str, str]]:
 
 
 def reject_facts(rejects: RejectReport) -> list[tuple[str, str]]:
-    """Gives how many rows of the files were not sent because they break the rules, and why."""
+    """Returns how many rows of the files were not sent because they break the rules, and why."""
     if not rejects.rows_rejected:
         return []
     return [
@@ -71,7 +71,7 @@ def backfill_facts(
     listed_by_reason: Counter[str],
     elapsed_seconds: float,
 ) -> list[tuple[str, str]]:
-    """Gives the figures of a backfill; the server lists the reasons of the first refusals of a call only."""
+    """Returns the figures of a backfill; the server lists reasons of the first refusals of a call only."""
     return [
         ("rows taken", f"{accepted_count:,}"),
         ("rows known before", f"{repeated_count:,}"),

@@ -22,7 +22,7 @@ from clients.sync.frames import FrameAnswer, FrameStream
 from clients.values.scores import ItemError, ReasonsMode, Score, result_from_proto
 from kuntur.api.v1 import transaction_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire.values import to_proto
+from kuntur.values import to_proto
 
 AT_ONCE_FRAMES = 2
 """While fewer frames are unanswered nothing waits to be gathered: one is worked on, one is read meanwhile."""

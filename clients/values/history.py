@@ -9,7 +9,7 @@ from clients.errors import KunturError, error_from_status
 from clients.values.counts import at_least_one
 from kuntur.api.v1 import history_service_pb2
 from kuntur.transaction import Transaction
-from kuntur.wire.values import to_proto
+from kuntur.values import to_proto
 
 MAX_FRAME_TRANSACTIONS = 4096
 

@@ -92,7 +92,7 @@ def _built(message: Callable[..., Any], columns: dict[str, Sequence[Any]]) -> li
 
 
 def _values(column: pl.Series) -> list[Any] | None:
-    """Gives a column as Python values, None where a row has none; None when no row has any."""
+    """Returns a column as Python values, None where a row has none; None when no row has any."""
     if column.dtype.is_float():
         column = column.fill_nan(None)
     if column.dtype == pl.String:
@@ -115,7 +115,7 @@ def _timestamps(column: pl.Series) -> list[Timestamp]:
 
 
 def _attributes(frame: pl.DataFrame) -> list[dict[str, float] | None] | None:
-    """Gives each row's attributes by name; None when the frame has none."""
+    """Returns each row's attributes by name; None when the frame has none."""
     found = [name for name in frame.columns if name.startswith(ATTRIBUTE_PREFIX)]
     filled = [name for name in found if frame[name].null_count() < len(frame)]
     if not filled:

@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import IntEnum
 
 from kuntur.api.v1 import model_pb2
-from kuntur.wire.values import time_from_proto
+from kuntur.values import time_from_proto
 
 
 class ModelState(IntEnum):

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from clients.errors import KunturError, error_from_status
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2
-from kuntur.wire.values import time_to_proto
+from kuntur.values import time_to_proto
 
 MAX_OUTCOMES_PER_CALL = 4096  # as many as the server takes by default
 

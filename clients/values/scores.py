@@ -33,7 +33,7 @@ class ReasonsMode(IntEnum):
     NONE = 2
 
     def to_proto(self) -> Any:
-        """Gives the number of the protobuf enum, under the type that the stubs ask for."""
+        """Returns the number of the protobuf enum, under the type that the stubs ask for."""
         return self.value
 
 

@@ -174,7 +174,7 @@ class Bundle:
 
 
 def feature_uses(names: tuple[str, ...]) -> tuple[FeatureUse, ...]:
-    """Gives the features of these names with their fingerprints. Raises KeyError for an unknown one."""
+    """Returns the features of these names with their fingerprints. Raises KeyError for an unknown one."""
     fingerprints = {feature.name: feature.fingerprint for feature in CATALOGUE}
     return tuple(
         FeatureUse(name=name, fingerprint="" if name.startswith(ATTRIBUTE_PREFIX) else fingerprints[name])

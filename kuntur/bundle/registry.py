@@ -31,7 +31,7 @@ class Registry:
         return sorted(path.name for path in named if path.is_dir())
 
     def live_version(self) -> str | None:
-        """Gives the version that is to be live, None when none was chosen.
+        """Returns the version that is to be live, None when none was chosen.
 
         Raises RegistryError when `LIVE` is something else than a small file, OSError when it cannot be read.
         """
@@ -52,5 +52,5 @@ class Registry:
         sync(self.path)
 
     def bundle_path(self, model_version: str) -> Path:
-        """Gives where a version's bundle lies."""
+        """Returns where a version's bundle lies."""
         return self.path / model_version

@@ -38,7 +38,7 @@ except ImportError:
 
 
 def keep_compiled(function: Any) -> Any:
-    """Gives a function that numba made, and that was not called yet, its places on disk; returns it."""
+    """Returns a function that numba made, and that was not called yet, its places on disk; returns it."""
     progress.include(function)
     if _known and hasattr(function, "_cache"):
         function._cache = _Places(function.py_func)

@@ -591,7 +591,7 @@ FEATURE_NAMES: tuple[str, ...] = tuple(feature.name for feature in CATALOGUE)
 
 @cache
 def feature_index() -> dict[str, int]:
-    """Gives the column of each feature of the catalogue."""
+    """Returns the column of each feature of the catalogue."""
     return {name: column for column, name in enumerate(FEATURE_NAMES)}
 
 

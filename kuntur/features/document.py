@@ -12,7 +12,7 @@ _BYTES_A_WORD = 8
 
 
 def render() -> str:
-    """Gives the page as Markdown."""
+    """Returns the page as Markdown."""
     lines = [
         "# The features",
         "",

@@ -70,7 +70,7 @@ class FeatureEngine:
         self._room = capacity
 
     def process(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Gives the features of transactions, float32 [n, len(CATALOGUE)], in order.
+        """Returns the features of transactions, float32 [n, len(CATALOGUE)], in order.
 
         Each row sees the ones before it; a row with COUNTED 0 is seen by none.
         """
@@ -132,7 +132,7 @@ class FeatureEngine:
         outcomes: OutcomeBatch,
         progress: Callable[[int], None] | None = None,
     ) -> FeatureMatrix:
-        """Gives the features that serving would have given, float32 [n, len(CATALOGUE)].
+        """Returns the features that serving would have given, float32 [n, len(CATALOGUE)].
 
         batch: in event order; outcomes: in any order, each applied before the first transaction of a
         later hour, the rest at the end, a later one of the same transaction in place of the earlier;
@@ -190,7 +190,7 @@ class FeatureEngine:
 
 
 def latest_hours(batch: TransactionBatch) -> npt.NDArray[np.int64]:
-    """Gives the latest hour of event time up to each transaction, int64 [n]: until then reports are known."""
+    """Returns the latest hour of event time up to each transaction, int64 [n]: reports are known until it."""
     return np.maximum.accumulate(batch.ints[:, IntColumn.EVENT_TIME_US] // _HOUR_US)
 
 
@@ -215,7 +215,7 @@ class FeatureSelection:
         self._whole = np.array_equal(self._columns, np.arange(len(CATALOGUE)))
 
     def take(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> FeatureMatrix:
-        """Gives the model's input, float32 [n, len(names)], C order; NaN where an attribute is not given."""
+        """Returns the model's input, float32 [n, len(names)], C order; NaN where an attribute is missing."""
         if self._whole:
             return matrix
         chosen = matrix.take(self._columns, axis=1)

@@ -380,7 +380,7 @@ def _account_of(memory, hops, keys, ints, floats, local_s, log_amount, i, out, j
 
 @native
 def both_widths(accounts, merchants, devices, categories):
-    """Gives each table as int64 and, over the same memory, as int32. For compiled callers alone."""
+    """Returns each table as int64 and, over the same memory, as int32. For compiled callers alone."""
     return (
         (accounts, accounts.view(np.int32)),
         (merchants, merchants.view(np.int32)),

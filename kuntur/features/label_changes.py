@@ -26,7 +26,7 @@ class LabelChanges:
     outcomes: npt.NDArray[np.int8]
 
     def rows(self, selection: slice | npt.NDArray[np.bool_]) -> LabelChanges:
-        """Gives some of the changes."""
+        """Returns some of the changes."""
         return LabelChanges(
             np.ascontiguousarray(self.keys[selection]),
             self.known_us[selection],
@@ -37,7 +37,7 @@ class LabelChanges:
 
 
 def label_changes(outcomes: OutcomeBatch) -> LabelChanges:
-    """Gives the changes that outcomes cause, as a server that is told them in order makes them.
+    """Returns the changes that outcomes cause, as a server that is told them in order makes them.
 
     Of several outcomes of one transaction, one that says what is known changes nothing, and one that says
     otherwise takes the earlier one back.

@@ -19,7 +19,7 @@ def _part(key):
 
 @native
 def is_known(halves, start, places, key):
-    """Gives 0.0 for a known key, 1.0 for a new one, NaN for none (key 0)."""
+    """Returns 0.0 for a known key, 1.0 for a new one, NaN for none (key 0)."""
     if key == np.uint64(0):
         return np.nan
     part = _part(key)

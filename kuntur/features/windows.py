@@ -25,7 +25,7 @@ DAILY_HOP, DAILY_HOPS = DAILY
 
 @native
 def hop_of(time_s, hop_s):
-    """Gives the hop of a time in seconds; the same farthest hop for all times out of range."""
+    """Returns the hop of a time in seconds; the same farthest hop for all times out of range."""
     return min(max(time_s // hop_s, -HOP_LIMIT), HOP_LIMIT)
 
 
@@ -72,7 +72,7 @@ def advance_rings(words, halves, w, h, fine_hop, hourly_hop, daily_hop):
 
 @native
 def read_window(words, halves, sums, counts, hops, window, head, hop):
-    """Gives (count, sum) of the `window` hops up to `hop`, as far as the ring still holds them."""
+    """Returns (count, sum) of the `window` hops up to `hop`, as far as the ring still holds them."""
     count = np.int64(0)
     total = np.int64(0)
     if hop == head and window == hops:  # nearly always: no order to keep, the whole circle counts

@@ -57,7 +57,7 @@ OUTCOME_COLUMNS = ("transaction_id", "institution_id", "is_fraud", "reported_tim
 
 
 def canonical_schema(attributes: tuple[str, ...] = ()) -> dict[str, pl.DataType]:
-    """Gives the columns and their types, in order; attributes: names without prefix."""
+    """Returns the columns and their types, in order; attributes: names without prefix."""
     return {
         **TRANSACTION_COLUMNS,
         **{ATTRIBUTE_PREFIX + name: pl.Float64() for name in attributes},
@@ -67,5 +67,5 @@ def canonical_schema(attributes: tuple[str, ...] = ()) -> dict[str, pl.DataType]
 
 
 def attribute_columns(frame: pl.DataFrame) -> list[str]:
-    """Gives the names of the columns that are attributes, in the order of the frame."""
+    """Returns the names of the columns that are attributes, in the order of the frame."""
     return [name for name in frame.columns if name.startswith(ATTRIBUTE_PREFIX)]

@@ -48,7 +48,7 @@ class OutcomeStatus(IntEnum):
 
 
 def words_needed(capacity: int) -> int:
-    """Gives the length of a table of so many transactions, in words: 64 bytes each, 16 to 32 of index."""
+    """Returns the length of a table of so many transactions, in words: 64 bytes each, 16 to 32 of index."""
     return HEADER_WORDS + places(capacity) + capacity * RECORD_WORDS
 
 
@@ -60,7 +60,7 @@ def lay_out(memory: Memory, capacity: int, base: int) -> None:
 
 
 def known(memory: Memory) -> int:
-    """Gives how many transactions are remembered."""
+    """Returns how many transactions are remembered."""
     return min(int(memory[P_ADMITTED]), int(memory[P_CAPACITY]))
 
 
@@ -356,7 +356,7 @@ class RecentTransactions:
 
 
 def room_for_changes(outcomes: int) -> LabelChanges:
-    """Gives arrays that hold the changes of so many outcomes."""
+    """Returns arrays that hold the changes of so many outcomes."""
     n = CHANGES * outcomes
     return LabelChanges(
         np.zeros((n, len(KeyColumn)), dtype=np.uint64),

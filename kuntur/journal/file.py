@@ -165,7 +165,7 @@ class JournalFileWriter:
         self._lost = 0  # synced entries in files that are no longer in their place
 
     def append(self, entries: Sequence[journal_pb2.Entry]) -> None:
-        """Gives entries their sequence and writes them to the operating system.
+        """Returns entries their sequence and writes them to the operating system.
 
         Raises OSError; the first of the entries are then written, up to `next_sequence`.
         """

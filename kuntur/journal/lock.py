@@ -44,7 +44,7 @@ class JournalLock:
         return is_at(self.descriptor, self._path)
 
     def close(self) -> None:
-        """Gives the lock up, unless another process has inherited it. Twice is once."""
+        """Releases the lock, unless another process has inherited it. Twice is once."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -74,7 +74,7 @@ class ServersLock:
         self._own = JournalLock(self._directory, shared=True)
 
     def close(self) -> None:
-        """Gives up what was taken anew; the inherited lock ends with the process."""
+        """Releases what was taken anew; the inherited lock ends with the process."""
         if self._own is not None:
             self._own.close()
             self._own = None

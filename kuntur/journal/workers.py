@@ -13,7 +13,7 @@ WORKER_PREFIX = "worker-"
 
 
 def journal_parts(directory: Path) -> list[Path]:
-    """Gives the directories of a server's journal that hold entries: its own first, then its workers'."""
+    """Returns the directories of a server's journal that hold entries: its own first, then its workers'."""
     workers = [path for path in directory.glob(WORKER_PREFIX + "*") if path.is_dir()]
     workers.sort(key=lambda path: (len(path.name), path.name))
     return [path for path in (directory, *workers) if journal_files(path)]

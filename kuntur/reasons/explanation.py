@@ -31,17 +31,17 @@ class Explanation(ABC):
 
     @abstractmethod
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Gives what a file of it holds, by name."""
+        """Returns what a file of it holds, by name."""
 
     @abstractmethod
     def in_margin(self, features: npt.NDArray[np.float32]) -> FloatArray:
-        """Gives what each feature adds to the margin, float64 [n, columns].
+        """Returns what each feature adds to the margin, float64 [n, columns].
 
         features: float32 [n, columns], C order. With `base` a row adds up to the model's margin.
         """
 
     def contributions(self, features: npt.NDArray[np.float32]) -> FloatArray:
-        """Gives what each feature adds, in log-odds, float64 [n, columns]."""
+        """Returns what each feature adds, in log-odds, float64 [n, columns]."""
         contributions = self.in_margin(features)
         return contributions if self.scale == 1.0 else contributions * self.scale
 
@@ -49,7 +49,7 @@ class Explanation(ABC):
 def largest_gap(
     explanation: Explanation, features: npt.NDArray[np.float32], margin: npt.NDArray[np.float32]
 ) -> float:
-    """Gives by how much contributions and base miss the margins of rows, at the most.
+    """Returns by how much contributions and base miss the margins of rows, at the most.
 
     As a difference, and for margins beyond 1 as a share of them: they are float32. Infinite when one is NaN.
     """

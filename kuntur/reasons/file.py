@@ -27,7 +27,7 @@ _TREE_TYPES: dict[str, Any] = {
 
 
 def write_explanation(explanation: Explanation) -> bytes:
-    """Gives the bytes of the file."""
+    """Returns the bytes of the file."""
     file = BytesIO()
     np.savez(
         file,

@@ -18,7 +18,7 @@ _SPAN = re.compile(r"(\d+)([hd])")
 
 
 def days(span: str) -> float:
-    """Gives the length of a span such as 24h or 30d, in days. Raises ValueError."""
+    """Returns the length of a span such as 24h or 30d, in days. Raises ValueError."""
     found = _SPAN.fullmatch(span)
     if found is None:
         raise ValueError(f"{span!r} is no span of time such as 24h or 30d")
@@ -26,7 +26,7 @@ def days(span: str) -> float:
 
 
 def span_in_words(span: str) -> str:
-    """Gives a span as it reads behind "in the last": 1h as hour, 30d as 30 d; anything else as it is."""
+    """Returns a span as it reads behind "in the last": 1h as hour, 30d as 30 d; anything else as it is."""
     found = _SPAN.fullmatch(span)
     if found is None:
         return span
@@ -64,13 +64,13 @@ def money(value: float, currency: str) -> str:
 
 
 def percent(value: float, currency: str = "") -> str:
-    """Gives a share as a percentage."""
+    """Returns a share as a percentage."""
     del currency
     return f"{_from_least(100 * value)} %"
 
 
 def times(value: float, currency: str = "") -> str:
-    """Gives a factor."""
+    """Returns a factor."""
     del currency
     return f"{_from_least(value)} times"
 
@@ -80,13 +80,13 @@ def _from_least(value: float) -> str:
 
 
 def clock(value: float, currency: str = "") -> str:
-    """Gives an hour of the day."""
+    """Returns an hour of the day."""
     del currency
     return f"{int(value)}:00" if 0 <= value < _HOURS_A_DAY else number(value)
 
 
 def seconds(value: float, currency: str = "") -> str:
-    """Gives a time in the unit that suits it."""
+    """Returns a time in the unit that suits it."""
     del currency
     for unit, size in (("d", 86_400), ("h", 3_600), ("min", 60)):
         if abs(value) >= size:
@@ -95,13 +95,13 @@ def seconds(value: float, currency: str = "") -> str:
 
 
 def hours(value: float, currency: str = "") -> str:
-    """Gives a time that is counted in hours."""
+    """Returns a time that is counted in hours."""
     del currency
     return seconds(3_600 * value)
 
 
 def days_ago(value: float, currency: str = "") -> str:
-    """Gives a time that is counted in days."""
+    """Returns a time that is counted in days."""
     del currency
     return seconds(86_400 * value)
 
@@ -120,7 +120,7 @@ _PLAIN: dict[str, Format] = {
 
 
 def format_of(kind: str) -> Format:
-    """Gives the format of a name, of `count NOUN`, or of `per SPAN SPAN`. Raises ValueError.
+    """Returns the format of a name, of `count NOUN`, or of `per SPAN SPAN`. Raises ValueError.
 
     `count fraud` shows 4 frauds; `per 1h 30d` shows how much of the value of 30 d falls on an hour.
     """

@@ -25,7 +25,7 @@ class _Lanes:
         self._signature, self._arguments = signature, arguments
 
     def load(self, array: int, at: int) -> Any:
-        """Gives what stands in one argument from the place on that another one tells."""
+        """Returns what stands in one argument from the place on that another one tells."""
         return self._builder.load(self._place(array, at), align=8)
 
     def store(self, value: Any, array: int, at: int) -> None:
@@ -33,14 +33,14 @@ class _Lanes:
         self._builder.store(value, self._place(array, at), align=8)
 
     def same(self, number: Any) -> Any:
-        """Gives a number four times."""
+        """Returns a number four times."""
         first = self._builder.insert_element(ir.Constant(_FOUR, ir.Undefined), number, _INDEX(0))
         return self._builder.shuffle_vector(
             first, first, ir.Constant(ir.VectorType(_INDEX, LANES), [0] * LANES)
         )
 
     def sum(self, value: Any) -> Any:
-        """Gives the sum of four numbers."""
+        """Returns the sum of four numbers."""
         lanes = [self._builder.extract_element(value, _INDEX(lane)) for lane in range(LANES)]
         add = self._builder.fadd
         return add(add(lanes[0], lanes[1]), add(lanes[2], lanes[3]))

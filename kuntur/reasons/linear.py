@@ -39,11 +39,11 @@ class LinearExplanation(Explanation):
         self._centre, self._weights = centre, weights
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Gives means and weights."""
+        """Returns means and weights."""
         return {"centre": self._centre, "weights": self._weights}
 
     def in_margin(self, features: npt.NDArray[np.float32]) -> FloatArray:
-        """Gives weight × (value - mean), float64 [n, columns]."""
+        """Returns weight × (value - mean), float64 [n, columns]."""
         out = np.empty(features.shape, dtype=np.float64)
         _departures(features, self._centre, self._weights, out)
         return out

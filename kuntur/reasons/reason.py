@@ -38,7 +38,7 @@ class Reasoner:
     def reasons(
         self, features: npt.NDArray[np.float32], rows: npt.NDArray[np.float32], count: int
     ) -> list[tuple[Reason, ...]]:
-        """Gives up to `count` reasons of each row, strongest first; a contribution of 0 is none.
+        """Returns up to `count` reasons of each row, strongest first; a contribution of 0 is none.
 
         features: the model's input, float32 [n, columns], C order; rows: the same transactions' whole rows of
         the catalogue, float32 [n, len(CATALOGUE)].

@@ -32,7 +32,7 @@ class _Text:
     parts: tuple[str | tuple[int, Format], ...]
 
     def shown(self, value: float, row: Sequence[float], currency: str) -> str | None:
-        """Gives the sentence; None where it needs a value that is unset."""
+        """Returns the sentence; None where it needs a value that is unset."""
         shown = []
         for part in self.parts:
             if isinstance(part, str):
@@ -61,7 +61,7 @@ class Sentence:
     not_given: _Text = _Text(())
 
     def shown(self, value: float, row: Sequence[float]) -> str:
-        """Gives the sentence for a value; row: the whole row of the catalogue, NaN where unset."""
+        """Returns the sentence for a value; row: the whole row of the catalogue, NaN where unset."""
         currency = _HOME_CURRENCY if row[feature_index()["is_foreign_currency"]] == 0 else ""
         if value != value:  # noqa: PLR0124  # NaN
             if self.entity_count != _OWN and row[self.entity_count] != row[self.entity_count]:
@@ -144,7 +144,7 @@ def has_sentence(name: str) -> bool:
 
 @cache
 def sentence_of(name: str) -> Sentence:
-    """Gives the sentence of a feature of the catalogue or an attribute; for any other name a plain one."""
+    """Returns the sentence of a feature of the catalogue or an attribute; for any other name a plain one."""
     for entry in _entries():
         sentence = entry.of(name)
         if sentence is not None:

@@ -53,7 +53,7 @@ _NOTHING = 1e-9  # log-odds; below, it is rounding
 
 
 def quadrature(features_on_path: int) -> tuple[FloatArray, FloatArray]:
-    """Gives points and weights on 0 to 1, exact where at most so many features lie on a path.
+    """Returns points and weights on 0 to 1, exact where at most so many features lie on a path.
 
     float64 [n] each, n a multiple of LANES.
     """
@@ -98,7 +98,7 @@ def derive(starts, right, column, cover, parent, same, ratio, share):
 
 @native_free
 def expected(starts, right, parent, ratio, value):
-    """Gives the mean of the trees' sums over the rows they were fitted on, by cover."""
+    """Returns the mean of the trees' sums over the rows they were fitted on, by cover."""
     reach = np.empty(len(right), dtype=np.float64)
     total = 0.0
     for tree in range(len(starts) - 1):

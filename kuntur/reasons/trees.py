@@ -56,7 +56,7 @@ class TreeExplanation(Explanation):
         self.base = offset + float(tree_shap.expected(trees.starts, trees.right, parent, ratio, trees.value))
 
     def arrays(self) -> dict[str, npt.NDArray[np.generic]]:
-        """Gives the trees."""
+        """Returns the trees."""
         trees = self._trees
         return {
             "offset": np.array(self._offset, dtype=np.float64),
@@ -70,7 +70,7 @@ class TreeExplanation(Explanation):
         }
 
     def in_margin(self, features: npt.NDArray[np.float32]) -> FloatArray:
-        """Gives the Shapley values of each row, float64 [n, columns]."""
+        """Returns the Shapley values of each row, float64 [n, columns]."""
         out = np.zeros(features.shape, dtype=np.float64)
         tree_shap.explain(
             features, self._starts, self._splits, self._widest, self._points, self._weights, out
@@ -81,7 +81,7 @@ class TreeExplanation(Explanation):
 def _splits(
     trees: Trees, same: npt.NDArray[np.int32], share: FloatArray, count: int
 ) -> tuple[npt.NDArray[np.void], npt.NDArray[np.int64]]:
-    """Gives the splits of trees as `tree_shap.explain` takes them, and where each tree's begin.
+    """Returns the splits of trees as `tree_shap.explain` takes them, and where each tree's begin.
 
     same, share: as `tree_shap.derive` writes them; count: numbers a node.
     """

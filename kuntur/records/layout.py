@@ -113,7 +113,7 @@ UNSET_DEGREES = -(2**31)
 
 
 def record_words(words: int, half_words: int) -> int:
-    """Gives the length of a record in 64-bit words."""
+    """Returns the length of a record in 64-bit words."""
     return words + (half_words + 1) // 2
 
 

@@ -144,7 +144,7 @@ def empty_record(memory, start):
 
 @native
 def record_start(memory, number):
-    """Gives where record `number` starts in the memory."""
+    """Returns where record `number` starts in the memory."""
     return HEADER_WORDS + memory[P_INDEX] + number * memory[P_RECORD_WORDS]
 
 
@@ -326,7 +326,7 @@ def _reinsert(source, target):
 
 
 def reserve(memory: Memory, additional: int) -> Memory:
-    """Gives a table with room for `additional` new records: the same one, or one twice as large or more."""
+    """Returns a table with room for `additional` new records: the same one, or one twice as large or more."""
     needed = int(memory[P_USED]) + additional
     if is_closed(memory) or needed <= memory[P_CAPACITY]:
         return memory

@@ -15,7 +15,7 @@ from pydantic.fields import FieldInfo
 
 
 def fields(settings: type[BaseModel]) -> Iterator[tuple[str, str, FieldInfo]]:
-    """Gives section, name and definition of every key, those without a section first.
+    """Yields section, name and definition of every key, those without a section first.
 
     A section within a section is named with a dot, such as "data.postgres", and follows the other.
     """

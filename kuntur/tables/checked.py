@@ -42,7 +42,7 @@ def checked_rows(
     reject_path: Path | None,
     max_reject_share: float,
 ) -> tuple[pl.DataFrame, rejects.RejectReport]:
-    """Gives the rows without fault, in the order of the files, and the report on the others.
+    """Returns the rows without fault, in the order of the files, and the report on the others.
 
     plans: how each file is read, all to the same columns, transaction_id and institution_id among
     them; wanted: Boolean over these, the rows to be looked at. Blank lines of CSV are no rows. Raises

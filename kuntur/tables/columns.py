@@ -33,7 +33,7 @@ _KEY_FIELDS = {
 
 
 def to_batch(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> TransactionBatch:
-    """Gives the rows of a canonical table as a batch, in their order, each to be counted.
+    """Returns the rows of a canonical table as a batch, in their order, each to be counted.
 
     secret: uint64 [2], from `kuntur.hash_key.secret_from_hex`. Attributes are named without prefix.
     The rows keep the rules of `rules`: an unknown currency or country raises InvalidOperationError.
@@ -51,7 +51,7 @@ def to_batch(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> Transaction
 
 
 def to_keys(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    """Gives the hashed ids of a canonical table: uint64 [n, len(KeyColumn)], 0 where an id is empty."""
+    """Returns the hashed ids of a canonical table: uint64 [n, len(KeyColumn)], 0 where an id is empty."""
     shape = (frame.height, len(KeyColumn))
     starts, lengths = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     buffers, offset = [], 0
@@ -71,7 +71,7 @@ def to_keys(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> npt.NDArray[
 def to_outcomes(
     frame: pl.DataFrame, keys: npt.NDArray[np.uint64]
 ) -> tuple[OutcomeBatch, npt.NDArray[np.intp]]:
-    """Gives what became known of the labelled rows, in the order in which it became known.
+    """Returns what became known of the labelled rows, in the order in which it became known.
 
     keys: uint64 [n, len(KeyColumn)], those of the frame's rows. Returns the outcomes, and for each
     the number of its row in the frame (intp [m], m <= n). Outcomes of one moment keep the frame's order.
@@ -95,7 +95,7 @@ def _scopes(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> npt.NDArray[
 
 
 def _int_columns() -> list[pl.Expr]:
-    """Gives the columns of `TransactionBatch.ints` in the order of IntColumn, each Int64."""
+    """Returns the columns of `TransactionBatch.ints` in the order of IntColumn, each Int64."""
     columns = {
         IntColumn.EVENT_TIME_US: pl.col("event_time").dt.timestamp("us"),
         IntColumn.AMOUNT_CENTS: _cents("amount_minor"),
@@ -113,7 +113,7 @@ def _int_columns() -> list[pl.Expr]:
 
 
 def _cents(name: str) -> pl.Expr:
-    """Gives minor units as hundredths of the currency's unit, as `kuntur.currency.to_cents` does."""
+    """Returns minor units as hundredths of the currency's unit, as `kuntur.currency.to_cents` does."""
     value, currency = pl.col(name), pl.col("currency_code")
     size = value.abs()
     cents = value

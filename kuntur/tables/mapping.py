@@ -123,7 +123,7 @@ class Mapping(Part):
             raise MappingError("\n".join([f"the mapping cannot give {reads}:", *(f"  {x}" for x in lacking)]))
 
     def aware(self, moment: datetime | None) -> datetime | None:
-        """Gives a moment in UTC; one that names no zone is in that of the files' times."""
+        """Returns a moment in UTC; one that names no zone is in that of the files' times."""
         if moment is None:
             return None
         if moment.tzinfo is None:

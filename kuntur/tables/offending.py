@@ -20,7 +20,7 @@ _ROW = "!row"
 def rejected_rows(
     file: SourceFile, columns: dict[str, str], offset: int, found: dict[Fault, pl.Series]
 ) -> pl.DataFrame:
-    """Gives the rejects of one file, columns as rejects.REJECT_COLUMNS.
+    """Returns the rejects of one file, columns as rejects.REJECT_COLUMNS.
 
     columns: canonical field to source column; offset: rows of the files before; found: the rows that
     each fault rejects, as numbers in the file from 0.

@@ -189,10 +189,10 @@ def report(rows_read: int, rejected: pl.DataFrame, path: Path | None) -> RejectR
 
 
 def empty_rejects() -> pl.DataFrame:
-    """Gives a table of rejects without rows."""
+    """Returns a table of rejects without rows."""
     return pl.DataFrame(schema=REJECT_COLUMNS)
 
 
 def combine(parts: Sequence[pl.DataFrame]) -> pl.DataFrame:
-    """Gives rejects as one table, by row and then by field."""
+    """Returns rejects as one table, by row and then by field."""
     return pl.concat([empty_rejects(), *parts]).sort("source_row", "field", "reason")

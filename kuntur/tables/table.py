@@ -47,7 +47,7 @@ class Table:
 
 
 def content_hash(frame: pl.DataFrame) -> str:
-    """Gives the SHA-256, in hexadecimal, of a canonical table's names, values and nulls, in row order.
+    """Returns the SHA-256, in hexadecimal, of a canonical table's names, values and nulls, in row order.
 
     Own layout over the columns' raw values, because what Polars hashes or writes may change with its
     version. The place of a row in its file is left out: the same transactions give the same hash.

@@ -71,7 +71,7 @@ class Rule:
 def row_rules(
     attributes: Sequence[str] = (), *, labels: bool = True, country_codes: Sequence[str] = ()
 ) -> list[Rule]:
-    """Gives the rules that one row can break by itself.
+    """Returns the rules that one row can break by itself.
 
     attributes: names without prefix. labels: whether the frame has is_fraud and reported_time; country_codes:
     user-assigned ones that are valid.
@@ -84,7 +84,7 @@ def row_rules(
 
 
 def outcome_rules() -> list[Rule]:
-    """Gives the rules that one outcome can break by itself; its event time is null when not given."""
+    """Returns the rules that one outcome can break by itself; its event time is null when not given."""
     return [*_given_and_short(("transaction_id", "institution_id")), *_time_rules(), *_label_rules()]
 
 

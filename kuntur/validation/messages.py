@@ -123,7 +123,7 @@ def transaction_violations(
     path: str = "",
     countries: Container[str] = COUNTRY_NUMBER,
 ) -> list[Violation]:
-    """Gives every rule that a transaction breaks, in the order of its fields; none for a good one.
+    """Returns every rule that a transaction breaks, in the order of its fields; none for a good one.
 
     latest_time_us: the latest event time allowed, microseconds since the epoch; path: put before each
     field's name; countries: codes that are valid, of `kuntur.currency.country_numbers`.
@@ -165,7 +165,7 @@ def transaction_violations(
 
 
 def outcome_violations(outcome: outcome_pb2.Outcome, latest_time_us: int, path: str = "") -> list[Violation]:
-    """Gives every rule that an outcome breaks, in the order of its fields; none for a good one."""
+    """Returns every rule that an outcome breaks, in the order of its fields; none for a good one."""
     found = _id_violations(outcome, "transaction_id", required=True)
     found += _id_violations(outcome, "institution_id", required=False)
     if outcome.label not in (outcome_pb2.OUTCOME_LABEL_FRAUD, outcome_pb2.OUTCOME_LABEL_LEGITIMATE):

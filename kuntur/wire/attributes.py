@@ -32,7 +32,7 @@ def _is_name(data, start, length):
 
 @native
 def _name_number(data, start, length, names, known):
-    """Gives the number of a name among those known, or `known` for a new one."""
+    """Returns the number of a name among those known, or `known` for a new one."""
     for number in range(known):
         if names[number, 1] == length:
             at = names[number, 0]
@@ -48,7 +48,7 @@ def _name_number(data, start, length, names, known):
 
 @native
 def _read_entry(data, at, end):
-    """Gives start and length of an entry's name and where its value is; GIVE_UP for an unusual one."""
+    """Returns start and length of an entry's name and where its value is; GIVE_UP for an unusual one."""
     field, wire_type, at = read_tag(data, at, end)
     if at < 0 or field != 1 or wire_type != LENGTH:
         return GIVE_UP, 0, 0
@@ -101,7 +101,7 @@ def _collect(data, n, count):
 
 
 def read_attributes(raw: bytes, n: int, count: int) -> dict[str, npt.NDArray[np.float64]] | None:
-    """Gives the attributes of a scanned request: name to float64 [n], NaN where a row has none.
+    """Returns the attributes of a scanned request: name to float64 [n], NaN where a row has none.
 
     n, count: transactions and attributes that `scan` found. None when an attribute breaks a rule or is
     not plainly written.

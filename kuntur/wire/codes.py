@@ -58,7 +58,7 @@ def _letters(data, start, length):
 
 @native
 def country_number(context, data, start, length):
-    """Gives a country's number as in COUNTRY_NUMBER, -1 for a code that is not valid."""
+    """Returns a country's number as in COUNTRY_NUMBER, -1 for a code that is not valid."""
     if length == 0:
         return 0
     if length != 2:
@@ -71,7 +71,7 @@ def country_number(context, data, start, length):
 
 @native
 def currency_number(context, data, start, length):
-    """Gives a currency's number as in CURRENCY_NUMBER and its scale for `cents`; -1 for none of its codes."""
+    """Returns a currency's number as in CURRENCY_NUMBER and its scale for `cents`; -1 if unknown."""
     if length != 3:
         return -1, 0
     index, number = _letters(data, start, length)
@@ -83,7 +83,7 @@ def currency_number(context, data, start, length):
 
 @native
 def cents(amount_minor, scale):
-    """Gives an amount in hundredths of the unit, rounded towards zero, as `kuntur.currency.to_cents`."""
+    """Returns an amount in hundredths of the unit, rounded towards zero, as `kuntur.currency.to_cents`."""
     if scale == _PLAIN:
         return amount_minor
     size = abs(amount_minor) * (scale // _SCALE_BASE) // (scale % _SCALE_BASE)

@@ -59,7 +59,7 @@ class TransactionIds(Sequence[str]):
         return self.raw[start : start + length].decode()
 
     def encoded(self, place: int) -> bytes:
-        """Gives an id as it came, UTF-8."""
+        """Returns an id as it came, UTF-8."""
         start, length = self.spans[place].tolist()
         return self.raw[start : start + length]
 

@@ -66,7 +66,7 @@ _F_LATITUDE, _F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE
 
 @native
 def read_outline(data):
-    """Gives how often field 1 of a request stands there, and its field 2, the mode of reasons.
+    """Returns how often field 1 of a request stands there, and its field 2, the mode of reasons.
 
     (GIVE_UP, 0) for what is not plainly written.
     """
@@ -157,7 +157,7 @@ def _read_fields(data, at, end, starts, lengths, numbers):
 
 @native
 def _time_us(numbers, given, latest_time_us):
-    """Gives the event time, GIVE_UP for one that breaks a rule."""
+    """Returns the event time, GIVE_UP for one that breaks a rule."""
     seconds, nanos = np.int64(numbers[_EVENT_TIME]), np.int64(numbers[0])
     if given >> _EVENT_TIME & 1 == 0 or nanos < 0 or nanos >= _NANOSECONDS:
         return GIVE_UP

@@ -66,7 +66,7 @@ def _field(tag: int, content: bytes) -> bytes:
 
 
 def _reason(reason: Reason) -> bytes:
-    """Gives field 4 of a Score with one reason."""
+    """Returns field 4 of a Score with one reason."""
     value, contribution = _DOUBLE.pack(reason.value), _DOUBLE.pack(reason.contribution)
     content = _field(_FEATURE, reason.feature.encode()) if reason.feature else b""
     if value != _ZERO:
@@ -81,7 +81,7 @@ def _reason(reason: Reason) -> bytes:
 def _score(
     transaction_id: bytes, probability: float, decision: int, version: bytes, reasons: bytes = b""
 ) -> bytes:
-    """Gives field 1 with a Score, the same in ScoreTransactionResponse and in ScoreResult."""
+    """Returns field 1 with a Score, the same in ScoreTransactionResponse and in ScoreResult."""
     content = _field(_ID, transaction_id) if transaction_id else b""
     double = _DOUBLE.pack(probability)
     if double != _ZERO:  # by its bits: -0.0 is written
@@ -97,7 +97,7 @@ def _version(model_version: str) -> bytes:
 
 
 def write_score(ids: Sequence[str], place: int, scores: Scores, row: int = 0) -> bytes:
-    """Gives a serialised ScoreTransactionResponse with one score of `scores`, for the id at a place."""
+    """Returns a serialised ScoreTransactionResponse with one score of `scores`, for the id at a place."""
     transaction_id = TransactionIds.of(ids).encoded(place)
     version = _version(scores.model_version)
     reasons = b"" if scores.reasons is None else b"".join(map(_reason, scores.reasons.get(row, ())))
@@ -132,7 +132,7 @@ def _put(out, at, data, start, length):
 
 @native
 def _size(length):
-    """Gives the size of a field of this many bytes of content, with tag and length."""
+    """Returns the size of a field of this many bytes of content, with tag and length."""
     return 1 + _varint_bytes(np.uint64(length)) + length
 
 
@@ -211,7 +211,7 @@ def write_frame(
     scores: Scores,
     statuses: Mapping[int, status_pb2.Status],
 ) -> bytes:
-    """Gives a serialised ScoreStreamResponse.
+    """Returns a serialised ScoreStreamResponse.
 
     ids: transaction ids of the frame; places: int64 [n], ascending, where each score belongs in it;
     statuses: by place, for all others. Where its reasons would take the response beyond MAX_REASONED_BYTES,
@@ -242,7 +242,7 @@ def write_frame(
 
 
 def write_frames(ids: Sequence[str], scores: Scores, sizes: Sequence[int]) -> list[bytes]:
-    """Gives a serialised ScoreStreamResponse for each of several frames that were scored as one.
+    """Returns a serialised ScoreStreamResponse for each of several frames that were scored as one.
 
     ids: transaction ids of all frames, every one of them scored; sizes: how many each frame has.
     """

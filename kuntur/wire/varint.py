@@ -17,7 +17,7 @@ _HIGH_BITS = np.uint64(0x8080808080808080)
 
 @native
 def read_varint(data, at, end):
-    """Gives the number at a position, uint64, and the position behind it."""
+    """Returns the number at a position, uint64, and the position behind it."""
     value = np.uint64(0)
     for shift in range(0, 70, 7):
         if at >= end:
@@ -32,7 +32,7 @@ def read_varint(data, at, end):
 
 @native
 def read_tag(data, at, end):
-    """Gives a field's number and wire type and the position behind them; tags of one or two bytes."""
+    """Returns a field's number and wire type and the position behind them; tags of one or two bytes."""
     value, after = read_varint(data, at, end)
     if after < 0 or after - at > 2 or value < np.uint64(8):
         return 0, 0, -1
@@ -41,7 +41,7 @@ def read_tag(data, at, end):
 
 @native
 def read_length(data, at, end):
-    """Gives the length of what follows and where it starts; it ends before `end`."""
+    """Returns the length of what follows and where it starts; it ends before `end`."""
     value, after = read_varint(data, at, end)
     if after < 0 or value > np.uint64(end - after):
         return 0, -1
@@ -50,7 +50,7 @@ def read_length(data, at, end):
 
 @native
 def skip_field(data, at, end, wire_type):
-    """Gives the position behind a field of no interest."""
+    """Returns the position behind a field of no interest."""
     if wire_type == VARINT:
         _, at = read_varint(data, at, end)
         return at
@@ -68,7 +68,7 @@ def skip_field(data, at, end, wire_type):
 
 @native
 def to_int32(value):
-    """Gives a varint's uint64 as protobuf reads it into an int32 or an enum: its lower half, as int64."""
+    """Returns a varint's uint64 as protobuf reads it into an int32 or an enum: its lower half, as int64."""
     return np.int64(value << np.uint64(32)) >> 32
 
 

@@ -23,14 +23,14 @@ _JOIN_S = 5.0
 
 
 def return_free_memory() -> None:
-    """Gives back whatever is free; nothing where the C library is not glibc."""
+    """Returns to the system whatever is free; nothing where the C library is not glibc."""
     trim = _malloc_trim()
     if trim is not None:
         trim(0)
 
 
 class MemoryReturner:
-    """Gives memory back, on a thread of its own, when it has grown and requests and answers hold little.
+    """Returns memory to the system, on a thread of its own, once it has grown and calls hold little of it.
 
     What the process keeps for good, as a history that fills, costs one such call for each 16 MiB of growth.
     """
@@ -54,7 +54,7 @@ class MemoryReturner:
             self._thread.join(_JOIN_S)
 
     def look(self) -> None:
-        """Gives memory back if it is worth it now."""
+        """Returns memory to the system if it is worth it now."""
         private = _private_bytes()
         self._lowest = min(self._lowest, private)
         if private - self._lowest > _GROWTH_BYTES and self._held() <= _HELD_BYTES:

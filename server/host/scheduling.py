@@ -15,7 +15,7 @@ _GIVEN_WAY = 5  # steps of nice: a third of what another thread gets of a core t
 
 
 def cores() -> int:
-    """Gives how many cores this process may use."""
+    """Returns how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 

@@ -29,7 +29,7 @@ class BindingInference:
         self._run = session.run
 
     def __call__(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives the probabilities."""
+        """Returns the probabilities."""
         probability: npt.NDArray[np.float32] = self._run((OUTPUT,), {INPUT: features})[0]
         return probability
 

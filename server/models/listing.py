@@ -47,7 +47,7 @@ class ModelListing:
         self._watcher = watcher
 
     def live(self) -> ModelRecord:
-        """Gives the model that scores. Raises NoLiveModelError."""
+        """Returns the model that scores. Raises NoLiveModelError."""
         live = self._slot.live
         if live is None:
             raise NoLiveModelError
@@ -55,7 +55,7 @@ class ModelListing:
         return ModelRecord(model.version, ModelState.LIVE, model.manifest, live_since=live.since)
 
     def get(self, model_version: str) -> ModelRecord:
-        """Gives one model. Raises ModelNotFoundError."""
+        """Returns one model. Raises ModelNotFoundError."""
         live = self._slot.live
         if live is not None and live.model.version == model_version:
             return self.live()
@@ -77,7 +77,7 @@ class ModelListing:
         return ModelRecord(model_version, state, manifest, why)
 
     def all(self) -> list[ModelRecord]:
-        """Gives every model, newest first by the time its manifest was written."""
+        """Returns every model, newest first by the time its manifest was written."""
         versions = {v for v in self._registry.versions() if VERSION.fullmatch(v)}
         live = self._slot.live
         try:

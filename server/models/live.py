@@ -69,7 +69,7 @@ class LiveModel:
         self._decline = np.float32(manifest.thresholds.decline)
 
     def inputs(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> FeatureMatrix:
-        """Gives the model's inputs, float32 [n, features of the model]; it takes what `score` takes."""
+        """Returns the model's inputs, float32 [n, features of the model]; it takes what `score` takes."""
         return self._selection.take(matrix, attributes)
 
     def score(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> Scores:

@@ -115,7 +115,7 @@ class _Api:
 
 @cache
 def api() -> _Api:
-    """Gives the C API. Raises OSError or AttributeError where there is none."""
+    """Returns the C API. Raises OSError or AttributeError where there is none."""
     return _Api()
 
 
@@ -191,7 +191,7 @@ class CInference:
         freed.atexit = False  # calls may still be running then
 
     def __call__(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives float32 [n] for features, float32 [n, width]. Raises InferenceError, ValueError."""
+        """Returns float32 [n] for features, float32 [n, width]. Raises InferenceError, ValueError."""
         rows = len(features)
         if features.shape != (rows, self._width) or rows == 0:
             raise ValueError(f"features are {features.shape}, not [n, {self._width}]")

@@ -175,7 +175,7 @@ class ModelWatcher:
 
 
 def _fingerprint(path: Path) -> Fingerprint:
-    """Gives name, size, time of change and inode of each file of a bundle; empty without one."""
+    """Returns name, size, time of change and inode of each file of a bundle; empty without one."""
     found = []
     for file in sorted(path.rglob("*")):
         try:

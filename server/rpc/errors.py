@@ -110,7 +110,7 @@ class ErrorTable:
         self._incidents = IncidentLog()
 
     def status(self, error: Exception) -> status_pb2.Status:
-        """Gives the status of an error; one that is not in the table is logged and becomes INTERNAL."""
+        """Returns the status of an error; one that is not in the table is logged and becomes INTERNAL."""
         row = _TABLE.get(type(error))
         if row is None:
             return _incident(self._incidents.tell(error))
@@ -125,7 +125,7 @@ class ErrorTable:
 
 
 def reason_of(status: status_pb2.Status) -> str:
-    """Gives the reason in a status's ErrorInfo, which is its first detail."""
+    """Returns the reason in a status's ErrorInfo, which is its first detail."""
     info = error_details_pb2.ErrorInfo()
     status.details[0].Unpack(info)
     return str(info.reason)
@@ -153,7 +153,7 @@ def abort(context: grpc.ServicerContext, status: CallStatus) -> NoReturn:
 
 
 def fitted(status: status_pb2.Status, max_bytes: int) -> status_pb2.Status:
-    """Gives a status with as many of its violations as fit; its metadata still tells how many there are."""
+    """Returns a status with as many of its violations as fit; its metadata still tells how many there are."""
     excess = status.ByteSize() - max_bytes
     if excess <= 0:
         return status

@@ -12,8 +12,8 @@ from kuntur.api.v1 import outcome_pb2, scoring_service_pb2
 from kuntur.features import FEATURE_NAMES
 from kuntur.reasons import Reasoner, smallest_explanations
 from kuntur.transaction import Channel, Transaction, TransactionType
+from kuntur.values import to_proto
 from kuntur.wire import Scores, TransactionReader, write_frame
-from kuntur.wire.values import to_proto
 from server.models.live import compile_decisions
 from server.models.onnx_c import compile_run
 from server.state import Region, RegionHistory, RegionSizes

@@ -25,14 +25,14 @@ class ReasonsMode(IntEnum):
 
 
 def reasoned_rows(decision: npt.NDArray[np.int8], mode: int) -> npt.NDArray[np.intp]:
-    """Gives the rows whose scores carry reasons, ascending; decision: numbers of the protobuf enum."""
+    """Returns the rows whose scores carry reasons, ascending; decision: numbers of the protobuf enum."""
     if mode == ReasonsMode.ALL:
         return np.arange(len(decision))
     return np.flatnonzero(decision >= _REVIEW)
 
 
 class ReasonGiver:
-    """Gives the reasons of scores. Safe for threads: it holds no lock and changes nothing."""
+    """Returns the reasons of scores. Safe for threads: it holds no lock and changes nothing."""
 
     def __init__(self, per_transaction: int, observe: Callable[[int, float], None]) -> None:
         """Takes how many reasons a score has, and whom to tell for how many they were found, in what time."""
@@ -47,7 +47,7 @@ class ReasonGiver:
         decision: npt.NDArray[np.int8],
         mode: int,
     ) -> Mapping[int, tuple[Reason, ...]] | None:
-        """Gives the reasons by row; None when there are none to give.
+        """Returns the reasons by row; None when there are none to give.
 
         matrix, attributes: what was scored, as `LiveModel.score` takes it; decision: what came of it.
         """

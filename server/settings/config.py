@@ -257,7 +257,7 @@ def load_settings(
     path: Path | None = None,
     overrides: Mapping[str, Any] | None = None,
 ) -> ServerSettings:
-    """Gives the settings in force.
+    """Returns the settings in force.
 
     path: the TOML file, by default that of KUNTUR_SERVER_CONFIG, if any; overrides: nested, above file
     and environment. Raises ConfigError with everything that is wrong.
@@ -306,12 +306,12 @@ def load_settings(
 
 
 def variable_of(key: str) -> str:
-    """Gives the environment variable of a key such as "journal.path"."""
+    """Returns the environment variable of a key such as "journal.path"."""
     return ENVIRONMENT_PREFIX + key.upper().replace(".", "__")
 
 
 def known_keys() -> list[str]:
-    """Gives every key, sections as "section.key"."""
+    """Returns every key, sections as "section.key"."""
     return [f"{section}.{name}" if section else name for section, name, _ in fields(ServerSettings)]
 
 

@@ -10,7 +10,7 @@ from server.state import HistoryCounts
 
 
 def history_families(counts: HistoryCounts) -> Iterable[Metric]:
-    """Gives the families of one history, which processes that share it all tell alike."""
+    """Yields the families of one history, which processes that share it all tell alike."""
     entities = GaugeMetricFamily("kuntur_entities", "Records of the history", labels=["kind"])
     for kind, count in counts.entities.items():
         entities.add_metric([kind], count)

@@ -46,7 +46,7 @@ class Latencies:
             self._sum_s += seconds
 
     def read(self) -> tuple[list[tuple[str, float]], float]:
-        """Gives what Prometheus calls buckets, how many came up to each bound, and the sum of all."""
+        """Returns what Prometheus calls buckets, how many came up to each bound, and the sum of all."""
         with self._lock:
             counts, total_s = list(self._counts), self._sum_s
         buckets, so_far = [], 0
@@ -63,7 +63,7 @@ class TalliedCounter(Collector):
         self._name, self._text, self._label, self._names, self._tally = name, text, label, names, tally
 
     def collect(self) -> Iterable[Metric]:
-        """Gives it as it stands."""
+        """Yields it as it stands."""
         family = CounterMetricFamily(self._name, self._text, labels=[self._label])
         for name, count in zip(self._names, self._tally.counts, strict=True):
             family.add_metric([name], count)
@@ -77,7 +77,7 @@ class TalliedHistogram(Collector):
         self._name, self._text, self._label, self._latencies = name, text, label, latencies
 
     def collect(self) -> Iterable[Metric]:
-        """Gives it as it stands."""
+        """Yields it as it stands."""
         family = HistogramMetricFamily(self._name, self._text, labels=[self._label])
         for value, latencies in self._latencies.items():
             buckets, total_s = latencies.read()

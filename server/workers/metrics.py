@@ -24,7 +24,7 @@ class WorkerMetrics(Collector):
         self._ask = ask
 
     def collect(self) -> Iterable[Metric]:
-        """Gives the families of all workers."""
+        """Returns the families of all workers."""
         families: dict[str, Metric] = {}
         shared_from: int | None = None
         for number, text in self._ask().items():

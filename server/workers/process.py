@@ -49,7 +49,7 @@ class WorkerProcess:
         return self._process.wait()
 
     def metrics(self) -> str | None:
-        """Gives its metrics as Prometheus reads them; None when it does not answer."""
+        """Returns its metrics as Prometheus reads them; None when it does not answer."""
         answer = self._ask("metrics", _ANSWER_S)
         try:
             return None if answer is None else str(json.loads(answer))

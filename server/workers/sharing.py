@@ -44,7 +44,7 @@ class WorkerOrder:
         return tuple(fd for fd in (self.region, self.journal_lock) if fd is not None)
 
     def to_line(self) -> str:
-        """Gives it as a line of JSON, secrets and all: it goes through a pipe, which nobody else reads."""
+        """Returns it as a line of JSON, secrets and all: it goes through a pipe, which nobody else reads."""
         return json.dumps(asdict(self), default=_plain) + "\n"
 
     @classmethod
@@ -81,12 +81,12 @@ class SharedPort:
         self.listen_address = f"{host}:{self.port}"
 
     def close(self) -> None:
-        """Gives the port up."""
+        """Closes the port."""
         self._socket.close()
 
 
 def worker_journal(journal: Path | None, number: int) -> Path | None:
-    """Gives the directory of one worker's journal: a journal has one writer."""
+    """Returns the directory of one worker's journal: a journal has one writer."""
     return None if journal is None else journal / f"{WORKER_PREFIX}{number}"
 
 

@@ -21,7 +21,7 @@ _FRAUDS = FEATURE_NAMES.index("account_fraud_count")
 
 
 def transactions(ids: list[int], *, account: int = 7, start_us: int = START_US) -> TransactionBatch:
-    """Gives transactions of one account, a minute apart."""
+    """Returns transactions of one account, a minute apart."""
     n = len(ids)
     keys = np.zeros((n, len(KeyColumn)), dtype=np.uint64)
     keys[:, KeyColumn.TRANSACTION] = ids
@@ -36,14 +36,14 @@ def transactions(ids: list[int], *, account: int = 7, start_us: int = START_US) 
 
 
 def outcomes(ids: list[int], *, fraud: bool = True, reported_us: int = START_US + HOUR_US) -> OutcomeBatch:
-    """Gives outcomes, all reported at once."""
+    """Returns outcomes, all reported at once."""
     keys = np.zeros((len(ids), len(KeyColumn)), dtype=np.uint64)
     keys[:, KeyColumn.TRANSACTION] = ids
     return OutcomeBatch(keys, np.full(len(ids), reported_us), np.full(len(ids), fraud))
 
 
 def counted(matrix: FeatureMatrix) -> list[float]:
-    """Gives how many earlier transactions each row saw."""
+    """Returns how many earlier transactions each row saw."""
     return [float(value) for value in matrix[:, _COUNT]]
 
 
@@ -55,7 +55,7 @@ class HistoryStoreContract:
         raise NotImplementedError
 
     def frauds_seen(self, store: HistoryStore, probe: int) -> float:
-        """Gives how many reported frauds of the account a later transaction sees."""
+        """Returns how many reported frauds of the account a later transaction sees."""
         later = transactions([probe], start_us=START_US + 5 * HOUR_US)
         return float(store.score_features(later)[0, _FRAUDS])
 

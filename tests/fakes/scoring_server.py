@@ -43,7 +43,7 @@ def status(
     violations: tuple[tuple[str, str], ...] = (),
     retry_after_ms: int | None = None,
 ) -> status_pb2.Status:
-    """Gives a status as the server builds it: ErrorInfo, BadRequest, RetryInfo."""
+    """Returns a status as the server builds it: ErrorInfo, BadRequest, RetryInfo."""
     details: list[Any] = []
     if reason:
         details.append(error_details_pb2.ErrorInfo(reason=reason, domain="kuntur", metadata=metadata or {}))
@@ -141,7 +141,7 @@ class FakeServer:
         self._server.stop(grace=None).wait()
 
     def arrivals(self, *methods: str) -> list[Arrival]:
-        """Gives what arrived, in order, of the given methods or of all."""
+        """Returns what arrived, in order, of the given methods or of all."""
         with self._lock:
             return [each for each in self.log if not methods or each.method in methods]
 
@@ -171,7 +171,7 @@ class FakeServer:
             return transaction_id in self._known
 
     def result(self, transaction: transaction_pb2.Transaction) -> score_pb2.ScoreResult:
-        """Gives the answer to one transaction."""
+        """Returns the answer to one transaction."""
         refused = self.behaviour.refused.get(transaction.transaction_id)
         if refused is not None:
             return score_pb2.ScoreResult(status=refused)

@@ -23,7 +23,7 @@ TOLERANCE = 1e-4
 
 
 def _rows(n: int, columns: int, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Gives rows of few different values, so that thresholds are met, with a tenth unset."""
+    """Returns rows of few different values, so that thresholds are met, with a tenth unset."""
     chance = np.random.default_rng(seed)
     rows = chance.normal(size=(n, columns)).round(1).astype(np.float32)
     rows[chance.random(rows.shape) < 0.1] = np.nan
@@ -101,7 +101,7 @@ def test_a_model_that_was_stopped_early_is_explained_by_the_trees_it_has() -> No
 
 
 def _mean(tree: Any, node: int, row: Any, known: set[int], unset: float) -> float:
-    """Gives the expected value of a tree that looks at the known features of a row only."""
+    """Returns the expected value of a tree that looks at the known features of a row only."""
     left, right = tree.children_left[node], tree.children_right[node]
     if left == -1:
         return float(tree.value[node, 0, 0])

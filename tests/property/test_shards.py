@@ -19,7 +19,7 @@ MOMENTS = st.one_of(st.integers(0, 60), st.integers(0, 60 * 24)).map(lambda half
 
 @st.composite
 def corrected_outcomes(draw: st.DrawFn, batch: TransactionBatch) -> OutcomeBatch:
-    """Gives outcomes of some transactions, several of one too, and of some that the history has not."""
+    """Returns outcomes of some transactions, several of one too, and of some that the history has not."""
     n = draw(st.integers(0, 25))
     rows = np.array(draw(st.lists(st.integers(0, len(batch) - 1), min_size=n, max_size=n)), dtype=np.intp)
     keys = batch.keys[rows]

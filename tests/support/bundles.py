@@ -23,7 +23,7 @@ _OPSET = 17
 
 
 def linear_model(weights: Sequence[float], bias: float = 0.0) -> bytes:
-    """Gives a model with probability = sigmoid(weights · features + bias), unset features counting 0."""
+    """Returns a model with probability = sigmoid(weights · features + bias), unset features counting 0."""
     width = len(weights)
     nodes = [
         helper.make_node("IsNaN", ["features"], ["unset"]),
@@ -43,7 +43,7 @@ def linear_model(weights: Sequence[float], bias: float = 0.0) -> bytes:
 
 
 def constant_model(probability: float, width: int) -> bytes:
-    """Gives a model that gives every transaction the same probability."""
+    """Returns a model that gives every transaction the same probability."""
     nodes = [
         helper.make_node("Shape", ["features"], ["shape"], end=1),
         helper.make_node("Expand", ["value", "shape"], ["probability"]),
@@ -97,7 +97,7 @@ def onnx_model(
     output_name: str = "probability",
     output_type: int = TensorProto.FLOAT,
 ) -> bytes:
-    """Gives a serialised model over float32 [n, width] and with an output [n]."""
+    """Returns a serialised model over float32 [n, width] and with an output [n]."""
     graph = helper.make_graph(
         nodes,
         "test",
@@ -110,12 +110,12 @@ def onnx_model(
 
 
 def sigmoid(margin: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Gives the logistic function as float32."""
+    """Returns the logistic function as float32."""
     return (1.0 / (1.0 + np.exp(-margin))).astype(np.float32)
 
 
 def golden_features(width: int) -> npt.NDArray[np.float32]:
-    """Gives 16 inputs, float32 [16, width], with unset values among them."""
+    """Returns 16 inputs, float32 [16, width], with unset values among them."""
     features = np.random.default_rng(7).normal(size=(16, width)).astype(np.float32)
     features[3, 0] = np.nan
     features[5, :] = np.nan
@@ -123,7 +123,7 @@ def golden_features(width: int) -> npt.NDArray[np.float32]:
 
 
 def manifest(version: str, features: Sequence[str] = FEATURES, **changes: object) -> Manifest:
-    """Gives a manifest as a trainer would write it, with thresholds 0.5 and 0.9."""
+    """Returns a manifest as a trainer would write it, with thresholds 0.5 and 0.9."""
     fields: dict[str, object] = {
         "model_version": version,
         "algorithm": "test",

@@ -26,7 +26,7 @@ _SETTINGS: dict[str, dict[str, float]] = {
 
 
 def inputs(n: int = 2_000) -> npt.NDArray[np.float32]:
-    """Gives rows of FEATURES, float32 [n, 4]; a fifth of the risk bands unset."""
+    """Returns rows of FEATURES, float32 [n, 4]; a fifth of the risk bands unset."""
     chance = np.random.default_rng(5)
     amount = chance.lognormal(4, 1, n)
     band = np.where(chance.random(n) < 0.2, np.nan, chance.normal(size=n) * 3)
@@ -44,12 +44,12 @@ def fitted(algorithm: str) -> FittedModel:
 
 
 def calibration_of(algorithm: str) -> PlattCalibration:
-    """Gives the calibration in the bundle of a model."""
+    """Returns the calibration in the bundle of a model."""
     return _OF_SHARES if algorithm == "random_forest" else CALIBRATION
 
 
 def explanation(algorithm: str) -> bytes:
-    """Gives what explains the fitted model."""
+    """Returns what explains the fitted model."""
     content = build_explanation(fitted(algorithm), calibration_of(algorithm), inputs())
     assert content is not None
     return content

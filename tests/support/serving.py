@@ -26,7 +26,7 @@ from kuntur.api.v1 import (
     transaction_pb2,
 )
 from kuntur.transaction import Transaction
-from kuntur.wire.values import to_proto
+from kuntur.values import to_proto
 from server.app import ServerApp
 from server.settings.config import ServerSettings, load_settings
 from server.trial.messages import Candidate, Finding
@@ -48,7 +48,7 @@ class Stubs:
     health: Any
 
     def health_of(self, service: str = "") -> str:
-        """Gives the health of a service by name."""
+        """Returns the health of a service by name."""
         answer = self.health.Check(health_pb2.HealthCheckRequest(service=service))
         return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
@@ -70,7 +70,7 @@ class RunningServer:
         wait_until(lambda: self.live_version() == version)
 
     def live_version(self) -> str | None:
-        """Gives the version of the model that scores."""
+        """Returns the version of the model that scores."""
         live = self.app.slot.live
         return live.model.version if live else None
 
@@ -91,7 +91,7 @@ def stubs_for(address: str) -> Iterator[Stubs]:
 
 
 def settings_for(registry: Path, **overrides: Any) -> ServerSettings:
-    """Gives settings for a test: a free port, a small history, a registry looked at often."""
+    """Returns settings for a test: a free port, a small history, a registry looked at often."""
     base: dict[str, Any] = {
         "listen_address": "127.0.0.1:0",
         "registry_path": registry,
@@ -149,7 +149,7 @@ def wait_until(holds: Callable[[], bool]) -> None:
 
 
 def transaction(transaction_id: str = "t-1", **changes: Any) -> transaction_pb2.Transaction:
-    """Gives a message that keeps every rule, with some fields changed."""
+    """Returns a message that keeps every rule, with some fields changed."""
     fields: dict[str, Any] = {
         "event_time": EVENT_TIME,
         "account_id": "a-1",
@@ -164,12 +164,12 @@ def transaction(transaction_id: str = "t-1", **changes: Any) -> transaction_pb2.
 
 
 def unary(message: transaction_pb2.Transaction) -> scoring_service_pb2.ScoreTransactionRequest:
-    """Gives the request for one score."""
+    """Returns the request for one score."""
     return scoring_service_pb2.ScoreTransactionRequest(transaction=message)
 
 
 def frame(*messages: transaction_pb2.Transaction) -> scoring_service_pb2.ScoreStreamRequest:
-    """Gives a frame of a stream."""
+    """Returns a frame of a stream."""
     return scoring_service_pb2.ScoreStreamRequest(transactions=messages)
 
 

@@ -19,7 +19,7 @@ class Calendar:
     zone: str
 
     def midnight_us(self, day: date) -> int:
-        """Gives the start of a day, microseconds since the epoch.
+        """Returns the start of a day, microseconds since the epoch.
 
         A midnight that a clock change repeats is its first occurrence; of one that it skips, the moment of
         the change.
@@ -28,11 +28,11 @@ class Calendar:
         return (start.astimezone(UTC) - _EPOCH) // timedelta(microseconds=1)
 
     def day_of(self, moment_us: int) -> date:
-        """Gives the local day of a moment."""
+        """Returns the local day of a moment."""
         moment = _EPOCH + timedelta(microseconds=int(moment_us))
         return moment.astimezone(zoneinfo.ZoneInfo(self.zone)).date()
 
     def midnights_us(self, first: date, days: int) -> npt.NDArray[np.int64]:
-        """Gives the starts of days that follow one another and the end of the last, int64 [days + 1]."""
+        """Returns the starts of days that follow one another and the end of the last, int64 [days + 1]."""
         each = (self.midnight_us(first + timedelta(days=day)) for day in range(days + 1))
         return np.fromiter(each, dtype=np.int64, count=days + 1)

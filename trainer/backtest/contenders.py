@@ -30,7 +30,7 @@ _FIRST_LOOK = 20_000  # rows in which most columns show that they vary
 
 
 def unlearnt_margin(name: str, amount: npt.NDArray[np.float64]) -> Float32:
-    """Gives the margins of a contender in UNLEARNT: nothing at all, or the amount."""
+    """Returns the margins of a contender in UNLEARNT: nothing at all, or the amount."""
     return (amount if name == "amount" else np.zeros(len(amount))).astype(np.float32)
 
 

@@ -38,12 +38,12 @@ class History:
     calendar: Calendar
 
     def between(self, start_us: int, end_us: int) -> Rows:
-        """Gives the numbers of the rows from a moment to before another."""
+        """Returns the numbers of the rows from a moment to before another."""
         first, last = np.searchsorted(self.event_time_us, [start_us, end_us])
         return np.arange(first, last, dtype=np.int64)
 
     def day_number(self, rows: Rows, first: date, days: int) -> npt.NDArray[np.int64]:
-        """Gives the day of rows that lie within `days` days from the first on, counted from 0."""
+        """Returns the day of rows that lie within `days` days from the first on, counted from 0."""
         midnights = self.calendar.midnights_us(first, days)
         return np.searchsorted(midnights, self.event_time_us[rows], side="right") - 1
 
@@ -106,7 +106,7 @@ def unknown_rows(
 
 
 def _newest(history: History, settings: BacktestSettings, delay: int) -> tuple[date, ...]:
-    """Gives the starts of the newest folds whose test is whole and whose labels had time to arrive."""
+    """Returns the starts of the newest folds whose test is whole and whose labels had time to arrive."""
     calendar = history.calendar
     times, known_us = history.event_time_us, history.known_until_us - delay * _DAY_US
     # The first transaction without its label in time begins a day that cannot be tested.

@@ -40,7 +40,7 @@ def hold_out(
     settings: BacktestSettings,
     delay_days: float,
 ) -> Holdout:
-    """Gives the newest days of a fold's training, a third of it at the most and at least one.
+    """Returns the newest days of a fold's training, a third of it at the most and at least one.
 
     known: bool [n], labels of all transactions as known at the fold's test. Raises TooLittleHistoryError
     where the days, or what they leave, have not both kinds of transactions.

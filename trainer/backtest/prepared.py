@@ -35,7 +35,7 @@ class Prepared:
     leaks: LeakageReport
 
     def about(self) -> dict[str, Any]:
-        """Gives what figures must say of the data that they are of, ready for JSON."""
+        """Returns what figures must say of the data that they are of, ready for JSON."""
         return {
             "sha256": self.table.data_hash,
             "rows": len(self.table),

@@ -12,7 +12,7 @@ _NO_INPUT = {"transaction_id", "event_time", SOURCE_ROW, *LABEL_COLUMNS}
 
 
 def raw_columns(frame: pl.DataFrame, zone: str) -> npt.NDArray[np.float32]:
-    """Gives every column that varies, with hour and weekday of the local time, float32 [n, columns].
+    """Returns every column that varies, with hour and weekday of the local time, float32 [n, columns].
 
     A text, so also an id other than the transaction's own, counts as its place in the order of all texts of
     its column, NaN where it is empty.

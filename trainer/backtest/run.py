@@ -52,7 +52,7 @@ class Round:
 
 
 def history_of(table: Table, dataset: Dataset, known_until_us: int, zone: str) -> History:
-    """Gives what cutting folds needs to know of a table."""
+    """Returns what cutting folds needs to know of a table."""
     return History(
         event_time_us=dataset.event_time_us,
         account=account_numbers(table.frame),
@@ -63,7 +63,7 @@ def history_of(table: Table, dataset: Dataset, known_until_us: int, zone: str) -
 
 
 def account_numbers(frame: pl.DataFrame) -> npt.NDArray[np.int64]:
-    """Gives a number for each account, int64 [n], that rises with its id.
+    """Returns a number for each account, int64 [n], that rises with its id.
 
     Ids that are all whole numbers rise as numbers, others as text; those of one institution come together.
     """
@@ -174,7 +174,7 @@ def _judged(
 
 
 def scored_rows(table: Table, rounds: list[Round]) -> pl.DataFrame:
-    """Gives the recipe's test rows, fold by fold in event order, for others to check."""
+    """Returns the recipe's test rows, fold by fold in event order, for others to check."""
     parts = []
     for one in rounds:
         ids = table.frame.select("event_time", "account_id", "transaction_id")[one.fold.test]

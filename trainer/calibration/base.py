@@ -24,24 +24,24 @@ class Calibration(ABC):
 
     @abstractmethod
     def log_odds(self, margin: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Gives calibrated log-odds, float64 [n]."""
+        """Returns calibrated log-odds, float64 [n]."""
 
     @abstractmethod
     def log_odds_nodes(self) -> Nodes:
-        """Gives the operators from `margin_64` to `log_odds`, both double [n]."""
+        """Returns the operators from `margin_64` to `log_odds`, both double [n]."""
 
     @abstractmethod
     def describe(self) -> dict[str, Any]:
-        """Gives kind, numbers and rationale, ready for JSON."""
+        """Returns kind, numbers and rationale, ready for JSON."""
 
     def probability(self, margin: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives calibrated probabilities, float32 [n]."""
+        """Returns calibrated probabilities, float32 [n]."""
         z = self.log_odds(margin.astype(np.float64))
         with np.errstate(over="ignore"):  # exp of a large number is inf, and its inverse 0, as it should be
             return (1.0 / (1.0 + np.exp(-z))).astype(np.float32)
 
     def nodes(self) -> Nodes:
-        """Gives the operators from `margin` to `probability`, float32 [n].
+        """Returns the operators from `margin` to `probability`, float32 [n].
 
         Spelt out in double precision: the Sigmoid operator in float32 cuts off far from 0, where the order
         of many legitimate transactions would be lost.
@@ -59,5 +59,5 @@ class Calibration(ABC):
 
 
 def constants(values: Mapping[str, npt.NDArray[Any]]) -> list[onnx.TensorProto]:
-    """Gives numbers of a graph by name."""
+    """Returns numbers of a graph by name."""
     return [numpy_helper.from_array(value, name) for name, value in values.items()]

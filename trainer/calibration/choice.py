@@ -59,7 +59,7 @@ def _chosen(margin: Float32, label: Flags) -> PlattCalibration | IsotonicCalibra
 def _loss_by_row(
     margin: Float32, label: Flags, fit_one: Callable[[Float32, Flags], Calibration]
 ) -> npt.NDArray[np.float64]:
-    """Gives log loss and squared error of each row by the fit that did not see it, float64 [2, n]."""
+    """Returns log loss and squared error of each row by the fit that did not see it, float64 [2, n]."""
     losses = np.empty((2, len(margin)))
     for rest, left_out in StratifiedKFold(_FOLDS).split(margin[:, None], label):
         z = fit_one(margin[rest], label[rest]).log_odds(margin[left_out].astype(np.float64))

@@ -39,7 +39,7 @@ class IsotonicCalibration(Calibration):
     rationale: str = ""
 
     def _pieces(self) -> tuple[Float64, Float64, Float64]:
-        """Gives where each of the k + 1 pieces starts, its log-odds there, and its slope."""
+        """Returns where each of the k + 1 pieces starts, its log-odds there, and its slope."""
         inner = np.diff(self.log_odds_at) / np.diff(self.margins)
         ends = np.array([self.end_slope])
         first = slice(0, 1)
@@ -50,14 +50,14 @@ class IsotonicCalibration(Calibration):
         )
 
     def log_odds(self, margin: Float64) -> Float64:
-        """Gives calibrated log-odds, float64 [n]."""
+        """Returns calibrated log-odds, float64 [n]."""
         start, value, slope = self._pieces()
         piece = np.searchsorted(self.margins, margin, side="right")
         found: Float64 = (margin - start[piece]) * slope[piece] + value[piece]
         return found
 
     def log_odds_nodes(self) -> Nodes:
-        """Gives the operators from `margin_64` to `log_odds`: how many points lie below says which piece."""
+        """Returns the operators from `margin_64` to `log_odds`: the points below tell which piece."""
         start, value, slope = self._pieces()
         nodes = [
             helper.make_node("Unsqueeze", ["margin_64", "last_axis"], ["margin_column"]),
@@ -81,7 +81,7 @@ class IsotonicCalibration(Calibration):
         return nodes, constants(numbers)
 
     def describe(self) -> dict[str, Any]:
-        """Gives kind, numbers and rationale."""
+        """Returns kind, numbers and rationale."""
         return {
             "method": "isotonic",
             "margins": self.margins.tolist(),

@@ -25,11 +25,11 @@ class PlattCalibration(Calibration):
     rationale: str = ""
 
     def log_odds(self, margin: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Gives calibrated log-odds, float64 [n]."""
+        """Returns calibrated log-odds, float64 [n]."""
         return self.slope * margin + self.intercept
 
     def log_odds_nodes(self) -> Nodes:
-        """Gives the operators from `margin_64` to `log_odds`."""
+        """Returns the operators from `margin_64` to `log_odds`."""
         nodes = [
             helper.make_node("Mul", ["margin_64", "slope"], ["scaled"]),
             helper.make_node("Add", ["scaled", "offset"], ["log_odds"]),
@@ -37,7 +37,7 @@ class PlattCalibration(Calibration):
         return nodes, constants({"slope": np.array(self.slope), "offset": np.array(self.intercept)})
 
     def describe(self) -> dict[str, Any]:
-        """Gives kind, numbers and rationale."""
+        """Returns kind, numbers and rationale."""
         return {
             "method": "platt",
             "slope": self.slope,

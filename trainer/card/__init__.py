@@ -9,7 +9,7 @@ from trainer.card.schema import ValidationDocument
 
 
 def documents(evidence: Evidence) -> dict[str, bytes]:
-    """Gives `validation.json` and `model_card.html` for the documents of a bundle."""
+    """Returns `validation.json` and `model_card.html` for the documents of a bundle."""
     document = validation_document(evidence)
     return {"validation.json": as_json(document), "model_card.html": model_card(document)}
 

@@ -21,7 +21,7 @@ Point = dict[str, float]
 
 
 def operating_points(test: TestWindow, thresholds: tuple[float, ...] = ()) -> list[Point]:
-    """Gives threshold, alerts_per_day, precision, recall and recall_by_value, the threshold falling.
+    """Returns threshold, alerts_per_day, precision, recall and recall_by_value, the threshold falling.
 
     thresholds: whose points are not thinned out. Without fraud there is no recall and the list is empty.
     """
@@ -62,7 +62,7 @@ def _thinned(recall: npt.NDArray[np.float64], alerts: npt.NDArray[np.intp]) -> l
 
 
 def reliability(test: TestWindow) -> list[Point]:
-    """Gives, by bin of probability that holds rows, the mean prediction and the observed share of fraud.
+    """Returns, by bin of probability that holds rows, the mean prediction and the observed share of fraud.
 
     The interval of the observed share is Wilson's (1927) at 95 %.
     """

@@ -37,7 +37,7 @@ _TRIAL_FIELDS = ("number", "parameters", "average_precision", "chosen")
 
 
 def validation_document(evidence: Evidence) -> dict[str, Any]:
-    """Gives the document as JSON holds it, checked against `ValidationDocument`."""
+    """Returns the document as JSON holds it, checked against `ValidationDocument`."""
     document = ValidationDocument(
         model=_model(evidence),
         verdict=_verdict(evidence.verdict),
@@ -59,7 +59,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
 
 
 def as_json(document: Mapping[str, Any]) -> bytes:
-    """Gives a document as bytes: the order of the form, no NaN, UTF-8."""
+    """Returns a document as bytes: the order of the form, no NaN, UTF-8."""
     return (json.dumps(document, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
@@ -175,7 +175,7 @@ def _search(evidence: Evidence) -> Search | None:
 
 
 def _chosen(trials: Sequence[Mapping[str, Any]]) -> int:
-    """Gives the place of the trial that says that it was chosen, else of the best; 0 when all failed."""
+    """Returns the place of the trial that says that it was chosen, else of the best; 0 when all failed."""
     for place, trial in enumerate(trials, start=1):
         if trial.get("chosen"):
             return place
@@ -249,7 +249,7 @@ def _range(bin_: Mapping[str, Any]) -> str:
 
 
 def _described(value: Any) -> dict[str, Any] | None:
-    """Gives a part of which only the shape is free as a mapping: a text or a list under one name."""
+    """Returns a part of which only the shape is free as a mapping: a text or a list under one name."""
     found = plain(value)
     if found is None or isinstance(found, dict):
         return found

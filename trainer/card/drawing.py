@@ -74,5 +74,5 @@ def _inlined(name: str, description: str, svg: str) -> str:
 
 
 def short(name: str, length: int = 38) -> str:
-    """Gives a name that fits beside an axis."""
+    """Returns a name that fits beside an axis."""
     return name if len(name) <= length else name[: length - 1] + "…"

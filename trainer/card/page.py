@@ -32,7 +32,7 @@ _TABLE_POINTS = 14
 
 
 def model_card(document: Mapping[str, Any]) -> bytes:
-    """Gives the page of a document that `validation_document` made."""
+    """Returns the page of a document that `validation_document` made."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
     from markupsafe import Markup
 
@@ -86,7 +86,7 @@ def model_card(document: Mapping[str, Any]) -> bytes:
 
 
 def timeline(window: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Gives training, label delay and validation as parts of a bar: name, start, end, left and width in %."""
+    """Returns training, label delay and validation as parts of a bar: name, start, end, left, width in %."""
     moments = [
         datetime.fromisoformat(str(window[name]))
         for name in ("train_start_time", "train_end_time", "validation_start_time", "validation_end_time")
@@ -136,7 +136,7 @@ def _drift_counts(drift: Sequence[Mapping[str, Any]] | None) -> dict[str, int]:
 
 
 def _names(rows: Sequence[Mapping[str, Any]], known: Sequence[str]) -> list[str]:
-    """Gives the names of the single figures that any row has, in the order in which they appear."""
+    """Returns the names of the single figures that any row has, in the order in which they appear."""
     found: dict[str, None] = {}
     for row in rows:
         for name, value in row.items():
@@ -146,7 +146,7 @@ def _names(rows: Sequence[Mapping[str, Any]], known: Sequence[str]) -> list[str]
 
 
 def _common(settings: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Gives the settings that are the same in all of several trials."""
+    """Returns the settings that are the same in all of several trials."""
     if len(settings) < 2:
         return {}
     return {

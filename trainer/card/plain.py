@@ -19,7 +19,7 @@ HIDDEN = "(not shown)"
 
 
 def plain(value: Any) -> Any:
-    """Gives a value as JSON holds it, with what looks like a secret taken out of texts and mappings."""
+    """Returns a value as JSON holds it, with what looks like a secret taken out of texts and mappings."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, np.generic | np.ndarray):
@@ -41,24 +41,24 @@ def _member(name: str, value: Any) -> Any:
 
 
 def without_credentials(text: str) -> str:
-    """Gives a text with the user and password of an address, and `password=…`, taken out."""
+    """Returns a text with the user and password of an address, and `password=…`, taken out."""
     return _PARAMETERS.sub(r"\1" + HIDDEN, _CREDENTIALS.sub("", text))
 
 
 def scalar(value: Any) -> str | int | float | bool | None:
-    """Gives a value as one scalar; a list or mapping as its text."""
+    """Returns a value as one scalar; a list or mapping as its text."""
     found = plain(value)
     return found if found is None or isinstance(found, str | int | float | bool) else str(found)
 
 
 def number(value: Any) -> float | None:
-    """Gives a finite number or None."""
+    """Returns a finite number or None."""
     found = plain(value)
     return float(found) if isinstance(found, int | float) else None
 
 
 def first(values: Mapping[str, Any], *names: str) -> Any:
-    """Gives the first of these entries that is there and not None."""
+    """Returns the first of these entries that is there and not None."""
     for name in names:
         if values.get(name) is not None:
             return values[name]

@@ -20,7 +20,7 @@ Document = Mapping[str, Any]
 
 
 def plots(document: Document) -> dict[str, str | None]:
-    """Gives every plot by name as an SVG element."""
+    """Returns every plot by name as an SVG element."""
     evaluation = document["evaluation"]
     curves, thresholds = evaluation["curves"], evaluation["thresholds"]
     operating = curves["operating"] if curves else []
@@ -37,7 +37,7 @@ def plots(document: Document) -> dict[str, str | None]:
 
 
 def at_threshold(operating: Sequence[Mapping[str, float]], threshold: float) -> Mapping[str, float] | None:
-    """Gives the point of a threshold, which is in single precision as scores are; None when none alerts."""
+    """Returns the point of a threshold, which is in single precision as scores are; None when none alerts."""
     found = [point for point in operating if point["threshold"] >= np.float32(threshold)]
     return found[-1] if found else None
 

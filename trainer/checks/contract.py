@@ -94,7 +94,7 @@ class TransactionContract(dy.Schema):
 
 
 def contract(attributes: Sequence[str], until: datetime | None) -> type[dy.Schema]:
-    """Gives the contract of a table with these attributes (names without prefix) up to a moment."""
+    """Returns the contract of a table with these attributes (names without prefix) up to a moment."""
 
     def before_until(cls: type[dy.Schema]) -> pl.Expr:  # noqa: ARG001  dataframely passes the schema
         return pl.col("event_time") < until

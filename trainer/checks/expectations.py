@@ -25,7 +25,7 @@ _SAME = (
 
 
 def days(frame: pl.DataFrame) -> pl.DataFrame:
-    """Gives the days with transactions, how many, and their share of the median day's.
+    """Returns the days with transactions, how many, and their share of the median day's.
 
     Without the first and the last day, of which the data may hold a part only.
     """
@@ -36,7 +36,7 @@ def days(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def day_schema(limits: CheckSettings) -> type[dy.Schema]:
-    """Gives what is expected of a day."""
+    """Returns what is expected of a day."""
 
     class Day(dy.Schema):
         day = dy.Date(nullable=True)
@@ -50,7 +50,7 @@ def day_schema(limits: CheckSettings) -> type[dy.Schema]:
 
 
 def gaps(frame: pl.DataFrame) -> pl.DataFrame:
-    """Gives the days with transactions but the last, each with how many days without any follow it."""
+    """Returns the days with transactions but the last, each with how many days without any follow it."""
     before = pl.col("next_day").shift(1)
     counts = frame.select(_DAY.alias("next_day")).unique().sort("next_day")
     empty = (pl.col("next_day") - before).dt.total_days() - 1
@@ -58,7 +58,7 @@ def gaps(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def gap_schema(limits: CheckSettings) -> type[dy.Schema]:
-    """Gives what is expected of the time between days with transactions."""
+    """Returns what is expected of the time between days with transactions."""
 
     class Gap(dy.Schema):
         day = dy.Date(nullable=True)
@@ -72,7 +72,7 @@ def gap_schema(limits: CheckSettings) -> type[dy.Schema]:
 
 
 def columns(frame: pl.DataFrame) -> pl.DataFrame:
-    """Gives the columns that are given in any row, with the share of rows in which they are not."""
+    """Returns the columns that are given in any row, with the share of rows in which they are not."""
     shares = {name: _missing(frame, name) for name in frame.columns if name not in _NOT_MEASURED}
     given = {name: share for name, share in shares.items() if share < 1}
     return pl.DataFrame(
@@ -91,7 +91,7 @@ def _missing(frame: pl.DataFrame, name: str) -> float:
 
 
 def column_schema(limits: CheckSettings) -> type[dy.Schema]:
-    """Gives what is expected of a column."""
+    """Returns what is expected of a column."""
 
     class Column(dy.Schema):
         column = dy.String(nullable=True)
@@ -106,7 +106,7 @@ def column_schema(limits: CheckSettings) -> type[dy.Schema]:
 
 
 def whole(frame: pl.DataFrame) -> pl.DataFrame:
-    """Gives one row of figures of the table: known frauds, and shares (0 to 1) of its rows or labels."""
+    """Returns one row of figures of the table: known frauds, and shares (0 to 1) of its rows or labels."""
     rows = max(frame.height, 1)
     largest = frame.select(pl.col("account_id").value_counts(sort=True).struct.field("count").first()).item()
     distinct = frame.select(pl.struct(_SAME).n_unique()).item() if frame.height else 0
@@ -119,7 +119,7 @@ def whole(frame: pl.DataFrame) -> pl.DataFrame:
 
 
 def whole_schema(limits: CheckSettings) -> type[dy.Schema]:
-    """Gives what is expected of the table."""
+    """Returns what is expected of the table."""
 
     class Whole(dy.Schema):
         known_frauds = dy.Int64(nullable=True, min=1, description="some transaction is known to be fraud")

@@ -31,7 +31,7 @@ class CheckResult:
         return self.failed / self.checked if self.checked else 0.0
 
     def told(self) -> str:
-        """Gives the result as one line of a message."""
+        """Returns the result as one line of a message."""
         examples = ", ".join(str(example) for example in self.examples)
         if self.about == "table":
             return f"{self.rule}: {self.description}; it is {examples}"
@@ -59,7 +59,7 @@ class CheckReport:
         return tuple(result for result in self.results if result.failed and result.severity == "warning")
 
     def document(self) -> dict[str, Any]:
-        """Gives the report as JSON-able values, every rule in it, those that hold too."""
+        """Returns the report as JSON-able values, every rule in it, those that hold too."""
         rules = [
             {
                 "rule": result.rule,
@@ -83,7 +83,7 @@ class CheckReport:
         }
 
     def as_json(self) -> bytes:
-        """Gives the document as the bundle holds it."""
+        """Returns the document as the bundle holds it."""
         return (json.dumps(self.document(), indent=1) + "\n").encode()
 
 

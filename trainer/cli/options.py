@@ -18,7 +18,7 @@ ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:
-    """Gives the options that were given, without sections that have none."""
+    """Returns the options that were given, without sections that have none."""
     inner = {name: given(value) if isinstance(value, dict) else value for name, value in options.items()}
     return {name: value for name, value in inner.items() if value is not None and value != {}}
 

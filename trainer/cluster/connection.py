@@ -95,14 +95,14 @@ def _start_here(options: dict[str, Any]) -> None:
 
 
 def _packages() -> list[str]:
-    """Gives the folders of code that tasks and trials import."""
+    """Returns the folders of code that tasks and trials import."""
     import kuntur
 
     return [str(Path(__file__).parents[1]), str(Path(kuntur.__path__[0]))]
 
 
 def _reachable(address: str) -> str:
-    """Gives host:port of a cluster's head where something listens. Raises ClusterError."""
+    """Returns host:port of a cluster's head where something listens. Raises ClusterError."""
     from ray._private.services import canonicalize_bootstrap_address
 
     if "://" in address:
@@ -146,7 +146,7 @@ def require_cpus(cpus_per_trial: int) -> None:
 
 
 def concurrent_trials(cpus_per_trial: int) -> int:
-    """Gives how many trials of so many cores the nodes can run at once."""
+    """Returns how many trials of so many cores the nodes can run at once."""
     return sum(int(cores // cpus_per_trial) for cores in _cores())
 
 

@@ -72,7 +72,7 @@ def replay_here(
     progress: Callable[[int], None] | None,
     zone: TimeZone,
 ) -> FeatureMatrix:
-    """Gives what serving would have given, computed in this process."""
+    """Returns what serving would have given, computed in this process."""
     return FeatureEngine(zone=zone).replay(batch, outcomes, progress)
 
 
@@ -94,6 +94,6 @@ def _served_features(
 
 
 def main_currency(codes: pl.Series) -> str:
-    """Gives the most frequent currency, the first by name of several; empty when there is no row."""
+    """Returns the most frequent currency, the first by name of several; empty when there is no row."""
     counts = codes.value_counts(name="rows").sort(["rows", codes.name], descending=[True, False])
     return str(counts[codes.name][0]) if len(counts) else ""

@@ -25,11 +25,11 @@ class TrainingRows:
         return len(self.label)
 
     def take(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> TrainingRows:
-        """Gives the rows of these numbers, or of this mask."""
+        """Returns the rows of these numbers, or of this mask."""
         return TrainingRows(self.features[rows], self.label[rows], self.weight[rows], self.age_days[rows])
 
     def only(self, columns: npt.NDArray[np.intp]) -> TrainingRows:
-        """Gives the rows with these columns alone; the same rows where these are all of them."""
+        """Returns the rows with these columns alone; the same rows where these are all of them."""
         if np.array_equal(columns, np.arange(self.features.shape[1])):
             return self
         return replace(self, features=np.ascontiguousarray(self.features[:, columns]))

@@ -61,14 +61,14 @@ class History:
 
 
 def kind_of(feature: Feature) -> str:
-    """Gives the kind of entity from whose history a feature comes, the first that its sources name."""
+    """Returns the kind of entity from whose history a feature comes, the first that its sources name."""
     named = [_KINDS[field][0] for field in feature.source if field in _KINDS]
     return named[0] if named else _OF_THE_ROW
 
 
 @cache
 def columns_of(kind: str) -> slice | npt.NDArray[np.intp]:
-    """Gives the columns of the catalogue that shards of a kind give; a slice where they are neighbours."""
+    """Returns the columns of the catalogue that shards of a kind give; a slice where they are neighbours."""
     columns = np.array([i for i, feature in enumerate(CATALOGUE) if kind_of(feature) == kind], dtype=np.intp)
     if len(columns) and columns[-1] - columns[0] == len(columns) - 1:
         return slice(int(columns[0]), int(columns[-1]) + 1)
@@ -76,12 +76,12 @@ def columns_of(kind: str) -> slice | npt.NDArray[np.intp]:
 
 
 def history(batch: TransactionBatch, outcomes: OutcomeBatch, zone: TimeZone | None = None) -> History:
-    """Gives what the shards of a replay look at; arguments as for `FeatureEngine` and its `replay`."""
+    """Returns what the shards of a replay look at; arguments as for `FeatureEngine` and its `replay`."""
     return History(batch, label_changes(outcomes), latest_hours(batch), zone or time_zone())
 
 
 def shard_rows(keys: npt.NDArray[np.uint64], shard: Shard) -> npt.NDArray[np.intp]:
-    """Gives the rows of a shard, ascending; keys: uint64 [n, KeyColumn]. Each row is in one shard a kind.
+    """Returns the rows of a shard, ascending; keys: uint64 [n, KeyColumn]. Each row is in one shard a kind.
 
     Transactions without such an entity have no history and go to the shards in turn.
     """
@@ -93,7 +93,7 @@ def shard_rows(keys: npt.NDArray[np.uint64], shard: Shard) -> npt.NDArray[np.int
 
 
 def replay_shard(whole: History, shard: Shard) -> FeatureMatrix:
-    """Gives the columns of a kind for the rows of a shard, float32 [rows, columns]."""
+    """Returns the columns of a kind for the rows of a shard, float32 [rows, columns]."""
     rows = shard_rows(whole.batch.keys, shard)
     changed = whole.changes.keys[:, KINDS[shard.kind]]
     theirs = (changed != 0) & (changed % np.uint64(shard.of) == shard.number)
@@ -103,7 +103,7 @@ def replay_shard(whole: History, shard: Shard) -> FeatureMatrix:
 
 
 def shards(rows: int, cores: int) -> tuple[Shard, ...]:
-    """Gives the shards of a history, so many that all cores work and none needs much memory."""
+    """Returns the shards of a history, so many that all cores work and none needs much memory."""
     of = max(cores, -(-rows // _LARGEST_SHARD))
     return tuple(Shard(kind, number, of) for number in range(of) for kind in KINDS)
 
@@ -123,7 +123,7 @@ def sharded_replay(
     progress: Callable[[int], None] | None = None,
     zone: TimeZone | None = None,
 ) -> FeatureMatrix:
-    """Gives what `FeatureEngine(zone=zone).replay` gives, by tasks of the Ray that is connected.
+    """Returns what `FeatureEngine(zone=zone).replay` gives, by tasks of the Ray that is connected.
 
     The transactions are in the object store once. Beside the matrix, at most one part of it a core is in
     memory; parts that are lost with a node are computed again. Raises ClusterError.
@@ -158,7 +158,7 @@ def _without_attributes(batch: TransactionBatch) -> TransactionBatch:
 
 
 def replay_of(settings: RaySettings, rows: int) -> Replay:
-    """Gives how to replay a history of so many rows: in this process, or by shards on Ray (`ray.replay`)."""
+    """Returns how to replay so many rows: in this process, or by shards on Ray (`ray.replay`)."""
     if settings.replay == "local" or (settings.replay == "auto" and not _worth_it(settings, rows)):
         return replay_here
 

@@ -49,7 +49,7 @@ class Dataset:
         return len(self.is_fraud)
 
     def labels_at(self, at_us: int) -> npt.NDArray[np.bool_]:
-        """Gives the labels as they stood at a moment, bool [n]: fraud where that was known."""
+        """Returns the labels as they stood at a moment, bool [n]: fraud where that was known."""
         return self.outcomes.labels(len(self), at_us)
 
 
@@ -96,7 +96,7 @@ def _numbers(ids: pl.DataFrame) -> npt.NDArray[np.int64]:
 
 
 def _as_float32(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Gives attributes in the precision of features; the training libraries refuse what overflows it."""
+    """Returns attributes in the precision of features; the training libraries refuse what overflows it."""
     return np.clip(values, -_LARGEST, _LARGEST).astype(np.float32)
 
 

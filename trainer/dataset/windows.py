@@ -40,7 +40,7 @@ class Windows:
 
 
 def windows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp], until_us: int) -> Windows:
-    """Gives the rows by role, with these columns. Raises TooLittleHistoryError where a kind is missing."""
+    """Returns the rows by role, with these columns. Raises TooLittleHistoryError where a kind is missing."""
     found = Windows(
         _training_rows(dataset, split, columns),
         _window(dataset, split.select, columns, until_us),

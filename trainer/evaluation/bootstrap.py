@@ -33,7 +33,7 @@ class Interval:
 
     @classmethod
     def of(cls, value: float, replicates: Float64) -> Interval:
-        """Gives the percentile interval; NaN where no replicate has a figure."""
+        """Returns the percentile interval; NaN where no replicate has a figure."""
         known = replicates[~np.isnan(replicates)]
         if not len(known):
             return cls(value, float("nan"), float("nan"))
@@ -60,7 +60,7 @@ def where_none_differs(found: Interval, accounts: int) -> Interval:
 
 
 def average_precision(label: Flags, score: npt.NDArray[np.floating]) -> Weighted:
-    """Gives the area under precision over recall without interpolation; equal scores count as one step."""
+    """Returns the area under precision over recall without interpolation; equal scores count as one step."""
     steps = _Steps.of(label, score)
 
     def figure(weight: Float64) -> float:
@@ -75,7 +75,7 @@ def average_precision(label: Flags, score: npt.NDArray[np.floating]) -> Weighted
 
 
 def auc_roc(label: Flags, score: npt.NDArray[np.floating]) -> Weighted:
-    """Gives the chance that a fraud scores above a legitimate row (Mann and Whitney, 1947), ties half."""
+    """Returns the chance that a fraud scores above a legitimate row (Mann and Whitney, 1947), ties half."""
     steps = _Steps.of(label, score)
 
     def figure(weight: Float64) -> float:
@@ -92,7 +92,7 @@ def auc_roc(label: Flags, score: npt.NDArray[np.floating]) -> Weighted:
 
 
 def value_recall_at(amount: Float64, alerts: float) -> Statistic:
-    """Gives the statistic of the share of stolen money in the `alerts` rows that score highest.
+    """Returns the statistic of the share of stolen money in the `alerts` rows that score highest.
 
     Compares models at the same work for analysts, whatever their thresholds. amount: float64 [n], of one
     currency. Rows of one score share what is left of the alerts.
@@ -115,7 +115,7 @@ def value_recall_at(amount: Float64, alerts: float) -> Statistic:
 
 
 def weights(groups: npt.NDArray[np.int64], count: int, seed: int) -> Iterator[Float64]:
-    """Gives the weights of each replicate, float64 [n]: how often the row's group was drawn.
+    """Yields the weights of each replicate, float64 [n]: how often the row's group was drawn.
 
     groups: int64 [n], the cluster of each row. A replicate draws as many groups as there are, with
     replacement. The same groups, count and seed give the same weights.
@@ -127,7 +127,7 @@ def weights(groups: npt.NDArray[np.int64], count: int, seed: int) -> Iterator[Fl
 
 
 def replicates(figures: Sequence[Weighted], groups: npt.NDArray[np.int64], count: int, seed: int) -> Float64:
-    """Gives several figures of the same rows in each replicate, float64 [count, len(figures)]."""
+    """Returns several figures of the same rows in each replicate, float64 [count, len(figures)]."""
     found = np.empty((count, len(figures)))
     for number, drawn in enumerate(weights(groups, count, seed)):
         found[number] = [figure(drawn) for figure in figures]
@@ -137,7 +137,7 @@ def replicates(figures: Sequence[Weighted], groups: npt.NDArray[np.int64], count
 def average_precision_replicates(
     label: Flags, score: npt.NDArray[np.floating], groups: npt.NDArray[np.int64], count: int, seed: int
 ) -> Float64:
-    """Gives the average precision in each replicate, float64 [count]."""
+    """Returns the average precision in each replicate, float64 [count]."""
     return replicates([average_precision(label, score)], groups, count, seed)[:, 0]
 
 
@@ -149,7 +149,7 @@ def interval(
     count: int,
     seed: int,
 ) -> Interval:
-    """Gives a statistic with its interval."""
+    """Returns a statistic with its interval."""
     figure = statistic(label, score)
     return Interval.of(figure(np.ones(len(label))), replicates([figure], groups, count, seed)[:, 0])
 
@@ -163,7 +163,7 @@ def paired_difference(
     count: int,
     seed: int,
 ) -> Interval:
-    """Gives by how much the statistic of a is above that of b, both judged on the same draws."""
+    """Returns by how much the statistic of a is above that of b, both judged on the same draws."""
     first, second = statistic(label, score_a), statistic(label, score_b)
 
     def difference(weight: Float64) -> float:
@@ -209,7 +209,7 @@ class _Steps:
         )
 
     def sums(self, weight: Float64) -> tuple[Float64, Float64, Float64]:
-        """Gives the weight of frauds, of all rows and of rows of the fraud's score by step, float64 each."""
+        """Returns the weight of frauds, of all rows and of rows of the fraud's score by step, float64."""
         steps = len(self.starts)
         if not steps:
             return np.zeros(0), np.zeros(0), np.zeros(0)
@@ -221,7 +221,7 @@ class _Steps:
 
 
 def _falling(score: npt.NDArray[np.floating]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Gives the order from the highest score to the lowest, and in it the last place of each score."""
+    """Returns the order from the highest score to the lowest, and in it the last place of each score."""
     order = np.argsort(-score.astype(np.float64), kind="stable")
     if not len(order):
         return order, order

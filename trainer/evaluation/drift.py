@@ -41,7 +41,7 @@ class Drift:
     test: npt.NDArray[np.float64]
 
     def document(self) -> dict[str, Any]:
-        """Gives it ready for JSON: each bin with its bounds, None where it is open, or its label."""
+        """Returns it ready for JSON: each bin with its bounds, None where it is open, or its label."""
         bounds: list[float | None] = [None, *(float(edge) for edge in self.edges), None]
         bins: list[dict[str, Any]] = [{"low": low, "high": high} for low, high in pairwise(bounds)]
         bins.append({"label": "unset"})
@@ -51,13 +51,13 @@ class Drift:
 
 
 def drifts(training: Float32, test: Float32, names: Sequence[str]) -> tuple[Drift, ...]:
-    """Gives the shift of each feature; float32 [n, columns] and [m, columns], one row each at least."""
+    """Returns the shift of each feature; float32 [n, columns] and [m, columns], one row each at least."""
     earlier, later = _spread(training), _spread(test)
     return tuple(drift(name, earlier[:, place], later[:, place]) for place, name in enumerate(names))
 
 
 def drift(name: str, training: Float32, test: Float32) -> Drift:
-    """Gives the shift of one feature, or of the score; float32 [n] and [m], NaN for unset.
+    """Returns the shift of one feature, or of the score; float32 [n] and [m], NaN for unset.
 
     A value that many rows share is an edge of its own once, so that bins may be fewer. Both counts have half
     a row added in every bin.
@@ -75,7 +75,7 @@ def drift(name: str, training: Float32, test: Float32) -> Drift:
 
 
 def stability_index(training: Float32, test: Float32, edges: Float32) -> float:
-    """Gives the population stability index over these bins and the one of unset values."""
+    """Returns the population stability index over these bins and the one of unset values."""
     p, q = (
         (counts + _PSEUDO) / (counts.sum() + _PSEUDO * len(counts))
         for counts in (_counts(training, edges), _counts(test, edges))
@@ -84,7 +84,7 @@ def stability_index(training: Float32, test: Float32, edges: Float32) -> float:
 
 
 def by_chance(training_rows: int, test_rows: int, bins: int = _BINS + 1) -> float:
-    """Gives the index that rows of one distribution exceed once in twenty times.
+    """Returns the index that rows of one distribution exceed once in twenty times.
 
     It is about (1 / n + 1 / m) times a chi-squared of bins − 1 degrees (Yurdakul, 2018), here by the
     approximation of Wilson and Hilferty (1931).

@@ -51,7 +51,7 @@ def figures(
     chosen: Thresholds,
     costs: ThresholdSettings | None = None,
 ) -> dict[str, float]:
-    """Gives the figures of the manifest on one window.
+    """Returns the figures of the manifest on one window.
 
     label: bool [n], of both kinds; probability: float32 [n]; amount: float64 [n], of one currency, 0 for what
     is in another; days: length of the window; costs: of the decisions, None where thresholds are not chosen
@@ -74,7 +74,7 @@ def intervals(
     costs: ThresholdSettings | None = None,
     replicates: int = REPLICATES,
 ) -> dict[str, Interval]:
-    """Gives the intervals of `figures` by their names, but for what `INTERVAL_NOTE` says has none.
+    """Returns the intervals of `figures` by their names, but for what `INTERVAL_NOTE` says has none.
 
     account: int64 [n], the bootstrap draws accounts; all else as for `figures`. The ends of a share of
     nothing are NaN.
@@ -102,12 +102,12 @@ def _wholes(label: Flags, probability: Float32, amount: Float64, chosen: Thresho
 
 
 def average_precision(label: Flags, score: npt.NDArray[np.floating]) -> float:
-    """Gives the area under precision over recall, without interpolation; 0 when there is no fraud."""
+    """Returns the area under precision over recall, without interpolation; 0 when there is no fraud."""
     return _whole(bootstrap.average_precision(label, score), len(label))
 
 
 def calibration_error(label: Flags, probability: Float32, bins: int = CALIBRATION_BINS) -> float:
-    """Gives the expected calibration error over bins of equal width; 0 without rows."""
+    """Returns the expected calibration error over bins of equal width; 0 without rows."""
     return _whole(weighted_calibration_error(label, probability, bins), len(label))
 
 

@@ -19,12 +19,12 @@ WITHOUT_INTERVAL = ("expected_calibration_error",)
 
 
 def of_ranking(label: Flags, score: npt.NDArray[np.floating]) -> dict[str, Weighted]:
-    """Gives what takes no threshold. label: bool [n]; score: any float [n], higher for likelier fraud."""
+    """Returns what takes no threshold. label: bool [n]; score: any float [n], higher for likelier fraud."""
     return {"auc_roc": auc_roc(label, score), "average_precision": average_precision(label, score)}
 
 
 def at_threshold(label: Flags, alert: Flags, amount: Float64, days: float) -> dict[str, Weighted]:
-    """Gives what a threshold comes to; a share of nothing, such as precision without an alert, is NaN.
+    """Returns what a threshold comes to; a share of nothing, such as precision without an alert, is NaN.
 
     label: bool [n]; alert: bool [n], rows that reach the threshold; amount: float64 [n], of one currency, 0
     for what is in another; days: length of the test.
@@ -41,7 +41,7 @@ def at_threshold(label: Flags, alert: Flags, amount: Float64, days: float) -> di
 
 
 def of_probabilities(label: Flags, probability: npt.NDArray[np.floating]) -> dict[str, Weighted]:
-    """Gives how far probabilities are off. label: bool [n]; probability: any float [n], from 0 to 1."""
+    """Returns how far probabilities are off. label: bool [n]; probability: any float [n], from 0 to 1."""
     exact = probability.astype(np.float64)
     said = np.clip(np.where(label, exact, 1 - exact), 1e-12, 1.0)
     return {
@@ -54,7 +54,7 @@ def of_probabilities(label: Flags, probability: npt.NDArray[np.floating]) -> dic
 def calibration_error(
     label: Flags, probability: npt.NDArray[np.floating], bins: int = CALIBRATION_BINS
 ) -> Weighted:
-    """Gives the expected calibration error over bins of equal width (Guo and others, 2017)."""
+    """Returns the expected calibration error over bins of equal width (Guo and others, 2017)."""
     place, gap = calibration_bin(probability, bins), probability.astype(np.float64) - label
 
     def figure(weight: Float64) -> float:
@@ -67,13 +67,13 @@ def calibration_error(
 def calibration_bin(
     probability: npt.NDArray[np.floating], bins: int = CALIBRATION_BINS
 ) -> npt.NDArray[np.int64]:
-    """Gives the bin of each probability, int64 [n]; certainty belongs to the last one."""
+    """Returns the bin of each probability, int64 [n]; certainty belongs to the last one."""
     # In double precision, so that float32 and doubles of the same probability share a bin.
     return np.clip((probability.astype(np.float64) * bins).astype(np.int64), 0, bins - 1)
 
 
 def per_day(values: Float64, days: float) -> Weighted:
-    """Gives the sum of values over the days. values: float64 [n], such as costs, or 1 for what is counted."""
+    """Returns the sum of values over the days. values: float64 [n], such as costs, or 1 to count."""
     rows = np.flatnonzero(values)
     kept = values[rows]
 
@@ -84,7 +84,7 @@ def per_day(values: Float64, days: float) -> Weighted:
 
 
 def _share(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> Weighted:
-    """Gives the sum of a part over that of the whole. part: [n], 0 wherever the whole, [n], is."""
+    """Returns the sum of a part over that of the whole. part: [n], 0 wherever the whole, [n], is."""
     # Alerts and frauds are few: a replicate looks at their rows only.
     rows = np.flatnonzero(whole)
     above, below = part[rows].astype(np.float64), whole[rows].astype(np.float64)
@@ -97,7 +97,7 @@ def _share(part: npt.NDArray[np.generic], whole: npt.NDArray[np.generic]) -> Wei
 
 
 def _share_without(left: Flags) -> Weighted:
-    """Gives the share of the rows that are not left out."""
+    """Returns the share of the rows that are not left out."""
     rows = np.flatnonzero(left)
 
     def figure(weight: Float64) -> float:

@@ -18,7 +18,7 @@ _WARM_UP = 20
 
 
 def microseconds_a_row(exported: bytes, features: npt.NDArray[np.float32]) -> dict[str, float]:
-    """Gives the median microseconds a row of single rows and of frames of 64, by metric name.
+    """Returns the median microseconds a row of single rows and of frames of 64, by metric name.
 
     exported: a model by `build_onnx`; features: float32 [n, columns], rows as they are served, at least one.
     """

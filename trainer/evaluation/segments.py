@@ -36,7 +36,7 @@ class Segment:
     names: tuple[str, ...]
 
     def rows(self, chosen: slice | npt.NDArray[Any]) -> Segment:
-        """Gives some of the rows."""
+        """Returns some of the rows."""
         return Segment(self.code[chosen], self.names)
 
     def of(self, name: str) -> Flags:
@@ -65,12 +65,12 @@ class SegmentFigures:
     large: bool
 
     def document(self) -> dict[str, Any]:
-        """Gives it ready for JSON."""
+        """Returns it ready for JSON."""
         return asdict(self)
 
 
 def segment_columns(frame: pl.DataFrame) -> dict[str, Segment]:
-    """Gives the segments of a canonical table by name: channel, type, institution."""
+    """Returns the segments of a canonical table by name: channel, type, institution."""
     return {
         "channel": _of_numbers(frame["channel"].to_numpy(), {kind.value: kind.name for kind in Channel}),
         "type": _of_numbers(frame["type"].to_numpy(), {kind.value: kind.name for kind in TransactionType}),
@@ -81,7 +81,7 @@ def segment_columns(frame: pl.DataFrame) -> dict[str, Segment]:
 def segment_figures(
     label: Flags, probability: npt.NDArray[np.float32], review: float, segments: Mapping[str, Segment]
 ) -> tuple[SegmentFigures, ...]:
-    """Gives the figures of every segment that has rows, by segment, then by its names.
+    """Returns the figures of every segment that has rows, by segment, then by its names.
 
     label: bool [n]; probability: float32 [n]; review: the threshold.
     """

@@ -35,7 +35,7 @@ class RowCosts:
     def of(
         cls, fraud: Flags | npt.NDArray[np.floating], amount: Float64, settings: ThresholdSettings
     ) -> RowCosts:
-        """Gives costs by example (Elkan, 2001; Bahnsen and others, 2013, for costs that go by the amount).
+        """Returns costs by example (Elkan, 2001; Bahnsen and others, 2013, for costs that go by the amount).
 
         fraud: bool [n] for costs that were had, a probability [n] for costs to expect; amount: float64 [n].
         """
@@ -45,7 +45,7 @@ class RowCosts:
         return cls(lost, settings.investigation_cost + left, (1.0 - fraud) * wrong)
 
     def by_row(self, reviewed: Flags, declined: Flags) -> Float64:
-        """Gives the costs, float64 [n], when these rows are looked at, of which those are stopped at once."""
+        """Returns the costs, float64 [n], when these rows are looked at and those are stopped at once."""
         return np.where(declined, self.decline, np.where(reviewed, self.review, self.approve))
 
     def total(self, reviewed: Flags, declined: Flags) -> float:
@@ -79,7 +79,7 @@ def costs_per_day(
     chosen: Thresholds,
     settings: ThresholdSettings,
 ) -> dict[str, Weighted]:
-    """Gives what thresholds cost a day on a window, and what doing nothing would have; of any method.
+    """Returns what thresholds cost a day on a window, and what doing nothing would have; of any method.
 
     By name, each as a function of the rows' weights, float64 [n].
     """
@@ -102,7 +102,7 @@ def _by_budget(probability: Float32, days: float, settings: ThresholdSettings) -
 
 
 def _for_alerts(probability: Float32, alerts: float) -> float:
-    """Gives the lowest threshold that raises at most so many alerts on these rows."""
+    """Returns the lowest threshold that raises at most so many alerts on these rows."""
     allowed = int(alerts)
     if allowed >= len(probability):
         return 0.0
@@ -110,7 +110,7 @@ def _for_alerts(probability: Float32, alerts: float) -> float:
 
 
 def _above(score: np.float32) -> float:
-    """Gives the threshold just above a score, so that its equals stay below as well."""
+    """Returns the threshold just above a score, so that its equals stay below as well."""
     return float(min(np.nextafter(score, np.float32(2)), np.float32(1)))
 
 

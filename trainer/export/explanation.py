@@ -48,7 +48,7 @@ class _Nodes:
 def build_explanation(
     model: FittedModel, calibration: Calibration, features: npt.NDArray[np.float32]
 ) -> bytes | None:
-    """Gives the contents of a bundle's explanation; None for a model that there are no reasons for.
+    """Returns the contents of a bundle's explanation; None for a model that there are no reasons for.
 
     features: float32 [n, columns of the model], at least one row, on some of which the contributions are
     added up and held against the model's own margins. Raises ParityError where they differ.
@@ -114,7 +114,7 @@ def _of_forest(
 
 
 def _log_odds_a_unit(calibration: Calibration, base: float, margin: npt.NDArray[np.float32]) -> float:
-    """Gives the slope of the straight line through the calibrated base that lies nearest to the margins'.
+    """Returns the slope of the straight line through the calibrated base that lies nearest to the margins'.
 
     Of Platt's calibration that is its slope. By least squares, so that rows far from the base count most:
     they are those that anyone asks reasons for.
@@ -159,7 +159,7 @@ def _joined(trees: Iterable[_Nodes]) -> Trees:
 
 
 def _preorder(tree: _Nodes, start: int) -> tuple[list[int], list[int]]:
-    """Gives the nodes, left branches before right ones, and where in all trees each one's right branch is."""
+    """Returns the nodes, left branches first, and where in all trees each one's right branch is."""
     left, right = tree.left.tolist(), tree.right.tolist()
     order: list[int] = []
     places: list[int] = []

@@ -31,7 +31,7 @@ class Comparisons:
 
 
 def build_onnx(model: FittedModel, calibration: Calibration, columns: int) -> bytes:
-    """Gives the ONNX model: `features` float32 [n, columns] to `probability` and `margin`, float32 [n].
+    """Returns the ONNX model: `features` float32 [n, columns] to `probability` and `margin`, float32 [n].
 
     The margin is there for those who check reasons against it; who does not ask for it does not pay for it.
     """
@@ -42,7 +42,7 @@ def build_onnx(model: FittedModel, calibration: Calibration, columns: int) -> by
 
 
 def build_tree_values(exported: bytes, trees: int) -> bytes:
-    """Gives a graph whose output is what each tree adds, float32 [n, trees].
+    """Returns a graph whose output is what each tree adds, float32 [n, trees].
 
     exported: a tree model by `build_onnx`. Its own nodes up to the tree operator, unsummed, so that what is
     checked is what is served.
@@ -59,7 +59,7 @@ def build_tree_values(exported: bytes, trees: int) -> bytes:
 
 
 def read_comparisons(exported: bytes) -> Comparisons:
-    """Gives the comparisons of a tree model by `build_onnx`."""
+    """Returns the comparisons of a tree model by `build_onnx`."""
     nodes = onnx.load_from_string(exported).graph.node
     (tree,) = [node for node in nodes if node.op_type == "TreeEnsembleRegressor"]
     found = {attribute.name: attribute for attribute in tree.attribute}

@@ -27,7 +27,7 @@ class ParityError(Exception):
 
 
 def _edge_rows(model: FittedModel, sample: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-    """Gives rows on the comparisons of a model, one step beside, unset there, and with features unset."""
+    """Returns rows on the comparisons of a model, one step beside, unset there, and with features unset."""
     generator = np.random.default_rng(0)
     columns = sample.shape[1]
     unset = np.repeat(sample[:4], columns, axis=0)
@@ -50,7 +50,7 @@ def _edge_rows(model: FittedModel, sample: npt.NDArray[np.float32]) -> npt.NDArr
 def _reaching(
     splits: Splits, chosen: npt.NDArray[np.intp], rows: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float32]:
-    """Gives the rows changed so that each takes the branches down to its comparison.
+    """Returns the rows changed so that each takes the branches down to its comparison.
 
     A row laid on a threshold that it never meets would prove nothing. From the root down, the column of
     each comparison on the way is set to one step beside the threshold: thresholds lie within each other's

@@ -35,7 +35,7 @@ class DistributedError(ValueError):
 
 
 def shard_blocks(whole: History, shard: Shard, block_rows: int) -> list[FeatureMatrix] | FeatureMatrix:
-    """Gives what `replay_shard` gives, cut where the blocks of the history end; runs in a worker of Ray.
+    """Returns what `replay_shard` gives, cut where the blocks of the history end; runs in a worker of Ray.
 
     Of a history of one block it is not a list, as Ray wants it of a task with one result.
     """

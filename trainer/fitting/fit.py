@@ -30,12 +30,12 @@ class Fitted:
     columns: npt.NDArray[np.intp]
 
     def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives raw margins, float32 [n]; features: float32 [n, columns], the whole matrix."""
+        """Returns raw margins, float32 [n]; features: float32 [n, columns], the whole matrix."""
         return self.model.margin(only(features, self.columns))
 
 
 def only(features: npt.NDArray[np.float32], columns: npt.NDArray[np.intp]) -> npt.NDArray[np.float32]:
-    """Gives some columns of a matrix; the matrix itself where they are all."""
+    """Returns some columns of a matrix; the matrix itself where they are all."""
     if len(columns) == features.shape[1]:
         return features
     return np.ascontiguousarray(features[:, columns])

@@ -21,7 +21,7 @@ _QUICK = {
 
 
 def ranked(rows: TrainingRows) -> npt.NDArray[np.intp]:
-    """Gives all columns, the most important first, intp [columns]; of equals the one that comes first.
+    """Returns all columns, the most important first, intp [columns]; of equals the one that comes first.
 
     On one thread and with a fixed seed, since the order in which threads add up would show in the ranking.
     """

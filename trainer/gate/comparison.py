@@ -36,11 +36,11 @@ class Gain:
         return self.challenger - self.champion
 
     def at_least(self, confidence: float) -> float:
-        """Gives what the difference is above in this share of the draws."""
+        """Returns what the difference is above in this share of the draws."""
         return self._quantile(1 - confidence)
 
     def at_most(self, confidence: float) -> float:
-        """Gives what the difference is below in this share of the draws."""
+        """Returns what the difference is below in this share of the draws."""
         return self._quantile(confidence)
 
     def _quantile(self, share: float) -> float:
@@ -55,7 +55,7 @@ def comparison_findings(
     alerts_per_day: float,
     settings: GateSettings,
 ) -> tuple[Finding, ...]:
-    """Gives the findings on average precision, on stolen money caught, and on each large segment.
+    """Returns the findings on average precision, on stolen money caught, and on each large segment.
 
     challenger, champion: float32 [n], scores of the window's rows, which hold frauds and others.
     """

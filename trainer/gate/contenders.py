@@ -70,7 +70,7 @@ class JudgingWindow:
         return self.event_time_us >= time_us
 
     def since(self, time_us: int) -> JudgingWindow:
-        """Gives the rows from a moment on; all of them when it lies before the start."""
+        """Returns the rows from a moment on; all of them when it lies before the start."""
         if time_us <= self.start_us:
             return self
         rows = self.rows_since(time_us)

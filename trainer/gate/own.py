@@ -19,7 +19,7 @@ def own_findings(
     window: JudgingWindow,
     settings: GateSettings,
 ) -> tuple[Finding, ...]:
-    """Gives the findings on the challenger alone. probability: float32 [n], its scores of the window."""
+    """Returns the findings on the challenger alone. probability: float32 [n], its scores of the window."""
     return _parity(challenger), _calibration(probability, window, settings), _drift(challenger, settings)
 
 

@@ -32,17 +32,17 @@ class Verdict:
     text: str
 
     def document(self) -> dict[str, Any]:
-        """Gives it ready for JSON."""
+        """Returns it ready for JSON."""
         return asdict(self)
 
 
 def failed_tests(findings: tuple[Finding, ...]) -> str:
-    """Gives the names of the findings that were not passed, for a sentence; empty without one."""
+    """Returns the names of the findings that were not passed, for a sentence; empty without one."""
     return ", ".join(finding.name for finding in findings if not finding.passed)
 
 
 def pronounced(challenger: str, champion: str, findings: tuple[Finding, ...], *, force: bool) -> Verdict:
-    """Gives the verdict of a comparison: every finding must be passed, or force overrides the others."""
+    """Returns the verdict of a comparison: every finding must be passed, or force overrides the others."""
     failed = failed_tests(findings)
     if not failed:
         opening = f"{challenger} takes the place of {champion}: it passed every test."
@@ -57,7 +57,7 @@ def pronounced(challenger: str, champion: str, findings: tuple[Finding, ...], *,
 def unopposed(
     challenger: str, why: str, live: str, findings: tuple[Finding, ...], *, force: bool = False
 ) -> Verdict:
-    """Gives the verdict where there is nothing to compare with.
+    """Returns the verdict where there is nothing to compare with.
 
     live: version that is live although it cannot be compared; it stays where the new one fails tests of its
     own. Empty where none is: then the new one goes live whatever these say, since without it nothing would.
@@ -79,7 +79,7 @@ def unopposed(
 
 
 def standing(live: str, findings: tuple[Finding, ...]) -> Verdict:
-    """Gives the verdict on the very model that is live: it stays, whatever its own tests say by now."""
+    """Returns the verdict on the very model that is live: it stays, whatever its own tests say by now."""
     failed = failed_tests(findings)
     opening = f"{live} stays live: it is the model that is live, trained again."
     if failed:

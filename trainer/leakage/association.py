@@ -37,7 +37,7 @@ class Question:
 
 
 def questions(dataset: Dataset, training: npt.NDArray[np.int64], seed: int) -> list[Question]:
-    """Gives the questions for which there are frauds enough; the one of the own row first when it is there.
+    """Returns the questions for which there are frauds enough; the one of the own row first when it is there.
 
     A neighbour's fraud counts only where it was not reported by the time of the row: what was known is no
     leak, and the label windows of the catalogue live on it.
@@ -65,7 +65,7 @@ def questions(dataset: Dataset, training: npt.NDArray[np.int64], seed: int) -> l
 def distances(
     features: npt.NDArray[np.float32], column: int, asked: list[Question]
 ) -> npt.NDArray[np.float64]:
-    """Gives the distance of one column for each question, float64 [questions].
+    """Returns the distance of one column for each question, float64 [questions].
 
     Unset values stand below all others, then above all others; the larger distance counts.
     """

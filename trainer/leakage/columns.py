@@ -52,7 +52,7 @@ class LeakageReport:
     text: str
 
     def document(self) -> dict[str, Any]:
-        """Gives it ready for JSON, the columns that tell most first."""
+        """Returns it ready for JSON, the columns that tell most first."""
         ranked = sorted(self.columns, key=lambda found: -max(found.own or 0, found.neighbour_distance or 0))
         return {
             "text": self.text,

@@ -30,7 +30,7 @@ class Neighbourhood:
     group: npt.NDArray[np.int64] | None
 
     def neighbour(self, shift: int) -> npt.NDArray[np.intp]:
-        """Gives the row that stands `shift` places behind each row (before it: negative), -1 without one."""
+        """Returns the row `shift` places behind each row (before it: negative), -1 without one."""
         n = len(self.order)
         place = np.arange(max(0, -shift), min(n, n - shift))
         row, other = self.order[place], self.order[place + shift]
@@ -43,7 +43,7 @@ class Neighbourhood:
 
 
 def neighbourhoods(dataset: Dataset) -> Iterator[Neighbourhood]:
-    """Gives the orders in which a label may have slipped; those that are the same only once."""
+    """Yields the orders in which a label may have slipped; those that are the same only once."""
     by_time = np.arange(len(dataset))
     by_source = np.argsort(dataset.source_row, kind="stable")
     yield Neighbourhood("order of time", by_time, None)
@@ -55,7 +55,7 @@ def neighbourhoods(dataset: Dataset) -> Iterator[Neighbourhood]:
 
 
 def known_from_us(dataset: Dataset) -> npt.NDArray[np.int64]:
-    """Gives when each row was first reported as fraud, int64 [n]; the end of time for one that never was."""
+    """Returns when each row was first reported as fraud, int64 [n]; the end of time if it never was."""
     known = np.full(len(dataset), _NEVER, dtype=np.int64)
     outcomes = dataset.outcomes
     fraud = np.flatnonzero(outcomes.is_fraud)[::-1]  # by report, the first one last, so that it stays

@@ -84,24 +84,24 @@ class FittedModel(ABC):
 
     @abstractmethod
     def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives raw margins by the training library itself, float32 [n]."""
+        """Returns raw margins by the training library itself, float32 [n]."""
 
     @abstractmethod
     def graph(self) -> MarginGraph:
-        """Gives the model as ONNX operators."""
+        """Returns the model as ONNX operators."""
 
     def tree_values(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32] | None:
-        """Gives what the leaf reached in each tree adds, float32 [n, trees]; None without trees."""
+        """Returns what the leaf reached in each tree adds, float32 [n, trees]; None without trees."""
         del features
         return None
 
     def splits(self) -> Splits | None:
-        """Gives every comparison; None for a model without trees."""
+        """Returns every comparison; None for a model without trees."""
         return None
 
     @abstractmethod
     def importance(self) -> npt.NDArray[np.float64]:
-        """Gives how much each column matters, float64 [columns], adding up to 1."""
+        """Returns how much each column matters, float64 [columns], adding up to 1."""
 
 
 class Family(ABC):
@@ -115,11 +115,11 @@ class Family(ABC):
 
     @abstractmethod
     def usual(self, max_rounds: int) -> dict[str, Value]:
-        """Gives settings that are seldom bad: the search begins with them."""
+        """Returns settings that are seldom bad: the search begins with them."""
 
     @abstractmethod
     def space(self, max_rounds: int) -> dict[str, Domain]:
-        """Gives what a search may try of each setting."""
+        """Returns what a search may try of each setting."""
 
     @abstractmethod
     def cost(self, parameters: Parameters) -> float:

@@ -37,18 +37,18 @@ class SearchSpace:
     columns: tuple[int, ...] = (0,)
 
     def start(self, algorithm: str) -> Point:
-        """Gives the usual settings of a family, with an imbalance that is to be tried."""
+        """Returns the usual settings of a family, with an imbalance that is to be tried."""
         usual = {**COMMON, **FAMILIES[algorithm].usual(self.max_rounds)}
         if usual["imbalance"] not in self.imbalance:
             usual["imbalance"] = self.imbalance[0]
         return {"algorithm": algorithm, **usual}
 
     def starts(self) -> list[Point]:
-        """Gives the settings to begin with: the usual ones of each family, the shipped recipe among them."""
+        """Returns the settings to begin with: the usual ones of each family and the shipped recipe."""
         return [self.start(name) for name in self.algorithms]
 
     def domains(self, algorithm: str) -> dict[str, Domain]:
-        """Gives what to try of each setting of a family; what a search begins with is always possible."""
+        """Returns what to try of each setting of a family; what a search begins with is always possible."""
         history, columns = Choice(self.history_days), Choice(self.columns)
         for start in self.starts():  # of all families: Optuna wants one domain a name
             history = history.including(start["history_days"])
@@ -76,7 +76,7 @@ class SearchSpace:
         return {"algorithm": name} | {k: domain.draw(chance) for k, domain in self.domains(name).items()}
 
     def grid(self) -> list[Point]:
-        """Gives every combination of a few values of what each family declares worth it; else the usual."""
+        """Returns every combination of a few values of what each family declares worth it; else the usual."""
         points: list[Point] = []
         for name in self.algorithms:
             domains = self.domains(name)
@@ -86,7 +86,7 @@ class SearchSpace:
         return points
 
     def hyperopt(self) -> Any:
-        """Gives the space as an expression of Hyperopt."""
+        """Returns the space as an expression of Hyperopt."""
         from hyperopt import hp
 
         return hp.choice(
@@ -99,7 +99,7 @@ class SearchSpace:
         )
 
     def hyperopt_point(self, point: Point) -> dict[str, Any]:
-        """Gives settings as Hyperopt takes points to begin with: by label, choices by number."""
+        """Returns settings as Hyperopt takes points to begin with: by label, choices by number."""
         name = str(point["algorithm"])
         return {"algorithm": self.algorithms.index(name)} | {
             f"{name}.{k}": domain.hyperopt_value(point[k]) for k, domain in self.domains(name).items()

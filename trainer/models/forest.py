@@ -31,7 +31,7 @@ def _filled(features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
 
 
 def _float32_below(threshold: npt.NDArray[np.float64]) -> npt.NDArray[np.float32]:
-    """Gives the largest float32 that is not above: a float32 is above the one as it is above the other."""
+    """Returns the largest float32 that is not above: a float32 is above the one as it is above the other."""
     nearest = threshold.astype(np.float32)
     return np.where(nearest > threshold, np.nextafter(nearest, np.float32(-np.inf)), nearest)
 
@@ -45,11 +45,11 @@ class Forest(FittedModel):
         self.forest = forest
 
     def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives the mean share of fraud in the leaves reached, float32 [n]."""
+        """Returns the mean share of fraud in the leaves reached, float32 [n]."""
         return np.asarray(self.forest.predict(_filled(features)), dtype=np.float32)
 
     def graph(self) -> MarginGraph:
-        """Gives a TreeEnsembleRegressor behind the filling of unset values."""
+        """Returns a TreeEnsembleRegressor behind the filling of unset values."""
         # Imported here because every process of a search would wait for what only an export needs.
         from onnx import helper, numpy_helper
         from skl2onnx import to_onnx
@@ -68,7 +68,7 @@ class Forest(FittedModel):
         return MarginGraph(fill + graph.nodes, [*graph.initializers, constant])
 
     def tree_values(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives each tree's share of the mean, float32 [n, trees]."""
+        """Returns each tree's share of the mean, float32 [n, trees]."""
         leaves = self.forest.apply(_filled(features))
         values = np.empty(leaves.shape, dtype=np.float32)
         for number, tree in enumerate(self.forest.estimators_):
@@ -76,7 +76,7 @@ class Forest(FittedModel):
         return values
 
     def splits(self) -> Splits:
-        """Gives every comparison of every tree."""
+        """Returns every comparison of every tree."""
         trees = (estimator.tree_ for estimator in self.forest.estimators_)
         arrays = (
             (
@@ -91,11 +91,11 @@ class Forest(FittedModel):
         return Splits.of_trees(arrays, equal_left=True, meets_unset=False)
 
     def thresholds(self, tree: Any) -> npt.NDArray[np.float32]:
-        """Gives the thresholds of one of the trees, float32 [nodes], as rows of float32 meet them."""
+        """Returns the thresholds of one of the trees, float32 [nodes], as rows of float32 meet them."""
         return _float32_below(tree.tree_.threshold)
 
     def importance(self) -> npt.NDArray[np.float64]:
-        """Gives the mean decrease in impurity by column."""
+        """Returns the mean decrease in impurity by column."""
         return np.asarray(self.forest.feature_importances_, dtype=np.float64)
 
 
@@ -108,7 +108,7 @@ class RandomForest(Family):
     grid = ("tree_depth", "leaf_rows")
 
     def usual(self, max_rounds: int) -> dict[str, Value]:
-        """Gives deep trees that look at a quarter of the columns."""
+        """Returns deep trees that look at a quarter of the columns."""
         del max_rounds
         return {
             "imbalance": "weight_sqrt",
@@ -119,7 +119,7 @@ class RandomForest(Family):
         }
 
     def space(self, max_rounds: int) -> dict[str, Domain]:
-        """Gives the number of trees, their depth and how many columns a split looks at."""
+        """Returns the number of trees, their depth and how many columns a split looks at."""
         del max_rounds
         return {
             "trees": Choice((20, 40, 60, 80)),
@@ -129,7 +129,7 @@ class RandomForest(Family):
         }
 
     def cost(self, parameters: Parameters) -> float:
-        """Gives trees times depth."""
+        """Returns trees times depth."""
         return float(parameters["trees"] or 0) * float(parameters["tree_depth"] or 0)
 
     def fit(

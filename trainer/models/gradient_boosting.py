@@ -78,12 +78,12 @@ class BoostedTrees(FittedModel):
         self.booster = booster
 
     def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives raw margins, float32 [n]."""
+        """Returns raw margins, float32 [n]."""
         margins: npt.NDArray[np.float32] = self.booster.inplace_predict(features, predict_type="margin")
         return margins
 
     def graph(self) -> MarginGraph:
-        """Gives the trees as one TreeEnsembleRegressor without post-transform.
+        """Returns the trees as one TreeEnsembleRegressor without post-transform.
 
         The objective of a copy is changed to squared error, whose prediction is the margin itself, so that
         the converter has no reason to add a LOGISTIC.
@@ -110,7 +110,7 @@ class BoostedTrees(FittedModel):
         return flat_margin(tree)
 
     def tree_values(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives the value of the leaf reached in each tree, float32 [n, trees]."""
+        """Returns the value of the leaf reached in each tree, float32 [n, trees]."""
         leaves = self.booster.predict(xgb.DMatrix(features), pred_leaf=True)
         leaves = leaves.reshape(len(features), -1).astype(np.int64)
         values = np.empty(leaves.shape, dtype=np.float32)
@@ -120,7 +120,7 @@ class BoostedTrees(FittedModel):
         return values
 
     def splits(self) -> Splits:
-        """Gives every comparison of every tree."""
+        """Returns every comparison of every tree."""
         trees = (
             (
                 np.asarray(tree["left_children"]),
@@ -134,7 +134,7 @@ class BoostedTrees(FittedModel):
         return Splits.of_trees(trees, equal_left=False, meets_unset=True)
 
     def importance(self) -> npt.NDArray[np.float64]:
-        """Gives the share of the total gain by column."""
+        """Returns the share of the total gain by column."""
         gains = np.zeros(self.booster.num_features())
         for name, gain in self.booster.get_score(importance_type="total_gain").items():
             gains[int(name.removeprefix("f"))] = gain
@@ -142,7 +142,7 @@ class BoostedTrees(FittedModel):
         return gains / total if total > 0 else gains
 
     def model(self) -> dict[str, Any]:
-        """Gives xgboost's own description of the model, as its JSON has it."""
+        """Returns xgboost's own description of the model, as its JSON has it."""
         model: dict[str, Any] = json.loads(self.booster.save_raw("json"))
         return model
 
@@ -152,7 +152,7 @@ class BoostedTrees(FittedModel):
 
 
 def booster_settings(parameters: Parameters, threads: int, seed: int) -> dict[str, Any]:
-    """Gives what xgboost is told for a recipe, the number of rounds aside."""
+    """Returns what xgboost is told for a recipe, the number of rounds aside."""
     return {k: parameters[k] for k in _OWN if k in parameters} | {
         "objective": "binary:logistic",
         "base_score": 0.5,
@@ -182,17 +182,17 @@ class GradientBoosting(Family):
     required = ("rounds", "max_depth", "learning_rate")
 
     def usual(self, max_rounds: int) -> dict[str, Value]:
-        """Gives the shipped recipe, but as many rounds as there may be: the early ones are judged too."""
+        """Returns the shipped recipe, but as many rounds as there may be: the early ones are judged too."""
         shipped = parameters_in(SHIPPED)
         own: dict[str, Any] = {**COMMON, **shipped} if shipped["algorithm"] == self.name else {}
         return _USUAL | {k: v for k, v in own.items() if k != "algorithm"} | {"rounds": max_rounds}
 
     def space(self, max_rounds: int) -> dict[str, Domain]:
-        """Gives what is tuned; rounds are all there may be, since the early ones are judged as they come."""
+        """Returns what is tuned; rounds are the most, since the early ones are judged as they come."""
         return {**_TUNED, "rounds": Choice((max_rounds,))}
 
     def cost(self, parameters: Parameters) -> float:
-        """Gives trees times depth, which max_leaves bounds where max_depth does not."""
+        """Returns trees times depth, which max_leaves bounds where max_depth does not."""
         trees = float(parameters["rounds"] or 0) * float(parameters.get("num_parallel_tree") or 1)
         return trees * (
             float(parameters["max_depth"] or 0) or math.log2(float(parameters["max_leaves"] or 2))

@@ -15,7 +15,7 @@ _KEPT_PER_FRAUD = 20  # legitimate rows kept a fraud by undersampling
 
 
 def balanced(rows: TrainingRows, strategy: str, seed: int) -> TrainingRows:
-    """Gives the rows as a strategy wants them. Raises ValueError for one that is not in STRATEGIES.
+    """Returns the rows as a strategy wants them. Raises ValueError for one that is not in STRATEGIES.
 
     none: as they are. weight: frauds weighted up until both classes weigh the same. weight_sqrt: by the
     square root of that. undersample: legitimate rows weigh 20 times the frauds, unless they weigh less as it
@@ -59,7 +59,7 @@ def _undersampled(rows: TrainingRows, frauds: npt.NDArray[np.bool_], seed: int) 
 
 
 def thinned(rows: TrainingRows, limit: int, seed: int) -> TrainingRows:
-    """Gives at most `limit` rows: all frauds and a sample of the rest, weighted up to stand for all of it."""
+    """Returns at most `limit` rows: all frauds and a sample of the rest, weighted up to stand for it."""
     chosen, factor = drawn(rows.label, limit, seed)
     if len(chosen) == len(rows):
         return rows
@@ -70,7 +70,7 @@ def thinned(rows: TrainingRows, limit: int, seed: int) -> TrainingRows:
 def drawn(
     label: npt.NDArray[np.float32], limit: int, seed: int
 ) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.float32]]:
-    """Gives the numbers of the rows that `thinned` keeps, intp, ascending, and by what they weigh more.
+    """Returns the numbers of the rows that `thinned` keeps, intp, ascending, and by what they weigh more.
 
     label: float32 [n]. There are more than `limit` where frauds and as many others are more.
     """

@@ -19,7 +19,7 @@ _LARGEST = float(np.finfo(np.float32).max)  # infinity counts as this: a weight 
 
 
 def _squeezed(features: npt.NDArray[Any]) -> npt.NDArray[Any]:
-    """Gives sign(x) log(1 + |x|): amounts and counts have long tails that a straight line cannot follow."""
+    """Returns sign(x) log(1 + |x|): amounts and counts have long tails that a straight line cannot follow."""
     squeezed: npt.NDArray[Any] = np.sign(features) * np.log(np.abs(features) + features.dtype.type(1))
     return squeezed
 
@@ -45,14 +45,14 @@ class Linear(FittedModel):
         self._sizes = np.abs(weights) * (scale > 0)
 
     def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives the weighted sums, float32 [n]."""
+        """Returns the weighted sums, float32 [n]."""
         squeezed = _squeezed(np.clip(features.astype(np.float64), -_LARGEST, _LARGEST))
         filled = np.where(np.isnan(squeezed), self.centre, squeezed)
         exact: npt.NDArray[np.float64] = ((filled - self.centre) * self.weights).sum(axis=1) + self.intercept
         return exact.astype(np.float32)
 
     def graph(self) -> MarginGraph:
-        """Gives the same arithmetic; a sum by row instead of a matrix product, so that a row's bits do not
+        """Returns the same arithmetic; a sum by row instead of a matrix product, so that a row's bits do not
         depend on its neighbours.
         """
         # Imported here because every process of a search would wait for what only an export needs.
@@ -85,7 +85,7 @@ class Linear(FittedModel):
         return MarginGraph(nodes, [numpy_helper.from_array(value, name) for name, value in constants.items()])
 
     def importance(self) -> npt.NDArray[np.float64]:
-        """Gives the share of each weight's size; columns are standardised, so sizes compare."""
+        """Returns the share of each weight's size; columns are standardised, so sizes compare."""
         total = self._sizes.sum()
         return self._sizes / total if total > 0 else self._sizes
 
@@ -99,17 +99,17 @@ class LogisticFamily(Family):
     grid = ("inverse_penalty",)
 
     def usual(self, max_rounds: int) -> dict[str, Value]:
-        """Gives a light penalty."""
+        """Returns a light penalty."""
         del max_rounds
         return {"imbalance": "none", "inverse_penalty": 0.1}
 
     def space(self, max_rounds: int) -> dict[str, Domain]:
-        """Gives the regularisation."""
+        """Returns the regularisation."""
         del max_rounds
         return {"inverse_penalty": Range(1e-4, 10.0, log=True)}
 
     def cost(self, parameters: Parameters) -> float:
-        """Gives what a logarithm and a product a column come to, little beside any trees."""
+        """Returns what a logarithm and a product a column come to, little beside any trees."""
         del parameters
         return 100.0
 

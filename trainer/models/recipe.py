@@ -38,7 +38,7 @@ class Recipe:
         return str(self.parameters["algorithm"])
 
     def document(self, notes: Iterable[str] = ()) -> str:
-        """Gives the recipe as TOML, the notes as comments above it."""
+        """Returns the recipe as TOML, the notes as comments above it."""
         lines = [f"# {note}" for note in notes]
         lines += [f"{name} = {json.dumps(value)}" for name, value in self.parameters.items()]
         return "\n".join(lines) + "\n"

@@ -25,7 +25,7 @@ def shipped_recipe() -> Recipe:
 
 
 def checked(parameters: Mapping[str, object]) -> dict[str, Value]:
-    """Gives parameters in their order, with those of COMMON that are not there. Raises RecipeError."""
+    """Returns parameters in their order, with those of COMMON that are not there. Raises RecipeError."""
     name = parameters.get("algorithm")
     if not isinstance(name, str) or name not in FAMILIES:
         raise RecipeError(f"algorithm {name!r} is none of {', '.join(FAMILIES)}")

@@ -20,7 +20,7 @@ _MOST = 50_000
 
 
 def smote(rows: TrainingRows, seed: int) -> TrainingRows:
-    """Gives the rows and synthetic frauds behind them.
+    """Returns the rows and synthetic frauds behind them.
 
     Together the synthetic ones weigh five times as much as the real ones, less where all frauds would
     outweigh the legitimate rows; so weight decides, and thinned rows are treated as all rows are. A synthetic
@@ -44,7 +44,7 @@ def smote(rows: TrainingRows, seed: int) -> TrainingRows:
 
 
 def _synthetic(frauds: npt.NDArray[np.float32], count: int, seed: int) -> npt.NDArray[np.float32]:
-    """Gives float32 [count, columns] between frauds, float32 [n, columns]; n is 2 at least."""
+    """Returns float32 [count, columns] between frauds, float32 [n, columns]; n is 2 at least."""
     # Imported here because it takes seconds, which every process of a search would spend.
     from imblearn.over_sampling import SMOTE
 

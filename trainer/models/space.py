@@ -25,7 +25,7 @@ class Choice:
     options: tuple[Value, ...]
 
     def including(self, value: Value) -> Choice:
-        """Gives the choice with one more value, unless it is there."""
+        """Returns the choice with one more value, unless it is there."""
         return self if value in self.options else Choice((*self.options, value))
 
     def suggest(self, trial: Any, name: str) -> None:
@@ -37,17 +37,17 @@ class Choice:
         return self.options[int(chance.integers(len(self.options)))]
 
     def few(self) -> tuple[Value, ...]:
-        """Gives the values for a grid."""
+        """Returns the values for a grid."""
         return self.options
 
     def hyperopt(self, label: str) -> Any:
-        """Gives the expression of Hyperopt."""
+        """Returns the expression of Hyperopt."""
         from hyperopt import hp
 
         return hp.choice(label, list(self.options))
 
     def hyperopt_value(self, value: Value) -> Any:
-        """Gives what stands for a value in a point for Hyperopt: its number."""
+        """Returns what stands for a value in a point for Hyperopt: its number."""
         return self.options.index(value)
 
 
@@ -61,7 +61,7 @@ class Range:
     whole: bool = False
 
     def including(self, value: Value) -> Range:
-        """Gives the range, widened where a value lies outside."""
+        """Returns the range, widened where a value lies outside."""
         return replace(self, low=min(self.low, float(value)), high=max(self.high, float(value)))
 
     def suggest(self, trial: Any, name: str) -> None:
@@ -78,12 +78,12 @@ class Range:
         return self._at(float(chance.random()))
 
     def few(self) -> tuple[Value, ...]:
-        """Gives three values for a grid, both ends and the middle."""
+        """Returns three values for a grid, both ends and the middle."""
         values = [self._at(place) for place in np.linspace(0, 1, _GRID_VALUES)]
         return tuple(dict.fromkeys(values))
 
     def hyperopt(self, label: str) -> Any:
-        """Gives the expression of Hyperopt."""
+        """Returns the expression of Hyperopt."""
         from hyperopt import hp
         from hyperopt.pyll import scope
 
@@ -93,7 +93,7 @@ class Range:
         return (hp.loguniform if self.log else hp.uniform)(label, low, high)
 
     def hyperopt_value(self, value: Value) -> Any:
-        """Gives what stands for a value in a point for Hyperopt: the value."""
+        """Returns what stands for a value in a point for Hyperopt: the value."""
         return value
 
     def _at(self, share: float) -> Value:

@@ -44,7 +44,7 @@ class ServedModel:
     calibrate_probability: Float32
 
     def inputs(self, window: Window) -> Float32:
-        """Gives the model's inputs of a window, float32 [n, features]."""
+        """Returns the model's inputs of a window, float32 [n, features]."""
         return only(window.features, self.columns)
 
 

@@ -48,7 +48,7 @@ def dossier(
     leakage: LeakageReport,
     settings: TrainerSettings,
 ) -> dict[str, bytes]:
-    """Gives the documents by file name. version: name of the bundle."""
+    """Returns the documents by file name. version: name of the bundle."""
     plain_settings = settings.model_dump(mode="json", exclude={"hash_key"})
     quality = quality_profile(source.table, source.losses)
     test = rows.test

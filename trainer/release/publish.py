@@ -66,7 +66,7 @@ def model_version(candidate: Candidate) -> str:
 
 
 def beside_live(candidate: Candidate, registry: Registry) -> Candidate:
-    """Gives a candidate as it is judged now: against the live model.
+    """Returns a candidate as it is judged now: against the live model.
 
     The very model that is live, trained again, keeps its name and what it once replaced, if its bundle is
     whole.
@@ -141,7 +141,7 @@ def publish(
 
 
 def feature_document(names: tuple[str, ...], importance: npt.NDArray[np.float64]) -> bytes:
-    """Gives the features of a model with their descriptions and weight, most important first, as JSON."""
+    """Returns the features of a model with their descriptions and weight, most important first, as JSON."""
     known = {feature.name: feature for feature in CATALOGUE}
     rows = []
     for place in np.argsort(-importance, kind="stable"):

@@ -73,7 +73,7 @@ def score(bundle_path: Path, replayed: Replayed) -> npt.NDArray[np.float32]:
 def differences(
     served: pl.DataFrame, replayed: Replayed, scores: dict[str, npt.NDArray[np.float32]]
 ) -> pl.DataFrame:
-    """Gives the served rows whose score is not, bit for bit, that of the model which they name.
+    """Returns the served rows whose score is not, bit for bit, that of the model which they name.
 
     served: as `kuntur score` writes it; scores: by model version. A row without a score, of another model,
     or of a transaction that was not replayed counts as different.

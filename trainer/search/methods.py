@@ -33,7 +33,7 @@ class Listed(Searcher):  # type: ignore[misc]  # ray has no types
         self._proposed = 0
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str:
-        """Gives the next of the list, or that there is none."""
+        """Returns the next of the list, or that there is none."""
         del trial_id
         if self._proposed >= len(self._points):
             return str(Searcher.FINISHED)
@@ -55,7 +55,7 @@ class Listed(Searcher):  # type: ignore[misc]  # ray has no types
 
 
 def searcher(settings: SearchSettings, space: SearchSpace, progress: Progress) -> Any:
-    """Gives what proposes settings, the usual ones first; the same seed proposes the same."""
+    """Returns what proposes settings, the usual ones first; the same seed proposes the same."""
     starts = space.starts()[: settings.trials]
     match settings.method:
         case "tpe":
@@ -69,14 +69,14 @@ def searcher(settings: SearchSettings, space: SearchSpace, progress: Progress) -
 
 
 def random_points(settings: SearchSettings, space: SearchSpace) -> list[dict[str, Any]]:
-    """Gives the usual settings and then draws, as many as there are trials."""
+    """Returns the usual settings and then draws, as many as there are trials."""
     chance = np.random.default_rng(settings.seed)
     starts = space.starts()
     return [*starts, *(space.draw(chance) for _ in range(settings.trials - len(starts)))][: settings.trials]
 
 
 def grid_points(settings: SearchSettings, space: SearchSpace, progress: Progress) -> list[dict[str, Any]]:
-    """Gives the usual settings and then the grid, drawn from where it has more points than trials."""
+    """Returns the usual settings and then the grid, drawn from where it has more points than trials."""
     starts = space.starts()[: settings.trials]
     others = [point for point in space.grid() if point not in starts]
     left = settings.trials - len(starts)
@@ -128,7 +128,7 @@ def _hyperopt(settings: SearchSettings, space: SearchSpace, starts: list[dict[st
 
 
 def scheduler(settings: SearchSettings, folds: int) -> Any:
-    """Gives what ends a trial that does worse than others that came as far.
+    """Returns what ends a trial that does worse than others that came as far.
 
     asha: not in the best third of them; median: below their median; none: nothing. With several folds a trial
     reports after each, and the first may be its last.
@@ -150,5 +150,5 @@ def scheduler(settings: SearchSettings, folds: int) -> Any:
 
 
 def reports(rounds: int) -> int:
-    """Gives how often a trial of one fold reports that runs to its end."""
+    """Returns how often a trial of one fold reports that runs to its end."""
     return max(math.ceil(rounds / REPORT_ROUNDS), 1)

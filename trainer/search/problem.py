@@ -49,7 +49,7 @@ class Problem:
         truth: npt.NDArray[np.bool_],
         groups: npt.NDArray[np.int64],
     ) -> Problem:
-        """Gives the problem of one window.
+        """Returns the problem of one window.
 
         judge: float32 [m, columns]; truth: bool [m]; groups: int64 [m], as in a fold.
         """
@@ -61,20 +61,20 @@ class Problem:
         )
 
     def training(self, fold: Fold) -> TrainingRows:
-        """Gives what a fold learns from, without copying."""
+        """Returns what a fold learns from, without copying."""
         rows = slice(*fold.train)
         return TrainingRows(self.features[rows], fold.label, self.weight[rows], fold.age_days)
 
     def judge(self, fold: Fold) -> npt.NDArray[np.float32]:
-        """Gives the features of the rows that judge a fold, without copying."""
+        """Returns the features of the rows that judge a fold, without copying."""
         return self.features[slice(*fold.judge)]
 
     def days(self) -> float:
-        """Gives the days that the shortest training reaches back."""
+        """Returns the days that the shortest training reaches back."""
         return min((float(fold.age_days.max(initial=0)) for fold in self.folds), default=0.0)
 
     def digest(self) -> str:
-        """Gives the hash of all that stands in it."""
+        """Returns the hash of all that stands in it."""
         digest = hashlib.sha256()
         arrays: list[npt.NDArray[Any]] = [self.features, self.weight]
         for fold in self.folds:

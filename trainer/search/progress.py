@@ -53,5 +53,5 @@ def _best(trials: list[Any]) -> tuple[float, str]:
 
 
 def _scored(result: dict[str, Any], trial: Any) -> tuple[float, str]:
-    """Gives the average precision, -1 before any, and the family that reached it."""
+    """Returns the average precision, -1 before any, and the family that reached it."""
     return float(result.get(METRIC, -1.0)), str(flat(trial.config).get("algorithm", ""))

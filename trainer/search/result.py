@@ -45,7 +45,7 @@ class Trial:
     number: int = 0
 
     def at(self, rounds: int) -> dict[str, Any]:
-        """Gives the parameters with another number of rounds; the same for a family without rounds."""
+        """Returns the parameters with another number of rounds; the same for a family without rounds."""
         return self.parameters | {"rounds": rounds} if "rounds" in self.parameters else self.parameters
 
 
@@ -74,7 +74,7 @@ class Choice:
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """Gives what to fit."""
+        """Returns what to fit."""
         return self.trial.at(self.rounds)
 
 
@@ -91,7 +91,7 @@ class SearchResult:
         return self.trials[0]
 
     def choice(self, standard_errors: float) -> Choice:
-        """Gives the cheapest setting that is at most so many standard errors worse than the best.
+        """Returns the cheapest setting that is at most so many standard errors worse than the best.
 
         The standard error is that of the difference, over replicates that drew the same rows for both: so
         what all models find equally hard does not count (Breiman and others, 1984, for the rule). Trials and
@@ -141,7 +141,7 @@ def _reason(chosen: Choice, best: Choice, standard_errors: float) -> str:
 
 
 def trials_as_json(result: SearchResult) -> bytes:
-    """Gives all trials as a document for the bundle, those that failed without a result at the end."""
+    """Returns all trials as a document for the bundle, those that failed without a result at the end."""
     trials: list[dict[str, Any]] = []
     for trial in result.trials:
         row = asdict(trial)

@@ -22,6 +22,7 @@ import numpy.typing as npt
 from trainer.cluster.connection import concurrent_trials, connected, require_cpus
 from trainer.fitting.selection import ranked
 from trainer.models import SearchSpace
+from trainer.origin import library_versions
 from trainer.progress import Progress
 from trainer.search.problem import Problem
 from trainer.search.result import Curve, FailedTrial, SearchResult, Trial
@@ -42,9 +43,6 @@ class SearchFailedError(RuntimeError):
 
 def _experiment_name(problem: Problem, settings: SearchSettings) -> str:
     """Names a search by what it looks for in what with what, so that only the very same search is resumed."""
-    # Imported here because it compiles features, for which every process of a search would wait.
-    from trainer.origin import library_versions
-
     starts = space_of(problem, settings).starts()
     meant = [_FORMAT, library_versions(), settings.model_dump(mode="json"), starts, problem.digest()]
     digest = hashlib.sha256(json.dumps(meant, sort_keys=True).encode())
@@ -52,7 +50,7 @@ def _experiment_name(problem: Problem, settings: SearchSettings) -> str:
 
 
 def space_of(problem: Problem, settings: SearchSettings) -> SearchSpace:
-    """Gives what there is to try: of history and columns only what the problem has."""
+    """Returns what there is to try: of history and columns only what the problem has."""
     columns = problem.features.shape[1]
     return SearchSpace(
         settings.algorithms,
@@ -86,7 +84,7 @@ def search(
 
 
 def _rankings(problem: Problem, space: SearchSpace) -> tuple[Ranking | None, ...]:
-    """Gives each fold's columns by importance, once for all trials; None where every trial takes them all."""
+    """Returns each fold's columns by importance, once for all trials; None if every trial takes them all."""
     starts = {int(point["columns"]) for point in space.starts()}
     if not any({*space.columns, *starts}):
         return tuple(None for _ in problem.folds)
@@ -165,7 +163,7 @@ def _gathered(results: Iterable[Any], folds: int) -> SearchResult:
 
 
 def _place(result: Any) -> tuple[int, str]:
-    """Gives a trial's place in the order of starting, which stands in the name of its directory.
+    """Returns a trial's place in the order of starting, which stands in the name of its directory.
 
     A search that goes on gives its trials in another order.
     """

@@ -63,7 +63,7 @@ def run_trial(
 
 
 def flat(config: dict[str, Any]) -> dict[str, Any]:
-    """Gives the parameters of a trial; Hyperopt puts them one level down."""
+    """Returns the parameters of a trial; Hyperopt puts them one level down."""
     nested = config.get("setting")
     parameters = nested if isinstance(nested, dict) else config
     return {name: value for name, value in parameters.items() if not isinstance(value, dict)}
@@ -90,7 +90,7 @@ class _Curve:
         self._folds[-1][rounds] = np.concatenate([[score], drawn])
 
     def report(self) -> dict[str, Any]:
-        """Gives the means over the folds so far at the numbers of rounds that all of them came to."""
+        """Returns the means over the folds so far at the numbers of rounds that all of them came to."""
         rounds = [count for count in self._folds[-1] if all(count in fold for fold in self._folds)]
         means = np.array([[fold[count] for fold in self._folds] for count in rounds]).mean(axis=1)
         best = int(np.argmax(means[:, 0]))

@@ -28,7 +28,7 @@ class Address:
     parameters: str
 
     def with_timeout(self) -> str:
-        """Gives the address with a bound on the time to connect, where it has none of its own."""
+        """Returns the address with a bound on the time to connect, where it has none of its own."""
         if "connect_timeout=" in self.parameters:
             return self.uri
         return f"{self.uri}{'&' if '?' in self.uri else '?'}connect_timeout={CONNECT_TIMEOUT_S}"
@@ -50,7 +50,7 @@ def address_of(uri: str) -> Address:
 
 
 def redacted(message: str, uri: str) -> str:
-    """Gives a message without the address's secrets, as they are written in it and as they are meant."""
+    """Returns a message without the address's secrets, as they are written in it and as they are meant."""
     _, _, rest = uri.partition("://")
     authority, _, parameters = rest.partition("?")
     user, at, _ = authority.rpartition("@")

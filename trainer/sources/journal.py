@@ -35,7 +35,7 @@ _OUTCOME = ("transaction_id", "institution_id", "is_fraud", "reported_time")
 
 
 def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]:
-    """Gives the transactions of an entry that entered the history."""
+    """Yields the transactions of an entry that entered the history."""
     kind = entry.WhichOneof("exchange")
     if kind == "score_transaction":
         yield scoring_service_pb2.ScoreTransactionRequest.FromString(
@@ -63,7 +63,7 @@ def _counted_without(status: status_pb2.Status) -> bool:
 
 
 def _taken_outcomes(exchange: journal_pb2.Exchange) -> Iterator[tuple[str, str, bool, int]]:
-    """Gives the outcomes of a call without those that the server refused, as _OUTCOME names them."""
+    """Yields the outcomes of a call without those that the server refused, as _OUTCOME names them."""
     request = outcome_service_pb2.ReportOutcomesRequest.FromString(exchange.request)
     response = outcome_service_pb2.ReportOutcomesResponse.FromString(exchange.response)
     refused = {failure.index for failure in response.failures}

@@ -29,7 +29,7 @@ class KnownOutcomes:
     is_fraud: npt.NDArray[np.bool_]
 
     def labels(self, rows: int, at_us: int) -> npt.NDArray[np.bool_]:
-        """Gives the labels of all rows as they stood at a moment, bool [rows]: fraud where that was known."""
+        """Returns the labels of all rows as known at a moment, bool [rows]: fraud where that was known."""
         reported = self.reported_time_us <= at_us
         labels = np.zeros(rows, dtype=np.bool_)
         labels[self.row[reported]] = self.is_fraud[reported]  # of several of one row the last one stays
@@ -37,7 +37,7 @@ class KnownOutcomes:
 
 
 def known_at(table: Table, moment: datetime) -> Table:
-    """Gives the table as it was known at a moment: without later reports, and with the labels until then.
+    """Returns the table as it was known at a moment: without later reports, and with the labels until then.
 
     Of several outcomes of one transaction the last one that changed its label holds.
     """
@@ -53,7 +53,7 @@ def known_at(table: Table, moment: datetime) -> Table:
 
 
 def known_outcomes(table: Table, keys: npt.NDArray[np.uint64]) -> tuple[KnownOutcomes, OutcomeBatch]:
-    """Gives a table's outcomes by row, and as the feature engine takes them.
+    """Returns a table's outcomes by row, and as the feature engine takes them.
 
     keys: uint64 [n, len(KeyColumn)], those of the table's rows.
     """

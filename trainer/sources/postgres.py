@@ -46,7 +46,7 @@ class PostgresError(ValueError):
 
 
 def source_name(settings: PostgresSettings) -> str:
-    """Gives what the rows go by in messages and reject files."""
+    """Returns what the rows go by in messages and reject files."""
     return f"table {settings.table}" if settings.table is not None else "the PostgreSQL query"
 
 

@@ -39,7 +39,7 @@ class ColumnClass(StrEnum):
 
 
 def profile(name: str, values: pl.Series, personal_data: ColumnClass) -> dict[str, Any]:
-    """Gives the profile of a column as plain values.
+    """Returns the profile of a column as plain values.
 
     Always: type, personal_data, missing (share of the rows, empty texts included), distinct. Then by what
     the column is: quantiles, outliers, histogram (counts between edges), top values, rows per value.
@@ -163,5 +163,5 @@ def _histogram(ordered: npt.NDArray[np.float64], digits: int, *, logarithmic: bo
 
 
 def _hidden(counts: npt.NDArray[np.intp]) -> list[int]:
-    """Gives counts with those of a few rows as 0, so that no bar stands for one person."""
+    """Returns counts with those of a few rows as 0, so that no bar stands for one person."""
     return [int(count) if count >= FEWEST else 0 for count in counts]

@@ -36,7 +36,7 @@ class Source:
     losses: tuple[Loss, ...] = ()
 
     def delay_days(self, split: SplitSettings) -> float:
-        """Gives the days that labels need to arrive: as set, else as the source says, else 14."""
+        """Returns the days that labels need to arrive: as set, else as the source says, else 14."""
         if split.label_delay_days is not None:
             return split.label_delay_days
         return DEFAULT_LABEL_DELAY_DAYS if self.label_delay_days is None else self.label_delay_days
@@ -68,7 +68,7 @@ def read_source(settings: TrainerSettings, progress: Progress, *, in_hindsight: 
 
 
 def just_after_last(frame: pl.DataFrame) -> datetime:
-    """Gives the moment just after the last transaction. Raises TooLittleHistoryError when there is none."""
+    """Returns the moment just after the last transaction. Raises TooLittleHistoryError when there is none."""
     last = frame["event_time"].max()
     if not isinstance(last, datetime):
         raise TooLittleHistoryError("the data hold no transaction")

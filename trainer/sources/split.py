@@ -45,7 +45,7 @@ class Split:
 
 
 def iso(time_us: int) -> str:
-    """Gives a moment as ISO 8601 in UTC."""
+    """Returns a moment as ISO 8601 in UTC."""
     return (datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=int(time_us))).isoformat()
 
 

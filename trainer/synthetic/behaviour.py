@@ -57,7 +57,7 @@ _HOURS = [_DAYTIME, _ONLINE_HOURS, _DAYTIME, _ONLINE_HOURS, _ONLINE_HOURS, _ONLI
 
 
 def _table(weights: Array) -> Array:
-    """Gives, for each row of weights, the index that each of _STEPS equal parts of [0, 1) stands for."""
+    """Returns, for each row of weights, the index that each of _STEPS equal parts of [0, 1) stands for."""
     cumulative = np.cumsum(weights, axis=1) / np.sum(weights, axis=1, keepdims=True)
     middle = (np.arange(_STEPS) + 0.5) / _STEPS
     return np.stack([np.searchsorted(row, middle) for row in cumulative]).astype(np.int8)
@@ -74,7 +74,7 @@ def is_payday(day: date) -> bool:
 
 
 def rows_a_day(start: date, days: int, total: int) -> Array:
-    """Gives how many of `total` rows fall on each day (int64 [days]): weekends and pay days are busier."""
+    """Returns how many of `total` rows fall on each day (int64 [days]): weekends and pay days are busier."""
     weekday = [0.93, 0.92, 0.95, 0.98, 1.12, 1.18, 0.92]
     dates = [start + timedelta(days=number) for number in range(days)]
     weight = np.array([weekday[day.weekday()] * (1.25 if is_payday(day) else 1.0) for day in dates])
@@ -85,7 +85,7 @@ def rows_a_day(start: date, days: int, total: int) -> Array:
 def ordinary_rows(
     population: Population, start: date, first_day: int, counts: Array, rng: np.random.Generator
 ) -> Rows:
-    """Gives the honest rows of some days in a row, in no order.
+    """Returns the honest rows of some days in a row, in no order.
 
     counts: rows of each day from first_day on, counted from the start date.
     """

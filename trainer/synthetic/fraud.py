@@ -44,7 +44,7 @@ class _Incidents:
 
 
 def plan(config: SyntheticConfig, population: Population, rng: np.random.Generator) -> Rows:
-    """Gives exactly `config.frauds` frauds, and the honest rows that belong to them, in order of time."""
+    """Returns exactly `config.frauds` frauds, and the honest rows that belong to them, in order of time."""
     wanted = config.frauds
     edges = np.round(np.cumsum([0.0, *SCHEME_SHARE.values()]) * wanted).astype(int)
     parts = [_nothing()]
@@ -82,7 +82,7 @@ def _at_hours(start_us: Array, hours: tuple[int, int], rng: np.random.Generator)
 
 
 def _foreign_device(population: Population, of: Array, rng: np.random.Generator) -> tuple[Array, Array]:
-    """Gives each incident a device that no customer has, and an address abroad or at a hosting company."""
+    """Returns each incident a device that no customer has, and an address abroad or at a hosting company."""
     incidents = int(of.max()) + 1 if len(of) else 0
     first = len(population.accounts) * DEVICES
     device = first + rng.integers(0, 1 << 30, incidents)

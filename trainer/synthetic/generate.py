@@ -28,7 +28,7 @@ Progress = Callable[[int, int], None]
 
 
 def generate(config: SyntheticConfig) -> pl.DataFrame:
-    """Gives all rows in canonical columns, by event time, and `fraud_cause` (String, "" when legitimate).
+    """Returns all rows in canonical columns, by event time, and `fraud_cause` (String, "" when legitimate).
 
     fraud_cause is for people who study a result; a model that saw it would learn nothing else.
     """
@@ -64,7 +64,7 @@ def write(config: SyntheticConfig, path: Path, progress: Progress | None = None)
 
 
 def pieces(config: SyntheticConfig) -> Iterator[pl.DataFrame]:
-    """Gives the rows in frames of one or more days each, each sorted by event time and after the last."""
+    """Yields the rows in frames of one or more days each, each sorted by event time and after the last."""
     seeds = np.random.SeedSequence(config.seed).spawn(3)
     population = populate(config, np.random.default_rng(seeds[0]))
     planned = plan(config, population, np.random.default_rng(seeds[1]))
@@ -95,7 +95,7 @@ class _Bank:
     ledger: Ledger
 
     def record(self, rows: Rows, number: int, rng: np.random.Generator) -> pl.DataFrame:
-        """Gives rows, which are in order of time, as records; number: how many came before."""
+        """Returns rows, which are in order of time, as records; number: how many came before."""
         amount, balance = self.ledger.post(rows)
         midnight = datetime(
             self.config.start.year, self.config.start.month, self.config.start.day, tzinfo=UTC

@@ -40,11 +40,11 @@ class Names:
         self._longitudes = pl.Series(merchants.longitude).set(pl.Series(~merchants.placed), None)
 
     def of_causes(self, names: tuple[str, ...], cause: Array) -> pl.Series:
-        """Gives the name of each cause."""
+        """Returns the name of each cause."""
         return pl.Series(list(names))[cause]
 
     def of_rows(self, rows: Rows, number: int) -> dict[str, pl.Series]:
-        """Gives the columns of text and places; number: how many rows came before."""
+        """Returns the columns of text and places; number: how many rows came before."""
         merchant = pl.Series(np.where(rows.merchant == NONE, 0, rows.merchant))
         nowhere = pl.Series(rows.merchant == NONE)
         return {

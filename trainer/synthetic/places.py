@@ -108,7 +108,7 @@ CITY_COUNTRY = np.array([city.country for city in CITIES])
 
 
 def shares(weights: list[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
-    """Gives weights as shares that add up to 1."""
+    """Returns weights as shares that add up to 1."""
     values = np.array(weights, dtype=np.float64)
     total: float = values.sum()
     return np.divide(values, total)

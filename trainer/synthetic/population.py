@@ -64,7 +64,7 @@ class Merchants:
         return len(self.kind)
 
     def pick(self, kind: Kind, city: Array, rng: np.random.Generator) -> Array:
-        """Gives a merchant of a kind in each city (int32, same shape); of the whole kind where city is -1."""
+        """Returns a merchant of a kind in each city (int32, same shape); in any city where that is -1."""
         chosen = np.empty(city.shape, dtype=np.int32)
         draw = rng.random(city.shape)
         for number in np.unique(city):

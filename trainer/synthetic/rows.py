@@ -54,17 +54,17 @@ class Rows:
         return len(self.time_us)
 
     def take(self, selection: Array | slice) -> Rows:
-        """Gives some rows, in the order of the selection."""
+        """Returns some rows, in the order of the selection."""
         return Rows(*(getattr(self, item.name)[selection] for item in fields(self)))
 
 
 def concatenate(parts: list[Rows]) -> Rows:
-    """Gives the rows of all parts, one after another."""
+    """Returns the rows of all parts, one after another."""
     return Rows(*(np.concatenate([getattr(part, item.name) for part in parts]) for item in fields(Rows)))
 
 
 def make_rows(time_us: Array, account: Array, **columns: Any) -> Rows:
-    """Gives rows from some columns, the others at their "without" value; scalars are repeated."""
+    """Returns rows from some columns, the others at their "without" value; scalars are repeated."""
     count = len(time_us)
     defaults: dict[str, tuple[Any, Any]] = {
         "merchant": (np.int32, NONE), "counterparty": (np.int32, NONE), "type": (np.int8, 0),

@@ -20,7 +20,7 @@ _DAY_US = 86_400_000_000
 def problem_of(
     dataset: Dataset, history: History, folds: Sequence[Fold], max_rows: int, seed: int
 ) -> Problem:
-    """Gives the problem: a fold's training is a slice of the rows that all of them learn from.
+    """Returns the problem: a fold's training is a slice of the rows that all of them learn from.
 
     These are thinned once, to `max_rows`: all that were known to be fraud at the last fold's test, and a
     sample of the rest. An earlier fold that did not know such a fraud yet has it as a legitimate row that

@@ -33,7 +33,7 @@ class Tuning:
     settings: TrainerSettings
 
     def notes(self) -> list[str]:
-        """Gives what a reader of the recipe should know of where it comes from, line by line."""
+        """Returns what a reader of the recipe should know of where it comes from, line by line."""
         best, chosen = self.found.best, self.choice
         tried = self.settings.search
         each = ", ".join(
@@ -51,7 +51,7 @@ class Tuning:
         ]
 
     def document(self) -> dict[str, Any]:
-        """Gives everything that was tried, ready for JSON."""
+        """Returns everything that was tried, ready for JSON."""
         return {
             "data": self.data,
             "folds": [
@@ -72,7 +72,7 @@ class Tuning:
         }
 
     def history(self) -> bytes:
-        """Gives the document as text."""
+        """Returns the document as text."""
         return (json.dumps(self.document(), indent=1) + "\n").encode()
 
     def write(self, recipe: Path, history: Path | None) -> list[Path]:
@@ -127,7 +127,7 @@ def _tuned(settings: TrainerSettings, progress: Progress) -> Tuning:
 
 
 def _problem(settings: TrainerSettings, progress: Progress) -> tuple[Problem, list[Fold], dict[str, Any]]:
-    """Gives what is searched on; the transactions go with its end, since the search needs the memory."""
+    """Returns what is searched on; the transactions go with its end, since the search needs the memory."""
     data = prepared(settings, progress)
     rows, seed = settings.search.max_rows, settings.search.seed
     return problem_of(data.dataset, data.history, data.folds, rows, seed), data.folds, data.about()

@@ -21,7 +21,7 @@ class Trees(kserve.Model):  # type: ignore[misc]  # KServe is not in the environ
     def predict(
         self, payload: kserve.InferRequest, headers: dict[str, str] | None = None
     ) -> kserve.InferResponse:
-        """Gives the probabilities."""
+        """Returns the probabilities."""
         del headers
         probabilities = self._model.infer(payload.inputs[0].as_numpy())
         output = kserve.InferOutput(OUTPUT, list(probabilities.shape), "FP32")

@@ -22,7 +22,7 @@ class Trees(mlserver.MLModel):  # type: ignore[misc]  # MLServer is not in the e
         return True
 
     async def predict(self, payload: InferenceRequest) -> InferenceResponse:
-        """Gives the probabilities."""
+        """Returns the probabilities."""
         features = NumpyCodec.decode_input(payload.inputs[0])
         output = NumpyCodec.encode_output(OUTPUT, self._model.infer(features))
         return InferenceResponse(model_name=self.name, outputs=[output])

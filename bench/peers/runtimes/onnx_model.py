@@ -23,11 +23,11 @@ class OnnxModel:
         self.columns: int = self._session.get_inputs()[0].shape[1]
 
     def infer(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
-        """Gives the probabilities, float32 [n], of rows of features, float32 [n, columns]."""
+        """Returns the probabilities, float32 [n], of rows of features, float32 [n, columns]."""
         probabilities: npt.NDArray[np.float32] = self._session.run([OUTPUT], {INPUT: features})[0]
         return probabilities
 
 
 def arguments() -> tuple[Path, int]:
-    """Gives the model and the port for gRPC that the program was called with."""
+    """Returns the model and the port for gRPC that the program was called with."""
     return Path(sys.argv[1]), int(sys.argv[2])

@@ -64,14 +64,14 @@ class ModelServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def GetModel(self, request, context):
-        """Gives one model. Errors: NOT_FOUND (MODEL_NOT_FOUND).
+        """Returns one model. Errors: NOT_FOUND (MODEL_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetLiveModel(self, request, context):
-        """Gives the model that scores. Errors: UNAVAILABLE (NO_LIVE_MODEL).
+        """Returns the model that scores. Errors: UNAVAILABLE (NO_LIVE_MODEL).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -38,7 +38,7 @@ class Canonical:
 
 
 def canonical(mapping: Mapping, schema: pl.Schema, attributes: dict[str, str]) -> Canonical:
-    """Gives the expressions that bring a file of this schema to the canonical columns.
+    """Returns the expressions that bring a file of this schema to the canonical columns.
 
     attributes: name to source column, in the order of the canonical table; a column that this file
     lacks gives null.
@@ -73,7 +73,7 @@ def canonical(mapping: Mapping, schema: pl.Schema, attributes: dict[str, str]) -
 
 
 def canonical_outcomes(mapping: Mapping, schema: pl.Schema) -> Canonical:
-    """Gives the expressions that bring a file of this schema to outcomes, for a mapping with a label.
+    """Returns the expressions that bring a file of this schema to outcomes, for a mapping with a label.
 
     Beside the columns of outcomes stand event_time, null where the file has none, and LABELLED: false
     where a row says that nothing became known.

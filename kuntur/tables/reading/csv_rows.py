@@ -22,12 +22,12 @@ class CsvError(ValueError):
 
 
 def no_rows() -> pl.DataFrame:
-    """Gives a table of irregular rows without rows; see `irregular_rows`."""
+    """Returns a table of irregular rows without rows; see `irregular_rows`."""
     return pl.DataFrame(schema={"row": pl.Int64, "line": pl.Int64, "values": pl.Int64})
 
 
 def irregular_rows(path: Path, separator: str, width: int, row_count: pl.LazyFrame) -> pl.DataFrame:
-    """Gives the rows of a CSV file that have not as many values as its header.
+    """Returns the rows of a CSV file that have not as many values as its header.
 
     width: values of the header; row_count: how many rows Polars finds, one value. Columns: row, from 0
     without the header; line, from 1, where it begins; values, how many, 0 for a blank line. Raises
@@ -70,7 +70,7 @@ def _all_fit(path: Path, separator: str, width: int) -> bool:
 
 
 class _Lines:
-    """Gives the lines of a file as text, and remembers the first that leaves a quote without its partner."""
+    """Returns the lines of a file as text, and remembers the first that leaves a quote open."""
 
     def __init__(self, raw: Iterator[bytes]) -> None:
         self.raw = raw

@@ -23,7 +23,7 @@ _GIVES_HOUR = frozenset("HkIlTRXrcs+")
 
 
 def time(column: pl.Expr, dtype: pl.DataType, written: TimeFormat, *, day_ends: bool = False) -> pl.Expr:
-    """Gives moments as Datetime("us", "UTC").
+    """Returns moments as Datetime("us", "UTC").
 
     day_ends: whether a date without a time of day is the end of that local day, not its start.
     """
@@ -45,7 +45,7 @@ def time(column: pl.Expr, dtype: pl.DataType, written: TimeFormat, *, day_ends: 
 
 
 def within_reach(column: pl.Expr, dtype: pl.Datetime) -> pl.Expr:
-    """Gives times with null for those a quarter of a million years from 1970, at which Polars stops."""
+    """Returns times with null for those a quarter of a million years from 1970, at which Polars stops."""
     furthest = _FURTHEST_SECOND * {"ns": 1_000_000_000, "us": 1_000_000, "ms": 1_000}[dtype.time_unit]
     ticks = min(furthest, 2**63 - 1)
     return pl.when(column.to_physical().is_between(-ticks, ticks)).then(column)

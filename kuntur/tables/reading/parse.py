@@ -15,7 +15,7 @@ _MONEY = r"^([+-]?)(?:([0-9]{1,16})(?:\.([0-9]*))?|\.([0-9]+))$"  # digits on ei
 
 
 def text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Gives the column as text, null where it is null; a float that is whole loses its `.0`.
+    """Returns the column as text, null where it is null; a float that is whole loses its `.0`.
 
     Ids that a program read as numbers beside missing values arrive as floats: 596.0 is account 596.
     """
@@ -33,7 +33,7 @@ def text(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def without_nan(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Gives the column with null for NaN: as a float, or as the text `NaN` or `nan`."""
+    """Returns the column with null for NaN: as a float, or as the text `NaN` or `nan`."""
     if dtype.is_float():
         return column.fill_nan(None)
     if dtype == pl.String:
@@ -54,13 +54,13 @@ def unread(parsed: pl.Expr, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def category_code(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Gives a merchant category code; one kept as a number gets its leading zeros back."""
+    """Returns a merchant category code; one kept as a number gets its leading zeros back."""
     code = text(column, dtype)
     return code if dtype == pl.String else code.str.zfill(4)
 
 
 def integer(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Gives whole numbers as Int64; a fraction cannot be read."""
+    """Returns whole numbers as Int64; a fraction cannot be read."""
     if dtype.is_integer():
         return column.cast(pl.Int64, strict=False)
     if dtype.is_float():
@@ -69,7 +69,7 @@ def integer(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def decimal(column: pl.Expr, dtype: pl.DataType, *, decimal_comma: bool = False) -> pl.Expr:
-    """Gives numbers as Float64."""
+    """Returns numbers as Float64."""
     if dtype == pl.String:
         plain = column.str.strip_chars()
         return (plain.str.replace(",", ".", literal=True) if decimal_comma else plain).cast(
@@ -81,7 +81,7 @@ def decimal(column: pl.Expr, dtype: pl.DataType, *, decimal_comma: bool = False)
 def minor_units(
     column: pl.Expr, dtype: pl.DataType, currency: pl.Expr, *, decimal_comma: bool = False
 ) -> pl.Expr:
-    """Gives decimal major units as Int64 minor units of the row's currency, halves rounded to even.
+    """Returns decimal major units as Int64 minor units of the row's currency, halves rounded to even.
 
     Works on the decimal digits, never on a float product: 57.16 * 100 is 5715.999… in floats. At
     most 16 digits before the point are read, more than any amount or balance may have.
@@ -128,7 +128,7 @@ def _rounded_minor_units(both: pl.Series) -> pl.Series:
 
 
 def enum_number(column: pl.Expr, dtype: pl.DataType, field: str, translations: dict[str, str]) -> pl.Expr:
-    """Gives the number of the enum value as Int8: by translation, else by its name, else by its number."""
+    """Returns the number of the enum value as Int8: by translation, else by its name, else by its number."""
     members = {name: member.value for name, member in ENUMS[field].__members__.items()}
     known = members | {str(number): number for number in members.values()}
     known |= {source: members[name] for source, name in translations.items()}

@@ -33,7 +33,7 @@ class Reader:
         self.columns: dict[str, str] = {}
 
     def source(self, field: str, column: str | None) -> tuple[pl.Expr, pl.DataType] | None:
-        """Gives a source column and its type, or the field's constant, or None when not given."""
+        """Returns a source column and its type, or the field's constant, or None when not given."""
         if column is not None and column in self.schema:
             self.columns[field] = column
             dtype = self.schema[column]

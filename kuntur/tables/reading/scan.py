@@ -35,7 +35,7 @@ class SourceFile:
 
 
 def as_paths(paths: str | Path | Sequence[str | Path]) -> list[str]:
-    """Gives one path or several as a list of texts."""
+    """Returns one path or several as a list of texts."""
     return [str(path) for path in ([paths] if isinstance(paths, str | Path) else paths)]
 
 
@@ -122,7 +122,7 @@ def _scan(path: Path, mapping: Mapping) -> pl.LazyFrame:
 
 
 def needed_columns(mapping: Mapping) -> dict[str, bool]:
-    """Gives the source columns that a mapping reads, each with whether every file must have it."""
+    """Returns the source columns that a mapping reads, each with whether every file must have it."""
     needed = {column: field not in mapping.optional for field, column in mapping.columns.items()}
     needed |= dict.fromkeys(mapping.attributes.values(), True)
     if mapping.label is not None:
@@ -134,7 +134,7 @@ def needed_columns(mapping: Mapping) -> dict[str, bool]:
 
 
 def outcome_columns(mapping: Mapping) -> dict[str, bool]:
-    """Gives the source columns that a mapping reads outcomes from, as `needed_columns` does."""
+    """Returns the source columns that a mapping reads outcomes from, as `needed_columns` does."""
     needed = {
         mapping.columns[name]: name not in mapping.optional
         for name in ("transaction_id", "institution_id")
@@ -150,7 +150,7 @@ def outcome_columns(mapping: Mapping) -> dict[str, bool]:
 
 
 def prefixed_attributes(mapping: Mapping, columns: Iterable[str]) -> dict[str, str]:
-    """Gives the attributes that a mapping's prefix finds among columns, name to column."""
+    """Returns the attributes that a mapping's prefix finds among columns, name to column."""
     prefix = mapping.attribute_prefix
     if prefix is None:
         return {}

@@ -10,14 +10,14 @@ _MAX_NAME = 256
 
 
 class CallerNames:
-    """Gives calls the name of their caller."""
+    """Returns calls the name of their caller."""
 
     def __init__(self, metadata_key: str) -> None:
         """Takes the key of the metadata that names callers; empty: there is none."""
         self._key = metadata_key.lower()
 
     def of(self, context: grpc.ServicerContext) -> str:
-        """Gives the name: what TLS proved, else what the metadata say, else the address without its port."""
+        """Returns what TLS proved, else what the metadata say, else the address without its port."""
         identities = context.peer_identities()
         if identities:
             return "tls:" + bytes(next(iter(identities))).decode(errors="replace")[:_MAX_NAME]
@@ -40,7 +40,7 @@ class Callers:
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """Gives how many callers have something in."""
+        """Returns how many callers have something in."""
         return len(self._inside)
 
     def enter(self, caller: str) -> bool:

@@ -86,7 +86,7 @@ class Gate:
         return None
 
     def leave(self, caller: str = "") -> None:
-        """Gives a place back; caller: as it was given to `enter`."""
+        """Frees a place; caller: as it was given to `enter`."""
         self._free.append(None)
         if caller and self.callers is not None:
             self.callers.leave(caller)

@@ -146,11 +146,11 @@ class Edge:
         return behave
 
     def frame(self) -> Frames:
-        """Gives what a stream passes with each frame. It raises once the server goes down."""
+        """Returns what a stream passes with each frame. It raises once the server goes down."""
         return self.admission.frames
 
     def refusal(self, gate: Gate, error: ServerError) -> CallStatus:
-        """Gives what to end a call at a gate with, and counts it."""
+        """Returns what to end a call at a gate with, and counts it."""
         key = (gate.resource, str(error))
         found = self._refusals.get(key)
         if found is None:
@@ -164,7 +164,7 @@ class Edge:
         return closing(self.admission.unpacking.each(messages))
 
     def status(self, error: Exception) -> CallStatus:
-        """Gives what to end a call with, and counts it."""
+        """Returns what to end a call with, and counts it."""
         if isinstance(error, OversizedMessageError):
             return TOO_LARGE
         status = self.table.status(error)

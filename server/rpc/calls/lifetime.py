@@ -62,7 +62,7 @@ class Lifetimes:
 
     @contextmanager
     def limited(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Iterator[Any]]:
-        """Gives the requests of a stream until its end has come, while the block lasts.
+        """Yields the requests of a stream until its end has come, while the block lasts.
 
         A stream that works ends after the frame it is at; one that waits, for its caller's next frame or for
         its caller to read, is cut off a second later. One whose first message does not come is cut off, too.

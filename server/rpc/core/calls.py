@@ -153,7 +153,7 @@ class CallThreads(Executor):
         return self._names.of(_Context(event, state, None))
 
     def lane(self, gate: Gate) -> Lane:
-        """Gives the threads of a gate."""
+        """Returns the threads of a gate."""
         found = self._lanes.get(gate)
         if found is None:
             most = gate.limit if gate in self._holding else min(gate.limit, _MOST_CALL_THREADS)
@@ -194,7 +194,7 @@ class CallThreads(Executor):
 
 
 def _with(arguments: tuple[Any, ...], behaviour: Behaviour) -> tuple[Any, ...]:
-    """Gives what gRPC handed over with another behaviour, one that waits for no request."""
+    """Returns what gRPC handed over with another behaviour, one that waits for no request."""
     in_pool, event, state, *_ = arguments
     return in_pool, event, state, behaviour, _nothing, None, None
 

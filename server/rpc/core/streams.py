@@ -56,7 +56,7 @@ class StreamMethod:
     frames: Frames
     lifetimes: Lifetimes
     status_of: Callable[[ServerError], CallStatus]
-    """Gives what to end a stream with, and counts it."""
+    """Returns what to end a stream with, and counts it."""
     begin: Callable[[StreamCall], None]
     """Has a stream worked for soon."""
     refusals: Refusals
@@ -174,7 +174,7 @@ class StreamCall:
         return len(frames[0]) if frames else 0
 
     def take(self, room: int) -> list[bytes]:
-        """Gives the frames that are next: one, and as many more as fit into so many bytes. Any thread.
+        """Returns the frames that are next: one, and as many more as fit into so many bytes. Any thread.
 
         One that is compressed is taken alone. None of a stream that is over: there is nobody to answer, and
         nothing has been counted.
@@ -283,7 +283,7 @@ class StreamCall:
         self._due += 1
 
     def _leave(self) -> None:
-        """Gives the place back; once."""
+        """Frees the place; once."""
         method = self.method
         if self in method.open:
             method.open.discard(self)

@@ -33,7 +33,7 @@ _LOG = structlog.get_logger(__name__)
 _NO_FLAGS = 0
 _OK = grpc.StatusCode.OK.value[0]
 Refusals = Callable[[Gate, ServerError], CallStatus]
-"""Gives what to end a call at a gate with, and counts it."""
+"""Returns what to end a call at a gate with, and counts it."""
 _NO_REQUEST = CallStatus(
     status_pb2.Status(code=grpc.StatusCode.UNIMPLEMENTED.value[0], message="one request is required")
 )
@@ -216,7 +216,7 @@ class UnaryCall:
         return self
 
     def _leave(self) -> None:
-        """Gives the place back; once."""
+        """Frees the place; once."""
         if self._inside:
             self._inside = False
             self.method.held.remove(len(self._request))
@@ -225,7 +225,7 @@ class UnaryCall:
 
 
 def refusal_operations(status: CallStatus) -> tuple[Any, ...]:
-    """Gives the operations that end a call with a status in one step."""
+    """Returns the operations that end a call with a status in one step."""
     return (
         cygrpc.SendInitialMetadataOperation(None, _NO_FLAGS),
         cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),

@@ -121,7 +121,7 @@ class Health:
         )
 
     def of(self, service: str) -> int | None:
-        """Gives the state of a service as the protocol numbers it, None for one that is not known."""
+        """Returns the state of a service as the protocol numbers it, None for one that is not known."""
         if service not in SERVICES:
             return None
         if service in SCORING and self._status != _Response.SERVING:
@@ -172,7 +172,7 @@ class Health:
                     _LOG.exception("a watcher of the health could not be told")
 
     def _behind(self) -> list[tuple[_Watcher, int]]:
-        """Gives whoever was told something else than what is, and what is."""
+        """Returns whoever was told something else than what is, and what is."""
         states = {watcher: self.of(watcher.service) for watcher in self._watchers}
         known = {
             watcher: _Response.SERVICE_UNKNOWN if state is None else state

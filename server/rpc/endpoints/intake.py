@@ -25,7 +25,7 @@ class LatestTime:
         self._tolerance_us = round(tolerance_s * 1e6)
 
     def us(self) -> int:
-        """Gives it in microseconds since 1970-01-01T00:00:00Z."""
+        """Returns it in microseconds since 1970-01-01T00:00:00Z."""
         return time.time_ns() // 1000 + self._tolerance_us
 
 
@@ -99,7 +99,7 @@ class Intake:
 
 
 def item_statuses(reading: Reading, edge: Edge) -> dict[int, status_pb2.Status]:
-    """Gives the statuses of a frame's refused transactions by place.
+    """Returns the statuses of a frame's refused transactions by place.
 
     Together they stay well below the 4 MiB that a client takes by default: violations that do not fit are
     left out.

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from google.protobuf import timestamp_pb2
 
 from kuntur.api.v1 import model_pb2, model_service_pb2
-from kuntur.wire.values import time_to_proto
+from kuntur.values import time_to_proto
 from server.models import ModelListing, ModelRecord
 
 
@@ -22,13 +22,13 @@ class ModelEndpoint:
         return model_service_pb2.ListModelsResponse(models=map(_to_proto, self._listing.all()))
 
     def get_model(self, request: model_service_pb2.GetModelRequest) -> model_service_pb2.GetModelResponse:
-        """Gives one model."""
+        """Returns one model."""
         return model_service_pb2.GetModelResponse(model=_to_proto(self._listing.get(request.model_version)))
 
     def get_live_model(
         self, _: model_service_pb2.GetLiveModelRequest
     ) -> model_service_pb2.GetLiveModelResponse:
-        """Gives the model that scores."""
+        """Returns the model that scores."""
         return model_service_pb2.GetLiveModelResponse(model=_to_proto(self._listing.live()))
 
 

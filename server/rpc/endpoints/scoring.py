@@ -125,7 +125,7 @@ class ScoringEndpoint:
         scores: Scores,
         statuses: dict[int, status_pb2.Status],
     ) -> bytes:
-        """Gives a serialised ScoreStreamResponse, with a status for each invalid row."""
+        """Returns a serialised ScoreStreamResponse, with a status for each invalid row."""
         if not scores.invalid:
             return write_frame(ids, places, scores, statuses)
         self._edge.metrics.items_refused(len(scores.invalid))
@@ -141,7 +141,7 @@ class ScoringEndpoint:
 
 
 def _cut(scores: Scores, rows: slice) -> Scores:
-    """Gives the scores of some rows that follow one another."""
+    """Returns the scores of some rows that follow one another."""
     reasons = {
         row - rows.start: each
         for row, each in (scores.reasons or {}).items()

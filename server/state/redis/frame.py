@@ -91,11 +91,11 @@ class FrameTry:
             self._absent[kind].append(new[~there])
 
     def transactions(self) -> Memory:
-        """Gives the transactions that are known of those asked for, int64 [n, words of a transaction]."""
+        """Returns the transactions that are known of those asked for, int64 [n, words of a transaction]."""
         return self._rows(_TRANSACTIONS)[:, 1:]
 
     def held_words(self) -> Memory:
-        """Gives the held corrections, or the header of their memory; nothing when there are none."""
+        """Returns the held corrections, or the header of their memory; nothing when there are none."""
         return self._held[1:]
 
     def fill(self, scratch: Scratch) -> None:
@@ -105,7 +105,7 @@ class FrameTry:
         scratch.bring_in_held(self.held_words())
 
     def size(self) -> int:
-        """Gives how many keys of one kind were asked for, at most."""
+        """Returns how many keys of one kind were asked for, at most."""
         return max(len(keys) for keys in self._asked)
 
     def commit(self, scratch: Scratch, version: bytes, *, take_turn: bool) -> int:
@@ -164,7 +164,7 @@ class FrameTry:
         return np.concatenate([none, *self._found[kind]])
 
     def _part(self, kind: int, after: Memory) -> tuple[list[bytes | int], int]:
-        """Gives what the commit says of a kind, and how many records are new."""
+        """Returns what the commit says of a kind, and how many records are new."""
         before = self._rows(kind)
         changed = (after[: len(before)] != before[:, 1:]).any(axis=1)
         made = after[len(before) :]

@@ -217,6 +217,6 @@ def _may_fill(words: Memory, outcomes: int) -> bool:
 
 
 def _entities_of_held(words: Memory) -> list[Keys]:
-    """Gives the keys by kind of the entities that held corrections concern."""
+    """Returns the keys by kind of the entities that held corrections concern."""
     rows = words[held.HEADER_WORDS :].reshape(-1, 8)[:, :4].copy().view(np.uint64)
     return [*rows.T, _NO_KEYS]

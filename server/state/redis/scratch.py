@@ -69,7 +69,7 @@ class Scratch:
             held.lay_out(self.held, HELD_CORRECTIONS, 0)
 
     def records(self, kind: int) -> Memory:
-        """Gives the records of a kind, int64 [records, words], in the order in which they came."""
+        """Returns the records of a kind, int64 [records, words], in the order in which they came."""
         if kind == _TRANSACTIONS:
             memory, used = self.recent, int(self.recent[recent.P_ADMITTED])
             start = recent.HEADER_WORDS + int(memory[recent.P_PLACES])
@@ -80,7 +80,7 @@ class Scratch:
         return memory[start : start + used * words].reshape(used, words)
 
     def held_words(self) -> Memory:
-        """Gives the held corrections, as `bring_in_held` takes them."""
+        """Returns the held corrections, as `bring_in_held` takes them."""
         return self.held[: held.words_needed(int(self.held[held.P_COUNT]))]
 
     def clear(self) -> None:

@@ -116,7 +116,7 @@ class Scripts:
         self._gather, self._commit = self._load(_GATHER), self._load(_COMMIT)
 
     def gather(self, *arguments: bytes | int) -> list[bytes]:
-        """Gives records. Raises redis.RedisError."""
+        """Returns records. Raises redis.RedisError."""
         given: list[bytes] = self._run(self._gather, _GATHER, arguments)
         return given
 

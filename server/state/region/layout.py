@@ -51,7 +51,7 @@ def words_of(sizes: RegionSizes, *, sealed: bool) -> int:
 
 
 def layout_number() -> int:
-    """Gives a number that changes with the layout of records."""
+    """Returns a number that changes with the layout of records."""
     numbers = sorted((name, value) for name, value in vars(layout).items() if isinstance(value, int | float))
     digest = hashlib.sha256(repr((numbers, layout.RINGS, layout.WINDOWS)).encode()).digest()
     return int.from_bytes(digest[:7], "little")

@@ -92,7 +92,7 @@ class SharedMutex:
         return True
 
     def release(self) -> None:
-        """Gives the lock back."""
+        """Releases the lock."""
         self._ours = False
         if self._unlock(self._mutex) and _KIND is not None:  # it no longer says who holds it
             if not _exists(self._word.value & _THREAD):

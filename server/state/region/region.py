@@ -383,7 +383,7 @@ def _put_right(header: Memory, sizes: RegionSizes, zone: TimeZone) -> bool:
 
 
 def _boot() -> int:
-    """Gives a number of this start of the machine; 0 where the system has none."""
+    """Returns a number of this start of the machine; 0 where the system has none."""
     try:
         text = _BOOT_ID.read_text().strip()
     except OSError:

@@ -38,7 +38,7 @@ def start() -> Cluster:
 
 
 def at_work(cluster: Cluster, doing: str = "ImplicitFunc") -> list:
-    """Gives the nodes on which a process of a trial is alive; doing: what its title has to tell."""
+    """Returns the nodes on which a process of a trial is alive; doing: what its title has to tell."""
     return [
         node
         for node in cluster.worker_nodes

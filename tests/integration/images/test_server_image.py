@@ -42,7 +42,7 @@ class Image:
         )
 
     def files(self) -> dict[str, tuple[int, int, int]]:
-        """Gives mode, size and time of every file and folder."""
+        """Returns mode, size and time of every file and folder."""
         found = {}
         for path in self.root.rglob("*"):
             status = path.lstat()
@@ -124,7 +124,7 @@ def test_a_start_compiles_and_writes_nothing_and_scores(
 
 
 def port_in(lines: list[str]) -> int | None:
-    """Gives the port that a server or a worker said it listens on."""
+    """Returns the port that a server or a worker said it listens on."""
     found = [json.loads(line) for line in list(lines) if '"server started"' in line]
     return int(found[0]["port"]) if found else None
 

@@ -23,7 +23,7 @@ _LONGEST_S = 0.005
 
 
 def numbered(numbers: list[int]) -> TransactionBatch:
-    """Gives transactions by their numbers, of a few accounts."""
+    """Returns transactions by their numbers, of a few accounts."""
     batch = transactions(numbers)
     batch.keys[:, 1] = 1 + np.array(numbers, dtype=np.uint64) % np.uint64(ACCOUNTS)
     batch.ints[:, 0] = batch.ints[0, 0] + np.array(numbers) % 1_000 * 1_000_000
@@ -31,7 +31,7 @@ def numbered(numbers: list[int]) -> TransactionBatch:
 
 
 def _counting(descriptor: int, first: int, step: int) -> int:
-    """Gives the process id of a child that counts transactions until it is killed, once it does."""
+    """Returns the process id of a child that counts transactions until it is killed, once it does."""
     begun, begins = os.pipe()
     child = os.fork()
     if child == 0:

@@ -40,7 +40,7 @@ class Heard(Progress):
 
 
 def some_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Gives float32 [n, 6] with unset values, and bool [n] that depends on it."""
+    """Returns float32 [n, 6] with unset values, and bool [n] that depends on it."""
     chance = np.random.default_rng(seed)
     features = chance.normal(size=(n, 6)).astype(np.float32)
     features[chance.random(features.shape) < 0.1] = np.nan
@@ -49,7 +49,7 @@ def some_rows(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def settings(**changes: object) -> SearchSettings:
-    """Gives settings of a small search whose trials run one after the other on two cores."""
+    """Returns settings of a small search whose trials run one after the other on two cores."""
     return SearchSettings.model_validate({"trials": 4, "max_rounds": 40, "cpus_per_trial": 2} | changes)
 
 
@@ -81,12 +81,12 @@ def searched(
 
 
 def long_settings(cpus: int = 2) -> SearchSettings:
-    """Gives settings of a search that takes long enough to be killed in its middle, on LONG_ROWS rows."""
+    """Returns settings of a search that takes long enough to be killed in its middle, on LONG_ROWS rows."""
     return settings(algorithms=["xgboost"], max_rounds=240, cpus_per_trial=cpus)
 
 
 def ended_trials(work: Path) -> dict[str, float]:
-    """Gives the average precision of each trial that is over, by trial id, as the search wrote it down."""
+    """Returns the average precision of each trial that is over, by trial id, as the search wrote it down."""
     for snapshot in work.glob(f"search-*/{NAME}"):
         with zipfile.ZipFile(snapshot) as notes:
             state = max(name for name in notes.namelist() if name.startswith("experiment_state-"))

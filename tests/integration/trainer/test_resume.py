@@ -42,7 +42,7 @@ def is_of_ray(process: psutil.Process) -> bool:
 
 
 def still_running(processes: list[psutil.Process]) -> list[psutil.Process]:
-    """Gives those that do not end within two minutes."""
+    """Returns those that do not end within two minutes."""
     deadline = time.monotonic() + 120
     while any(map(is_alive, processes)) and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -94,7 +94,7 @@ def test_each_family_can_be_searched_alone_and_by_each_method(
 
 @pytest.fixture
 def one_attempt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Gives a trial that fails no further attempt, each of which starts a process."""
+    """Returns a trial that fails no further attempt, each of which starts a process."""
     monkeypatch.setattr(trainer.search.run, "_MORE_ATTEMPTS", 0)
 
 

@@ -51,7 +51,7 @@ class Endpoint:
         return outcomes
 
     def together(self, raws: list[bytes], *, frames: bool = False) -> list[bytes | Exception]:
-        """Gives what all come to at once, or where they do not go together, one after the other."""
+        """Returns what all come to at once, or where they do not go together, one after the other."""
         before = self.app.history.counts()
         answers = self.endpoint.score_frames if frames else self.endpoint.score_transactions
         try:
@@ -82,7 +82,7 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoi
 
 
 def _request(number: int, account: int, amount: int, change: str) -> bytes:
-    """Gives a request: mostly a good one, else one of the kinds that are not read together or are refused."""
+    """Returns a request: mostly a good one, else a kind that is not read together or is refused."""
     message = transaction(
         f"t-{number}",
         account_id="" if change == "violates" else f"a-{account}",
@@ -172,7 +172,7 @@ def test_good_frames_go_together(endpoints: tuple[Endpoint, Endpoint]) -> None:
 
 
 def _frame(size: int, change: str) -> bytes:
-    """Gives a frame: mostly a good one, else with reasons, a refused transaction, or something wrong."""
+    """Returns a frame: mostly a good one, else with reasons, a refused transaction, or something wrong."""
     numbers = [next(_NUMBERS) for _ in range(size)]
     messages = [
         transaction(

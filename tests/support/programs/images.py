@@ -50,7 +50,7 @@ class Buildah:
         )
 
     def environment(self, **more: str) -> dict[str, str]:
-        """Gives the environment of a program that calls it."""
+        """Returns the environment of a program that calls it."""
         return self._environment | more
 
     def __call__(self, *arguments: str | Path) -> str:
@@ -74,7 +74,7 @@ class Buildah:
         self("commit", "--quiet", "--rm", container, name)
 
     def config(self, image: str) -> dict[str, Any]:
-        """Gives what an image says of how it is to be run."""
+        """Returns what an image says of how it is to be run."""
         config: dict[str, Any] = json.loads(self("inspect", "--type", "image", image))["OCIv1"]["config"]
         return config
 
@@ -122,7 +122,7 @@ def make_base(root: Path) -> None:
 
 
 def _libraries(files: Sequence[Path]) -> set[Path]:
-    """Gives the shared libraries that files need, where the loader looks for them."""
+    """Returns the shared libraries that files need, where the loader looks for them."""
     listed = subprocess.run(
         ["ldd", *map(str, files)],
         capture_output=True,

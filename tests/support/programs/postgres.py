@@ -29,7 +29,7 @@ class Database:
     port: int
 
     def uri(self, password: str = PASSWORD, port: int | None = None) -> str:
-        """Gives the address, with this password."""
+        """Returns the address, with this password."""
         return f"postgresql://kuntur:{quote(password, safe='')}@127.0.0.1:{port or self.port}/postgres"
 
     def run(self, *statements: str) -> None:

@@ -154,7 +154,7 @@ def _strace() -> str:
 
 
 def kept_compiled() -> Path:
-    """Gives the folder below which this machine keeps compiled functions: none is compiled anew."""
+    """Returns the folder below which this machine keeps compiled functions: none is compiled anew."""
     folder = chosen_places().kept(create=True)
     assert folder is not None
     return folder.parent

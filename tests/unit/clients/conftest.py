@@ -35,7 +35,7 @@ def client(config: ClientConfig) -> Iterator[Client]:
 
 
 def transactions(count: int, first: int = 0) -> list[Transaction]:
-    """Gives transactions t-<first>, t-<first + 1>, ... a second apart."""
+    """Returns transactions t-<first>, t-<first + 1>, ... a second apart."""
     return [
         Transaction(
             transaction_id=f"t-{index}",

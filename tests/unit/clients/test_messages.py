@@ -11,7 +11,7 @@ from clients.values.messages import messages_from_frame, messages_in_blocks, out
 from kuntur.api.v1 import outcome_pb2
 from kuntur.tables import canonical_schema
 from kuntur.transaction import AccountType, Channel, Transaction, TransactionType
-from kuntur.wire.values import to_proto
+from kuntur.values import to_proto
 
 TEN = datetime(2026, 3, 2, 10, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from clients import Client, ShuttingDown
 from clients.cli.scoring import OutcomeTally, ScoringRun
 from clients.replay import Step
 from kuntur.api.v1 import transaction_pb2
-from kuntur.wire.values import to_proto
+from kuntur.values import to_proto
 from tests.fakes.scoring_server import FakeServer
 from tests.unit.clients.conftest import transactions, wait_until_streams_end
 

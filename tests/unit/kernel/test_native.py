@@ -14,7 +14,7 @@ from kuntur.history import serving
 
 
 def _hands_on(compile_: Any) -> str:
-    """Gives the machine code's source of a function that hands arrays to another and keeps one in a tuple."""
+    """Returns the LLVM code of a function that hands arrays to another and keeps one in a tuple."""
 
     @compile_
     def add(pair: Any, i: int) -> None:

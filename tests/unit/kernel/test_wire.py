@@ -24,8 +24,8 @@ from kuntur.transaction import (
     TransactionType,
 )
 from kuntur.validation.messages import transaction_violations
+from kuntur.values import from_proto, time_from_proto, time_to_proto, to_proto
 from kuntur.wire import MalformedError, OversizedError, TransactionIds, TransactionReader
-from kuntur.wire.values import from_proto, time_from_proto, time_to_proto, to_proto
 
 LATEST_US = 1_800_000_000_000_000
 READER = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))

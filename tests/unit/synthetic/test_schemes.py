@@ -27,7 +27,7 @@ def scheme(frame: pl.DataFrame, cause: Cause) -> pl.DataFrame:
 
 
 def earlier(frame: pl.DataFrame, frauds: pl.DataFrame, column: str) -> float:
-    """Gives the share of the frauds whose account had this value in an honest row of any time."""
+    """Returns the share of the frauds whose account had this value in an honest row of any time."""
     honest = frame.filter(~pl.col("is_fraud")).select("account_id", column).unique()
     return frauds.join(honest, on=["account_id", column], how="semi").height / frauds.height
 

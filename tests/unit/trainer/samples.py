@@ -43,7 +43,7 @@ class Heard(Silent):
 
 
 def features(n: int, columns: int = 5, seed: int = 0) -> npt.NDArray[np.float32]:
-    """Gives float32 [n, columns] of several scales, a tenth of them unset."""
+    """Returns float32 [n, columns] of several scales, a tenth of them unset."""
     chance = np.random.default_rng(seed)
     values = (chance.normal(size=(n, columns)) * 10.0 ** np.arange(columns)).astype(np.float32)
     values[chance.random(values.shape) < 0.1] = np.nan
@@ -51,7 +51,7 @@ def features(n: int, columns: int = 5, seed: int = 0) -> npt.NDArray[np.float32]
 
 
 def training_rows(n: int = 1500, columns: int = 5, seed: int = 0) -> TrainingRows:
-    """Gives rows of which about a sixth are fraud, for a reason and by chance."""
+    """Returns rows of which about a sixth are fraud, for a reason and by chance."""
     values = features(n, columns, seed)
     known = np.nan_to_num(values)
     noise = np.random.default_rng(seed + 1).normal(size=n)
@@ -61,7 +61,7 @@ def training_rows(n: int = 1500, columns: int = 5, seed: int = 0) -> TrainingRow
 
 
 def parameters(name: str, **changes: Any) -> dict[str, Any]:
-    """Gives a family's usual settings, small."""
+    """Returns a family's usual settings, small."""
     few: dict[str, Any] = {"trees": 6} if name == "random_forest" else {}
     if name == "xgboost":  # so few rows as here would hardly be split by the shipped recipe
         few = {"min_child_weight": 1.0, "colsample_bytree": 0.6, "reg_lambda": 1.0}
@@ -84,7 +84,7 @@ def served(model: FittedModel, columns: int = 5, calibration: Calibration = CALI
 
 
 def candidate(name: str = "xgboost", **changes: Any) -> Candidate:
-    """Gives a model that passed the gate."""
+    """Returns a model that passed the gate."""
     fields: dict[str, Any] = {
         "onnx": build_onnx(fitted(name), CALIBRATION, 5),
         "algorithm": name,

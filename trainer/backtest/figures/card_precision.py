@@ -57,12 +57,12 @@ class CardDays:
         )
 
     def __call__(self, weight: npt.NDArray[np.float64]) -> float:
-        """Gives the card precision of rows of these weights, float64 [n]; a card weighs as its rows do."""
+        """Returns the card precision of rows of these weights, float64 [n]; a card weighs as its rows do."""
         hits = self.found(weight)
         return float(np.mean(hits) / self.k) if len(hits) else float("nan")
 
     def found(self, weight: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Gives how many compromised cards are found each day, float64 [days]."""
+        """Returns how many compromised cards are found each day, float64 [days]."""
         withdrawn = np.zeros(self.accounts, dtype=np.bool_)
         hits = np.zeros(len(self.starts) - 1)
         for day, (start, end) in enumerate(zip(self.starts[:-1], self.starts[1:], strict=True)):

@@ -21,7 +21,7 @@ from trainer.evaluation.figures import (
 
 
 def figures(rows: Scored, thresholds: Thresholds, k: int) -> dict[str, Weighted]:
-    """Gives the figures by name, in the order in which they are shown."""
+    """Returns the figures by name, in the order in which they are shown."""
     found = of_ranking(rows.label, rows.score) | {f"card_precision@{k}": CardDays.of(rows, k)}
     for name, threshold in (("review", thresholds.review), ("decline", thresholds.decline)):
         # As it is served: the probability in float32 against the threshold in float32.
@@ -32,7 +32,7 @@ def figures(rows: Scored, thresholds: Thresholds, k: int) -> dict[str, Weighted]
 
 
 def reliability(rows: Scored) -> list[dict[str, float]]:
-    """Gives, for each bin of probability that has rows, its rows, mean probability and share of fraud."""
+    """Returns, for each bin of probability that has rows, its rows, mean probability and share of fraud."""
     place = calibration_bin(rows.score)
     return [
         {

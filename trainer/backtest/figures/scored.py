@@ -31,7 +31,7 @@ class Scored:
 def ranked_probability(
     probability: npt.NDArray[np.float32], margin: npt.NDArray[np.float32]
 ) -> npt.NDArray[np.float64]:
-    """Gives the probabilities in double precision, with the margins' order where float32 makes ties.
+    """Returns the probabilities in double precision, with the margins' order where float32 makes ties.
 
     What is served is float32, which near 1 cannot tell the surest rows apart. The result rounds back to
     the very float32: among equal ones, margins spread over less than half a step towards 0.5.

@@ -27,7 +27,7 @@ def document(
     context: dict[str, Any],
     settings: TrainerSettings,
 ) -> dict[str, Any]:
-    """Gives the document; what is not a number in it is null. context: of the data, such as their hash."""
+    """Returns the document; what is not a number in it is null. context: of the data, such as their hash."""
     found = {
         "data": context,
         "recipe": dict(recipe),
@@ -50,7 +50,7 @@ def document(
 
 
 def as_json(found: dict[str, Any]) -> bytes:
-    """Gives the document as text."""
+    """Returns the document as text."""
     return (json.dumps(found, indent=1, allow_nan=False) + "\n").encode()
 
 

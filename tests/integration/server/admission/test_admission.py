@@ -72,7 +72,7 @@ def named(caller: str) -> tuple[tuple[str, str], ...]:
 
 
 def refusal(call: Any) -> Any:
-    """Gives the opened status that a call ended with."""
+    """Returns the opened status that a call ended with."""
     with pytest.raises(grpc.RpcError) as caught:
         call()
     return failure(caught.value)

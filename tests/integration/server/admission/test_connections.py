@@ -44,7 +44,7 @@ def test_a_connection_of_age_is_replaced_and_no_call_is_lost(tmp_path: Path) -> 
 
 
 def connections(server: RunningServer) -> set[str]:
-    """Gives the ports from which this process is connected to a server just now."""
+    """Returns the ports from which this process is connected to a server just now."""
     found = set()
     tables = [Path(f"/proc/self/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
     for line in [line for table in tables for line in table]:

@@ -15,7 +15,7 @@ _NOISE = 4 * _MIB  # what the allocator keeps for later; one leaked model or 1,0
 
 
 def _memory(server: ServerProcess) -> int:
-    """Gives the bytes that a server of one process holds."""
+    """Returns the bytes that a server of one process holds."""
     pages = int(Path(f"/proc/{server.pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 

@@ -8,7 +8,7 @@ import grpc
 import pytest
 
 from kuntur.api.v1 import history_service_pb2, outcome_pb2, outcome_service_pb2
-from kuntur.wire.values import time_to_proto
+from kuntur.values import time_to_proto
 from tests.support.bundles import publish
 from tests.support.serving import (
     EVENT_TIME,

@@ -31,7 +31,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 
 def changed(**fields: Any) -> transaction_pb2.Transaction:
-    """Gives a good message with fields set as they would come over the wire, rules or not."""
+    """Returns a good message with fields set as they would come over the wire, rules or not."""
     message = transaction("t-bad")
     for name, value in fields.items():
         if name == "attributes":

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, score_pb2
-from kuntur.wire.values import time_to_proto
+from kuntur.values import time_to_proto
 from tests.support.bundles import publish
 from tests.support.programs.redis import RedisServer, redis_server
 from tests.support.serving import (

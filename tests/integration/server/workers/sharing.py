@@ -38,7 +38,7 @@ Call = Callable[[HistoryStore], np.ndarray]
 
 
 def calls(seed: int) -> list[Call]:
-    """Gives calls about few accounts: frames of many sizes, some sent twice, and outcomes, many corrected."""
+    """Returns calls about few accounts: frames of many sizes, some sent twice, and corrected outcomes."""
     chance = np.random.default_rng(seed)
     batch, outcomes = make_history(_ROWS, seed, days=6, accounts=12, late_share=0.05)
     corrected = OutcomeBatch(
@@ -87,7 +87,7 @@ def rounds(count: int, places: int) -> list[range]:
 
 
 def replayed(made: list[Call], counted: list[Counted]) -> list[bytes]:
-    """Gives what one server makes of the calls that were counted, in the order of their commits."""
+    """Returns what one server makes of the calls that were counted, in the order of their commits."""
     sizes = RegionSizes(
         accounts=4096, merchants=4096, devices=4096, categories=4096, recent_transactions=1 << 16
     )

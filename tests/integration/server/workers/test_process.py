@@ -131,7 +131,7 @@ def test_a_crash_leaves_no_core_dump_unless_that_is_wanted(process: ServerProces
 
 
 def _core_limit(pid: int) -> str:
-    """Gives the limit in force for the size of a core dump."""
+    """Returns the limit in force for the size of a core dump."""
     limits = Path(f"/proc/{pid}/limits").read_text().splitlines()
     return next(line.split()[4] for line in limits if line.startswith("Max core file size"))
 

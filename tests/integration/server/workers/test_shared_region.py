@@ -39,14 +39,14 @@ def many_killed(region: Region, seed: int) -> None:
 
 
 def admitted(region: Region) -> list[int]:
-    """Gives the numbers of the transactions that were counted, in their order."""
+    """Returns the numbers of the transactions that were counted, in their order."""
     count = int(region.recent[recent.P_ADMITTED])
     start = recent.HEADER_WORDS + int(region.recent[recent.P_PLACES])
     return region.recent[start : start + 8 * count].reshape(count, 8)[:, 0].tolist()
 
 
 def records(region: Region) -> dict[str, dict[int, bytes]]:
-    """Gives the records of each kind by key."""
+    """Returns the records of each kind by key."""
     found = {}
     for kind, memory in zip(ENTITIES, region.tables, strict=True):
         words = int(memory[P_RECORD_WORDS])

@@ -81,7 +81,7 @@ class Installation:
     folder: Path
 
     def copy(self, folder: Path) -> Installation:
-        """Gives another one, elsewhere and with other times of files."""
+        """Returns another one, elsewhere and with other times of files."""
         shutil.copytree(self.folder, folder / "elsewhere")
         for path in (folder / "elsewhere").rglob("*.py"):
             os.utime(path, (1, 1))

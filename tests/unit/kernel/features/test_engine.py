@@ -162,7 +162,7 @@ LIMA, CUSCO, NOWHERE = (-12.0464, -77.0428), (-13.5320, -71.9675), (np.nan, np.n
 
 
 def _journey(*stops: tuple[float, tuple[float, float]]) -> np.ndarray:
-    """Gives the features of one account at (hours since midnight, position)."""
+    """Returns the features of one account at (hours since midnight, position)."""
     batch, _ = make_history(len(stops), 10)
     batch.keys[:] = 5
     batch.ints[:, IntColumn.EVENT_TIME_US] = [round(hours * HOUR_US) for hours, _ in stops]

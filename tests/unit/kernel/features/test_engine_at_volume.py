@@ -37,7 +37,7 @@ def serve(batch: TransactionBatch, outcomes: OutcomeBatch, seed: int) -> np.ndar
 
 
 def windows_by_polars(batch: TransactionBatch, entity: str, hop_s: int, hops: int) -> pl.DataFrame:
-    """Gives count and sum of the earlier rows in the hops (h - hops, h], in the order of the batch.
+    """Returns count and sum of the earlier rows in the hops (h - hops, h], in the order of the batch.
 
     All hops by Polars' rolling aggregate, less what the row's own hop holds from the row on.
     """

@@ -10,7 +10,7 @@ from tests.property.histories import DAY_US, HOUR_US, bits, make_history
 
 
 def outcomes(*told: tuple[int, int, bool]) -> OutcomeBatch:
-    """Gives outcomes from (transaction, time, fraud)."""
+    """Returns outcomes from (transaction, time, fraud)."""
     keys = np.zeros((len(told), len(KeyColumn)), dtype=np.uint64)
     keys[:, KeyColumn.TRANSACTION] = [each[0] for each in told]
     return OutcomeBatch(keys, np.array([t for _, t, _ in told]), np.array([f for _, _, f in told]))

@@ -30,7 +30,7 @@ def opened(limit: int = LIMIT, model: bytes = MODEL, width: int = WIDTH) -> CInf
 
 
 def some_features(rows: int, seed: int = 3) -> np.ndarray:
-    """Gives float32 [rows, WIDTH] with unset values."""
+    """Returns float32 [rows, WIDTH] with unset values."""
     chance = np.random.default_rng(seed)
     features = chance.normal(scale=3, size=(rows, WIDTH)).astype(np.float32)
     features[chance.random(features.shape) < 0.2] = np.nan

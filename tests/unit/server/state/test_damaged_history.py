@@ -303,7 +303,8 @@ def test_a_shared_region_that_is_shorter_than_its_sizes_is_refused_with_a_senten
 _SCORE_WITH_A_LOCK_THAT_LIVES_ON = """
 import os, sys
 from pathlib import Path
-from server.state import Region, RegionHistory, mutex
+from server.state import Region, RegionHistory
+from server.state.region import mutex
 from tests.unit.server.state.test_damaged_history import SIZES
 mutex.PATIENCE_S = mutex._LOOK_EVERY_S = 0.01
 region = Region.open(Path(sys.argv[1]), SIZES)

@@ -39,7 +39,7 @@ def store(redis: RedisServer) -> Iterator[RedisHistory]:
 
 
 def everything(redis: RedisServer) -> dict[bytes, Any]:
-    """Gives what Redis holds, by name."""
+    """Returns what Redis holds, by name."""
     client = redis.client()
     readers = {b"string": client.get, b"hash": client.hgetall}
     return {
@@ -164,7 +164,7 @@ def test_a_turn_that_was_taken_and_not_used_ends_by_itself(redis: RedisServer, s
 
 
 def hours(number: int) -> int:
-    """Gives a time of the test, in microseconds."""
+    """Returns a time of the test, in microseconds."""
     return START_US + number * HOUR_US
 
 

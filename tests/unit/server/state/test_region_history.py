@@ -26,7 +26,7 @@ _COUNT = FEATURE_NAMES.index("account_total_count")
 
 
 def sizes(**changes: int) -> RegionSizes:
-    """Gives sizes of a small region."""
+    """Returns sizes of a small region."""
     few = {"accounts": 512, "merchants": 8, "devices": 8, "categories": 8, "recent_transactions": CAPACITY}
     return RegionSizes(**(few | changes))
 
@@ -67,7 +67,7 @@ class TestRegionOfAnotherProcess(HistoryStoreContract):
 
 
 def of_accounts(accounts: list[int], *, start_us: int = START_US) -> TransactionBatch:
-    """Gives a transaction of each account, a minute apart, all of different ids."""
+    """Returns a transaction of each account, a minute apart, all of different ids."""
     batch = transactions(
         [hash((a, start_us, i)) % 2**60 + 1 for i, a in enumerate(accounts)], start_us=start_us
     )

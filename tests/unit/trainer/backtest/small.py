@@ -25,7 +25,7 @@ RECIPE = {"algorithm": "xgboost", "imbalance": "none", "rounds": 12, "max_depth"
 
 
 def bank(rows: int = 4_000, seed: int = 1) -> tuple[Table, Dataset]:
-    """Gives transactions over 40 days of which a twentieth are fraud, known three days later."""
+    """Returns transactions over 40 days of which a twentieth are fraud, known three days later."""
     chance = np.random.default_rng(seed)
     at = np.sort(chance.integers(0, DAYS * 86_400, rows))
     label = chance.random(rows) < 0.05
@@ -67,7 +67,7 @@ def bank(rows: int = 4_000, seed: int = 1) -> tuple[Table, Dataset]:
 
 
 def settings(**backtest_settings: Any) -> TrainerSettings:
-    """Gives settings of two folds of a week's training and test."""
+    """Returns settings of two folds of a week's training and test."""
     fields = {"folds": 2, "resamples": 20, "k": 5, "calibrate_days": 6} | backtest_settings
     return TrainerSettings.model_validate(
         {
@@ -87,7 +87,7 @@ def here(fits: list[Fit], rows: Any, recipe: Any, chosen: Any, *_: Any) -> list[
 
 
 def history(table: Table, dataset: Dataset) -> History:
-    """Gives the history of a bank, known until the last label came."""
+    """Returns the history of a bank, known until the last label came."""
     return history_of(table, dataset, int(dataset.event_time_us[-1]) + DELAY * DAY_US + 1, "America/Lima")
 
 
@@ -99,7 +99,7 @@ def rounds(table: Table, dataset: Dataset, chosen: TrainerSettings | None = None
 
 
 def with_rows(dataset: Dataset, rows: np.ndarray, **values: Any) -> Dataset:
-    """Gives a dataset with other values in some rows; outcomes follow is_fraud."""
+    """Returns a dataset with other values in some rows; outcomes follow is_fraud."""
     changed: dict[str, Any] = {}
     for name, new in values.items():
         changed[name] = getattr(dataset, name).copy()
@@ -110,5 +110,5 @@ def with_rows(dataset: Dataset, rows: np.ndarray, **values: Any) -> Dataset:
 
 
 def day(number: int) -> date:
-    """Gives a day of the bank, counted from 0."""
+    """Returns a day of the bank, counted from 0."""
     return (START + timedelta(days=number)).date()

@@ -9,11 +9,10 @@ import numpy as np
 
 from kuntur.bundle.bundle import Manifest, Thresholds, feature_uses
 from kuntur.features import CATALOGUE, FEATURE_NAMES
+from tests.unit.trainer.samples import WINDOW
 from trainer.card import Evidence, TestWindow
 from trainer.evaluation.evaluate import INTERVAL_NOTE, figures, intervals
 from trainer.settings.config import CardSettings
-
-from .samples import WINDOW
 
 THRESHOLDS = Thresholds(review=0.4, decline=0.8, rationale="Alert budget: 5 a day")
 DAYS = 7.0
@@ -21,7 +20,7 @@ HOSTILE = "attribute.<script>alert('x')</script>$\\frac&\"_"
 
 
 def window(n: int = 6000, seed: int = 0) -> TestWindow:
-    """Gives scored rows of which about one in fifty is fraud, calibrated."""
+    """Returns scored rows of which about one in fifty is fraud, calibrated."""
     chance = np.random.default_rng(seed)
     probability = (chance.beta(0.05, 2.5, n)).astype(np.float32)
     label = chance.random(n) < probability
@@ -31,7 +30,7 @@ def window(n: int = 6000, seed: int = 0) -> TestWindow:
 
 @functools.cache
 def window_intervals() -> dict[str, tuple[float, float, float]]:
-    """Gives the intervals of the figures of `window`, each row of an account of its own."""
+    """Returns the intervals of the figures of `window`, each row of an account of its own."""
     test = window()
     account = np.arange(len(test.label))
     found = intervals(test.label, test.probability, test.amount, DAYS, THRESHOLDS, account, replicates=20)
@@ -39,7 +38,7 @@ def window_intervals() -> dict[str, tuple[float, float, float]]:
 
 
 def bare(**changes: Any) -> Evidence:
-    """Gives the least that a bundle can say."""
+    """Returns the least that a bundle can say."""
     test = window()
     fields: dict[str, Any] = {
         "model_version": "20240322-xgboost-0123456789",
@@ -58,7 +57,7 @@ def bare(**changes: Any) -> Evidence:
 
 
 def champion(**changes: Any) -> Manifest:
-    """Gives the manifest of a model that was live."""
+    """Returns the manifest of a model that was live."""
     fields: dict[str, Any] = {
         "model_version": "20240215-xgboost-abcdefabcd",
         "algorithm": "xgboost",
@@ -79,7 +78,7 @@ def champion(**changes: Any) -> Manifest:
 
 
 def full(features: int = 12, tried: int = 9, **changes: Any) -> Evidence:
-    """Gives evidence of every kind; one feature has a name that would break a careless page."""
+    """Returns evidence of every kind; one feature has a name that would break a careless page."""
     chance = np.random.default_rng(1)
     known = [feature.name for feature in CATALOGUE]
     names = tuple([HOSTILE, *known, *(f"attribute.extra_{i}" for i in range(features))][:features])

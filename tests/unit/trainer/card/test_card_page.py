@@ -116,7 +116,7 @@ def test_what_was_not_made_is_said(bare_page: Page) -> None:
 
 
 def row_of(source: str, title: str) -> list[str]:
-    """Gives the cells of a figure of the performance table: value, interval."""
+    """Returns the cells of a figure of the performance table: value, interval."""
     section = source[source.index('<section id="performance"') :]
     cell = '<td class="n">([^<]*)</td>'
     row = re.search(f'<th scope="row">{re.escape(title)}</th>{cell}{cell}', section)

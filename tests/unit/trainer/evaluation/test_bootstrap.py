@@ -14,7 +14,7 @@ from trainer.evaluation.bootstrap import Interval
 
 
 def rows(n: int, seed: int, accounts: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Gives label, score with many ties, account."""
+    """Returns label, score with many ties, account."""
     chance = np.random.default_rng(seed)
     label = chance.random(n) < 0.2
     score = np.round(chance.normal(size=n) + label, 1).astype(np.float32)

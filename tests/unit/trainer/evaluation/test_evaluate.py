@@ -72,7 +72,7 @@ CHOSEN = Thresholds(review=0.5, decline=0.65, rationale="")
 
 
 def window(n: int = 3_000, accounts: int = 400) -> Window:
-    """Gives label, probability, amount, account."""
+    """Returns label, probability, amount, account."""
     chance = np.random.default_rng(6)
     label = chance.random(n) < 0.05
     probability = np.clip(0.3 * label + chance.normal(0.3, 0.15, n), 0, 1).astype(np.float32)

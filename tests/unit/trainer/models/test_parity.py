@@ -21,7 +21,7 @@ ROWS = features(60, seed=9)
 
 
 def changed(exported: bytes, attribute: str, change: Callable[[list[float]], None]) -> bytes:
-    """Gives the exported model with other numbers in its tree operator."""
+    """Returns the exported model with other numbers in its tree operator."""
     model = onnx.load_from_string(exported)
     (tree,) = [node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor"]
     (found,) = [a for a in tree.attribute if a.name == attribute]
@@ -98,7 +98,7 @@ def test_a_threshold_one_step_off_fails_wherever_it_is_in_a_tree(name: str, dire
 
 
 def with_flag_turned(exported: bytes, place: int) -> bytes:
-    """Gives the exported model with the other branch for unset values at a node."""
+    """Returns the exported model with the other branch for unset values at a node."""
     model = onnx.load_from_string(exported)
     (tree,) = [node for node in model.graph.node if node.op_type == "TreeEnsembleRegressor"]
     (flags,) = [a for a in tree.attribute if a.name == "nodes_missing_value_tracks_true"]

@@ -93,18 +93,18 @@ def test_other_rows_are_another_search() -> None:
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("publish.library_versions", lambda: {"xgboost": "0.1"}), ("search._FORMAT", 0)],
+    [("library_versions", lambda: {"xgboost": "0.1"}), ("_FORMAT", 0)],
 )
 def test_another_trainer_or_other_libraries_are_another_search(
     name: str, value: object, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = _experiment_name(ROWS, SearchSettings())
-    monkeypatch.setattr(f"trainer.{name}", value)
+    monkeypatch.setattr(f"trainer.search.run.{name}", value)
     assert _experiment_name(ROWS, SearchSettings()) != before
 
 
 def rounds_of(scores: list[float], max_rounds: int, kind: str = "asha") -> list[int]:
-    """Gives the rounds after which trials of unvarying scores are ended, one after the other."""
+    """Returns the rounds after which trials of unvarying scores are ended, one after the other."""
     chosen = SearchSettings.model_validate({"max_rounds": max_rounds, "scheduler": kind})
     ending, ended = scheduler(chosen, 1), []
     ending.set_search_properties("average_precision", "max")

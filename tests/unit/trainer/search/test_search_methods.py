@@ -11,7 +11,6 @@ import pytest
 from tests.unit.trainer.samples import Heard, training_rows
 from trainer.fitting.fit import fit
 from trainer.models import FAMILIES, SearchSpace
-from trainer.models.recipe import Recipe
 from trainer.models.recipes import checked, shipped_recipe
 from trainer.models.space import Choice, Range
 from trainer.search.methods import grid_points, searcher
@@ -113,7 +112,7 @@ def test_a_recipe_with_its_own_history_and_columns_is_begun_with_and_drawn_for_a
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     shipped = shipped_recipe().parameters | {"history_days": 90, "columns": 4, "num_parallel_tree": 2}
-    monkeypatch.setattr(Recipe, "shipped", lambda: Recipe(shipped))
+    monkeypatch.setattr("trainer.models.gradient_boosting.parameters_in", lambda _: shipped)
     found = proposals(searcher(settings("tpe", trials=30), SPACE, Heard()), range(30))
     assert (found[0]["history_days"], found[0]["columns"], found[0]["num_parallel_tree"]) == (90, 4, 2)
     drawn = [point for point in found[len(FAMILY_NAMES) :] if point["algorithm"] != "xgboost"]
