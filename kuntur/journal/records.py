@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Self
 
 from google.protobuf.message import DecodeError
 
@@ -61,11 +62,12 @@ class JournalFile:
     def __init__(self, path: Path) -> None:
         """Opens a file and reads its header.
 
-        Raises OSError, CorruptJournalError for a name without a sequence, UnknownRevisionError.
+        Raises OSError, CorruptJournalError for a name without a sequence or what is not a regular file,
+        UnknownRevisionError.
         """
         self.path = path
         self.first_sequence = first_sequence(path)
-        self._file = path.open("rb")
+        self._file = _open_regular(path)
         self._at = 0
         self.size = os.fstat(self._file.fileno()).st_size
         try:
@@ -249,3 +251,12 @@ def first_sequence(path: Path) -> int:
     if not digits.isdecimal():
         raise CorruptJournalError(path, 0, "the name holds no sequence")
     return int(digits)
+
+
+def _open_regular(path: Path) -> BinaryIO:
+    """Opens a file to read, without waiting where it is a pipe. Raises OSError, CorruptJournalError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise CorruptJournalError(path, 0, "is not a regular file")
+    return os.fdopen(descriptor, "rb")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -323,3 +324,13 @@ def test_files_and_folders_are_the_owners_alone_whatever_the_umask(tmp_path: Pat
         "writer.lock": 0o600,
         "journal-00000000000000000001.kj": 0o600,
     }
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir])
+def test_what_is_named_like_a_file_of_the_journal_and_is_none_is_refused_at_once(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    write(tmp_path, "a")
+    make(tmp_path / "journal-00000000000000000002.kj")
+    with pytest.raises(CorruptJournalError, match="is not a regular file"):
+        read(tmp_path, allow_torn_tail=True)
