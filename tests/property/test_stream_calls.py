@@ -23,6 +23,7 @@ from server.rpc.lifetime import Lifetimes
 from server.rpc.packing import Unpacking
 from server.rpc.unread import UnreadAnswers
 from server.rpc.waiting import Held, Waiting
+from tests.support.examples import examples
 
 _RECEIVE, _CLOSE = cygrpc.ReceiveMessageOperation, cygrpc.ReceiveCloseOnServerOperation
 _AHEAD = 3  # frames that are read ahead here, so that the bound is met
@@ -242,5 +243,5 @@ class Streams(RuleBasedStateMachine):
         assert self.gate.inside == 0
 
 
-Streams.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Streams.TestCase.settings = settings(examples(300), stateful_step_count=40)
 TestStreams = Streams.TestCase
