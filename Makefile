@@ -12,6 +12,8 @@ GENERATED := kuntur/api kuntur/journal/v1 docs/features.md
 ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
 # Tests that build an image, two minutes of compiling: a target of their own.
 ON_IMAGES := tests/integration/images
+# Tests that start servers: mostly starts, so beside the others too.
+ON_SERVERS := tests/integration/server tests/contract
 # Tests that take as long as all others together: a target of their own.
 ON_ENDURANCE := tests/endurance
 # Tests that start Ray, workers or servers.
@@ -29,9 +31,11 @@ demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, 
 	$(BIN)/python -m demo
 
 test: $(READY) ## All tests but those of images and endurance
-	@mkdir -p build; echo 'Tests on Ray run beside the others and are shown behind them.'; \
-	$(PYTEST) $(ON_RAY) > build/tests-on-ray.log 2>&1 & on_ray=$$!; status=0; \
-	$(PYTEST) $(addprefix --ignore=,$(ON_RAY) $(ON_IMAGES) $(ON_ENDURANCE)) || status=$$?; \
+	@mkdir -p build; status=0; echo 'Tests on Ray and on servers run beside the others and are shown behind them.'; \
+	$(PYTEST) $(ON_RAY) > build/tests-on-ray.log 2>&1 & on_ray=$$!; \
+	$(PYTEST) $(ON_SERVERS) > build/tests-on-servers.log 2>&1 & on_servers=$$!; \
+	$(PYTEST) $(addprefix --ignore=,$(ON_RAY) $(ON_SERVERS) $(ON_IMAGES) $(ON_ENDURANCE)) | tee build/tests.log || status=$$?; \
+	wait $$on_servers || status=$$?; cat build/tests-on-servers.log; \
 	wait $$on_ray || status=$$?; cat build/tests-on-ray.log; exit $$status
 
 test-busy: $(READY) ## All tests beside busy processes (options: BUSY=3)
@@ -53,8 +57,8 @@ coverage: $(READY) ## All tests, and which lines and branches they run (build/co
 test-images: $(READY) ## Build the server's image with buildah, start it, score; as root, two minutes
 	$(PYTEST) $(ON_IMAGES)
 
-endurance: $(READY) ## Watch the demonstration by strace: which files it writes, to whom it connects (about 10 min)
-	$(PYTEST) $(ON_ENDURANCE)
+endurance: $(READY) ## Long tests: many examples, a million rows, memory, the demonstration under strace (about 15 min)
+	$(PYTEST) --hypothesis-profile=thorough tests/property $(ON_ENDURANCE)
 
 test-grpcio: $(READY) ## The server on the oldest and newest grpcio, within and beyond what is tested (downloads them)
 	$(BIN)/python -m tests.support.grpcio.versions

@@ -47,7 +47,7 @@ def _settings(root: Path, data: dict[str, object], *, force: bool = False) -> Tr
             "test_days": 5,
             "warm_up_days": 3,
         },
-        "search": {"trials": 2, "algorithms": ("xgboost",), "max_rounds": 60},
+        "search": {"trials": 1, "algorithms": ("xgboost",), "max_rounds": 40},
         "gate": {"force": force},
         "registry": root / "registry",
         "work": root / "work",
@@ -59,7 +59,7 @@ def _settings(root: Path, data: dict[str, object], *, force: bool = False) -> Tr
 def table(tmp_path_factory: pytest.TempPathFactory) -> Table:
     path = tmp_path_factory.mktemp("data") / "transactions.parquet"
     config = SyntheticConfig(
-        transactions=40_000, accounts=1_500, merchants=600, days=60, start=_START.date(), fraud_rate=0.02
+        transactions=20_000, accounts=750, merchants=400, days=60, start=_START.date(), fraud_rate=0.02
     )
     write(config, path)
     return read([str(path)], Mapping.load("kuntur"))

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from kuntur.bundle.bundle import MANIFEST_HASH, Bundle, BundleRefusedError, read_bundle
 from tests.support.bundles import publish
+from tests.support.examples import examples
 
 KINDS = ("flip", "cut", "extend", "empty", "delete", "link", "link to itself", "pipe", "folder", "swap")
 
@@ -57,7 +58,7 @@ def read_or_refusal(bundle: Path) -> Bundle | str:
         return error.message
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(150), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     kind=st.sampled_from(KINDS),
     pick=st.integers(0, 99),

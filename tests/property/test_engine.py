@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.features import FeatureEngine
@@ -13,6 +13,7 @@ from kuntur.features.label_changes import LabelChanges
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from tests.property.histories import START_US, bits, histories, keys_of, make_history
 from tests.property.oracle import Oracle, assert_matches
+from tests.support.examples import examples
 
 HOUR_US = 3_600_000_000
 
@@ -21,13 +22,13 @@ def _state(engine: FeatureEngine) -> list[bytes]:
     return [memory.tobytes() for memory in engine._tables]
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(histories())
 def test_any_history_gives_what_the_oracle_says(batch: TransactionBatch) -> None:
     assert_matches(FeatureEngine(1).process(batch), Oracle().process(batch))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(histories(), st.lists(st.integers(1, 12), min_size=40, max_size=40))
 def test_any_division_into_frames_gives_the_same_bits(batch: TransactionBatch, sizes: list[int]) -> None:
     whole = FeatureEngine().process(batch)
@@ -37,7 +38,7 @@ def test_any_division_into_frames_gives_the_same_bits(batch: TransactionBatch, s
     assert np.array_equal(bits(np.concatenate(parts)), bits(whole))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(histories(), histories(max_rows=5))
 def test_a_row_that_is_not_counted_sees_all_and_leaves_no_trace(
     past: TransactionBatch, batch: TransactionBatch
@@ -70,7 +71,7 @@ def _outcomes(draw: st.DrawFn) -> OutcomeBatch:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.one_of(histories(in_order=True), histories()), _outcomes(), st.randoms(use_true_random=False))
 def test_outcomes_count_from_the_hour_after_their_report(batch, outcomes, shuffler) -> None:
     features = FeatureEngine(1).replay(batch, outcomes)
@@ -81,7 +82,7 @@ def test_outcomes_count_from_the_hour_after_their_report(batch, outcomes, shuffl
     assert np.array_equal(bits(shuffled), bits(features))
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(histories(), _outcomes())
 def test_a_late_transaction_sees_all_reports_before_its_hour_or_unset(batch, outcomes) -> None:
     engine = FeatureEngine(1)
@@ -106,7 +107,7 @@ def _take_back(engine: FeatureEngine, outcomes: OutcomeBatch) -> None:
     engine.apply(LabelChanges(outcomes.keys, times, times, -frauds, -np.ones_like(frauds)))
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(_outcomes(), st.data())
 def test_an_outcome_taken_back_leaves_no_count(outcomes: OutcomeBatch, data: st.DataObject) -> None:
     kept = np.array(data.draw(st.lists(st.booleans(), min_size=len(outcomes), max_size=len(outcomes))), bool)
@@ -125,7 +126,7 @@ def test_an_outcome_taken_back_leaves_no_count(outcomes: OutcomeBatch, data: st.
     assert (np.isnan(features[:, since]) | (features[:, since] == expected[:, since])).all()
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(_outcomes(), st.data())
 def test_taking_back_before_or_after_newer_reports_is_the_same(outcomes, data) -> None:
     outcomes = outcomes.rows(np.argsort(outcomes.reported_time_us, kind="stable"))

@@ -8,12 +8,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.journal.file import JournalError, JournalFileWriter, journal_files, read_entries
 from kuntur.journal.records import Damage, JournalFile, Record
 from kuntur.journal.repair import examine, repair
+from tests.support.examples import examples
 from tests.support.journals import entry, write, write_revision_1
 
 # Requests with what a search for records could stumble over: tags, zeros, and records of a stranger.
@@ -127,7 +128,7 @@ def spoilt(
         yield directory, written, left
 
 
-@settings(max_examples=50, deadline=None)  # each example waits for the disk
+@examples(50)  # each example waits for the disk
 @given(damage=damages())
 def test_a_repair_keeps_every_entry_that_was_not_damaged(
     whole: dict[str, bytes], damage: tuple[int, str, float, float, bytes]
@@ -152,7 +153,7 @@ def test_a_repair_keeps_every_entry_that_was_not_damaged(
         assert requests_of(directory)[:-1] == kept
 
 
-@settings(max_examples=50, deadline=None)  # each example waits for the disk
+@examples(50)  # each example waits for the disk
 @given(damage=damages())
 def test_a_server_that_opens_it_loses_no_valid_entry_or_changes_nothing(
     whole: dict[str, bytes], damage: tuple[int, str, float, float, bytes]
@@ -184,7 +185,7 @@ def test_a_server_that_opens_it_loses_no_valid_entry_or_changes_nothing(
             assert kept == sorted(kept)
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(damage=damages(), again=damages())
 def test_damage_in_two_places_never_makes_an_entry_that_was_not_written(
     whole: dict[str, bytes],

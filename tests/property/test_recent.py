@@ -6,13 +6,14 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.history.recent import OutcomeStatus, RecentTransactions
 from kuntur.transaction import IntColumn, KeyColumn
 from tests.property.histories import HOUR_US, START_US, make_history
+from tests.support.examples import examples
 
 
 @dataclass
@@ -67,7 +68,7 @@ _REPORTED = st.tuples(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(st.integers(1, 20), st.lists(st.one_of(_ADMITTED, _REPORTED), max_size=25))
 def test_the_circle_forgets_repeats_and_corrects_as_a_dictionary_would(capacity: int, steps: list) -> None:
     table, oracle, now = RecentTransactions(capacity), _Oracle(capacity), 0

@@ -6,12 +6,13 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.features import CATALOGUE, FeatureEngine
 from kuntur.transaction import OutcomeBatch, TransactionBatch
 from tests.property.histories import DAY_US, HOUR_US, START_US, bits, histories, keys_of, make_history
+from tests.support.examples import examples
 from trainer.dataset.shards import KINDS, assemble, columns_of, history, replay_shard, shard_rows, shards
 
 MOMENTS = st.one_of(st.integers(0, 60), st.integers(0, 60 * 24)).map(lambda half: half * HOUR_US // 2)
@@ -39,7 +40,7 @@ def by_shards(batch: TransactionBatch, outcomes: OutcomeBatch, of: int) -> np.nd
     return matrix
 
 
-@settings(max_examples=120, deadline=None)
+@examples(120)
 @given(st.one_of(histories(), histories(in_order=True)), st.data(), st.integers(1, 5))
 def test_shards_give_the_bits_of_the_replay_in_one_go(
     batch: TransactionBatch, data: st.DataObject, of: int
@@ -76,7 +77,7 @@ def test_an_engine_of_one_kind_gives_that_kind_s_features_and_holds_nothing_else
     assert {name for name, held in engine.counts.entities.items() if held} == {kind}
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(histories(), st.integers(1, 6))
 def test_each_row_is_in_one_shard_of_each_kind(batch: TransactionBatch, of: int) -> None:
     every = np.arange(len(batch)).tolist()

@@ -18,6 +18,7 @@ from server.state.redis import history as redis_history
 from server.state.redis import scratch as redis_scratch
 from server.state.redis.history import RedisHistory
 from tests.property.histories import HOUR_US, START_US, histories, keys_of
+from tests.support.examples import examples
 from tests.support.programs.redis import RedisServer, redis_server, shared_history
 
 _HELD = 3  # corrections, so that they are often too many
@@ -85,7 +86,7 @@ class _Overtaken:
         self.counted.append((store.latest_commit, call, result))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(examples(60), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(_CALLS, st.lists(_CALLS, max_size=5)), min_size=1, max_size=8))
 def test_calls_that_overtake_each_other_give_what_one_server_gives_in_the_order_of_commits(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Call, list[Call]]]

@@ -21,6 +21,7 @@ from kuntur.time_zone import time_zone
 from tests.integration.cluster.nodes import WORKERS, add_worker, at_work, losing_a_node, start
 from tests.integration.trainer.searching import (
     LONG_ROWS,
+    LONG_TRIALS,
     Heard,
     ended_trials,
     long_settings,
@@ -156,9 +157,9 @@ def test_a_search_goes_on_when_its_driver_was_killed(cluster: Cluster, tmp_path:
     found = searched(tmp_path, long_settings(cpus=1), cluster.address, heard, rows=ROWS)
     (experiment,) = tmp_path.glob("search-*")
     assert heard.notes == [f"Going on with the search in {experiment}"]
-    assert len(found.trials) == 4
+    assert len(found.trials) == LONG_TRIALS
     after = ended_trials(tmp_path)
-    assert 1 <= len(before) < len(after) == 4
+    assert 1 <= len(before) < len(after) == LONG_TRIALS
     assert {name: after[name] for name in before} == before
 
 

@@ -19,7 +19,7 @@ from trainer.search.snapshot import NAME
 from trainer.settings.config import RaySettings, SearchSettings
 
 OBJECT_STORE_BYTES = 100 << 20
-LONG_ROWS = 12_000
+LONG_ROWS, LONG_TRIALS = 12_000, 3
 
 
 class Heard(Progress):
@@ -82,7 +82,7 @@ def searched(
 
 def long_settings(cpus: int = 2) -> SearchSettings:
     """Returns settings of a search that takes long enough to be killed in its middle, on LONG_ROWS rows."""
-    return settings(algorithms=["xgboost"], max_rounds=240, cpus_per_trial=cpus)
+    return settings(algorithms=["xgboost"], trials=LONG_TRIALS, max_rounds=240, cpus_per_trial=cpus)
 
 
 def ended_trials(work: Path) -> dict[str, float]:

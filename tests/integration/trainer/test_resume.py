@@ -15,6 +15,7 @@ import pytest
 
 from tests.integration.trainer.searching import (
     LONG_ROWS,
+    LONG_TRIALS,
     Heard,
     cut_off,
     ended_trials,
@@ -85,16 +86,16 @@ def test_a_killed_search_goes_on_with_the_trials_that_are_left(
     killed: Killed, capfd: pytest.CaptureFixture[str]
 ) -> None:
     work, before, _ = killed
-    assert 1 <= len(before) < 4
+    assert 1 <= len(before) < LONG_TRIALS
     heard = Heard()
     found = searched(work, long_settings(), progress=heard, rows=LONG_ROWS)
     (experiment,) = work.glob("search-*")
     assert heard.notes == [f"Going on with the search in {experiment}"]
-    assert len(found.trials) == 4
-    assert heard.steps[-1][:2] == (4, 4)
+    assert len(found.trials) == LONG_TRIALS
+    assert heard.steps[-1][:2] == (LONG_TRIALS, LONG_TRIALS)
     assert all(done >= len(before) for done, _, _ in heard.steps)
     after = ended_trials(work)
-    assert len(after) == 4
+    assert len(after) == LONG_TRIALS
     assert {name: after[name] for name in before} == before
     assert capfd.readouterr().out == ""
     remaining = [child for child in psutil.Process().children(recursive=True) if is_of_ray(child)]

@@ -23,9 +23,9 @@ def temporary() -> Iterator[Path]:
 def test_training_writes_what_the_docs_name_and_connects_to_nobody(tmp_path: Path, temporary: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    size = {"transactions": 8_000, "accounts": 300, "merchants": 400, "days": 60, "fraud_rate": 0.03}
+    size = {"transactions": 4_000, "accounts": 150, "merchants": 400, "days": 60, "fraud_rate": 0.03}
     write(SyntheticConfig.model_validate(size), tmp_path / "data.parquet")
-    (tmp_path / "trainer.toml").write_text('[search]\nalgorithms = ["xgboost"]\nmax_rounds = 40\n')
+    (tmp_path / "trainer.toml").write_text('[search]\nalgorithms = ["xgboost"]\nmax_rounds = 10\n')
     cache = kept_compiled()
     env = environment_of_ray(home, temporary, cache)
     train = [

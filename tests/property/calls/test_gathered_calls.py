@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import server.app
@@ -18,6 +18,7 @@ from kuntur.journal.file import read_entries
 from server.app import ServerApp
 from server.rpc.endpoints.scoring import ScoringEndpoint
 from tests.support.bundles import publish
+from tests.support.examples import examples
 from tests.support.serving import EVENT_TIME, settings_for, transaction, unary, wait_until
 
 _NUMBERS = itertools.count()
@@ -119,7 +120,7 @@ _CHANGES = (
 )
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(
         st.tuples(st.integers(0, 2), st.integers(1, 10**7), st.sampled_from(_CHANGES)),
@@ -144,7 +145,7 @@ def test_together_is_one_after_the_other(
     assert together.app.history.counts() == alone.app.history.counts()
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     st.lists(
         st.tuples(

@@ -23,6 +23,7 @@ from server.rpc.core.streams import StreamCall, StreamMethod
 from server.rpc.core.work import work_for
 from server.rpc.errors import CallStatus
 from server.settings.limits import Limits
+from tests.support.examples import examples
 
 _RECEIVE, _CLOSE = cygrpc.ReceiveMessageOperation, cygrpc.ReceiveCloseOnServerOperation
 _AHEAD = 3  # frames that are read ahead here, so that the bound is met
@@ -242,5 +243,5 @@ class Streams(RuleBasedStateMachine):
         assert self.gate.inside == 0
 
 
-Streams.TestCase.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+Streams.TestCase.settings = settings(examples(300), stateful_step_count=40)
 TestStreams = Streams.TestCase

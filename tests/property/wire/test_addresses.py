@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.validation.messages import is_ip_address
 from kuntur.wire.addresses import is_plain_address
+from tests.support.examples import examples
 
 _GROUPS = st.one_of(st.text("0123456789abcdefABCDEF", max_size=5), st.just(""))
 _NUMBERS = st.one_of(st.integers(0, 260).map(str), st.text("0123456789", max_size=4))
@@ -23,13 +24,13 @@ def _is_plain(text: str) -> bool:
     return bool(is_plain_address(raw, 1, len(raw) - 2))
 
 
-@settings(max_examples=2_000, deadline=None)
+@examples(2_000)
 @given(_TEXTS)
 def test_what_it_takes_is_an_address(text: str) -> None:
     assert not _is_plain(text) or is_ip_address(text)
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.ip_addresses())
 def test_it_takes_every_address_in_its_usual_form(address: object) -> None:
     assert _is_plain(str(address)) or "." in str(address)[4:]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.validation.messages import transaction_violations
 from kuntur.wire import MalformedError, Reading, TransactionReader
 from tests.property.messages import LATEST_TIME_US, requests, transactions, varint
+from tests.support.examples import examples
 
 READER = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))
 
@@ -61,13 +62,13 @@ def _assert_as_protobuf(raw: bytes) -> bool:
     return scanned is not None
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(requests())
 def test_reads_every_request_as_protobuf_does(raw: bytes) -> None:
     _assert_as_protobuf(raw)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(transactions())
 def test_a_transaction_is_refused_if_and_only_if_it_breaks_a_rule(
     message: transaction_pb2.Transaction,

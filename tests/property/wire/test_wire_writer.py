@@ -7,12 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from google.rpc import status_pb2
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.api.v1 import score_pb2, scoring_service_pb2
 from kuntur.reasons import Reason
 from kuntur.wire import Scores, TransactionIds, write_frame, write_score
+from tests.support.examples import examples
 
 _IDS = st.one_of(st.text("ab09-", max_size=20), st.text(max_size=60), st.integers(120, 140).map("x".__mul__))
 _PROBABILITIES = st.one_of(
@@ -76,7 +77,7 @@ def _by_protobuf(
     return scoring_service_pb2.ScoreStreamResponse(results=ordered).SerializeToString()
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(frames())
 def test_a_frame_is_written_as_protobuf_writes_it(frame: tuple) -> None:
     ids, places, scores, statuses = frame
@@ -85,7 +86,7 @@ def test_a_frame_is_written_as_protobuf_writes_it(frame: tuple) -> None:
     assert write_frame(TransactionIds.of(ids), places, scores, statuses) == expected
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(_IDS, _PROBABILITIES, st.integers(-128, 127), _VERSIONS, st.one_of(st.none(), _REASONS))
 def test_a_lone_score_is_written_as_protobuf_writes_it(
     transaction_id: str, probability: float, decision: int, version: str, reasons: list[Reason] | None

@@ -14,6 +14,8 @@ from typing import Any
 
 import pytest
 
+from tests.support.programs.apt import installed_program
+
 ROOT = Path(__file__).parents[3]
 _PROGRAMS = ("sh", "mkdir", "chown", "echo", "false")
 _LEFT_OUT = (
@@ -182,13 +184,5 @@ class ReadOnlyRun:
 def _require_buildah() -> None:
     if not sys.platform.startswith("linux") or os.geteuid() != 0:
         pytest.skip("building and running an image here takes Linux and root")
-    if shutil.which("buildah") is None and shutil.which("apt-get"):
-        for command in (["update"], ["install", "-y", "--no-install-recommends", "buildah"]):
-            subprocess.run(
-                ["apt-get", *command],
-                check=False,
-                capture_output=True,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-            )
-    if shutil.which("buildah") is None:
+    if installed_program("buildah") is None:
         pytest.skip("there is no buildah here, and it can be installed only as root by apt-get")

@@ -18,6 +18,8 @@ from urllib.parse import quote
 
 import pytest
 
+from tests.support.programs.apt import installed
+
 PASSWORD = "s3cr3t @:/?#%"  # noqa: S105  of a server that lives for minutes
 _STARTS_WITHIN_S = 20.0
 
@@ -89,22 +91,18 @@ def database() -> Iterator[Database]:
 
 
 def _programs() -> Path:
-    for attempt in range(2):
-        found = shutil.which("initdb")
-        if found is not None:
-            return Path(found).resolve().parent
-        folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-        if folders:
-            return folders[-1].parent
-        if attempt == 0 and os.geteuid() == 0 and shutil.which("apt-get"):
-            subprocess.run(["apt-get", "update"], check=False, capture_output=True)
-            subprocess.run(
-                ["apt-get", "install", "-y", "--no-install-recommends", "postgresql"],
-                check=False,
-                capture_output=True,
-                env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-            )
-    pytest.skip("there is no PostgreSQL here, and it can be installed only as root by apt-get")
+    programs = installed("postgresql", _found)
+    if programs is None:
+        pytest.skip("there is no PostgreSQL here, and it can be installed only as root by apt-get")
+    return programs
+
+
+def _found() -> Path | None:
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).resolve().parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return folders[-1].parent if folders else None
 
 
 def _unprivileged() -> str:

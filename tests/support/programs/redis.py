@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import socket
 import subprocess
@@ -19,6 +18,7 @@ from kuntur.time_zone import DEFAULT_TIME_ZONE, time_zone
 from server.settings.config import load_settings
 from server.state.redis.history import RedisHistory
 from server.state.redis.open import open_shared_history
+from tests.support.programs.apt import installed_program
 
 _STARTS_WITHIN_S = 20.0
 
@@ -98,18 +98,7 @@ def connected(url: str, **changes: Any) -> RedisHistory:
     return open_shared_history(settings.redis, settings.history, zone)
 
 
-def _program() -> str:
-    found = shutil.which("redis-server") or shutil.which("valkey-server")
-    if found is None:
-        subprocess.run(["apt-get", "update"], check=False, capture_output=True)
-        subprocess.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", "redis-server"],
-            check=False,
-            capture_output=True,
-            env=os.environ | {"DEBIAN_FRONTEND": "noninteractive"},
-        )
-        found = shutil.which("redis-server")
-    assert found is not None, (
-        "there is no redis-server here: install it (on Debian: apt-get install redis-server)"
-    )
+def _program() -> Path:
+    found = installed_program("redis-server", "redis-server", "valkey-server")
+    assert found, "there is no redis-server here: install it (on Debian: apt-get install redis-server)"
     return found

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 from collections.abc import Iterable, Iterator, Sequence
@@ -13,6 +12,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from kuntur.compiled import chosen_places
+from tests.support.programs.apt import installed_program
 from tests.support.serving import wait_until
 
 _CALLS = "open,openat,creat,mkdir,mkdirat,rename,renameat,renameat2,connect,sendto,sendmsg,sendmmsg"
@@ -141,16 +141,9 @@ def _lines(trace: Path) -> list[str]:
 
 def _strace() -> str:
     """Returns the path of strace, which is installed by apt where it is lacking."""
-    if shutil.which("strace") is None and shutil.which("apt-get") and os.geteuid() == 0:
-        subprocess.run(["apt-get", "update"], check=False, capture_output=True)
-        subprocess.run(
-            ["apt-get", "install", "-y", "--no-install-recommends", "strace"],
-            check=False,
-            capture_output=True,
-        )
-    found = shutil.which("strace")
+    found = installed_program("strace")
     assert found, "there is no strace here: install it (on Debian: apt-get install strace)"
-    return found
+    return str(found)
 
 
 def kept_compiled() -> Path:

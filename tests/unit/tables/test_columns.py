@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER, to_cents
@@ -14,6 +14,7 @@ from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.identity import SCOPED, Institutions, siphash
 from kuntur.tables import canonical_schema, to_batch, to_outcomes
 from kuntur.transaction import UNSET_INT
+from tests.support.examples import examples
 
 SECRET = secret_from_hex(DEFAULT_HASH_KEY)
 IDS = st.text(max_size=12)
@@ -95,7 +96,7 @@ def oracle_ints(row: dict[str, Any]) -> list[int]:
     ]
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(st.lists(ROW, min_size=1, max_size=8))
 def test_a_batch_equals_what_a_slow_conversion_row_by_row_gives(rows: list[dict[str, Any]]) -> None:
     batch = to_batch(frame_of(rows), SECRET)
@@ -108,7 +109,7 @@ def test_a_batch_equals_what_a_slow_conversion_row_by_row_gives(rows: list[dict[
     np.testing.assert_array_equal(batch.attributes["risk"], risk)
 
 
-@settings(deadline=None, max_examples=40)
+@examples(40)
 @given(st.lists(ROW, min_size=1, max_size=8))
 def test_outcomes_are_the_labelled_rows_in_the_order_of_their_reports(rows: list[dict[str, Any]]) -> None:
     frame = frame_of(rows)

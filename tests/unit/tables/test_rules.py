@@ -4,13 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.api.v1 import transaction_pb2
 from kuntur.tables import canonical_schema
 from kuntur.validation.columns import MAX_EVENT_TIME_S, row_rules
 from kuntur.validation.messages import transaction_violations
+from tests.support.examples import examples
 
 NAMES = (
     "transaction_id",
@@ -68,7 +69,7 @@ def message_of(row: dict[str, Any]) -> transaction_pb2.Transaction:
     return message
 
 
-@settings(deadline=None, max_examples=300)
+@examples(300)
 @given(WILD)
 def test_a_row_is_rejected_exactly_when_the_api_refuses_it_and_for_the_same_fields(
     wild: dict[str, int],

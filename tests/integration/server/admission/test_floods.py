@@ -93,13 +93,13 @@ def test_floods_of_compressed_and_unread_frames_take_little_memory_and_give_it_b
         before = memory_of(server.pid, "VmRSS")
         for method in (_SCORE, _STREAM, _BACKFILL):
             caller = callers.enter_context(HandwrittenCaller(server.address, source=_STRANGER))
-            for _ in range(64):
+            for _ in range(32):
                 caller.call(method, bomb, gzipped=True)
             answers_others(stubs)
-            assert caller.wait_until_ended(64)
-        # Decompressed they were 3 times 448 MiB.
+            assert caller.wait_until_ended(32)
+        # Decompressed they were 3 times 224 MiB.
         assert memory_of(server.pid, "VmHWM") - before < 160 * _MIB
-        for _ in range(6):
+        for _ in range(4):
             caller = callers.enter_context(HandwrittenCaller(server.address, window=0, source=_STRANGER))
             for _ in range(32):
                 caller.call(_STREAM, many, half_close=False)

@@ -28,8 +28,8 @@ def test_a_file_cut_under_a_server_ends_it_with_a_sentence_and_the_next_start_se
     monkeypatch.setenv("KUNTUR_SERVER_HISTORY__PATH", str(history))
     for kind in ("accounts", "merchants", "devices", "categories"):
         monkeypatch.setenv(f"KUNTUR_SERVER_HISTORY__MAX_{kind.upper()}", "256")
-    arguments = ("--registry", str(tmp_path / "registry"), "--workers", str(workers))
-    with ServerProcess(*arguments) as process, stubs_for(process.address) as stubs:
+    arguments = ("--registry", str(tmp_path / "registry"))
+    with ServerProcess(*arguments, workers=workers) as process, stubs_for(process.address) as stubs:
         wait_until(lambda: started(process, workers) and stubs.health_of() == "SERVING")
         stubs.scoring.ScoreTransaction(unary(transaction("t-1")))
         os.truncate(history, 8192)

@@ -198,11 +198,17 @@ def test_the_health_of_all_workers_is_that_of_the_one_whose_disk_is_full(
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_removed_directory_stops_a_server_until_it_is_there_again(
-    serve: Callable[..., ServerProcess], tmp_path: Path, workers: int
+def test_a_directory_is_one_servers_alone_and_its_removal_stops_that_until_it_is_there_again(
+    serve: Callable[..., ServerProcess], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
     journal = tmp_path / "journal"
     process = serve(journal, workers=workers)
+    assert process.address
+    with monkeypatch.context() as patch:
+        patch.delenv("KUNTUR_SERVER_HISTORY__PATH")
+        other = serve(journal, workers=3 - workers)
+    assert other.wait() == 2
+    assert other.wrote("another server writes this journal")
     with stubs_for(process.address) as stubs:
         wait_until(lambda: stubs.health_of() == "SERVING")
         assert all(_try(stubs, f"t-{number}") for number in range(3))
@@ -220,22 +226,6 @@ def test_a_removed_directory_stops_a_server_until_it_is_there_again(
         "after",
     ]  # what was answered after it, and what was not synced yet
     assert process.wrote("removed, renamed or replaced under the server", "entries_of_the_last_file")
-
-
-@pytest.mark.parametrize("counts", [(1, 2), (2, 1)])
-def test_servers_of_one_and_of_several_workers_do_not_share_a_journal(
-    serve: Callable[..., ServerProcess],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    counts: tuple[int, int],
-) -> None:
-    first = serve(tmp_path / "journal", workers=counts[0])
-    assert first.address
-    monkeypatch.delenv("KUNTUR_SERVER_HISTORY__PATH")
-    second = serve(tmp_path / "journal", workers=counts[1])
-    assert second.wait() == 2
-    assert second.wrote("another server writes this journal")
-    assert first.end() == 0
 
 
 @pytest.mark.parametrize(

@@ -11,12 +11,22 @@ from pathlib import Path
 
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from kuntur.journal.file import journal_files, read_entries
+from server.app import ServerApp
+from server.cli.app import app
 from tests.support.bundles import FEATURES, endless_model, publish, publish_model
 from tests.support.journals import flip, write
 from tests.support.programs.server_process import ServerProcess
-from tests.support.serving import stubs_for, transaction, unary, wait_until
+from tests.support.serving import (
+    settings_for,
+    shared_trial,
+    stubs_for,
+    transaction,
+    unary,
+    wait_until,
+)
 
 
 @pytest.fixture
@@ -28,9 +38,16 @@ def process(tmp_path: Path) -> Iterator[ServerProcess]:
         yield started
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT])
+@pytest.fixture(scope="module")
+def lasting() -> Iterator[ServerProcess]:
+    """A server that no test ends or changes: a start takes seconds."""
+    with ServerProcess("--registry", "nowhere") as started:
+        assert started.address
+        yield started
+
+
 def test_a_signal_drains_the_server_and_every_answered_call_is_in_the_journal(
-    process: ServerProcess, tmp_path: Path, number: int
+    process: ServerProcess, tmp_path: Path
 ) -> None:
     answered: set[str] = set()
     with stubs_for(process.address) as stubs:
@@ -39,7 +56,7 @@ def test_a_signal_drains_the_server_and_every_answered_call_is_in_the_journal(
             (f"t-{i}", stubs.scoring.ScoreTransaction.future(unary(transaction(f"t-{i}")))) for i in range(50)
         ]
         calls[0][1].result()
-        code = process.end(number)
+        code = process.end(signal.SIGTERM)
         for transaction_id, call in calls:
             if call.exception() is None:
                 assert call.result().score.transaction_id == transaction_id
@@ -49,6 +66,15 @@ def test_a_signal_drains_the_server_and_every_answered_call_is_in_the_journal(
     journal = {entry.score_transaction.request for entry in read_entries(tmp_path / "journal")}
     assert {unary(transaction(name)).SerializeToString() for name in answered} <= journal
     assert any("server stopped" in line for line in process.lines)
+    _assert_private(tmp_path / "journal")
+
+
+def _assert_private(journal: Path) -> None:
+    """Checks that what a server wrote is for its own account alone."""
+    modes = {path: path.stat().st_mode & 0o777 for path in (journal, *journal.rglob("*"))}
+    assert len(modes) > 1
+    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
+    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
 
 
 @pytest.mark.parametrize("workers", [1, 2])
@@ -72,10 +98,9 @@ def test_a_signal_ends_a_start_whose_live_model_never_ends(
     assert not server.wrote("bundle refused")
 
 
-def test_what_takes_its_time_at_the_start_is_said_before(process: ServerProcess) -> None:
-    assert process.address
+def test_what_takes_its_time_at_the_start_is_said_before(lasting: ServerProcess) -> None:
     told = [
-        next(number for number, line in enumerate(process.lines) if said in line)
+        next(number for number, line in enumerate(lasting.lines) if said in line)
         for said in (
             "server starts",
             "preparing the compiled code",
@@ -87,20 +112,15 @@ def test_what_takes_its_time_at_the_start_is_said_before(process: ServerProcess)
 
 
 def test_a_flipped_bit_in_the_journal_refuses_the_start_until_it_is_repaired(tmp_path: Path) -> None:
-    publish(tmp_path / "registry", "m-1")
     journal = tmp_path / "journal"
     write(journal, b"a", b"b", b"c")
     flip(journal_files(journal)[0], 8 * 43)  # the highest byte of the first length
-    arguments = ("--registry", str(tmp_path / "registry"), "--journal", str(journal))
+    arguments = ("--registry", "nowhere", "--journal", str(journal))
     with ServerProcess(*arguments) as refused:
         assert refused.wait() == 2
     assert refused.wrote(str(journal_files(journal)[0]), "2 valid records follow", "journal repair")
-    repaired = subprocess.run(
-        [sys.executable, "-m", "server", "journal", "repair", str(journal)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    repaired = CliRunner().invoke(app, ["journal", "repair", str(journal)])
+    assert repaired.exit_code == 0
     assert "entry 1 is lost" in repaired.stdout
     with ServerProcess(*arguments) as again:
         assert again.address
@@ -108,24 +128,11 @@ def test_a_flipped_bit_in_the_journal_refuses_the_start_until_it_is_repaired(tmp
     assert [entry.backfill.request for entry in read_entries(journal)] == [b"b", b"c"]
 
 
-def test_what_a_server_writes_is_for_its_own_account_alone(process: ServerProcess, tmp_path: Path) -> None:
-    with stubs_for(process.address) as stubs:
-        wait_until(lambda: stubs.health_of() == "SERVING")
-        stubs.scoring.ScoreTransaction(unary(transaction("t-1")))
-    assert process.end() == 0
-    journal = tmp_path / "journal"
-    modes = {path: path.stat().st_mode & 0o777 for path in (journal, *journal.rglob("*"))}
-    assert len(modes) > 1
-    assert {mode for path, mode in modes.items() if path.is_dir()} == {0o700}
-    assert {mode for path, mode in modes.items() if path.is_file()} == {0o600}
-
-
-def test_a_crash_leaves_no_core_dump_unless_that_is_wanted(process: ServerProcess, tmp_path: Path) -> None:
-    assert process.address
-    assert _core_limit(process.pid) == "0"
+def test_a_crash_leaves_no_core_dump_unless_that_is_wanted(lasting: ServerProcess) -> None:
+    assert _core_limit(lasting.pid) == "0"
     # The kernel gives what is not dumpable to root: another process of the account cannot read its memory.
-    assert Path(f"/proc/{process.pid}/mem").stat().st_uid == 0
-    with ServerProcess("--registry", str(tmp_path / "registry"), core_dumps=True) as dumping:
+    assert Path(f"/proc/{lasting.pid}/mem").stat().st_uid == 0
+    with ServerProcess("--registry", "nowhere", core_dumps=True) as dumping:
         assert dumping.address
         assert _core_limit(dumping.pid) == _core_limit(os.getpid())
 
@@ -140,12 +147,11 @@ def _core_limit(pid: int) -> str:
 def test_each_form_of_address_is_served(tmp_path: Path, address: str) -> None:
     publish(tmp_path / "registry", "m-1")
     listen = address.format(folder=tmp_path)
-    with ServerProcess("--registry", str(tmp_path / "registry"), listen=listen) as started:
-        assert started.address
-        port = started.address.rpartition(":")[2]
-        with stubs_for(listen if listen.startswith("unix:") else listen.removesuffix("0") + port) as stubs:
+    settings = settings_for(tmp_path / "registry", listen_address=listen)
+    with ServerApp(settings, trial=shared_trial()) as server:
+        of_clients = listen if listen.startswith("unix:") else listen.removesuffix("0") + str(server.port)
+        with stubs_for(of_clients) as stubs:
             wait_until(lambda: stubs.health_of() == "SERVING")
-        assert started.end() == 0
 
 
 def test_an_address_without_a_port_is_refused_in_a_sentence(tmp_path: Path) -> None:
@@ -155,9 +161,11 @@ def test_an_address_without_a_port_is_refused_in_a_sentence(tmp_path: Path) -> N
     assert not refused.wrote("Traceback")
 
 
-def test_a_signal_in_the_moment_of_the_start_drains_too(process: ServerProcess) -> None:
-    assert process.address  # known as soon as the server says that it started
-    assert process.end() == 0
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGQUIT])
+def test_a_signal_in_the_moment_of_the_start_drains_too(number: int) -> None:
+    with ServerProcess("--registry", "nowhere") as process:
+        assert process.address  # known as soon as the server says that it started
+        assert process.end(number) == 0
     assert any("server stopped" in line for line in process.lines)
 
 
@@ -166,7 +174,7 @@ def test_a_second_signal_does_not_cut_the_draining_short(process: ServerProcess)
         wait_until(lambda: stubs.health_of() == "SERVING")
         stream = stubs.scoring.ScoreStream(iter([]))
         assert list(stream) == []
-    process.send(signal.SIGTERM)
+    process.send(signal.SIGHUP)
     wait_until(lambda: any("server stops" in line for line in process.lines))
     assert process.end() == 0
     assert any("server stopped" in line for line in process.lines)
@@ -185,8 +193,8 @@ def test_an_occupied_port_of_the_metrics_ends_the_start_with_an_explanation(tmp_
     assert "Traceback" not in done.stderr
 
 
-def test_an_occupied_port_ends_the_start_with_an_explanation(process: ServerProcess, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "server", "serve", "--listen", process.address]
+def test_an_occupied_port_ends_the_start_with_an_explanation(lasting: ServerProcess) -> None:
+    command = [sys.executable, "-m", "server", "serve", "--listen", lasting.address]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=Path(__file__).parents[4])
     assert done.returncode == 2
     assert "cannot listen on" in done.stderr

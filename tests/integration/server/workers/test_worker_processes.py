@@ -7,7 +7,8 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
@@ -27,29 +28,56 @@ from tests.support.serving import EVENT_TIME, Stubs, stubs_for, transaction, una
 
 _SIZES = RegionSizes(accounts=256, merchants=256, devices=256, categories=256, recent_transactions=4096)
 _CALLERS, _EACH = 3, 120
-_KILLS_AFTER = (40, 110, 180, 250)
+_KILLS_AFTER = (40, 130, 220)
 
 
-@pytest.fixture
-def metrics_port() -> int:
+@dataclass(frozen=True)
+class Serving:
+    """A server of two workers, the directory of all that it keeps, the port of its metrics."""
+
+    process: ServerProcess
+    directory: Path
+    metrics_port: int
+
+    def metrics(self) -> str:
+        """Returns its page of metrics."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.metrics_port}/metrics", timeout=60) as page:
+            return str(page.read().decode())
+
+
+@contextmanager
+def serving(directory: Path) -> Iterator[Serving]:
+    """Runs a server of two workers, and ends it in order."""
+    publish(directory / "registry", "m-1")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        port = int(probe.getsockname()[1])
+    settings: dict[str, object] = {
+        "HISTORY__PATH": directory / "history",
+        "HISTORY__RECENT_TRANSACTIONS": _SIZES.recent_transactions,
+        "JOURNAL__SYNC_INTERVAL_S": 0.05,
+        "WORKER_SILENCE_S": 5,
+    }
+    settings |= {f"HISTORY__MAX_{kind}": 256 for kind in ("ACCOUNTS", "MERCHANTS", "DEVICES", "CATEGORIES")}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in settings.items():
+            patch.setenv(f"KUNTUR_SERVER_{name}", str(value))
+        process = ServerProcess(
+            "--registry", str(directory / "registry"),
+            "--journal", str(directory / "journal"),
+            "--metrics-port", str(port),
+            workers=2,
+        )  # fmt: skip
+    with process:
+        wait_until(lambda: process.wrote("server started", '"workers"'))
+        yield Serving(process, directory, port)
+        assert process.end() == 0
 
 
-@pytest.fixture
-def process(tmp_path: Path, metrics_port: int, monkeypatch: pytest.MonkeyPatch) -> Iterator[ServerProcess]:
-    publish(tmp_path / "registry", "m-1")
-    monkeypatch.setenv("KUNTUR_SERVER_HISTORY__PATH", str(tmp_path / "history"))
-    monkeypatch.setenv("KUNTUR_SERVER_HISTORY__RECENT_TRANSACTIONS", str(_SIZES.recent_transactions))
-    for kind in ("accounts", "merchants", "devices", "categories"):
-        monkeypatch.setenv(f"KUNTUR_SERVER_HISTORY__MAX_{kind.upper()}", "256")
-    with ServerProcess(
-        "--registry", str(tmp_path / "registry"),
-        "--journal", str(tmp_path / "journal"),
-        "--metrics-port", str(metrics_port),
-        workers=2,
-    ) as started:  # fmt: skip
+@pytest.fixture(scope="module")
+def lasting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Serving]:
+    """A server for several tests, each of which leaves it with two workers: a start takes seconds."""
+    with serving(tmp_path_factory.mktemp("lasting")) as started:
         yield started
 
 
@@ -92,7 +120,7 @@ def _batch(messages: list[transaction_pb2.Transaction]) -> TransactionBatch:
     return reading.batch
 
 
-def test_two_workers_killed_at_random_keep_the_history_of_one(process: ServerProcess, tmp_path: Path) -> None:
+def test_two_workers_killed_at_random_keep_the_history_of_one(tmp_path: Path) -> None:
     answered = threading.Semaphore(0)
     rng = random.Random(20)
     failures: list[BaseException] = []
@@ -106,9 +134,9 @@ def test_two_workers_killed_at_random_keep_the_history_of_one(process: ServerPro
             failures.append(error)
             raise
 
-    with ExitStack() as open_channels:
+    with serving(tmp_path) as running, ExitStack() as open_channels:
+        process = running.process
         stubs = [open_channels.enter_context(stubs_for(process.address)) for _ in range(6)]
-        wait_until(lambda: process.wrote("server started", '"workers"'))
         for one in stubs:
             wait_until(lambda one=one: one.health_of() == "SERVING")
         callers = [threading.Thread(target=call, args=(caller, stubs)) for caller in range(_CALLERS)]
@@ -123,7 +151,6 @@ def test_two_workers_killed_at_random_keep_the_history_of_one(process: ServerPro
         for thread in callers:
             thread.join()
     assert not failures
-    assert process.end() == 0
     assert sum("worker died" in line for line in process.lines) >= 2
     assert len(journal_parts(tmp_path / "journal")) == 2  # both took part
 
@@ -143,86 +170,48 @@ def test_two_workers_killed_at_random_keep_the_history_of_one(process: ServerPro
         region.close()
 
 
-def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(
-    process: ServerProcess, tmp_path: Path, metrics_port: int
-) -> None:
+def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(lasting: Serving) -> None:
+    messages = [unary(transaction(f"of-all-{number}", account_id="of-all")) for number in range(40)]
+    sent = [message.SerializeToString() for message in messages]
+
+    def written() -> list[bytes]:
+        entries = read_server_journal(lasting.directory / "journal")
+        requests = [entry.score_transaction.request for entry in entries]
+        return [request for request in requests if request in sent]
+
+    before = lasting.metrics()
     with ExitStack() as open_channels:
-        stubs = [open_channels.enter_context(stubs_for(process.address)) for _ in range(8)]
-        wait_until(lambda: process.wrote("server started", '"workers"'))
+        stubs = [open_channels.enter_context(stubs_for(lasting.process.address)) for _ in range(8)]
         for one in stubs:
             wait_until(lambda one=one: one.health_of() == "SERVING")
-        names = [f"t-{number}" for number in range(40)]
-        for number, name in enumerate(names):
-            stubs[number % 8].scoring.ScoreTransaction(unary(transaction(name)))
-        with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=60) as page:
-            metrics = page.read().decode()
-    assert process.end() == 0
-    written = [entry.score_transaction.request for entry in read_server_journal(tmp_path / "journal")]
-    assert written == [unary(transaction(name)).SerializeToString() for name in names]
-    counted = [
-        float(line.rpartition(" ")[2])
-        for line in metrics.splitlines()
-        if line.startswith("kuntur_request_seconds_count") and "ScoreTransaction" in line
-    ]
+        for number, message in enumerate(messages):
+            stubs[number % 8].scoring.ScoreTransaction(message)
+    wait_until(lambda: len(written()) == len(sent))
+    assert written() == sent
+    after = lasting.metrics()
+    counted = _values(after, "kuntur_request_seconds_count", "ScoreTransaction")
     assert len(counted) == 2
-    assert sum(counted) == len(names)
-    assert 'kuntur_entities{kind="account"} 1.0' in metrics
-    assert "kuntur_recent_transactions 40.0" in metrics
+    assert sum(counted) - sum(_values(before, "kuntur_request_seconds_count", "ScoreTransaction")) == 40
+    for name, label, more in (("kuntur_entities", "account", 1), ("kuntur_recent_transactions", "", 40)):
+        ((now,), (then,)) = (_values(page, name, label) for page in (after, before))
+        assert now - then == more
 
 
-def test_a_worker_that_hangs_is_replaced(process: ServerProcess, metrics_port: int) -> None:
-    wait_until(lambda: process.wrote("server started", '"workers"'))
-    stopped, other = sorted(children(process.pid))
-    os.kill(stopped, signal.SIGSTOP)
-    wait_until(lambda: process.wrote("worker gave no sign of life", '"stopped": true'))
-    wait_until(lambda: len(workers := children(process.pid)) == 2 and stopped not in workers)
-    assert other in children(process.pid)
-    with urllib.request.urlopen(f"http://127.0.0.1:{metrics_port}/metrics", timeout=60) as page:
-        metrics = page.read().decode()
-    assert "kuntur_workers_silent_total 1.0" in metrics
-    assert "kuntur_workers_died_total 1.0" in metrics
-    for _ in range(20):  # whichever worker the kernel gives a connection to
-        with stubs_for(process.address) as stubs:
-            assert stubs.scoring.ScoreTransaction(
-                unary(transaction("t-1")), wait_for_ready=True, timeout=60
-            ).score.transaction_id
-    assert process.end() == 0
-
-
-def test_a_worker_that_is_stopped_while_it_starts_is_replaced(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    publish(tmp_path / "registry", "m-1")
-    monkeypatch.setenv("KUNTUR_SERVER_WORKER_SILENCE_S", "1")
-    with ServerProcess("--registry", str(tmp_path / "registry"), workers=2) as starting:
-        wait_until(lambda: len(children(starting.pid)) == 1)
-        (stopped,) = children(starting.pid)
-        os.kill(stopped, signal.SIGSTOP)
-        wait_until(lambda: starting.wrote("worker gave no sign of life", '"stopped": true'))
-        wait_until(lambda: starting.wrote("server started", '"workers"'))
-        assert stopped not in children(starting.pid)
-        assert starting.end() == 0
-
-
-def test_workers_end_when_their_supervisor_is_killed(process: ServerProcess) -> None:
-    with stubs_for(process.address) as stubs:
-        wait_until(lambda: stubs.health_of() == "SERVING")
-        wait_until(lambda: len(children(process.pid)) == 2)
-        workers = children(process.pid)
-        process.end(signal.SIGKILL)
-        wait_until(lambda: not any(Path(f"/proc/{worker}/exe").exists() for worker in workers))
+def _values(page: str, name: str, label: str) -> list[float]:
+    lines = [line for line in page.splitlines() if line.startswith(name) and label in line]
+    return [float(line.rpartition(" ")[2]) for line in lines]
 
 
 def test_a_server_or_a_worker_that_cannot_start_says_why_and_ends_the_server(
-    process: ServerProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lasting: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wait_until(lambda: process.wrote("server started", '"workers"'))
-    registry = ("--registry", str(tmp_path / "registry"))
-    same = (*registry, "--journal", str(tmp_path / "journal"))
-    with ServerProcess(*same, workers=2) as of_its_history:
-        assert of_its_history.wait() == 2
+    registry = ("--registry", str(lasting.directory / "registry"))
+    same = (*registry, "--journal", str(lasting.directory / "journal"))
+    with monkeypatch.context() as patch:
+        patch.setenv("KUNTUR_SERVER_HISTORY__PATH", str(lasting.directory / "history"))
+        with ServerProcess(*same, workers=2) as of_its_history:
+            assert of_its_history.wait() == 2
     assert of_its_history.wrote("history is in use by another server")
-    monkeypatch.delenv("KUNTUR_SERVER_HISTORY__PATH")
     with ServerProcess(*same, workers=2) as of_its_journal:
         assert of_its_journal.wait() == 2
     assert of_its_journal.wrote("another server writes this journal")
@@ -234,4 +223,38 @@ def test_a_server_or_a_worker_that_cannot_start_says_why_and_ends_the_server(
         assert of_a_workers_journal.wait() == 2
     assert of_a_workers_journal.wrote("another server writes this journal", "worker-0")
     assert of_a_workers_journal.wrote("worker cannot be kept running")
-    assert process.end() == 0
+
+
+def test_a_worker_that_hangs_is_replaced(lasting: Serving) -> None:
+    process = lasting.process
+    stopped, other = sorted(children(process.pid))
+    os.kill(stopped, signal.SIGSTOP)
+    wait_until(lambda: process.wrote("worker gave no sign of life", '"stopped": true'))
+    wait_until(lambda: len(workers := children(process.pid)) == 2 and stopped not in workers)
+    assert other in children(process.pid)
+    metrics = lasting.metrics()
+    assert "kuntur_workers_silent_total 1.0" in metrics
+    assert "kuntur_workers_died_total 1.0" in metrics
+    for _ in range(20):  # whichever worker the kernel gives a connection to
+        with stubs_for(process.address) as stubs:
+            assert stubs.scoring.ScoreTransaction(
+                unary(transaction("t-1")), wait_for_ready=True, timeout=60
+            ).score.transaction_id
+
+
+def test_a_worker_stopped_while_it_starts_is_replaced_and_a_killed_supervisor_takes_all_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path / "registry", "m-1")
+    monkeypatch.setenv("KUNTUR_SERVER_WORKER_SILENCE_S", "1")
+    with ServerProcess("--registry", str(tmp_path / "registry"), workers=2) as starting:
+        wait_until(lambda: len(children(starting.pid)) == 1)
+        (stopped,) = children(starting.pid)
+        os.kill(stopped, signal.SIGSTOP)
+        wait_until(lambda: starting.wrote("worker gave no sign of life", '"stopped": true'))
+        wait_until(lambda: starting.wrote("server started", '"workers"'))
+        workers = children(starting.pid)
+        assert len(workers) == 2
+        assert stopped not in workers
+        starting.end(signal.SIGKILL)
+        wait_until(lambda: not any(Path(f"/proc/{worker}/exe").exists() for worker in workers))

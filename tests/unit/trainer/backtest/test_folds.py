@@ -8,9 +8,10 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.examples import examples
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.folds import Fold, History, cut_folds
 from trainer.settings.config import BacktestSettings, SplitSettings
@@ -78,7 +79,7 @@ def slow_test(told: History, start: int, train_days: int, delay: int, test_days:
     return kept
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     rows=st.lists(
         st.tuples(st.integers(0, 13), st.floats(0, 23.99), st.integers(0, 5), st.booleans()),
