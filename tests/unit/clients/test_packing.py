@@ -50,7 +50,7 @@ def test_a_lone_transaction_waits_for_nothing(server: FakeServer, client: Client
     with PackingScorer(client, max_frame_transactions=1000, max_delay_seconds=LONG) as scorer:
         for number in range(3):
             (transaction,) = transactions(1, number)
-            assert scorer.submit(transaction).result(10).transaction_id == f"t-{number}"
+            assert scorer.submit(transaction).result(60).transaction_id == f"t-{number}"
         assert frame_sizes(server) == [1, 1, 1]
 
 
@@ -63,8 +63,8 @@ def test_what_comes_while_two_frames_are_unanswered_goes_together_with_the_next_
         time.sleep(0.05)
         assert len(scorer._unsettled) == 2
         server.behaviour.answering.set()
-        assert [each.result(10).transaction_id for each in futures] == [f"t-{index}" for index in range(5)]
-        assert all(each.result(10) for each in first)
+        assert [each.result(60).transaction_id for each in futures] == [f"t-{index}" for index in range(5)]
+        assert all(each.result(60) for each in first)
         assert frame_sizes(server) == [1, 1, 5]
 
 
@@ -74,7 +74,7 @@ def test_a_full_frame_goes_at_once(server: FakeServer, client: Client) -> None:
         futures = [scorer.submit(each) for each in transactions(8)]
         eventually(lambda: len(scorer._unsettled) == 4)
         server.behaviour.answering.set()
-        assert [each.result(10).transaction_id for each in futures] == [f"t-{index}" for index in range(8)]
+        assert [each.result(60).transaction_id for each in futures] == [f"t-{index}" for index in range(8)]
         assert frame_sizes(server) == [1, 1, 4, 4]
 
 
@@ -86,7 +86,7 @@ def test_a_frame_goes_when_its_oldest_has_waited_long_enough(server: FakeServer,
         eventually(lambda: len(scorer._unsettled) == 3)
         assert time.monotonic() - started_at >= 0.05
         server.behaviour.answering.set()
-        assert all(each.result(10) for each in futures)
+        assert all(each.result(60) for each in futures)
         assert frame_sizes(server) == [1, 1, 3]
 
 
@@ -112,8 +112,8 @@ def test_the_error_of_one_item_fails_its_future_alone(server: FakeServer, client
     server.behaviour.refused["t-1"] = status(grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
     with PackingScorer(client, max_frame_transactions=3, max_delay_seconds=LONG) as scorer:
         futures = [scorer.submit(each) for each in transactions(3)]
-        assert isinstance(futures[1].exception(10), InvalidTransaction)
-        assert [futures[0].result(10).transaction_id, futures[2].result(10).transaction_id] == ["t-0", "t-2"]
+        assert isinstance(futures[1].exception(60), InvalidTransaction)
+        assert [futures[0].result(60).transaction_id, futures[2].result(60).transaction_id] == ["t-0", "t-2"]
 
 
 def test_submit_blocks_while_too_much_is_on_its_way(server: FakeServer, client: Client) -> None:
@@ -133,8 +133,8 @@ def test_submit_blocks_while_too_much_is_on_its_way(server: FakeServer, client: 
     time.sleep(0.1)
     assert len(submitted) == 4
     server.behaviour.answering.set()
-    submitter.join(10)
-    assert [each.result(10).transaction_id for each in submitted] == [f"t-{index}" for index in range(30)]
+    submitter.join(60)
+    assert [each.result(60).transaction_id for each in submitted] == [f"t-{index}" for index in range(30)]
     scorer.close()
 
 
@@ -144,11 +144,11 @@ def test_a_broken_stream_fails_what_was_on_its_way_and_the_next_opens_a_new_one(
     server.behaviour.frames_until_break = 1
     with PackingScorer(client, max_frame_transactions=2, max_delay_seconds=LONG) as scorer:
         first = [scorer.submit(each) for each in transactions(2)]
-        assert [each.result(10).transaction_id for each in first] == ["t-0", "t-1"]
+        assert [each.result(60).transaction_id for each in first] == ["t-0", "t-1"]
         lost = [scorer.submit(each) for each in transactions(2, 2)]
-        assert all(isinstance(each.exception(10), ShuttingDown) for each in lost)
+        assert all(isinstance(each.exception(60), ShuttingDown) for each in lost)
         again = [scorer.submit(each) for each in transactions(2, 2)]
-        assert [each.result(10).transaction_id for each in again] == ["t-2", "t-3"]
+        assert [each.result(60).transaction_id for each in again] == ["t-2", "t-3"]
         assert server.stream_count == 2
 
 
@@ -171,11 +171,11 @@ def test_a_server_that_takes_no_stream_is_asked_again_after_pauses_that_grow(
     server.behaviour.frames_until_break = 1
     with PackingScorer(client, max_frame_transactions=1, max_delay_seconds=0) as scorer:
         # A refusal that is known before its frame goes costs no frame: at most three fail.
-        while error := scorer.submit(transactions(1)[0]).exception(10):
+        while error := scorer.submit(transactions(1)[0]).exception(60):
             assert isinstance(error, Overloaded)
         assert pauses == [0.25, 0.25, None]
         # Once a stream has answered, the next is opened at once.
-        while scorer.submit(transactions(1)[0]).exception(10) is not None:
+        while scorer.submit(transactions(1)[0]).exception(60) is not None:
             pass
         assert server.stream_count == 5
         assert pauses == []
@@ -184,13 +184,25 @@ def test_a_server_that_takes_no_stream_is_asked_again_after_pauses_that_grow(
 def test_a_pause_ends_when_the_scorer_closes(
     server: FakeServer, client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("clients.sync.packing.Backoff.after_failure", lambda *_: 3_600.0)
+    paused = threading.Event()
+
+    def after_failure(*_: object) -> float:
+        paused.set()
+        return 3_600.0
+
+    monkeypatch.setattr("clients.sync.packing.Backoff.after_failure", after_failure)
     server.behaviour.failures["ScoreStream"] = [status(grpc.StatusCode.CANCELLED)]
     scorer = PackingScorer(client, max_frame_transactions=1, max_delay_seconds=0)
-    assert isinstance(scorer.submit(transactions(1)[0]).exception(10), Overloaded)
-    waiting = scorer.submit(transactions(1, 1)[0])
-    scorer.close(30)
-    assert waiting.result(0).transaction_id == "t-1"
+    waiting = scorer.submit(transactions(1)[0])
+    # The refusal comes before the frame goes, which then waits for the pause to end, or after: it fails.
+    while not paused.is_set():
+        if waiting.done():
+            assert isinstance(waiting.exception(), Overloaded)
+            waiting = scorer.submit(transactions(1, 1)[0])
+            assert paused.wait(60)
+        time.sleep(0.001)
+    scorer.close(60)
+    assert waiting.result(0).transaction_id in ("t-0", "t-1")
 
 
 def test_every_future_is_settled_however_often_streams_break(server: FakeServer, client: Client) -> None:
@@ -214,7 +226,7 @@ def test_a_server_that_is_gone_fails_futures_and_not_the_scorer(client: Client, 
     server.__exit__(None, None, None)
     with PackingScorer(client, max_frame_transactions=1, max_delay_seconds=0) as scorer:
         for transaction in transactions(3):
-            assert isinstance(scorer.submit(transaction).exception(10), KunturError)
+            assert isinstance(scorer.submit(transaction).exception(60), KunturError)
 
 
 def test_flush_does_not_wait_for_the_delay(server: FakeServer, client: Client) -> None:
@@ -260,7 +272,7 @@ def test_close_gives_up_on_a_server_that_does_not_answer(server: FakeServer, cli
     submitter.start()
     eventually(lambda: len(futures) == 4)
     scorer.close(timeout_seconds=0.1)
-    submitter.join(10)
+    submitter.join(60)
     assert len(refused) == 1
     assert [type(each.exception(0)) for each in futures] == [Cancelled] * 4
 
@@ -282,7 +294,7 @@ def test_a_callback_may_submit_again(server: FakeServer, client: Client) -> None
         eventually(lambda: len(chained) == 40)
         scorer.flush(10)
         assert (
-            sorted(int(each.result(10).transaction_id[2:]) // 1000 for each in chained) == [1] * 20 + [2] * 20
+            sorted(int(each.result(60).transaction_id[2:]) // 1000 for each in chained) == [1] * 20 + [2] * 20
         )
 
 
@@ -299,7 +311,7 @@ def test_a_callback_may_submit_again_after_a_failure_before_sending(
             )
         eventually(lambda: len(chained) == 50)
         scorer.flush(10)
-        assert all(each.exception(10) is not None for each in chained)
+        assert all(each.exception(60) is not None for each in chained)
 
 
 def test_a_callback_that_would_wait_for_itself_is_told_so(client: Client) -> None:
@@ -321,6 +333,6 @@ def test_a_future_cancelled_in_time_is_not_sent(server: FakeServer, client: Clie
         futures = [scorer.submit(each) for each in transactions(2)]
         assert futures[0].cancel()
         futures.append(scorer.submit(transactions(1, 2)[0]))
-        assert futures[2].result(10).transaction_id == "t-2"
+        assert futures[2].result(60).transaction_id == "t-2"
         assert [each.transaction_ids for each in server.arrivals("ScoreStream")] == [("t-1", "t-2")]
         assert not futures[1].cancel()

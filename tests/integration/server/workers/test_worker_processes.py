@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import socket
 import threading
@@ -198,7 +199,7 @@ def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(lasting: 
 
 
 def _values(page: str, name: str, label: str) -> list[float]:
-    lines = [line for line in page.splitlines() if line.startswith(name) and label in line]
+    lines = [line for line in page.splitlines() if re.split("[{ ]", line)[0] == name and label in line]
     return [float(line.rpartition(" ")[2]) for line in lines]
 
 
