@@ -1,6 +1,7 @@
 """The wire: serialised requests to columns, scores to serialised responses.
 
-With `kuntur.validation.messages` the only part of the kernel that knows the stubs of the API.
+With `kuntur.values` and `kuntur.validation.messages` the only part of the kernel that knows the stubs of the
+API.
 """
 
 from kuntur.wire.reader import TransactionReader
