@@ -112,7 +112,7 @@ class JournalUnavailable(Unavailable):
 
 
 class StreamExpired(Unavailable):
-    """The stream lasted for as long as the server lets streams last, or was idle when another needed its place.
+    """The stream lasted for as long as streams may, or was idle when another needed its place.
 
     Open another and go on.
     """

@@ -39,6 +39,7 @@ _NUMBER = r"(?:-?\d[\d,]*(?:\.\d+)?(?:\s×\s10[⁻⁰-⁹¹²³]+)?(?:\^\d+|[⁻
 VALUE = rf"{_NUMBER}(?:\s(?:{'|'.join(_UNITS)})(?!\w))?"
 _PLACES = {"{}": rf"(?<![\w.,])({VALUE})", "{text}": r"([^\s`,;:()]+?)", "…": ".{0,80}?"}
 _COMMENT = {".proto": r"\s*//\s?", ".py": r"\s*#:?\s?", ".toml": r"\s*#\s?", "": r"\s*#\s?"}
+_COMMENT[".Dockerfile"] = _COMMENT[".toml"]
 
 
 def value_of(text: str) -> float:

@@ -1,0 +1,320 @@
+"""Statements about the trainer, the bundle and the files it reads."""
+
+from __future__ import annotations
+
+from tests.architecture.statements.reading import ROOT, Code, default, of, says
+
+_TRAINING, _BUNDLE, _DATA = "docs/training.md", "docs/bundle.md", "docs/data.md"
+_CLUSTER, _DETECTION, _REASONS = "docs/cluster.md", "docs/detection.md", "docs/reasons.md"
+_LEVEL = of("trainer.evaluation.bootstrap", "LEVEL")
+_MARGINS = of("trainer.export.explanation", "TOLERANCE")
+_FEW_FRAUDS = of("trainer.calibration.choice", "FEW_FRAUDS")
+
+
+def _gate(name: str) -> Code:
+    return default("trainer", f"gate.{name}")
+
+
+def _field(module: str, name: str, field: str, bound: str) -> Code:
+    """Returns a bound of a field of a model."""
+
+    def look() -> object:
+        model = of(module, name).value()
+        found = [getattr(each, bound) for each in model.model_fields[field].metadata if hasattr(each, bound)]  # type: ignore[attr-defined]
+        return found[0]
+
+    return Code(f"{name}.{field}, {bound}", look)
+
+
+def _grace_rounds() -> Code:
+    reports, rounds = (
+        of("trainer.search.methods", "_GRACE_REPORTS"),
+        of("trainer.models.gradient_boosting", "REPORT_ROUNDS"),
+    )
+    return Code(
+        "_GRACE_REPORTS × REPORT_ROUNDS", lambda: int(str(reports.value())) * int(str(rounds.value()))
+    )
+
+
+def _shifts() -> Code:
+    return Code("leakage.neighbours.SHIFTS", lambda: max(of("trainer.leakage.neighbours", "SHIFTS").value()))  # type: ignore[call-overload]
+
+
+def _argument(module: str, function: str, name: str) -> Code:
+    """Returns the default of an argument."""
+
+    def look() -> object:
+        import inspect
+
+        return inspect.signature(of(module, function).value()).parameters[name].default  # type: ignore[arg-type]
+
+    return Code(f"{module}.{function}, {name}", look)
+
+
+def _recipe(key: str) -> Code:
+    def look() -> object:
+        import tomllib
+
+        return tomllib.loads((ROOT / "trainer/models/recipes/default.toml").read_text(encoding="utf-8"))[key]
+
+    return Code(f"the shipped recipe, {key}", look)
+
+
+TRAINING = (
+    says(
+        _TRAINING,
+        "Above `data.max_reject_share` ({}) the run stops",
+        default("trainer", "data.max_reject_share"),
+    ),
+    says(_TRAINING, "`split.select_days`, {} |", default("trainer", "split.select_days")),
+    says(_TRAINING, "`split.calibrate_days`, {} |", default("trainer", "split.calibrate_days")),
+    says(_TRAINING, "`split.test_days`, {} |", default("trainer", "split.test_days")),
+    says(
+        _TRAINING,
+        "legitimate transactions weigh {} times the frauds; of more than {} a fraud, {} are drawn",
+        *[of("trainer.models.imbalance", "_KEPT_PER_FRAUD")] * 3,
+    ),
+    says(_TRAINING, "which weigh {} times the real ones", of("trainer.models.smote", "_PER_FRAUD")),
+    says(_TRAINING, "At most {} are made.", of("trainer.models.smote", "_MOST")),
+    says(_TRAINING, "of which there must be {} |", of("trainer.search.methods", "_OTHERS")),
+    says(_TRAINING, "no trial is cut before {} rounds", _grace_rounds()),
+    says(_TRAINING, "each at every {} rounds", of("trainer.models.gradient_boosting", "REPORT_ROUNDS")),
+    says(
+        _TRAINING,
+        "`search.standard_errors` ({}) standard error",
+        default("trainer", "search.standard_errors"),
+    ),
+    says(_TRAINING, "difference: {} bootstrap replicates", of("trainer.search.trial", "REPLICATES")),
+    says(_TRAINING, "`microseconds_a_row_in_frames` (of {})", of("trainer.evaluation.latency", "FRAME_ROWS")),
+    says(_TRAINING, "`leakage.own_limit`, {} |", default("trainer", "leakage.own_limit")),
+    says(_TRAINING, "`leakage.neighbour_limit`, {} |", default("trainer", "leakage.neighbour_limit")),
+    says(_TRAINING, "fraud of one of the {} next rows", _shifts()),
+    says(_TRAINING, "fraud of one of the {} rows before it", _shifts()),
+    says(_TRAINING, "slipped by up to {} rows", _shifts()),
+    says(
+        _TRAINING,
+        "{} of the frauds, at least {} |",
+        of("trainer.leakage.columns", "_PRESENCE_SHARE"),
+        of("trainer.leakage.columns", "_PRESENCE_FRAUDS"),
+    ),
+    says(
+        _TRAINING,
+        "Fewer than {} frauds, or frauds of fewer than {} accounts",
+        of("trainer.leakage.association", "_FEWEST_FRAUDS"),
+        of("trainer.leakage.association", "_FEWEST_ACCOUNTS"),
+    ),
+    says(_TRAINING, "platt below {} frauds", _FEW_FRAUDS),
+    says("trainer/settings/judging.py", "the line below {} frauds", _FEW_FRAUDS),
+    says(_TRAINING, "(up to {} of them)", of("trainer.export.parity", "_NEIGHBOURS")),
+    says(_TRAINING, "probabilities may differ by {},", of("trainer.export.parity", "PROBABILITY_TOLERANCE")),
+    says(_TRAINING, "at least {} frauds in rows", _gate("min_frauds")),
+    says(
+        _TRAINING,
+        "the difference is above {} in {} of {} bootstrap draws",
+        _gate("margin"),
+        _gate("confidence"),
+        _gate("replicates"),
+    ),
+    says(_TRAINING, "in {} of the draws not {} less", _gate("confidence"), _gate("value_margin").by(-1)),
+    says(
+        _TRAINING,
+        "({} frauds, {} of the rows) a fall by more than {} that {} of the draws confirm",
+        of("trainer.evaluation.segments", "LARGE_FRAUDS"),
+        of("trainer.evaluation.segments", "LARGE_SHARE"),
+        _gate("segment_tolerance"),
+        _gate("confidence"),
+    ),
+    says(_TRAINING, "calibration error of at most {} |", _gate("max_calibration_error")),
+    says(
+        _TRAINING,
+        "stability index above {} carry at most {} of the importance",
+        _gate("max_psi"),
+        _gate("max_drifted_importance"),
+    ),
+    says(
+        _TRAINING,
+        "`gate.champion_s` ({}) for {} rows",
+        _gate("champion_s"),
+        of("trainer.confined.model", "CHUNK_ROWS"),
+    ),
+    says(_TRAINING, "`gate.champion_bytes` ({})", _gate("champion_bytes")),
+    says("trainer/settings/judging.py", "for each {} rows", of("trainer.confined.model", "CHUNK_ROWS")),
+    says(
+        _TRAINING,
+        "{} of {} bootstrap replicates that draw accounts",
+        _LEVEL,
+        of("trainer.evaluation.evaluate", "REPLICATES"),
+    ),
+    says(
+        "trainer/settings/config.py",
+        "the mapping's; {} where it has none",
+        of("trainer.sources.source", "DEFAULT_LABEL_DELAY_DAYS"),
+    ),
+    says(
+        "trainer/sources/source.py",
+        "as the source says, else {}.",
+        of("trainer.sources.source", "DEFAULT_LABEL_DELAY_DAYS"),
+    ),
+    says(
+        "trainer/settings/config.py",
+        "scale_pos_weight would be; {} legitimate",
+        of("trainer.models.imbalance", "_KEPT_PER_FRAUD"),
+    ),
+    says("trainer/settings/judging.py", "one of the next {} rows", _shifts()),
+    says(
+        "trainer/models/imbalance.py",
+        "legitimate rows weigh {} times the frauds",
+        of("trainer.models.imbalance", "_KEPT_PER_FRAUD"),
+    ),
+    says("trainer/search/methods.py", "may be ended, {} rounds", _grace_rounds()),
+    says(
+        "trainer/evaluation/latency.py",
+        "single rows and of frames of {},",
+        of("trainer.evaluation.latency", "FRAME_ROWS"),
+    ),
+)
+
+CLUSTER = (
+    says(_CLUSTER, "refused within {} seconds", of("trainer.cluster.connection", "_REACHABLE_S")),
+    says(
+        _CLUSTER,
+        "process below {} transactions and on fewer than {} cores",
+        of("trainer.dataset.shards", "SHARDED_FROM_ROWS"),
+        of("trainer.dataset.shards", "SHARDED_FROM_CORES"),
+    ),
+    says(
+        _CLUSTER, "writes Parquet parts of {} transactions", of("trainer.fitting.distributed", "BLOCK_ROWS")
+    ),
+    says("trainer/cli/distributed.py", 'help="Transactions a part.")] = {text},', "250_000"),
+    says(
+        _CLUSTER, "2 bytes a row and feature at {} bins", of("trainer.models.gradient_boosting", "_MAX_BIN")
+    ),
+    says(_CLUSTER, "and `{text}` when all of them", of("trainer.fitting.distributed", "_COMPLETE")),
+)
+
+DETECTION = (
+    says(_DETECTION, "newest `--folds` ({}) are taken", default("trainer", "backtest.folds")),
+    says(
+        _DETECTION,
+        "The defaults ({} days, the mapping's delay, {} days)",
+        default("trainer", "backtest.train_days"),
+        default("trainer", "backtest.test_days"),
+    ),
+    says(_DETECTION, "`backtest.calibrate_days` ({}) before", default("trainer", "backtest.calibrate_days")),
+    says(_DETECTION, "at most a {} of what is learnt", 1 / 3),
+    says("trainer/settings/config.py", "end of training, a {} of what", 1 / 3),
+    says(_DETECTION, "hold {} of {} bootstrap replicates", _LEVEL, default("trainer", "backtest.resamples")),
+    says(_DETECTION, "over {} bins of equal width", of("trainer.evaluation.figures", "CALIBRATION_BINS")),
+    says(_DETECTION, "on a budget of {} |", default("trainer", "thresholds.review_alerts_per_day")),
+    says(_DETECTION, "card precision@{} (a perfect", default("trainer", "backtest.k")),
+    says(_DETECTION, "keeps the {} trees that were", _recipe("rounds")),
+    says(
+        _DETECTION,
+        "40 settings of all families in 24 min on 2 cores, each on {} rows",
+        default("trainer", "search.max_rows"),
+    ),
+    says(
+        _DETECTION, "with base_score {} and {} bins", 0.5, of("trainer.models.gradient_boosting", "_MAX_BIN")
+    ),
+    says(
+        _DETECTION, "{} with {} bins are the default", 0.5, of("trainer.models.gradient_boosting", "_MAX_BIN")
+    ),
+    says("trainer/models/gradient_boosting.py", "`base_score` {} and many bins", 0.5),
+)
+
+DATA = (
+    says(_DATA, "allowed share (`max_reject_share`, {})", default("trainer", "data.max_reject_share")),
+    says(_DATA, "than the {} that is allowed", default("trainer", "data.max_reject_share")),
+    says(
+        _DATA,
+        "allowed share (`max_reject_share`, {})",
+        _argument("kuntur.tables", "read", "max_reject_share"),
+    ),
+    says(
+        _DATA,
+        "An id is longer than {} bytes, an address than {}.",
+        of("kuntur.transaction", "MAX_ID_BYTES"),
+        of("kuntur.validation.columns", "MAX_IP_BYTES"),
+    ),
+    says(
+        _DATA,
+        "value is empty. {} to {}. |",
+        _field("kuntur.tables.formats", "Label", "delay_days", "ge"),
+        _field("kuntur.tables.formats", "Label", "delay_days", "le"),
+    ),
+    says(_DATA, "Attribute name to column, at most {}:", of("kuntur.transaction", "MAX_ATTRIBUTES")),
+    says(_DATA, "every failed rule and exit code {}.", of("trainer.cli.faults", "NOT_CARRIED_OUT")),
+)
+
+BUNDLE = (
+    says(_BUNDLE, "up to {} inputs spread over", of("trainer.release.publish", "GOLDEN_ROWS")),
+    says(_BUNDLE, "a device or beyond {} |", of("kuntur.bundle.bundle", "_MAX_FILE_BYTES")),
+    says(
+        _BUNDLE,
+        "`models.trial_s` ({}) or `models.trial_bytes` ({})",
+        default("server", "models.trial_s"),
+        default("server", "models.trial_bytes"),
+    ),
+    says(_BUNDLE, "`models.max_call_ms` ({})", default("server", "models.max_call_ms").by(1e-3)),
+    says(_BUNDLE, "scores otherwise, by more than {},", of("server.trial.contract", "GOLDEN_TOLERANCE")),
+    says(_BUNDLE, "golden vectors within {} |", of("server.models.loader", "EXPLANATION_TOLERANCE")),
+    says(_BUNDLE, "The process is kept for {},", of("server.trial.process", "_IDLE_S")),
+    says(_BUNDLE, "bars of fewer than {} rows", of("trainer.sources.profile", "FEWEST")),
+    says(_BUNDLE, "keep {} digits", of("trainer.sources.profile", "_DIGITS_UNKNOWN")),
+    says(_BUNDLE, "values beyond {} interquartile", of("trainer.sources.profile", "_WHISKER")),
+    says(_BUNDLE, "`format_version` ({})", 1),
+    says("trainer/card/schema.py", "format_version: Literal[{}]", 1),
+    says(_BUNDLE, "to be watched, from {} the feature moved far", _gate("max_psi")),
+    says(_REASONS, "carries the {} strongest", default("server", "reasons.per_transaction")),
+    says(_REASONS, "its response beyond {},", of("kuntur.wire.scores", "MAX_REASONED_BYTES")),
+    says(
+        _REASONS,
+        "base of {} rows meet the library's own margins within {} (of",
+        of("trainer.export.explanation", "_MAX_ROWS"),
+        _MARGINS,
+    ),
+    says(_REASONS, "choosing the strongest {} and wording", default("server", "reasons.per_transaction")),
+)
+
+_EXITS = {
+    "NOTHING_PUBLISHED": "nothing published: no trial",
+    "NOT_CARRIED_OUT": "not carried out: what it was",
+    "INTERRUPTED": "interrupted: nothing",
+}
+COMMANDS = (
+    *(says(_TRAINING, "| {} | " + text, of("trainer.cli.faults", name)) for name, text in _EXITS.items()),
+    says(
+        _TRAINING,
+        "Exit codes: {} written; {} no trial gave a result; {} not carried out, … a column that leaks); {} interrupted",
+        0,
+        *(of("trainer.cli.faults", name) for name in _EXITS),
+    ),
+    says(
+        _DETECTION,
+        "Exit codes: {} judged; {} not carried out",
+        0,
+        of("trainer.cli.faults", "NOT_CARRIED_OUT"),
+    ),
+    says(_DETECTION, "leaks by its name); {} interrupted", of("trainer.cli.faults", "INTERRUPTED")),
+    says(_TRAINING, "what to do, exit code {};", of("trainer.cli.faults", "NOT_CARRIED_OUT")),
+    says(
+        "trainer/cli/backtest.py",
+        "Exit codes: {} judged, {} not carried out",
+        0,
+        of("trainer.cli.faults", "NOT_CARRIED_OUT"),
+    ),
+    says("trainer/cli/backtest.py", "label away), {} interrupted", of("trainer.cli.faults", "INTERRUPTED")),
+    says("trainer/cli/compiling.py", "exit with {} where", of("trainer.cli.faults", "NOT_CARRIED_OUT")),
+    says(
+        "trainer/cli/app.py",
+        "Exit codes: {} all compared scores are equal bit for bit, {} some are not, {} not",
+        0,
+        1,
+        of("trainer.cli.faults", "NOT_CARRIED_OUT"),
+    ),
+    says(
+        "trainer/cli/faults.py",
+        "Exit code {}: no model passed; {}: not carried out, … {}: interrupted",
+        *(of("trainer.cli.faults", name) for name in _EXITS),
+    ),
+)
