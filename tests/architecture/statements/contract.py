@@ -64,7 +64,7 @@ def _option(command: str, name: str, what: str) -> Code:
 
         found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
         (option,) = (each for each in found.params if name in each.opts)
-        return option.default if what == "default" else getattr(option.type, what)
+        return getattr(option, what)
 
     return Code(f"kuntur {command} {name}, {what}", look)
 
@@ -166,10 +166,10 @@ CLIENTS = (
         "well below the clients' {}: who",
         client("keepalive_seconds"),
     ),
+    says("docs/overload.md", "up to {} tries of a unary call", _policy("maxAttempts")),
     says(
         "docs/overload.md",
-        "up to {} tries of a unary call … doubles from {} to {},",
-        _policy("maxAttempts"),
+        "a bound that doubles from {} to {},",
         _policy("initialBackoff"),
         _policy("maxBackoff"),
     ),

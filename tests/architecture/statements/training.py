@@ -285,7 +285,7 @@ COMMANDS = (
     *(says(_TRAINING, "| {} | " + text, of("trainer.cli.faults", name)) for name, text in _EXITS.items()),
     says(
         _TRAINING,
-        "Exit codes: {} written; {} no trial gave a result; {} not carried out, … a column that leaks); {} interrupted",
+        "Exit codes: {} written; {} no trial gave a result; {} not carried out, … leaks); {} interrupted",
         0,
         *(of("trainer.cli.faults", name) for name in _EXITS),
     ),
