@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
 from typing import Any
 
 from tests.architecture.statements.reading import ROOT, Code, client, default, of, says
+from tests.architecture.statements.rules import (
+    earliest_day,
+    highest,
+    longest,
+    longest_address,
+    longest_name,
+    most_attributes,
+)
 
 _API = "protos/kuntur/api/v1"
-_ID = of("kuntur.transaction", "MAX_ID_BYTES")
+_ID = longest("account_id")
 _FRAME = default("server", "limits.max_frame_transactions")
 _OUTCOMES = default("server", "limits.max_request_outcomes")
 _RECENT = default("server", "history.recent_transactions")
@@ -34,26 +41,6 @@ def _one_try_in() -> Code:
     return Code("1 + 1 / tokenRatio", lambda: round(1 + 1 / float(str(ratio.value()))))
 
 
-def _longest_name() -> Code:
-    def look() -> int:
-        import re
-
-        from kuntur.transaction import ATTRIBUTE_NAME_PATTERN
-
-        return max(n for n in range(200) if re.fullmatch(ATTRIBUTE_NAME_PATTERN, "a" * n))
-
-    return Code("ATTRIBUTE_NAME_PATTERN", look)
-
-
-def _earliest() -> Code:
-    def look() -> str:
-        from kuntur.transaction import MIN_EVENT_TIME_S
-
-        return f"{datetime.fromtimestamp(MIN_EVENT_TIME_S, UTC):%Y-%m-%d}"
-
-    return Code("MIN_EVENT_TIME_S", look)
-
-
 def _option(command: str, name: str, what: str) -> Code:
     """Returns the default, or the bound, of an option of `kuntur`."""
 
@@ -71,38 +58,57 @@ def _option(command: str, name: str, what: str) -> Code:
 
 PROTOS = (
     says(f"{_API}/transaction.proto", "any UTF-8 text of at most {} bytes that is stable", _ID),
-    says(f"{_API}/transaction.proto", "Unique within the institution; required, {} to {} bytes.", 1, _ID),
-    says(f"{_API}/transaction.proto", "Names the institution that asks. Optional, at most {} bytes.", _ID),
-    says(f"{_API}/transaction.proto", "Required; from {text} to a tolerance", _earliest()),
     says(
         f"{_API}/transaction.proto",
-        "history.future_tolerance_s, {} by default",
+        "Unique within the institution; required, {} to {} bytes.",
+        1,
+        longest("transaction_id"),
+    ),
+    says(
+        f"{_API}/transaction.proto",
+        "Names the institution that asks. Optional, at most {} bytes.",
+        longest("institution_id"),
+    ),
+    says(f"{_API}/transaction.proto", "Required; from {text} to a tolerance", earliest_day()),
+    says(
+        f"{_API}/transaction.proto",
+        "history.future_tolerance_s ({} by default)",
         default("server", "history.future_tolerance_s"),
     ),
     says(f"{_API}/transaction.proto", "Names the account or card. Required, {} to {} bytes.", 1, _ID),
-    says(
-        f"{_API}/transaction.proto", "VERIFICATION; at most {}.", of("kuntur.transaction", "MAX_AMOUNT_MINOR")
-    ),
-    says(f"{_API}/transaction.proto", "within ±{}.", of("kuntur.transaction", "MAX_BALANCE_MINOR")),
+    says(f"{_API}/transaction.proto", "0 for a VERIFICATION; at most {}.", highest("amount_minor")),
+    says(f"{_API}/transaction.proto", "within ±{}.", highest("account_balance_minor")),
     says(
         f"{_API}/transaction.proto",
         "account was opened, {} to {}.",
         0,
-        of("kuntur.transaction", "MAX_ACCOUNT_AGE_DAYS"),
+        highest("account_age_days"),
     ),
-    says(f"{_API}/transaction.proto", "other side of a transfer. Optional, at most {} bytes.", _ID),
-    says(f"{_API}/transaction.proto", "Merchant, terminal or agent. Optional, at most {} bytes.", _ID),
-    says(f"{_API}/transaction.proto", "terminal of the customer. Optional, at most {} bytes.", _ID),
+    says(
+        f"{_API}/transaction.proto",
+        "other side of a transfer. Optional, at most {} bytes.",
+        longest("counterparty_account_id"),
+    ),
+    says(
+        f"{_API}/transaction.proto",
+        "Merchant, terminal or agent. Optional, at most {} bytes.",
+        longest("merchant_id"),
+    ),
+    says(
+        f"{_API}/transaction.proto",
+        "terminal of the customer. Optional, at most {} bytes.",
+        longest("device_id"),
+    ),
     says(
         f"{_API}/transaction.proto",
         "in text form. Optional, at most {} bytes.",
-        of("kuntur.validation.messages", "MAX_IP_BYTES"),
+        longest_address(),
     ),
     says(
         f"{_API}/transaction.proto",
         "underscores, at most {} bytes; at most {} entries)",
-        _longest_name(),
-        of("kuntur.transaction", "MAX_ATTRIBUTES"),
+        longest_name(),
+        most_attributes(),
     ),
     says(f"{_API}/outcome.proto", "The transaction. Required, {} to {} bytes.", 1, _ID),
     says(f"{_API}/outcome.proto", "as it was scored. Optional, at most {} bytes.", _ID),
