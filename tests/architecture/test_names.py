@@ -48,7 +48,7 @@ _OTHERS_OPTIONS = {
 
 
 def _code(file: str) -> Iterator[tuple[int, str]]:
-    """Yields number and text of each piece of code: commands between fences, words in backticks."""
+    """Yields number and text of each piece of code: commands in fences, words in backticks."""
     fenced, command = False, ""
     for number, line in enumerate(lines(file), 1):
         if line.startswith("```"):
