@@ -34,9 +34,10 @@ _PROGRAM = re.compile(r"(?:\.venv/bin/)?\b(kuntur(?:-server|-trainer)?)((?: [a-z
 _OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z-]*)")
 # Words in capitals that are of others, or of this repository and of no enum.
 _CAPITALS = {
-    "AVX", "CRC", "LC_ALL", "MAX_CONCURRENT_STREAMS", "NOT_SERVING", "RST_STREAM", "SCHED_BATCH", "SCHED_IDLE",
-    "SCHED_OTHER", "SO_REUSEPORT", "XDG_CACHE_HOME", "DO_NOT_TRACK", "PIP_CONFIG_FILE", "STORAGE_DRIVER",
-    "MODEL_VERSION", "NRO_OPERACION", "FECHA_HORA", "NRO_CUENTA", "PUNTAJE_BURO", "FECHA_RECLAMO",
+    "AVX", "CRC", "LC_ALL", "MAX_CONCURRENT_STREAMS", "NOT_SERVING", "RST_STREAM", "SO_REUSEPORT",
+    "SCHED_BATCH", "SCHED_IDLE", "SCHED_OTHER", "XDG_CACHE_HOME", "DO_NOT_TRACK", "PIP_CONFIG_FILE",
+    "STORAGE_DRIVER", "MODEL_VERSION", "NRO_OPERACION", "FECHA_HORA", "NRO_CUENTA", "PUNTAJE_BURO",
+    "FECHA_RECLAMO",
 }  # fmt: skip
 _ENVIRONMENT = ("BUILDAH_", "IMAGE_", "KUNTUR_", "MLFLOW_", "NUMBA_", "ORT_", "RAY_")
 _OTHERS_OPTIONS = {

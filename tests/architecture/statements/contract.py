@@ -155,7 +155,7 @@ CLIENTS = (
     says("clients/cli/backfill.py", "max={}, help", _FRAME),
     says("clients/config.py", 'server: str = "localhost:{}"', 50051),
     says(
-        "server/settings/config.py",
+        "server/settings/*.py",
         '= "127.0.0.1:{text}"',
         Code("ClientConfig.server", lambda: str(client("server").value()).rpartition(":")[2]),
     ),

@@ -96,6 +96,18 @@ def of(module: str, name: str) -> Code:
     return Code(f"{module}.{name}", look)
 
 
+def within(package: str, name: str) -> Code:
+    """Returns a constant of one of the modules of a package."""
+
+    def look() -> object:
+        folder = ROOT.joinpath(*package.split("."))
+        defining = re.compile(rf"^{name}\b.* = ", re.MULTILINE)
+        (path,) = (path for path in sorted(folder.glob("*.py")) if defining.search(path.read_text("utf-8")))
+        return getattr(importlib.import_module(f"{package}.{path.stem}"), name)
+
+    return Code(f"{name} in {package}", look)
+
+
 def _settings(program: str) -> type[BaseModel]:
     module, name = {
         "server": ("server.settings.config", "ServerSettings"),
@@ -132,7 +144,7 @@ def client(name: str) -> Code:
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """A sentence of a file with numbers in it, and what the code says for each, in order."""
+    """A sentence of a file, or of one of the files of a pattern, and what the code says for its numbers."""
 
     file: str
     template: str
@@ -166,6 +178,11 @@ class Page:
         return bisect_right(self._starts, offset)
 
 
+def _files(file: str) -> list[str]:
+    """Returns the files of a path, or of a pattern such as server/settings/*.py."""
+    return [str(path.relative_to(ROOT)) for path in sorted(ROOT.glob(file))] if "*" in file else [file]
+
+
 @cache
 def page(file: str) -> Page:
     """Returns a file of the repository."""
@@ -181,11 +198,15 @@ def pattern(template: str) -> re.Pattern[str]:
 
 def untrue(statement: Statement) -> Iterator[str]:
     """Yields what is wrong with a statement, with file and line; nothing when it is true."""
-    found = list(pattern(statement.template).finditer(page(statement.file).text))
+    found = [
+        (file, match)
+        for file in _files(statement.file)
+        for match in pattern(statement.template).finditer(page(file).text)
+    ]
     if not found:
         yield f"{statement.file}: nothing reads like {statement.template!r}: mend the sentence or the table"
-    for match in found:
-        where = f"{statement.file}:{page(statement.file).line(match.start())}"
+    for file, match in found:
+        where = f"{file}:{page(file).line(match.start())}"
         if len(match.groups()) != len(statement.expected):
             yield f"{where}: the template has not as many places as there are values expected"
             continue

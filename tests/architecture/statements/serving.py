@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 
-from tests.architecture.statements.reading import ROOT, Code, default, of, says
+from tests.architecture.statements.reading import ROOT, Code, default, of, says, within
 
 _ACCOUNT = of("kuntur.records.layout", "ACCOUNT_RECORD_WORDS").by(8)
 _PROFILE = of("kuntur.records.layout", "PROFILE_RECORD_WORDS").by(8)
 _RECENT = of("kuntur.history.recent", "RECORD_WORDS").by(8)
-_LIMITS, _CONFIG = "server/settings/limits.py", "server/settings/config.py"
+_SETTINGS = "server/settings/*.py"
 _OVERLOAD, _SERVING, _STATE = "docs/overload.md", "docs/serving.md", "docs/state.md"
 
 
@@ -203,26 +203,26 @@ OVERLOAD = (
 
 SETTINGS = (
     says(
-        _LIMITS,
+        _SETTINGS,
         "more than the {} calls of one connection",
         default("server", "limits.max_streams_per_connection"),
     ),
-    says(_LIMITS, "longer for {} on end", of("server.rpc.admission.overload", "INTERVAL_S")),
-    says(_LIMITS, "a second, after {} at once", of("server.rpc.admission.overload", "REFUSALS_AT_ONCE")),
-    says(_LIMITS, "of one connection a {} of it", _one_of("server.rpc.admission.unread", "_SHARE")),
-    says(_LIMITS, "is open, up to a {} less", of("server.rpc.calls.lifetime", "_JITTER")),
-    says(_LIMITS, "A frame of {} transactions takes", default("server", "limits.max_frame_transactions")),
-    says(_LIMITS, "without one for a {} of this", 1 / 3),
+    says(_SETTINGS, "longer for {} on end", of("server.rpc.admission.overload", "INTERVAL_S")),
+    says(_SETTINGS, "a second, after {} at once", of("server.rpc.admission.overload", "REFUSALS_AT_ONCE")),
+    says(_SETTINGS, "of one connection a {} of it", _one_of("server.rpc.admission.unread", "_SHARE")),
+    says(_SETTINGS, "is open, up to a {} less", of("server.rpc.calls.lifetime", "_JITTER")),
+    says(_SETTINGS, "A frame of {} transactions takes", default("server", "limits.max_frame_transactions")),
+    says(_SETTINGS, "without one for a {} of this", 1 / 3),
     says("server/rpc/calls/transport.py", '"grpc.keepalive_timeout_ms", keepalive_ms // {})', 3),
-    says(_CONFIG, "for repeats and outcomes; {} to {} bytes each.", _recent(True), _recent(False)),
-    says(_CONFIG, "Most accounts kept, {} each and {} to {} bytes of index", _ACCOUNT, _LEAST, _MOST),
+    says(_SETTINGS, "for repeats and outcomes; {} to {} bytes each.", _recent(True), _recent(False)),
+    says(_SETTINGS, "Most accounts kept, {} each and {} to {} bytes of index", _ACCOUNT, _LEAST, _MOST),
     says(
-        _CONFIG,
+        _SETTINGS,
         "Time between two syncs to the disk; {} that wait",
         of("server.journal.keeper", "_MOST_UNSYNCED_BYTES"),
     ),
-    says(_CONFIG, "answered again with a {} more", _one_less("server.journal.keeper", "_MARGIN")),
-    says(_CONFIG, "the ids' hashes, {} hexadecimal digits", _KEY),
+    says(_SETTINGS, "answered again with a {} more", _one_less("server.journal.keeper", "_MARGIN")),
+    says(_SETTINGS, "the ids' hashes, {} hexadecimal digits", _KEY),
     says("trainer/settings/config.py", "of ids, {} hexadecimal digits", _KEY),
     says(
         "server/cli/journal.py",
@@ -286,8 +286,8 @@ STATE = (
         _index("kuntur.history.recent", True),
         _index("kuntur.history.recent", False),
     ),
-    says("docs/architecture.md", "of the row {} further on", of("kuntur.features.kernel", "_AHEAD")),
-    says("docs/performance.md", "(2, 8, 12): within noise of {}.", of("kuntur.features.kernel", "_AHEAD")),
+    says("docs/architecture.md", "of the row {} further on", within("kuntur.features", "_AHEAD")),
+    says("docs/performance.md", "(2, 8, 12): within noise of {}.", within("kuntur.features", "_AHEAD")),
     says("docs/performance.md", "size of the history; {} bytes an account", _ACCOUNT),
     says(
         "docs/shared-store.md",

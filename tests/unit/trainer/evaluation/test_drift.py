@@ -25,8 +25,8 @@ def test_the_index_is_the_one_worked_out_by_hand() -> None:
 def by_chance(rows: int, bins: int) -> float:
     """Returns the index that two windows of one distribution exceed once in twenty times.
 
-    It is about 2 / rows times a chi-squared of bins - 1 degrees (Yurdakul, 2018), here by the approximation of
-    Wilson and Hilferty (1931).
+    It is about 2 / rows times a chi-squared of bins - 1 degrees (Yurdakul, 2018), here by the approximation
+    of Wilson and Hilferty (1931).
     """
     degrees = bins - 1
     spread = 2 / (9 * degrees)
