@@ -107,3 +107,39 @@ def test_the_engine_takes_as_long_in_the_changelog_as_in_the_table() -> None:
     cells = _table("README.md")["engine, one transaction / in bulk"]
     bulk = sorted(re.findall(r"/ ([\d.]+) µs", " ".join(cells)))
     assert f"({bulk[0]} to {bulk[-1]} µs a transaction in bulk)" in " ".join(_text("CHANGELOG.md").split())
+
+
+# What stands in two pages: each with the words around it; the groups have to be the same.
+_TOLD_TWICE = (
+    (
+        ("README.md", r"any history before each fold \| (\S+) \((\S+)\) \| (\S+) \((\S+)\) \|"),
+        ("docs/detection.md", r"average precision \| (\S+) \| (\S+) \| .*?\| AUC ROC \| (\S+) \| (\S+) \|"),
+    ),
+    (
+        ("README.md", r"Kuntur, 7 days of training \| (\S+) \| (\S+) \| (\S+) \|"),
+        ("docs/detection.md", r"`--training-days 7`\) \| (\S+) \| (\S+) \| (\S+) \|"),
+    ),
+    (
+        ("README.md", r"Probabilities are off by (\S+) in the mean"),
+        ("docs/detection.md", r"calibration error \| (\S+) \|"),
+    ),
+    (
+        ("docs/detection.md", r"simulator made ([\d,]+) payments"),
+        ("docs/performance.md", r"the ([\d,]+) Handbook payments"),
+    ),
+    (
+        ("docs/reasons.md", r"depth 6 take (\S+) ms \((\S+)\) a row"),
+        ("CHANGELOG.md", r"the server, (\S+) to (\S+) ms a row for 200 trees of depth 6"),
+    ),
+    (
+        ("docs/serving.md", r"compiles nothing: (\S+) s to the first score with one worker"),
+        ("docs/performance.md", r"one worker \| ([\d.]+)–"),
+    ),
+)
+
+
+@pytest.mark.parametrize(("one", "other"), _TOLD_TWICE)
+def test_a_figure_that_two_pages_tell_is_the_same(one: tuple[str, str], other: tuple[str, str]) -> None:
+    found = [re.search(words, " ".join(_text(file).split())) for file, words in (one, other)]
+    assert all(found), f"nothing reads like this in {one[0]} or {other[0]}"
+    assert found[0].groups() == found[1].groups()

@@ -38,7 +38,7 @@ def _policy(*path: str) -> Code:
 def _one_try_in() -> Code:
     """Returns in how many tries one may fail before the budget runs down: a failure costs 1."""
     ratio = _policy("tokenRatio")
-    return Code("1 + 1 / tokenRatio", lambda: round(1 + 1 / float(str(ratio.value()))))
+    return Code("1 + 1 / tokenRatio", lambda: round(1 + 1 / ratio.value()))
 
 
 def _option(command: str, name: str, what: str) -> Code:
@@ -49,7 +49,7 @@ def _option(command: str, name: str, what: str) -> Code:
 
         from clients.cli.app import app
 
-        found = typer.main.get_command(app).commands[command]  # type: ignore[attr-defined]
+        found = typer.main.get_command(app).commands[command]
         (option,) = (each for each in found.params if name in each.opts)
         return getattr(option, what)
 

@@ -73,15 +73,15 @@ class Code:
     """What the code says: the value of a name, looked up when it is compared."""
 
     told: str
-    look: Callable[[], object]
+    look: Callable[[], Any]
 
-    def value(self) -> object:
+    def value(self) -> Any:
         """Returns the value. Raises what the look-up raises."""
         return self.look()
 
     def by(self, factor: float) -> Code:
         """Returns the same, times a factor: for another unit."""
-        return Code(f"{self.told} × {factor:g}", lambda: self.look() * factor)  # type: ignore[operator]
+        return Code(f"{self.told} × {factor:g}", lambda: self.look() * factor)
 
 
 def of(module: str, name: str) -> Code:
@@ -97,13 +97,14 @@ def of(module: str, name: str) -> Code:
 
 
 def within(package: str, name: str) -> Code:
-    """Returns a constant of one of the modules of a package."""
+    """Returns a constant of one of the modules below a package."""
 
     def look() -> object:
         folder = ROOT.joinpath(*package.split("."))
         defining = re.compile(rf"^{name}\b.* = ", re.MULTILINE)
-        (path,) = (path for path in sorted(folder.glob("*.py")) if defining.search(path.read_text("utf-8")))
-        return getattr(importlib.import_module(f"{package}.{path.stem}"), name)
+        (path,) = (path for path in sorted(folder.rglob("*.py")) if defining.search(path.read_text("utf-8")))
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        return getattr(importlib.import_module(module), name)
 
     return Code(f"{name} in {package}", look)
 
@@ -125,7 +126,7 @@ def default(program: str, key: str) -> Code:
         *sections, name = key.split(".")
         holder = _settings(program)
         for section in sections:
-            holder = holder.model_fields[section].annotation  # type: ignore[assignment]
+            holder = holder.model_fields[section].annotation
         return holder.model_fields[name].default
 
     return Code(f"{key} of the {program}", look)

@@ -18,7 +18,7 @@ def _index(module: str, least: bool) -> Code:
 
     def look() -> int:
         places = of(module, "places").value()
-        shares = [8 * places(capacity) / capacity for capacity in range(1_000, 70_000, 7)]  # type: ignore[operator]
+        shares = [8 * places(capacity) / capacity for capacity in range(1_000, 70_000, 7)]
         return round(min(shares) if least else max(shares))
 
     return Code(f"{module}.places", look)
@@ -26,7 +26,7 @@ def _index(module: str, least: bool) -> Code:
 
 def _recent(least: bool) -> Code:
     index = _index("kuntur.history.recent", least)
-    return Code("a latest transaction with its index", lambda: int(_RECENT.value()) + int(index.value()))  # type: ignore[call-overload]
+    return Code("a latest transaction with its index", lambda: int(_RECENT.value()) + int(index.value()))
 
 
 def _recent_by_default() -> Code:
@@ -34,7 +34,7 @@ def _recent_by_default() -> Code:
         from kuntur.history.recent import words_needed
 
         count = default("server", "history.recent_transactions").value()
-        return round(8 * words_needed(int(str(count))) / int(str(count)))
+        return round(8 * words_needed(count) / count)
 
     return Code("a latest transaction with its index, by default", look)
 
@@ -42,7 +42,7 @@ def _recent_by_default() -> Code:
 def _records_a_step() -> Code:
     step = of("server.state.region.scrubber", "_STEP_S")
     rate = default("server", "history.check_records_per_s")
-    return Code("check_records_per_s × _STEP_S", lambda: float(str(rate.value())) * float(str(step.value())))
+    return Code("check_records_per_s × _STEP_S", lambda: rate.value() * step.value())
 
 
 def _in(file: str, pattern: str) -> Code:
@@ -58,19 +58,19 @@ def _in(file: str, pattern: str) -> Code:
 def _one_less(module: str, name: str) -> Code:
     """Returns by how much a factor raises."""
     found = of(module, name)
-    return Code(f"{found.told} - 1", lambda: float(str(found.value())) - 1)
+    return Code(f"{found.told} - 1", lambda: found.value() - 1)
 
 
 def _one_of(module: str, name: str) -> Code:
     """Returns the share that a divisor leaves."""
     found = of(module, name)
-    return Code(f"1 / {found.told}", lambda: 1 / float(str(found.value())))
+    return Code(f"1 / {found.told}", lambda: 1 / found.value())
 
 
 def _length(module: str, name: str) -> Code:
     """Returns how long a constant is."""
     found = of(module, name)
-    return Code(f"len({found.told})", lambda: len(found.value()))  # type: ignore[arg-type]
+    return Code(f"len({found.told})", lambda: len(found.value()))
 
 
 _LEAST, _MOST = _index("kuntur.records.table", True), _index("kuntur.records.table", False)
@@ -178,6 +178,11 @@ OVERLOAD = (
         default("server", "limits.max_streams_per_connection"),
     ),
     says(_OVERLOAD, "`auto` is fast … on {text} it starts with the warning", "1.84.2"),
+    says(
+        _OVERLOAD,
+        "on {text}, the oldest that the generated stubs allow",
+        of("kuntur.api.v1.scoring_service_pb2_grpc", "GRPC_GENERATED_VERSION"),
+    ),
     says(_OVERLOAD, "none beyond {}.", _in("pyproject.toml", r'"grpcio>=([\d.]+),<')),
     says(_OVERLOAD, "a thread a call, {} a stream", 2),
     says(
@@ -249,7 +254,12 @@ STATE = (
         _index("kuntur.history.recent", True),
         _index("kuntur.history.recent", False),
     ),
+    *(
+        says(_STATE, f"| `history.{name}` | {{}} |", default("server", f"history.{name}"))
+        for name in ("max_accounts", "max_merchants", "max_devices", "max_categories", "recent_transactions")
+    ),
     says(_STATE, "with {} more for the seal", 8),
+    says(_STATE, "; {} times as many latest", of("server.state.region.shared", "_TRANSACTIONS_FOR_A_RECORD")),
     says(
         _STATE,
         "In tables of up to {} records … longest idle of {} that",
@@ -317,7 +327,7 @@ JOURNAL = (
         "docs/journal.md",
         "`{text}` | | 8–11",
         Code("MAGIC", lambda: of("kuntur.journal.layout", "MAGIC").value().decode()),
-    ),  # type: ignore[attr-defined]
+    ),
     says("docs/journal.md", "{} bytes of header, and heads", of("kuntur.journal.layout", "_PLAIN.size")),
     says("docs/journal.md", "start is refused with exit code {} and", of("server.cli.app", "_EXIT_USAGE")),
     says(

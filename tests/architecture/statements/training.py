@@ -21,7 +21,7 @@ def _field(module: str, name: str, field: str, bound: str) -> Code:
 
     def look() -> object:
         model = of(module, name).value()
-        found = [getattr(each, bound) for each in model.model_fields[field].metadata if hasattr(each, bound)]  # type: ignore[attr-defined]
+        found = [getattr(each, bound) for each in model.model_fields[field].metadata if hasattr(each, bound)]
         return found[0]
 
     return Code(f"{name}.{field}, {bound}", look)
@@ -32,13 +32,11 @@ def _grace_rounds() -> Code:
         of("trainer.search.methods", "_GRACE_REPORTS"),
         of("trainer.models.gradient_boosting", "REPORT_ROUNDS"),
     )
-    return Code(
-        "_GRACE_REPORTS × REPORT_ROUNDS", lambda: int(str(reports.value())) * int(str(rounds.value()))
-    )
+    return Code("_GRACE_REPORTS × REPORT_ROUNDS", lambda: reports.value() * rounds.value())
 
 
 def _shifts() -> Code:
-    return Code("leakage.neighbours.SHIFTS", lambda: max(of("trainer.leakage.neighbours", "SHIFTS").value()))  # type: ignore[call-overload]
+    return Code("leakage.neighbours.SHIFTS", lambda: max(of("trainer.leakage.neighbours", "SHIFTS").value()))
 
 
 def _argument(module: str, function: str, name: str) -> Code:
@@ -47,7 +45,7 @@ def _argument(module: str, function: str, name: str) -> Code:
     def look() -> object:
         import inspect
 
-        return inspect.signature(of(module, function).value()).parameters[name].default  # type: ignore[arg-type]
+        return inspect.signature(of(module, function).value()).parameters[name].default
 
     return Code(f"{module}.{function}, {name}", look)
 
