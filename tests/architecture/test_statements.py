@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.architecture.statements import contract, serving, training
+from tests.architecture.statements import contract, evidence, keeping, serving, training
 from tests.architecture.statements.reading import Code, Statement, untrue
 
 STATEMENTS: tuple[Statement, ...] = (
@@ -13,14 +13,14 @@ STATEMENTS: tuple[Statement, ...] = (
     *serving.SERVING,
     *serving.OVERLOAD,
     *serving.SETTINGS,
-    *serving.STATE,
-    *serving.JOURNAL,
-    *serving.CHANGELOG,
+    *keeping.STATE,
+    *keeping.JOURNAL,
+    *keeping.CHANGELOG,
     *training.TRAINING,
     *training.CLUSTER,
-    *training.DETECTION,
-    *training.DATA,
-    *training.BUNDLE,
+    *evidence.DETECTION,
+    *evidence.DATA,
+    *evidence.BUNDLE,
     *training.COMMANDS,
 )
 
