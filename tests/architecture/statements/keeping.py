@@ -37,7 +37,11 @@ STATE = (
         for name in ("max_accounts", "max_merchants", "max_devices", "max_categories", "recent_transactions")
     ),
     says(_STATE, "with {} more for the seal", 8),
-    says(_STATE, "; {} times as many latest", of("server.state.region.shared", "_TRANSACTIONS_FOR_A_RECORD")),
+    says(
+        _STATE,
+        "; {} times as many latest",
+        within("_TRANSACTIONS_FOR_A_RECORD", "server.state", "kuntur.history"),
+    ),
     says(
         _STATE,
         "In tables of up to {} records … longest idle of {} that",
@@ -74,8 +78,8 @@ STATE = (
         index_bytes("kuntur.history.recent", True),
         index_bytes("kuntur.history.recent", False),
     ),
-    says("docs/architecture.md", "of the row {} further on", within("kuntur.features", "_AHEAD")),
-    says("docs/performance.md", "(2, 8, 12): within noise of {}.", within("kuntur.features", "_AHEAD")),
+    says("docs/architecture.md", "of the row {} further on", within("_AHEAD", "kuntur.features")),
+    says("docs/performance.md", "(2, 8, 12): within noise of {}.", within("_AHEAD", "kuntur.features")),
     says("docs/performance.md", "size of the history; {} bytes an account", ACCOUNT),
     says(
         "docs/shared-store.md",

@@ -96,17 +96,18 @@ def of(module: str, name: str) -> Code:
     return Code(f"{module}.{name}", look)
 
 
-def within(package: str, name: str) -> Code:
-    """Returns a constant of one of the modules below a package."""
+def within(name: str, *packages: str) -> Code:
+    """Returns a constant that one of the modules below the packages has."""
 
     def look() -> object:
-        folder = ROOT.joinpath(*package.split("."))
         defining = re.compile(rf"^{name}\b.* = ", re.MULTILINE)
-        (path,) = (path for path in sorted(folder.rglob("*.py")) if defining.search(path.read_text("utf-8")))
+        folders = [ROOT.joinpath(*package.split(".")) for package in packages]
+        modules = [path for folder in folders for path in sorted(folder.rglob("*.py"))]
+        (path,) = (path for path in modules if defining.search(path.read_text("utf-8")))
         module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
         return getattr(importlib.import_module(module), name)
 
-    return Code(f"{name} in {package}", look)
+    return Code(f"{name} in {' or '.join(packages)}", look)
 
 
 def _settings(program: str) -> type[BaseModel]:
