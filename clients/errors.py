@@ -82,11 +82,11 @@ class InvalidTransaction(KunturError):
 
 
 class FrameSizeRefused(KunturError):
-    """A frame was empty or larger than the server takes."""
+    """A frame, or a report of outcomes, was empty or larger than the server takes."""
 
     @property
     def maximum(self) -> int | None:
-        """Most transactions that the server takes in a frame; None when it does not say."""
+        """Most transactions, or outcomes, that the server takes at a time; None when it does not say."""
         text = self.details.metadata.get("maximum", "")
         return int(text) if text.isdecimal() else None
 
@@ -112,7 +112,10 @@ class JournalUnavailable(Unavailable):
 
 
 class StreamExpired(Unavailable):
-    """The stream lasted for as long as the server lets streams last; open another and go on."""
+    """The stream lasted for as long as streams may, or was idle when another needed its place.
+
+    Open another and go on.
+    """
 
 
 class NotFound(KunturError):

@@ -122,7 +122,7 @@ class AsyncClient:
     async def report_outcomes(
         self, outcomes: Sequence[Outcome], *, timeout_seconds: float | None = None
     ) -> OutcomeReport:
-        """Reports what transactions turned out to be, in calls of at most 10,000. Safe to repeat."""
+        """Reports what transactions turned out to be, in calls of at most 4,096. Safe to repeat."""
         accepted_count = 0
         failures: list[OutcomeFailure] = []
         timeout = self.config.bulk_timeout_seconds if timeout_seconds is None else timeout_seconds

@@ -56,7 +56,7 @@ class Model:
     """Its features, in the order of its input."""
 
     metrics: Mapping[str, float]
-    """Its figures on the validation window, by name."""
+    """Its figures on the test window, by name."""
 
     review_threshold: float
     decline_threshold: float

@@ -75,7 +75,7 @@ class Score:
     """The model that gave this score."""
 
     replayed: bool
-    """True when this is the stored answer of an earlier identical request."""
+    """Always False for now: the server computes every answer anew."""
 
 
 @dataclass(frozen=True, slots=True)

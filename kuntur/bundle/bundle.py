@@ -132,7 +132,7 @@ class Manifest(_Document):
     fraud_count: int = Field(ge=0)
     """Frauds among them."""
     metrics: dict[str, float]
-    """Figures on the validation window, by name."""
+    """Figures on the test window, by name."""
     thresholds: Thresholds
     """Where the advice changes."""
     parameters: dict[str, str | int | float | bool | None]

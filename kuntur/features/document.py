@@ -28,7 +28,7 @@ def render() -> str:
         "",
         f"An account's record takes {ACCOUNT_RECORD_WORDS * _BYTES_A_WORD} bytes, "
         "that of a merchant, device or category",
-        f"{PROFILE_RECORD_WORDS * _BYTES_A_WORD}, and 16 bytes each in an index.",
+        f"{PROFILE_RECORD_WORDS * _BYTES_A_WORD}, and 12 to 24 bytes each in an index.",
         "",
         "Inputs that only one institution has are attributes: "
         "a model uses attribute NAME as `attribute.NAME`.",

@@ -1,6 +1,6 @@
 """The wire: serialised requests to columns, scores to serialised responses.
 
-With `kuntur.validation.messages` the only part of the kernel that knows the stubs of the API.
+Of the kernel, only this package, `kuntur.validation.messages` and `kuntur.values` know the stubs of the API.
 """
 
 from kuntur.wire.reader import TransactionReader

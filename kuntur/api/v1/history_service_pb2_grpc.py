@@ -53,7 +53,10 @@ class HistoryServiceServicer:
 
         Errors end the stream; what was taken before stays: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for
         bytes that are no such message), UNAVAILABLE (HISTORY_UNAVAILABLE, JOURNAL_UNAVAILABLE,
-        SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
+        SHUTTING_DOWN, STREAM_EXPIRED; without a reason for a stream that sends nothing for too long),
+        RESOURCE_EXHAUSTED (OVERLOADED; without a reason for a message that is too large), DEADLINE_EXCEEDED
+        (DEADLINE_PASSED; without a reason when the deadline passes later), INTERNAL (INTERNAL), CANCELLED
+        without a reason for what gRPC itself ends in a flood.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

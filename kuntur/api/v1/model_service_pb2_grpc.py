@@ -27,6 +27,10 @@ if _version_not_supported:
 
 class ModelServiceStub:
     """Tells which models there are and which one scores.
+
+    Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
+    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
+    without a reason for what gRPC itself ends in a flood.
     """
 
     def __init__(self, channel):
@@ -54,6 +58,10 @@ class ModelServiceStub:
 
 class ModelServiceServicer:
     """Tells which models there are and which one scores.
+
+    Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
+    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
+    without a reason for what gRPC itself ends in a flood.
     """
 
     def ListModels(self, request, context):
@@ -105,6 +113,10 @@ def add_ModelServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class ModelService:
     """Tells which models there are and which one scores.
+
+    Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
+    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
+    without a reason for what gRPC itself ends in a flood.
     """
 
     @staticmethod

@@ -51,7 +51,10 @@ class OutcomeServiceServicer:
         outcome again changes nothing and is no error.
 
         Errors: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such message),
-        UNAVAILABLE (HISTORY_UNAVAILABLE, JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
+        UNAVAILABLE (HISTORY_UNAVAILABLE, JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED;
+        without a reason for a message that is too large), DEADLINE_EXCEEDED (DEADLINE_PASSED; without a reason
+        when the deadline passes later or the answer is not read), INTERNAL (INTERNAL), CANCELLED without a
+        reason for what gRPC itself ends in a flood.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

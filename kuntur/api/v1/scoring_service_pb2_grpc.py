@@ -57,8 +57,11 @@ class ScoringServiceServicer:
         """Scores one transaction.
 
         Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (NO_LIVE_MODEL, HISTORY_UNAVAILABLE,
-        JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED). A call with a transaction id that was scored before is scored
-        against what is known now and counted once.
+        JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED; without a reason for a message that
+        is too large), DEADLINE_EXCEEDED (DEADLINE_PASSED; without a reason when the deadline passes later or the
+        answer is not read), INTERNAL (MODEL_VALUE_INVALID, INTERNAL), CANCELLED without a reason for what gRPC
+        itself ends in a flood. A call with a transaction id that was scored before is scored against what is
+        known now and counted once.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -66,13 +69,16 @@ class ScoringServiceServicer:
 
     def ScoreStream(self, request_iterator, context):
         """Scores frames of transactions. Answers come in the order of the requests, one response a
-        request, one result a transaction. A transaction that cannot be scored carries its own status;
-        the stream goes on. The frame size trades latency for throughput: 1 for the fastest answer, 64
+        request, one result a transaction. A transaction that cannot be scored carries its own status,
+        INVALID_ARGUMENT (INVALID_FIELD) or INTERNAL (MODEL_VALUE_INVALID); the stream goes on. The frame size trades latency for throughput: 1 for the fastest answer, 64
         to 512 for volume.
 
         Errors that end the stream: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such
         message and for a reasons_mode that there is not), UNAVAILABLE (NO_LIVE_MODEL, HISTORY_UNAVAILABLE,
-        JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED).
+        JOURNAL_UNAVAILABLE, SHUTTING_DOWN, STREAM_EXPIRED; without a reason for an idle stream whose answers
+        were not read), RESOURCE_EXHAUSTED (OVERLOADED; without a reason for a message that is too large and for
+        answers that are not read), DEADLINE_EXCEEDED without a reason, INTERNAL (INTERNAL), CANCELLED without a
+        reason for what gRPC itself ends in a flood.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

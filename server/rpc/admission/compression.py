@@ -1,6 +1,6 @@
 """Requests that callers compressed: decompressed by the server itself, and only when it is their turn.
 
-gRPC would decompress each message as soon as it has come, so a caller that sends 15 kB for each 15 MiB would
+gRPC would decompress each message as soon as it has come, so a caller that sends 8 kB for each 8 MiB would
 fill the memory before anybody had looked at them. Here messages wait as they came, and only so many are
 decompressed and worked on at a time.
 """

@@ -21,7 +21,7 @@ Answers = Callable[[list[bytes]], list[bytes | CallStatus] | None]
 
 Returns None, and has done nothing, where they do not go together.
 """
-_MIN_PING_INTERVAL_MS = 10_000  # strictly below the clients' 30 s, or they would be sent away
+_MIN_PING_INTERVAL_MS = 10_000  # well below the clients' 330 s: who asks more often is sent away
 _MOST_WAITING = 1024  # calls of one method that gRPC was not asked for; at random up to twice as many
 _RESPONSE_BYTES = 64 << 20  # a frame of the most transactions, each with all its reasons, takes less
 

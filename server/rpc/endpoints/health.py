@@ -75,10 +75,6 @@ class Health:
         """Reports SERVING, unless the server is going down."""
         self._set(_Response.SERVING)
 
-    def not_serving(self) -> None:
-        """Reports NOT_SERVING."""
-        self._set(_Response.NOT_SERVING)
-
     def hinder(self, cause: str, *, hindered: bool = True) -> None:
         """Reports NOT_SERVING for what is answered only while it can be written down, or no more for a cause.
 

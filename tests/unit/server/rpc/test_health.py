@@ -47,9 +47,6 @@ def test_it_is_not_serving_until_told_and_after_going_down(
     assert states() == {NOT_SERVING}
     health.serving()
     assert states() == {SERVING}
-    health.not_serving()
-    assert states() == {NOT_SERVING}
-    health.serving()
     health.going_down()
     health.serving()
     assert states(SERVICES) == {NOT_SERVING}
@@ -95,7 +92,7 @@ def test_a_watcher_is_told_the_state_and_each_change_once(
     health.serving()
     assert next(watch).status == SERVING
     health.serving()
-    health.not_serving()
+    health.hinder("the journal")
     assert next(watch).status == NOT_SERVING
     watch.cancel()
 

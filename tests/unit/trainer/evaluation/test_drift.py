@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from trainer.evaluation.drift import by_chance, drift, drifts, stability_index
+from trainer.evaluation.drift import drift, drifts, stability_index
 
 
 def normal(n: int, mean: float = 0.0, seed: int = 1) -> np.ndarray:
@@ -22,9 +22,20 @@ def test_the_index_is_the_one_worked_out_by_hand() -> None:
     assert stability_index(training, test, np.array([1], dtype=np.float32)) == pytest.approx(by_hand)
 
 
+def by_chance(rows: int, bins: int) -> float:
+    """Returns the index that two windows of one distribution exceed once in twenty times.
+
+    It is about 2 / rows times a chi-squared of bins - 1 degrees (Yurdakul, 2018), here by the approximation
+    of Wilson and Hilferty (1931).
+    """
+    degrees = bins - 1
+    spread = 2 / (9 * degrees)
+    return 2 / rows * degrees * (1 - spread + 1.6449 * math.sqrt(spread)) ** 3
+
+
 def test_rows_of_one_distribution_stay_below_what_chance_gives() -> None:
     found = [drift("a", normal(2_000, seed=2 * s), normal(2_000, seed=2 * s + 1)).psi for s in range(60)]
-    beyond = sum(psi > by_chance(2_000, 2_000, bins=10) for psi in found)
+    beyond = sum(psi > by_chance(2_000, bins=10) for psi in found)
     assert 0 <= beyond <= 9  # about one in twenty
     assert np.mean(found) == pytest.approx(9 * 2 / 2_000, rel=0.25)
 
