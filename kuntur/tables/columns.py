@@ -11,6 +11,7 @@ import polars as pl
 
 from kuntur.currency import ASSIGNABLE_COUNTRY_NUMBER, COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE
 from kuntur.fields.schema import ENUMS, attribute_columns
+from kuntur.fields.transaction import KEYS
 from kuntur.identity import SCOPED, Institutions, hash_ids
 from kuntur.transaction import (
     ATTRIBUTE_PREFIX,
@@ -21,15 +22,6 @@ from kuntur.transaction import (
     OutcomeBatch,
     TransactionBatch,
 )
-
-_KEY_FIELDS = {
-    KeyColumn.TRANSACTION: "transaction_id",
-    KeyColumn.ACCOUNT: "account_id",
-    KeyColumn.MERCHANT: "merchant_id",
-    KeyColumn.DEVICE: "device_id",
-    KeyColumn.CATEGORY: "merchant_category_code",
-    KeyColumn.COUNTERPARTY: "counterparty_account_id",
-}
 
 
 def to_batch(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> TransactionBatch:
@@ -55,8 +47,8 @@ def to_keys(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> npt.NDArray[
     shape = (frame.height, len(KeyColumn))
     starts, lengths = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     buffers, offset = [], 0
-    for column in KeyColumn:
-        ids = frame[_KEY_FIELDS[column]]
+    for column, field in KEYS.items():
+        ids = frame[field.name]
         sizes = ids.str.len_bytes().to_numpy().astype(np.int64)
         data = np.frombuffer(ids.str.join("").item().encode(), dtype=np.uint8)
         lengths[:, column] = sizes

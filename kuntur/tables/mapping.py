@@ -18,9 +18,9 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 
 from kuntur.currency import checked_user_assigned
 from kuntur.fields.schema import CODES, ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
+from kuntur.fields.transaction import ATTRIBUTES
 from kuntur.files.paths import UnusableFileError, missing_mapping, read_settings, shipped_mappings
 from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
-from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
 
 Reads = Literal["transactions", "outcomes"]
 
@@ -56,7 +56,7 @@ class Mapping(Part):
     files; the server takes them where its `institution.country_codes` names them, too."""
     label: Label | None = None
     """The label; unset when the files have none."""
-    attributes: dict[str, str] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
+    attributes: dict[str, str] = Field(default_factory=dict, max_length=ATTRIBUTES.most)
     """Attribute name to source column, for inputs that only this institution has."""
     attribute_prefix: str | None = None
     """Every column that begins with this is an attribute, named by what follows the prefix."""
@@ -76,9 +76,9 @@ class Mapping(Part):
         problems += [f"{name} is both a column and a constant" for name in both]
         problems += self._lacking((info.context or {}).get("reads", "transactions"))
         problems += [
-            f"attribute name {name!r}: a lower-case letter, then letters, digits, underscores, at most 64"
+            f"attribute name {name!r}: must be {ATTRIBUTES.name_words}"
             for name in self.attributes
-            if not re.fullmatch(ATTRIBUTE_NAME_PATTERN, name)
+            if not re.fullmatch(ATTRIBUTES.name_pattern, name)
         ]
         if problems:
             raise ValueError("; ".join(problems))

@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from kuntur.fields.schema import canonical_schema
+from kuntur.fields.transaction import ATTRIBUTES
 from kuntur.tables.checked import checked_rows
 from kuntur.tables.mapping import Mapping
 from kuntur.tables.reading.canonical import canonical
@@ -25,7 +26,6 @@ from kuntur.tables.reading.scan import (
     prefixed_attributes,
 )
 from kuntur.tables.table import Table
-from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
 from kuntur.validation.columns import row_rules
 
 
@@ -99,11 +99,11 @@ def _attributes(files: list[SourceFile], mapping: Mapping) -> dict[str, str]:
     found = dict(mapping.attributes)
     for file in files:
         found = prefixed_attributes(mapping, file.schema.names()) | found
-    wrong = [name for name in found if not re.fullmatch(ATTRIBUTE_NAME_PATTERN, name)]
+    wrong = [name for name in found if not re.fullmatch(ATTRIBUTES.name_pattern, name)]
     if wrong:
         raise SourceError(f"columns that cannot be attributes by their name: {', '.join(sorted(wrong))}")
-    if len(found) > MAX_ATTRIBUTES:
-        raise SourceError(f"{len(found)} attributes; at most {MAX_ATTRIBUTES} are allowed")
+    if len(found) > ATTRIBUTES.most:
+        raise SourceError(f"{len(found)} attributes; at most {ATTRIBUTES.most} are allowed")
     return dict(sorted(found.items()))
 
 

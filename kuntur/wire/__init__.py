@@ -1,18 +1,17 @@
 """The wire: serialised requests to columns, scores to serialised responses.
 
-With `kuntur.validation.messages` the only part of the kernel that knows the stubs of the API.
+Of the kernel, only this package, `kuntur.validation.messages` and `kuntur.values` know the stubs of the API.
 """
 
 from kuntur.wire.reader import TransactionReader
 from kuntur.wire.reading import MalformedError, OversizedError, Reading, TransactionIds
 from kuntur.wire.scan import read_outline
-from kuntur.wire.scores import Scores, write_frame, write_frames, write_score
+from kuntur.wire.scores import write_frame, write_frames, write_score
 
 __all__ = [
     "MalformedError",
     "OversizedError",
     "Reading",
-    "Scores",
     "TransactionIds",
     "TransactionReader",
     "read_outline",

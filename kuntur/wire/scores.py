@@ -10,7 +10,6 @@ import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from google.rpc import status_pb2
 
 from kuntur.api.v1 import score_pb2
 from kuntur.compiled.native import native
-from kuntur.reasons import Reason
+from kuntur.scores import Reason, Scores
 from kuntur.wire.reading import TransactionIds
 
 # Tags: the field's number and how it is written.
@@ -32,22 +31,6 @@ _FEW = 4  # scores; below, a compiled call costs more than it saves
 _MAX_OVERHEAD = 64  # bytes of a result besides its id and version
 MAX_REASONED_BYTES = 4 << 20  # what a gRPC client takes by default: reasons fill no frame beyond it
 _GROWTH = 8  # bytes by which the lengths around reasons may grow
-
-
-class Scores(NamedTuple):
-    """The answers for the good transactions of a frame.
-
-    probability: float32 [n], calibrated; decision: int8 [n], numbers of the protobuf enum Decision;
-    model_version: the model that gave all of them; reasons: by row, strongest first, of those that have any;
-    invalid: rows for which the model gave no probability.
-    A tuple for the same reason as `kuntur.wire.reading.Reading`.
-    """
-
-    probability: npt.NDArray[np.float32]
-    decision: npt.NDArray[np.int8]
-    model_version: str
-    reasons: Mapping[int, Sequence[Reason]] | None = None
-    invalid: tuple[int, ...] = ()
 
 
 def _varint(value: int) -> bytes:

@@ -7,7 +7,6 @@ there are is left to the families.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -106,4 +105,3 @@ class Range:
 
 
 Domain = Choice | Range
-Domains = Mapping[str, Domain]

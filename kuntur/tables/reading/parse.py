@@ -10,6 +10,7 @@ import polars as pl
 
 from kuntur.currency import MINOR_UNIT_SCALE
 from kuntur.fields.schema import ENUMS
+from kuntur.fields.transaction import MERCHANT_CATEGORY_CODE
 
 _MONEY = r"^([+-]?)(?:([0-9]{1,16})(?:\.([0-9]*))?|\.([0-9]+))$"  # digits on either side of the point
 
@@ -56,7 +57,7 @@ def unread(parsed: pl.Expr, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 def category_code(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Returns a merchant category code; one kept as a number gets its leading zeros back."""
     code = text(column, dtype)
-    return code if dtype == pl.String else code.str.zfill(4)
+    return code if dtype == pl.String else code.str.zfill(MERCHANT_CATEGORY_CODE.digits)
 
 
 def integer(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
