@@ -1,4 +1,4 @@
-"""The fields as tables for people, between marks in a page: `python -m kuntur.fields.document docs/data.md`."""
+"""The fields as tables in a page, between marks: `python -m kuntur.fields.document docs/data.md`."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import IntEnum
 from typing import Literal
@@ -54,7 +54,7 @@ class Text(Field):
 
     max_bytes: int = 0
     digits: int = 0
-    codes: Mapping[str, int] | None = None
+    codes: Mapping[str, int] | None = field(default=None, repr=False)
     form: str = ""
 
     @property
@@ -67,11 +67,15 @@ class Text(Field):
         return "string"
 
     @property
-    def range_words(self) -> str:
+    def length_words(self) -> str:
+        """How many bytes it may have; "" where its form says it."""
         if not self.max_bytes:
-            return self.form
-        length = f"1 to {self.max_bytes} bytes" if self.required else f"at most {self.max_bytes} bytes"
-        return f"{self.form}, {length}" if self.form else length
+            return ""
+        return f"1 to {self.max_bytes} bytes" if self.required else f"at most {self.max_bytes} bytes"
+
+    @property
+    def range_words(self) -> str:
+        return ", ".join(filter(None, (self.form, self.length_words)))
 
     @property
     def unset_words(self) -> str:
