@@ -31,7 +31,7 @@ class TransactionType(IntEnum):
 
 
 class Channel(IntEnum):
-    """Where the customer stood; the numbers are those of the protobuf enum."""
+    """Where a transaction is made; the numbers are those of the protobuf enum."""
 
     UNSPECIFIED = 0
     POINT_OF_SALE = 1
@@ -75,7 +75,7 @@ class IntColumn(IntEnum):
     ACCOUNT_AGE_DAYS = 6  # UNSET_INT when not given
     COUNTRY = 7  # two capitals as 256 * first + second; 0 when not given
     CURRENCY = 8  # three capitals as 65536 * first + 256 * second + third
-    COUNTED = 9  # 1 when the transaction enters the history, 0 when it is only looked at
+    COUNTED = 9  # 1 when the transaction enters the history, 0 when it is only scored
 
 
 class FloatColumn(IntEnum):

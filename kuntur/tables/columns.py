@@ -1,4 +1,4 @@
-"""From the canonical table to the columns that the engine computes on; the wire gives the same ones.
+"""From the canonical table to the columns that the engine computes on, the same as `kuntur.wire` makes.
 
 Ids pass from Polars to the hash as one buffer a column, never as Python strings.
 """
@@ -28,7 +28,8 @@ def to_batch(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> Transaction
     """Returns the rows of a canonical table as a batch, in their order, each to be counted.
 
     secret: uint64 [2], from `kuntur.hash_key.secret_from_hex`. Attributes are named without prefix.
-    The rows keep the rules of `rules`: an unknown currency or country raises InvalidOperationError.
+    The rows keep the rules of `kuntur.validation.columns`: an unknown currency or country raises
+    InvalidOperationError.
     """
     ints = frame.select(_int_columns()).to_numpy(order="c")
     floats = frame.select(
@@ -100,7 +101,7 @@ def _int_columns() -> list[pl.Expr]:
         IntColumn.COUNTED: pl.lit(1, dtype=pl.Int64),
     }
     columns |= {IntColumn[name.upper()]: pl.col(name).cast(pl.Int64) for name in ENUMS}
-    # The height of a selection of literals alone is 1: the other columns give it.
+    # The height of a selection of literals alone would be 1: it is that of the other columns.
     return [columns[column].alias(column.name) for column in IntColumn]
 
 

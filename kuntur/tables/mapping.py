@@ -1,6 +1,6 @@
 """Which column of a file is which field of a transaction, read from TOML.
 
-A mapping only describes; `parse` turns it into expressions, `sources` and `outcomes` into tables.
+A mapping only describes: `reading.canonical` turns it into expressions, `sources` and `outcomes` read by it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
 
 Reads = Literal["transactions", "outcomes"]
 
-# What is the same in every row is no id, time or amount of a transaction.
+# No id, time or amount of a transaction is the same in every row.
 _NEVER_CONSTANT = {"transaction_id", "event_time", "account_id", "amount_minor", "account_balance_minor"}
 
 
 class MappingError(ValueError):
-    """Says everything that is wrong with a mapping; the message is meant for the person who wrote it."""
+    """A mapping is not valid; the message lists every problem for the person who wrote it."""
 
 
 class Mapping(Part):
@@ -120,10 +120,12 @@ class Mapping(Part):
     def require(self, reads: Reads) -> None:
         """Raises MappingError, with every problem, when files cannot be read as this by the mapping."""
         if lacking := list(self._lacking(reads)):
-            raise MappingError("\n".join([f"the mapping cannot give {reads}:", *(f"  {x}" for x in lacking)]))
+            raise MappingError(
+                "\n".join([f"the mapping cannot be used to read {reads}:", *(f"  {x}" for x in lacking)])
+            )
 
     def aware(self, moment: datetime | None) -> datetime | None:
-        """Returns a moment in UTC; one that names no zone is in that of the files' times."""
+        """Returns a moment in UTC; one without a zone is taken to be in that of the files' times."""
         if moment is None:
             return None
         if moment.tzinfo is None:
@@ -139,8 +141,8 @@ class Mapping(Part):
     def load(cls, path_or_name: str | Path, *, reads: Reads = "transactions") -> Self:
         """Reads a mapping from a TOML file, or one of `shipped_mappings()` by its name.
 
-        reads: what is to be read by it; outcomes need fewer fields, but a label. MappingError,
-        with every problem, when there is none or it is not valid.
+        reads: what it is to be used for; outcomes need fewer fields, but a label. Raises MappingError, with
+        every problem, when the mapping is missing or not valid.
         """
         name = str(path_or_name)
         if name in shipped_mappings():

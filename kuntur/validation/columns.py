@@ -38,7 +38,7 @@ class Reason(StrEnum):
     OUT_OF_RANGE = "out_of_range"
     """A number or time outside its range."""
     UNKNOWN_VALUE = "unknown_value"
-    """A code, a label, or a word on whether a row is labelled, that is in no list."""
+    """A code, a label or a flag for labelled rows that is in no list."""
     BAD_FORMAT = "bad_format"
     """Text of the wrong form: address, category code."""
     NOT_FINITE = "not_finite"
@@ -162,13 +162,13 @@ _is_address = functools.lru_cache(maxsize=65_536)(is_ip_address)
 
 
 def duplicates(frame: pl.DataFrame, valid: pl.Series) -> pl.Series:
-    """Says of each row whether an earlier valid row has its institution and transaction id.
+    """Returns, for each row, whether an earlier valid row has its institution and transaction id.
 
     frame: institution_id, transaction_id, in source order; valid: Boolean, whether the row keeps
-    every other rule (a rejected row does not use up its id, as in the API). Returns Boolean [n].
+    every other rule (a rejected row does not use up its id, as in the API). Boolean [n].
     """
     ids = frame.select("institution_id", "transaction_id")
-    # Ids alone are checked first: they nearly always are unique, and that is several times cheaper.
+    # Transaction ids alone are checked first: they are nearly always unique, and it is several times cheaper.
     if ids["transaction_id"].n_unique() == ids.height:
         return pl.repeat(False, ids.height, eager=True)
     marked = ids.with_columns(row=pl.int_range(pl.len(), dtype=pl.Int64), valid=valid)

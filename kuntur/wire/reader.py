@@ -50,15 +50,15 @@ class TransactionReader:
     def read_request(self, raw: bytes, latest_time_us: int, max_transactions: int = _ANY_NUMBER) -> Reading:
         """Reads a serialised ScoreTransactionRequest, ScoreStreamRequest or BackfillRequest.
 
-        The three are alike: field 1 holds the transaction or transactions; of the first two, field 2 says
-        which scores are to carry reasons, and the third has none. Raises MalformedError, and
-        before anything is converted OversizedError.
+        Field 1 of each holds the transaction or transactions; field 2 of the first two says which scores
+        carry reasons, and the third has no such field. Raises MalformedError, and OversizedError before
+        anything is converted.
         """
         reading = self._scan(raw, latest_time_us, max_transactions)
         return reading if reading is not None else self._read_messages(raw, latest_time_us, max_transactions)
 
     def _scan(self, raw: bytes, latest_time_us: int, max_transactions: int) -> Reading | None:
-        """Reads a request that is as nearly all are; None for any other, whatever is the matter with it."""
+        """Reads a request that is good and plainly written, as nearly all are; None for any other."""
         n, reasons_mode = read_outline(raw)
         if n <= 0:
             return None
@@ -83,7 +83,7 @@ class TransactionReader:
         try:
             request = scoring_service_pb2.ScoreStreamRequest.FromString(raw)
         except DecodeError as error:
-            raise MalformedError("the request is no message of its type") from error
+            raise MalformedError("the request is not a valid message of its type") from error
         if len(request.transactions) > max_transactions:
             raise OversizedError(len(request.transactions))
         reading = self.read_transactions(request.transactions, latest_time_us)

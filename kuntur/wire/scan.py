@@ -1,9 +1,9 @@
 """Requests to columns: the fast way, one compiled pass over the serialised bytes.
 
-It takes frames in which every transaction is good and plainly written, which is nearly all of them. For
-anything else - a broken rule, malformed bytes, a group, a wire type that the field does not have, text
-beyond ASCII - it gives up, and the whole frame goes through `kuntur.wire.reader`, which has the last
-word on what is right. A property test holds the two against each other.
+It takes frames in which every transaction is good and plainly written, as nearly all are. On anything else
+- a broken rule, malformed bytes, a group, a wire type that the field does not have, text beyond ASCII - it
+gives up, and `kuntur.wire.reader` reads the whole frame through protobuf, which decides. A property test
+holds the two against each other.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ class _Found(NamedTuple):
 
 @native
 def read_outline(data):
-    """Returns how often field 1 of a request stands there, and its field 2, the mode of reasons.
+    """Returns how many transactions a request has (its field 1), and its reasons mode (its field 2).
 
-    (GIVE_UP, 0) for what is not plainly written.
+    (GIVE_UP, 0) for a request that is not plainly written.
     """
     at, count, mode = 0, 0, 0
     while at < len(data):
@@ -251,7 +251,7 @@ def scan(data, latest_time_us, context, keys, ints, floats, spans):
 
     data: bytes; latest_time_us: int; context: of `make_context`; written: keys uint64 [n, KeyColumn],
     ints int64 [n, IntColumn], floats float64 [n, FloatColumn], spans int64 [n, 2], start and length of
-    each transaction id. Returns the number of attributes, or GIVE_UP; what is written is void then.
+    each transaction id. Returns the number of attributes, or GIVE_UP, and then what is written means nothing.
     """
     starts = np.empty(_FIELDS, dtype=np.int64)
     lengths = np.empty(_FIELDS, dtype=np.int64)

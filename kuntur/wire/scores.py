@@ -1,7 +1,7 @@
 """Scores to responses, as bytes ready to send.
 
-Written here and not by protobuf, field by field as `score.proto` numbers them: building a message for
-each score costs more than scoring it. A property test holds the bytes against protobuf's own.
+Written here, field by field as `score.proto` numbers them, and not by protobuf: building a message for each
+score costs more than scoring it. A property test holds the bytes against protobuf's own.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ _RESULT, _SCORE = 0x0A, 0x0A  # of ScoreStreamResponse; of ScoreResult and Score
 _DOUBLE = struct.Struct("<d")
 _ZERO = bytes(8)
 _BYTES = [bytes((value,)) for value in range(0x80)]
-_FEW = 4  # scores; below, a compiled call costs more than it saves
+_FEW = 4  # scores; for no more than these a compiled call costs more than it saves
 _MAX_OVERHEAD = 64  # bytes of a result besides its id and version
-MAX_REASONED_BYTES = 4 << 20  # what a gRPC client takes by default: reasons fill no frame beyond it
+MAX_REASONED_BYTES = 4 << 20  # what a gRPC client accepts by default: reasons never fill a frame beyond it
 _GROWTH = 8  # bytes by which the lengths around reasons may grow
 
 
@@ -173,7 +173,7 @@ def _many_results(
 def _add_reasons(
     written: list[bytes], ids: Sequence[str], places: list[int], scores: Scores, room: int
 ) -> None:
-    """Writes the results of scores with reasons anew; room: bytes that all reasons together may take."""
+    """Rewrites the results that have reasons, with these; room: bytes that all reasons together may take."""
     reasons, version = scores.reasons or {}, _version(scores.model_version)
     known, share = TransactionIds.of(ids), room // max(len(reasons), 1) - _GROWTH
     for row, causes in reasons.items():

@@ -1,6 +1,6 @@
 """Expressions that bring one column of a file to one canonical column, whatever type it has there.
 
-Each parser gives null for "not given" and for "cannot be read" alike; `unread` tells the two apart.
+Each parser returns null for "not given" and for "cannot be read" alike; `unread` tells the two apart.
 Times are left to `moments`.
 """
 
@@ -43,14 +43,14 @@ def without_nan(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def given(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Says where the column holds a value: neither null nor blank text."""
+    """Returns where the column holds a value: neither null nor blank text."""
     if dtype == pl.String:
         return (column.str.strip_chars() != "").fill_null(value=False)
     return column.is_not_null()
 
 
 def unread(parsed: pl.Expr, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Says where a value is given but could not be read."""
+    """Returns where a value is given but could not be read."""
     return parsed.is_null() & given(column, dtype)
 
 
