@@ -64,7 +64,7 @@ def time_zone_names() -> frozenset[str]:
 
 
 def checked_time_zone(name: str) -> str:
-    """Returns the name of an IANA time zone as it is. Raises ValueError, with the nearest name, for any other."""
+    """Returns an IANA time zone's name as it is. Raises ValueError, with the nearest name, for another."""
     if name in time_zone_names():
         return name
     names = sorted(time_zone_names(), reverse=True)

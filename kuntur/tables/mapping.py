@@ -120,9 +120,8 @@ class Mapping(Part):
     def require(self, reads: Reads) -> None:
         """Raises MappingError, with every problem, when files cannot be read as this by the mapping."""
         if lacking := list(self._lacking(reads)):
-            raise MappingError(
-                "\n".join([f"the mapping cannot be used to read {reads}:", *(f"  {x}" for x in lacking)])
-            )
+            lines = [f"the mapping cannot be used to read {reads}:", *(f"  {each}" for each in lacking)]
+            raise MappingError("\n".join(lines))
 
     def aware(self, moment: datetime | None) -> datetime | None:
         """Returns a moment in UTC; one without a zone is taken to be in that of the files' times."""

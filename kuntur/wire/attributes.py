@@ -48,7 +48,7 @@ def _name_number(data, start, length, names, known):
 
 @native
 def _read_entry(data, at, end):
-    """Returns start and length of an entry's name, and where its value is; (GIVE_UP, 0, 0) for an unusual one."""
+    """Returns start and length of an entry's name, and where its value is; GIVE_UP first for an odd one."""
     field, wire_type, at = read_tag(data, at, end)
     if at < 0 or field != 1 or wire_type != LENGTH:
         return GIVE_UP, 0, 0

@@ -127,6 +127,6 @@ class TransactionReader:
         scopes = np.array([self._institutions.scope(m.institution_id) for m in chosen], dtype=np.uint64)
         hash_ids(*texts, scopes, SCOPED[:1], self._secret, keys)
         times = [m.reported_time.seconds * 1_000_000 + m.reported_time.nanos // 1_000 for m in chosen]
-        frauds = [m.label == OutcomeLabel.FRAUD for m in chosen]
+        frauds = [int(m.label) == OutcomeLabel.FRAUD for m in chosen]
         batch = OutcomeBatch(keys, np.array(times, dtype=np.int64), np.array(frauds, dtype=np.bool_))
         return batch, np.array(good, dtype=np.int64), violations
