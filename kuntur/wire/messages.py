@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -25,6 +26,8 @@ _NO_TIME = -(2**62)
 _MAX_SECONDS = 2**62 // 1_000_000  # beyond, microseconds leave 64 bits; such a time breaks the rules anyway
 # A message with an amount or balance out of range is marked so, and never enters the engine.
 _BAD = -(2**62)
+
+_key_texts = attrgetter(*(field.name for field in of.KEYS.values()))
 
 # What is declared of the fields, as plain numbers: the fastest to look up, and constants to compiled code.
 _EARLIEST_US, _MAX_ID_BYTES = of.EVENT_TIME.earliest_s * 1_000_000, of.MAX_ID_BYTES
@@ -88,15 +91,7 @@ def gather(
     suspects = np.zeros(n, dtype=np.bool_)
     attributes: dict[str, npt.NDArray[np.float64]] = {}
     for i, t in enumerate(messages):
-        # In the order of KeyColumn.
-        texts += (
-            t.transaction_id,
-            t.account_id,
-            t.merchant_id,
-            t.device_id,
-            t.merchant_category_code,
-            t.counterparty_account_id,
-        )
+        texts += _key_texts(t)
         rows.append(_ints(t, countries))
         positions.append(
             (

@@ -17,7 +17,7 @@ from kuntur.fields.document import render
 from kuntur.fields.kinds import Amount, Attributes, Choice, Field, Moment, Real, Text, Whole, short
 from kuntur.fields.outcome import OUTCOME_FIELDS
 from kuntur.fields.schema import TRANSACTION_COLUMNS
-from kuntur.fields.transaction import ATTRIBUTES, KEYS, TRANSACTION_FIELDS
+from kuntur.fields.transaction import ATTRIBUTES, IP_ADDRESS, KEYS, MAX_ID_BYTES, TRANSACTION_FIELDS
 from kuntur.transaction import KeyColumn, Transaction
 
 _ROOT = Path(__file__).parents[3]
@@ -153,6 +153,12 @@ def test_the_tables_of_the_page_are_those_of_the_declaration() -> None:
     for stale in ("at most 10^13", "1 to 128 bytes"):
         assert stale in page
         assert render(page.replace(stale, "as much as you like")) == page
+
+
+def test_what_the_page_says_of_limits_elsewhere_is_declared_too() -> None:
+    page = (_ROOT / "docs" / "data.md").read_text(encoding="utf-8")
+    assert f"longer than {MAX_ID_BYTES} bytes, an address than {IP_ADDRESS.max_bytes}" in page
+    assert f"Attribute name to column, at most {ATTRIBUTES.most}:" in page
 
 
 def test_a_page_without_marks_is_refused() -> None:
