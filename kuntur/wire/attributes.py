@@ -9,18 +9,17 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.compiled.native import native, native_owning
-from kuntur.fields import transaction as of
 from kuntur.identity import load_word
+from kuntur.wire.limits import MAX_ATTRIBUTES, MAX_NAME_BYTES
 from kuntur.wire.scan import ATTRIBUTES, GIVE_UP
 from kuntur.wire.varint import LENGTH, read_length, read_tag, skip_field
 
-_MAX_ATTRIBUTES, _MAX_NAME_BYTES = of.ATTRIBUTES.most, of.ATTRIBUTES.max_name_bytes
 _NAMES = 64  # different names in a frame; more are left to protobuf
 
 
 @native
 def _is_name(data, start, length):
-    if length == 0 or length > _MAX_NAME_BYTES:
+    if length == 0 or length > MAX_NAME_BYTES:
         return False
     for at in range(start, start + length):
         byte = data[at]
@@ -80,7 +79,7 @@ def _collect(data, n, count):
             length, at = read_length(data, at, end)
             name, size, value = _read_entry(data, at, at + length)
             at += length
-            if name == GIVE_UP or not _is_name(data, name, size) or entry - first >= _MAX_ATTRIBUTES:
+            if name == GIVE_UP or not _is_name(data, name, size) or entry - first >= MAX_ATTRIBUTES:
                 return names[:0], nothing, False
             number = _name_number(data, name, size, names, known)
             if number == known:

@@ -20,6 +20,36 @@ from kuntur.fields import transaction as of
 from kuntur.transaction import UNSET_INT, FloatColumn, IntColumn, KeyColumn
 from kuntur.validation.addresses import is_ip_address
 from kuntur.validation.messages import is_attribute
+from kuntur.wire.limits import (
+    CATEGORY_DIGITS,
+    EARLIEST_S,
+    F_LATITUDE,
+    F_LONGITUDE,
+    I_ACCOUNT_TYPE,
+    I_AGE,
+    I_AMOUNT,
+    I_BALANCE,
+    I_CHANNEL,
+    I_COUNTRY,
+    I_CURRENCY,
+    I_TIME,
+    I_TYPE,
+    K_ACCOUNT,
+    K_CATEGORY,
+    K_TRANSACTION,
+    LAST_ACCOUNT_TYPE,
+    LAST_CHANNEL,
+    LAST_TYPE,
+    MAX_AGE_DAYS,
+    MAX_AMOUNT,
+    MAX_ATTRIBUTES,
+    MAX_BALANCE,
+    MAX_ID_BYTES,
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    MIN_BALANCE,
+    VERIFICATION,
+)
 
 _NAN = math.nan
 _NO_TIME = -(2**62)
@@ -28,23 +58,6 @@ _MAX_SECONDS = 2**62 // 1_000_000  # beyond, microseconds leave 64 bits; such a 
 _BAD = -(2**62)
 
 _key_texts = attrgetter(*(field.name for field in of.KEYS.values()))
-
-# What is declared of the fields, as plain numbers: the fastest to look up, and constants to compiled code.
-_EARLIEST_US, _MAX_ID_BYTES = of.EVENT_TIME.earliest_s * 1_000_000, of.MAX_ID_BYTES
-_MAX_AMOUNT, _VERIFICATION = of.AMOUNT_MINOR.high, int(of.AMOUNT_MINOR.zero_only_for)
-_MIN_BALANCE, _MAX_BALANCE = of.ACCOUNT_BALANCE_MINOR.low, of.ACCOUNT_BALANCE_MINOR.high
-_MAX_AGE, _CATEGORY_DIGITS = of.ACCOUNT_AGE_DAYS.high, of.MERCHANT_CATEGORY_CODE.digits
-_LAST_TYPE, _LAST_CHANNEL, _LAST_ACCOUNT_TYPE = of.TYPE.last, of.CHANNEL.last, of.ACCOUNT_TYPE.last
-_MAX_LATITUDE, _MAX_LONGITUDE = of.MERCHANT_LATITUDE.high, of.MERCHANT_LONGITUDE.high
-
-_I_TIME, _I_TYPE, _I_CHANNEL = int(IntColumn.EVENT_TIME_US), int(IntColumn.TYPE), int(IntColumn.CHANNEL)
-_I_AMOUNT, _I_BALANCE = int(IntColumn.AMOUNT_CENTS), int(IntColumn.BALANCE_CENTS)
-_I_ACCOUNT_TYPE, _I_AGE = int(IntColumn.ACCOUNT_TYPE), int(IntColumn.ACCOUNT_AGE_DAYS)
-_I_COUNTRY, _I_CURRENCY = int(IntColumn.COUNTRY), int(IntColumn.CURRENCY)
-_F_LATITUDE, _F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE)
-_K_TRANSACTION, _K_ACCOUNT, _K_CATEGORY = (
-    int(column) for column in (KeyColumn.TRANSACTION, KeyColumn.ACCOUNT, KeyColumn.CATEGORY)
-)
 
 
 class Texts(NamedTuple):
@@ -101,7 +114,7 @@ def gather(
         )
         institution, address = t.institution_id, t.ip_address
         scopes.append(scope_of(institution))
-        if (address and not is_ip_address(address)) or len(institution.encode()) > _MAX_ID_BYTES:
+        if (address and not is_ip_address(address)) or len(institution.encode()) > MAX_ID_BYTES:
             suspects[i] = True
         if t.attributes and not _take_attributes(dict(t.attributes), attributes, i, n):
             suspects[i] = True
@@ -134,9 +147,9 @@ def _ints(t: transaction_pb2.Transaction, countries: Mapping[str, int]) -> tuple
     amount, balance, age = t.amount_minor, t.account_balance_minor, t.account_age_days
     if balance == 0 and not t.HasField("account_balance_minor"):
         balance = UNSET_INT
-    elif not _MIN_BALANCE <= balance <= _MAX_BALANCE:
+    elif not MIN_BALANCE <= balance <= MAX_BALANCE:
         balance = _BAD
-    if not 0 < amount <= _MAX_AMOUNT and (amount != 0 or kind != _VERIFICATION):
+    if not 0 < amount <= MAX_AMOUNT and (amount != 0 or kind != VERIFICATION):
         amount = _BAD
     if code in MINOR_UNIT_SCALE:
         amount = amount if amount == _BAD else to_cents(amount, code)
@@ -174,7 +187,7 @@ def _take_attributes(
     given: dict[str, float], attributes: dict[str, npt.NDArray[np.float64]], row: int, n: int
 ) -> bool:
     """Writes the attributes of a row into their columns; False, with nothing written, when one is bad."""
-    if len(given) > of.ATTRIBUTES.most or not all(is_attribute(*each) for each in given.items()):
+    if len(given) > MAX_ATTRIBUTES or not all(is_attribute(*each) for each in given.items()):
         return False
     for name, value in given.items():
         if name not in attributes:
@@ -200,27 +213,27 @@ def _check(texts, ints, floats, latest_time_us, suspects):
     data, starts, lengths = texts
     marked = 0
     for i in range(len(ints)):
-        bad = lengths[i, _K_TRANSACTION] == 0 or lengths[i, _K_ACCOUNT] == 0
+        bad = lengths[i, K_TRANSACTION] == 0 or lengths[i, K_ACCOUNT] == 0
         for column in range(lengths.shape[1]):
-            bad |= lengths[i, column] > _MAX_ID_BYTES
-        category = lengths[i, _K_CATEGORY]
-        bad |= not (category == 0 or category == _CATEGORY_DIGITS)  # noqa: PLR1714 - compiled, a set is slow
-        if category == _CATEGORY_DIGITS:
-            for byte in range(_CATEGORY_DIGITS):
-                digit = data[starts[i, _K_CATEGORY] + byte]
+            bad |= lengths[i, column] > MAX_ID_BYTES
+        category = lengths[i, K_CATEGORY]
+        bad |= not (category == 0 or category == CATEGORY_DIGITS)  # noqa: PLR1714 - compiled, a set is slow
+        if category == CATEGORY_DIGITS:
+            for byte in range(CATEGORY_DIGITS):
+                digit = data[starts[i, K_CATEGORY] + byte]
                 bad |= digit < 48 or digit > 57
-        time = ints[i, _I_TIME]
-        bad |= time < _EARLIEST_US or time > latest_time_us
-        bad |= ints[i, _I_AMOUNT] == _BAD or ints[i, _I_BALANCE] == _BAD
-        bad |= ints[i, _I_TYPE] < 0 or ints[i, _I_TYPE] > _LAST_TYPE
-        bad |= ints[i, _I_CHANNEL] < 0 or ints[i, _I_CHANNEL] > _LAST_CHANNEL
-        bad |= ints[i, _I_ACCOUNT_TYPE] < 0 or ints[i, _I_ACCOUNT_TYPE] > _LAST_ACCOUNT_TYPE
-        age = ints[i, _I_AGE]
-        bad |= age != UNSET_INT and (age < 0 or age > _MAX_AGE)
-        bad |= ints[i, _I_COUNTRY] < 0 or ints[i, _I_CURRENCY] == 0
-        latitude, longitude = floats[i, _F_LATITUDE], floats[i, _F_LONGITUDE]
+        time = ints[i, I_TIME]
+        bad |= time < EARLIEST_S * 1_000_000 or time > latest_time_us
+        bad |= ints[i, I_AMOUNT] == _BAD or ints[i, I_BALANCE] == _BAD
+        bad |= ints[i, I_TYPE] < 0 or ints[i, I_TYPE] > LAST_TYPE
+        bad |= ints[i, I_CHANNEL] < 0 or ints[i, I_CHANNEL] > LAST_CHANNEL
+        bad |= ints[i, I_ACCOUNT_TYPE] < 0 or ints[i, I_ACCOUNT_TYPE] > LAST_ACCOUNT_TYPE
+        age = ints[i, I_AGE]
+        bad |= age != UNSET_INT and (age < 0 or age > MAX_AGE_DAYS)
+        bad |= ints[i, I_COUNTRY] < 0 or ints[i, I_CURRENCY] == 0
+        latitude, longitude = floats[i, F_LATITUDE], floats[i, F_LONGITUDE]
         bad |= np.isnan(latitude) != np.isnan(longitude)
-        bad |= abs(latitude) > _MAX_LATITUDE or abs(longitude) > _MAX_LONGITUDE
+        bad |= abs(latitude) > MAX_LATITUDE or abs(longitude) > MAX_LONGITUDE
         suspects[i] |= bad
         marked += suspects[i]
     return marked

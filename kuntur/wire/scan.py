@@ -17,9 +17,36 @@ from kuntur.compiled.native import native, native_owning
 from kuntur.fields import transaction as of
 from kuntur.fields.kinds import Choice, Real, Whole
 from kuntur.identity import SCOPED, hash_id, load_word, siphash
-from kuntur.transaction import UNSET_INT, FloatColumn, IntColumn
+from kuntur.transaction import UNSET_INT
 from kuntur.wire.addresses import is_plain_address
 from kuntur.wire.codes import cents, country_number, currency_number
+from kuntur.wire.limits import (
+    CATEGORY_DIGITS,
+    EARLIEST_S,
+    F_LATITUDE,
+    F_LONGITUDE,
+    I_ACCOUNT_TYPE,
+    I_AGE,
+    I_AMOUNT,
+    I_BALANCE,
+    I_CHANNEL,
+    I_COUNTED,
+    I_COUNTRY,
+    I_CURRENCY,
+    I_TIME,
+    I_TYPE,
+    LAST_ACCOUNT_TYPE,
+    LAST_CHANNEL,
+    LAST_TYPE,
+    MAX_AGE_DAYS,
+    MAX_AMOUNT,
+    MAX_BALANCE,
+    MAX_ID_BYTES,
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    MIN_BALANCE,
+    VERIFICATION,
+)
 from kuntur.wire.varint import (
     FIXED64,
     LENGTH,
@@ -34,7 +61,7 @@ from kuntur.wire.varint import (
 
 GIVE_UP = -1
 
-# What is declared of the fields, as plain numbers, which compiled code takes in as constants.
+# Numbers of the fields.
 _TRANSACTION_ID, _ACCOUNT_ID = of.TRANSACTION_ID.number, of.ACCOUNT_ID.number
 _INSTITUTION_ID, _EVENT_TIME = of.INSTITUTION_ID.number, of.EVENT_TIME.number
 _AMOUNT, _CURRENCY = of.AMOUNT_MINOR.number, of.CURRENCY_CODE.number
@@ -46,13 +73,6 @@ _ADDRESS, ATTRIBUTES = of.IP_ADDRESS.number, of.ATTRIBUTES.number
 _FIELDS = max(field.number for field in of.TRANSACTION_FIELDS) + 1
 _PLACED = 1 << _LATITUDE | 1 << _LONGITUDE
 
-_EARLIEST_S, _MAX_ID_BYTES = of.EVENT_TIME.earliest_s, of.MAX_ID_BYTES
-_MAX_AMOUNT, _VERIFICATION = of.AMOUNT_MINOR.high, int(of.AMOUNT_MINOR.zero_only_for)
-_MIN_BALANCE, _MAX_BALANCE = of.ACCOUNT_BALANCE_MINOR.low, of.ACCOUNT_BALANCE_MINOR.high
-_MAX_AGE, _CATEGORY_DIGITS = of.ACCOUNT_AGE_DAYS.high, of.MERCHANT_CATEGORY_CODE.digits
-_LAST_TYPE, _LAST_CHANNEL, _LAST_ACCOUNT_TYPE = of.TYPE.last, of.CHANNEL.last, of.ACCOUNT_TYPE.last
-_MAX_LATITUDE, _MAX_LONGITUDE = of.MERCHANT_LATITUDE.high, of.MERCHANT_LONGITUDE.high
-
 _WIRE_TYPES = np.full(_FIELDS, LENGTH)
 for _field in of.TRANSACTION_FIELDS:
     if isinstance(_field, Whole | Choice):
@@ -62,11 +82,6 @@ for _field in of.TRANSACTION_FIELDS:
 _KEY_FIELDS = np.array([field.number for field in of.KEYS.values()])
 
 _MICROSECONDS, _NANOSECONDS = 1_000_000, 1_000_000_000
-_I_TIME, _I_AMOUNT = int(IntColumn.EVENT_TIME_US), int(IntColumn.AMOUNT_CENTS)
-_I_BALANCE, _I_TYPE, _I_CHANNEL = int(IntColumn.BALANCE_CENTS), int(IntColumn.TYPE), int(IntColumn.CHANNEL)
-_I_ACCOUNT_TYPE, _I_AGE = int(IntColumn.ACCOUNT_TYPE), int(IntColumn.ACCOUNT_AGE_DAYS)
-_I_COUNTRY, _I_CURRENCY, _I_COUNTED = int(IntColumn.COUNTRY), int(IntColumn.CURRENCY), int(IntColumn.COUNTED)
-_F_LATITUDE, _F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE)
 
 
 class _Found(NamedTuple):
@@ -165,7 +180,7 @@ def _read_fields(data, at, end, found):
                 numbers[_EVENT_TIME], numbers[0] = np.uint64(seconds), np.uint64(nanos)
             elif field == ATTRIBUTES:
                 attributes += 1
-            elif length > _MAX_ID_BYTES or not is_ascii(data, at, length):
+            elif length > MAX_ID_BYTES or not is_ascii(data, at, length):
                 return GIVE_UP, 0
             else:
                 starts[field], lengths[field] = at, length
@@ -179,7 +194,7 @@ def _time_us(numbers, given, latest_time_us):
     seconds, nanos = np.int64(numbers[_EVENT_TIME]), np.int64(numbers[0])
     if given >> _EVENT_TIME & 1 == 0 or nanos < 0 or nanos >= _NANOSECONDS:
         return GIVE_UP
-    if seconds < _EARLIEST_S or seconds > latest_time_us // _MICROSECONDS:
+    if seconds < EARLIEST_S or seconds > latest_time_us // _MICROSECONDS:
         return GIVE_UP
     time_us = seconds * _MICROSECONDS + nanos // 1_000
     return time_us if time_us <= latest_time_us else GIVE_UP
@@ -192,9 +207,9 @@ def _texts_are_good(data, found):
         return False
     category = lengths[_CATEGORY]
     if category != 0:
-        if category != _CATEGORY_DIGITS:
+        if category != CATEGORY_DIGITS:
             return False
-        for at in range(starts[_CATEGORY], starts[_CATEGORY] + _CATEGORY_DIGITS):
+        for at in range(starts[_CATEGORY], starts[_CATEGORY] + CATEGORY_DIGITS):
             if data[at] < 48 or data[at] > 57:
                 return False
     return lengths[_ADDRESS] == 0 or is_plain_address(data, starts[_ADDRESS], lengths[_ADDRESS])
@@ -211,23 +226,23 @@ def _write_ints(data, found, given, latest_time_us, context, ints, i):
     currency, scale = currency_number(context, data, starts[_CURRENCY], lengths[_CURRENCY])
     country = country_number(context, data, starts[_COUNTRY], lengths[_COUNTRY])
     good = time_us != GIVE_UP and currency >= 0 and country >= 0
-    good &= 0 < amount <= _MAX_AMOUNT or (amount == 0 and kind == _VERIFICATION)
-    good &= _MIN_BALANCE <= balance <= _MAX_BALANCE
-    good &= 0 <= age <= _MAX_AGE
-    good &= 0 <= kind <= _LAST_TYPE and 0 <= channel <= _LAST_CHANNEL
-    good &= 0 <= account_type <= _LAST_ACCOUNT_TYPE
+    good &= 0 < amount <= MAX_AMOUNT or (amount == 0 and kind == VERIFICATION)
+    good &= MIN_BALANCE <= balance <= MAX_BALANCE
+    good &= 0 <= age <= MAX_AGE_DAYS
+    good &= 0 <= kind <= LAST_TYPE and 0 <= channel <= LAST_CHANNEL
+    good &= 0 <= account_type <= LAST_ACCOUNT_TYPE
     if not good:
         return False
-    ints[i, _I_TIME] = time_us
-    ints[i, _I_AMOUNT] = cents(amount, scale)
-    ints[i, _I_BALANCE] = cents(balance, scale) if given >> _BALANCE & 1 else UNSET_INT
-    ints[i, _I_TYPE] = kind
-    ints[i, _I_CHANNEL] = channel
-    ints[i, _I_ACCOUNT_TYPE] = account_type
-    ints[i, _I_AGE] = age if given >> _AGE & 1 else UNSET_INT
-    ints[i, _I_COUNTRY] = country
-    ints[i, _I_CURRENCY] = currency
-    ints[i, _I_COUNTED] = 1
+    ints[i, I_TIME] = time_us
+    ints[i, I_AMOUNT] = cents(amount, scale)
+    ints[i, I_BALANCE] = cents(balance, scale) if given >> _BALANCE & 1 else UNSET_INT
+    ints[i, I_TYPE] = kind
+    ints[i, I_CHANNEL] = channel
+    ints[i, I_ACCOUNT_TYPE] = account_type
+    ints[i, I_AGE] = age if given >> _AGE & 1 else UNSET_INT
+    ints[i, I_COUNTRY] = country
+    ints[i, I_CURRENCY] = currency
+    ints[i, I_COUNTED] = 1
     return True
 
 
@@ -236,13 +251,13 @@ def _write_floats(numbers, given, floats, i):
     """Writes a row of floats; False when a value breaks a rule."""
     placed = given & _PLACED
     if placed == 0:
-        floats[i, _F_LATITUDE] = floats[i, _F_LONGITUDE] = np.nan
+        floats[i, F_LATITUDE] = floats[i, F_LONGITUDE] = np.nan
         return True
     latitude = np.uint64(numbers[_LATITUDE]).view(np.float64)
     longitude = np.uint64(numbers[_LONGITUDE]).view(np.float64)
-    floats[i, _F_LATITUDE], floats[i, _F_LONGITUDE] = latitude, longitude
+    floats[i, F_LATITUDE], floats[i, F_LONGITUDE] = latitude, longitude
     # False for NaN, too.
-    return placed == _PLACED and abs(latitude) <= _MAX_LATITUDE and abs(longitude) <= _MAX_LONGITUDE
+    return placed == _PLACED and abs(latitude) <= MAX_LATITUDE and abs(longitude) <= MAX_LONGITUDE
 
 
 @native_owning
