@@ -32,8 +32,10 @@ from clients.sync.client import Client
 from clients.sync.packing import PackingScorer
 from clients.values.history import BackfillFailure, BackfillReport
 from clients.values.models import Model, ModelRefusal, ModelState
-from clients.values.outcomes import Outcome, OutcomeFailure, OutcomeLabel, OutcomeReport
-from clients.values.scores import Decision, ItemError, Reason, ReasonsMode, Score
+from clients.values.outcomes import Outcome, OutcomeFailure, OutcomeReport
+from clients.values.scores import ItemError, Reason, Score
+from kuntur.scores import Decision, ReasonsMode
+from kuntur.transaction import OutcomeLabel
 
 __all__ = [
     "AccessDenied",

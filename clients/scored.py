@@ -11,8 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from clients.errors import KunturError, broken_contract, error_from_status
-from clients.values.scores import Decision
 from kuntur.api.v1 import score_pb2
+from kuntur.scores import Decision
 
 _DECISION_NAMES = {decision.value: decision.name for decision in Decision}
 _REASONS = "reasons"

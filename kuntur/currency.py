@@ -1,8 +1,8 @@
 """Currencies and countries: which codes exist, and how an amount in minor units becomes hundredths.
 
-The lists are in `codes.toml`: those in force, and those withdrawn since 1990, which stay in history and are
-accepted whatever the event time, as late postings carry them too. Codes of countries that ISO leaves to each
-user are accepted where the settings name them.
+The lists are in `codes.toml`: codes in force, and codes withdrawn since 1990, which stay in history and are
+accepted whatever the event time, since late postings carry them too. User-assigned codes of countries are
+accepted where the settings name them.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ COUNTRY_NUMBER: dict[str, int] = {"": 0} | {
 ASSIGNABLE_COUNTRY_NUMBER: dict[str, int] = {
     code: _pack(code) for code in _CODES["assignable_countries"].split()
 }
-"""Countries of ISO 3166-1 that each user may give a meaning, valid where `institution.country_codes` or a
-mapping names them. Their numbers are the same everywhere."""
+"""User-assigned codes of ISO 3166-1, valid where `institution.country_codes` or a mapping names them. Their
+numbers are the same everywhere."""
 
 HOME_COUNTRY_NUMBER = COUNTRY_NUMBER["PE"]
 HOME_CURRENCY_NUMBER = CURRENCY_NUMBER["PEN"]
@@ -59,12 +59,12 @@ MINOR_UNIT_SCALE: dict[str, tuple[int, int]] = {
 
 
 def country_numbers(user_assigned: Iterable[str]) -> Mapping[str, int]:
-    """Returns the numbers of countries, those of some user-assigned codes among them."""
+    """Returns the number of every valid country code, the given user-assigned ones included."""
     return COUNTRY_NUMBER | {code: ASSIGNABLE_COUNTRY_NUMBER[code] for code in user_assigned}
 
 
 def checked_user_assigned(codes: tuple[str, ...]) -> tuple[str, ...]:
-    """Returns user-assigned codes of countries, each once. Raises ValueError for one that is none."""
+    """Returns user-assigned country codes, each once. Raises ValueError for any other code."""
     for code in codes:
         if code in COUNTRY_NUMBER:
             raise ValueError(f"{code!r} is valid anyway: name only user-assigned codes")

@@ -1,4 +1,4 @@
-"""The key of the ids' hashes: apart from the hashing, which loads a compiler, so that settings load fast."""
+"""The key of the ids' hashes, apart from the hashing: that loads a compiler, and settings must load fast."""
 
 from __future__ import annotations
 

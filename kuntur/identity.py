@@ -18,9 +18,9 @@ from kuntur.compiled.native import native
 
 @intrinsic
 def load_word(typing_context, data, index):  # noqa: ARG001 - numba hands it over
-    """Returns the 8 bytes from data[index] on as uint64, little end first; the caller minds the bounds.
+    """Returns the 8 bytes from data[index] on as uint64, little end first; the caller checks the bounds.
 
-    Eight single loads put together cost four times as much, and this is most of what hashing reads.
+    Eight single loads cost four times as much, and this is most of what hashing reads.
     """
 
     def generate(context, builder, signature, arguments):
@@ -90,10 +90,10 @@ def siphash(data, start, length, k0, k1):
 
 @native
 def hash_id(data, start, length, column, scope, k0, k1):
-    """Returns the key of one id: 0 for an empty one, any other never 0.
+    """Returns the key of one id: 0 for an empty one, never 0 for any other.
 
-    column: its column of KeyColumn, a name space of its own; scope: uint64, hash of its institution, 0
-    for ids that are everybody's; k0, k1: the secret.
+    column: its column of KeyColumn, a namespace of its own; scope: uint64, hash of its institution, 0
+    for ids that all institutions share; k0, k1: the secret.
     """
     if length == 0:
         return np.uint64(0)
@@ -107,8 +107,8 @@ def hash_ids(data, starts, lengths, scopes, scoped, secret, keys):
 
     data: uint8 [bytes]; starts, lengths: int64 [n, columns], where each id lies in data; scopes:
     uint64 [n], the hash of the row's institution; scoped: bool [columns], whether ids of the column
-    belong to an institution; secret: uint64 [2]; keys: uint64 [n, columns], written. An empty id
-    gives 0, any other never 0. Each column is a name space of its own.
+    belong to an institution; secret: uint64 [2]; keys: uint64 [n, columns], written. The key of
+    an empty id is 0, that of any other never. Each column is a namespace of its own.
     """
     for row in range(starts.shape[0]):
         for column in range(starts.shape[1]):
@@ -118,7 +118,7 @@ def hash_ids(data, starts, lengths, scopes, scoped, secret, keys):
             )
 
 
-# Which columns of KeyColumn are ids of one institution: merchants and categories are everybody's.
+# Which columns of KeyColumn are ids within an institution: all institutions share merchants and categories.
 SCOPED = np.array([True, True, False, True, False, True])
 
 
@@ -137,6 +137,6 @@ class Institutions:
             return known
         data = np.frombuffer(institution_id.encode(), dtype=np.uint8)
         value = int(siphash(data, 0, len(data), self._secret[0], self._secret[1]))
-        if len(self._hashes) < self._limit:  # a caller that invents institutions must not grow this for ever
+        if len(self._hashes) < self._limit:  # invented institutions must not let it grow for ever
             self._hashes[institution_id] = value
         return value

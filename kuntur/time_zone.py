@@ -1,6 +1,6 @@
 """Local time by the rules of an IANA time zone, for compiled code too.
 
-Compiled code cannot ask `zoneinfo`, so a zone is an array: the seconds to add to UTC, and from which instant
+Compiled code cannot ask `zoneinfo`, so a zone is an array: the seconds to add to UTC, and from which moment
 on. The rules are those of the `tzdata` package, not the machine's, so that server and trainer with the same
 locked packages agree. Clock changes from 2000 to 2100 are known; before and after, the first and last
 offset hold. `kuntur.features.local_time` reads the array.
@@ -42,7 +42,7 @@ class TimeZone:
 
     @property
     def number(self) -> int:
-        """A number by which files name it: 0 for the default, which is that of files from before zones."""
+        """The number that files know it by: 0 for the default, and so for files older than the number."""
         if self.name == DEFAULT_TIME_ZONE:
             return 0
         digest = hashlib.sha256(self.name.encode()).digest()
@@ -53,7 +53,7 @@ class TimeZone:
         return np.array_equal(self.offsets, other.offsets)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # By name: an array that is pickled comes back writeable, for which functions would be compiled anew.
+        # By name: a pickled array comes back writeable, and functions would be compiled anew for that type.
         return time_zone, (self.name,)
 
 
@@ -64,14 +64,14 @@ def time_zone_names() -> frozenset[str]:
 
 
 def checked_time_zone(name: str) -> str:
-    """Returns the name of a zone. Raises ValueError, with the nearest name, where there is none."""
+    """Returns an IANA time zone's name as it is. Raises ValueError, with the nearest name, for another."""
     if name in time_zone_names():
         return name
     names = sorted(time_zone_names(), reverse=True)
     near = [zone for zone in names if _city(zone) == _city(name)]
     near = near or difflib.get_close_matches(name, names, n=1)
     advice = f"did you mean {near[0]}?" if near else f"Peru's is {DEFAULT_TIME_ZONE}"
-    raise ValueError(f"{name!r} is no IANA time zone; {advice}")
+    raise ValueError(f"{name!r} is not an IANA time zone; {advice}")
 
 
 def _city(name: str) -> str:
@@ -80,7 +80,7 @@ def _city(name: str) -> str:
 
 @cache
 def time_zone(name: str = DEFAULT_TIME_ZONE) -> TimeZone:
-    """Returns a zone by its name. Raises ValueError where there is none."""
+    """Returns a zone by its name. Raises ValueError where no zone has it."""
     file = resources.files("tzdata").joinpath("zoneinfo", *checked_time_zone(name).split("/"))
     with file.open("rb") as rules:
         offsets = np.array(_changes(zoneinfo.ZoneInfo.from_file(rules, key=name)), dtype=np.int64)
@@ -89,7 +89,7 @@ def time_zone(name: str = DEFAULT_TIME_ZONE) -> TimeZone:
 
 
 def numbered_time_zone(number: int) -> TimeZone | None:
-    """Returns the zone that has a number; None where this release knows no such zone."""
+    """Returns the zone that has a number; None where this release knows none."""
     for name in (DEFAULT_TIME_ZONE, *time_zone_names()):
         if TimeZone(name, _NO_OFFSETS).number == number:
             return time_zone(name)

@@ -1,7 +1,7 @@
 """What a transaction is to Kuntur: the value a person handles, and the columns the engine computes on.
 
 Neither knows how transactions arrive. Conversion from the wire is in `kuntur.wire`, from tables in
-`kuntur.tables.columns`.
+`kuntur.tables.columns`; which values each field may have is in `kuntur.fields`.
 """
 
 from __future__ import annotations
@@ -13,15 +13,7 @@ from enum import IntEnum
 import numpy as np
 import numpy.typing as npt
 
-MAX_ID_BYTES = 128
-MAX_AMOUNT_MINOR = 10**13
-MAX_BALANCE_MINOR = 10**15
-MAX_ACCOUNT_AGE_DAYS = 100_000
-MAX_ATTRIBUTES = 64
-MIN_EVENT_TIME_S = 631_152_000  # 1990-01-01T00:00:00Z
-ATTRIBUTE_PREFIX = "attribute."
-ATTRIBUTE_NAME_PATTERN = r"[a-z][a-z0-9_]{0,63}"
-
+ATTRIBUTE_PREFIX = "attribute."  # in front of an attribute's name, where features or columns have names
 UNSET_INT = np.iinfo(np.int64).min  # stands for an optional integer that was not given
 
 
@@ -39,7 +31,7 @@ class TransactionType(IntEnum):
 
 
 class Channel(IntEnum):
-    """Where the customer stood; the numbers are those of the protobuf enum."""
+    """Where a transaction is made; the numbers are those of the protobuf enum."""
 
     UNSPECIFIED = 0
     POINT_OF_SALE = 1
@@ -64,6 +56,13 @@ class AccountType(IntEnum):
     BUSINESS = 6
 
 
+class OutcomeLabel(IntEnum):
+    """What a transaction turned out to be; the numbers are those of the protobuf enum."""
+
+    FRAUD = 1
+    LEGITIMATE = 2
+
+
 class IntColumn(IntEnum):
     """Columns of `TransactionBatch.ints`."""
 
@@ -76,7 +75,7 @@ class IntColumn(IntEnum):
     ACCOUNT_AGE_DAYS = 6  # UNSET_INT when not given
     COUNTRY = 7  # two capitals as 256 * first + second; 0 when not given
     CURRENCY = 8  # three capitals as 65536 * first + 256 * second + third
-    COUNTED = 9  # 1 when the transaction enters the history, 0 when it is only looked at
+    COUNTED = 9  # 1 when the transaction enters the history, 0 when it is only scored
 
 
 class FloatColumn(IntEnum):

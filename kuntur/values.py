@@ -8,7 +8,8 @@ from typing import Any
 from google.protobuf import timestamp_pb2
 
 from kuntur.api.v1 import transaction_pb2
-from kuntur.transaction import AccountType, Channel, Transaction, TransactionType
+from kuntur.fields.transaction import AMOUNT_MINOR, CHOICES, OPTIONALS, TEXTS
+from kuntur.transaction import Transaction
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -28,21 +29,9 @@ def time_from_proto(time: timestamp_pb2.Timestamp) -> datetime:
     return _EPOCH + timedelta(seconds=time.seconds, microseconds=time.nanos // 1_000)
 
 
-_PLAIN_FIELDS = (
-    "transaction_id",
-    "institution_id",
-    "account_id",
-    "amount_minor",
-    "currency_code",
-    "counterparty_account_id",
-    "merchant_id",
-    "merchant_category_code",
-    "merchant_country_code",
-    "device_id",
-    "ip_address",
-)
-_OPTIONAL_FIELDS = ("account_balance_minor", "account_age_days", "merchant_latitude", "merchant_longitude")
-_ENUM_FIELDS = {"type": TransactionType, "channel": Channel, "account_type": AccountType}
+_ENUM_FIELDS = {field.name: field.enum for field in CHOICES}
+_OPTIONAL_FIELDS = tuple(field.name for field in OPTIONALS)
+_PLAIN_FIELDS = (*(field.name for field in TEXTS), AMOUNT_MINOR.name)
 
 
 def to_proto(transaction: Transaction) -> transaction_pb2.Transaction:

@@ -16,7 +16,8 @@ import numpy as np
 from bench.load.workload import Workload, grpc_frames, prepare
 from kuntur.features import FeatureEngine, FeatureMatrix
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-from kuntur.wire import Scores, TransactionReader, write_frame
+from kuntur.scores import Scores
+from kuntur.wire import TransactionReader, write_frame
 from trainer.confined.session import session
 
 _REPEATS = 5

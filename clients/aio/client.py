@@ -32,8 +32,9 @@ from clients.values.outcomes import (
     failures_from_proto,
     outcome_requests,
 )
-from clients.values.scores import ItemError, ReasonsMode, Score, score_from_proto
+from clients.values.scores import ItemError, Score, score_from_proto
 from kuntur.api.v1 import model_service_pb2, scoring_service_pb2
+from kuntur.scores import ReasonsMode
 from kuntur.transaction import Transaction
 from kuntur.values import to_proto
 

@@ -14,8 +14,8 @@ from clients.errors import KunturError, broken_contract, cancelled, stream_ended
 from clients.stubs import Stubs
 from clients.sync.frames import FrameAnswer
 from clients.values.counts import at_least_one
-from clients.values.scores import ReasonsMode
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
+from kuntur.scores import ReasonsMode
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,7 +24,7 @@ from clients.cli.options import (
     read_files,
 )
 from clients.errors import KunturError
-from clients.values.scores import ReasonsMode
+from kuntur.scores import ReasonsMode
 
 
 class ReasonsWritten(StrEnum):

@@ -14,8 +14,8 @@ from clients.scored import ScoredRows
 from clients.sync.client import Client
 from clients.sync.frames import FrameAnswer
 from clients.values.outcomes import MAX_OUTCOMES_PER_CALL
-from clients.values.scores import ReasonsMode
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, transaction_pb2
+from kuntur.scores import ReasonsMode
 
 
 class OutcomeTally:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from clients.cli.scoring import OutcomeTally, ScoringRun
-from clients.values.scores import Decision
+from kuntur.scores import Decision
 from kuntur.tables import RejectReport
 
 _PERCENTILES = (50, 95, 99, 100)

@@ -22,8 +22,8 @@ import grpc
 from clients.errors import KunturError, broken_contract, stream_ended
 from clients.stubs import Stubs
 from clients.values.counts import at_least_one
-from clients.values.scores import ReasonsMode
 from kuntur.api.v1 import score_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.scores import ReasonsMode
 
 _LAST_WORDS_SECONDS = 5.0  # a cancelled call ends in milliseconds; this only bounds a callback that hangs
 

@@ -19,8 +19,9 @@ from clients.backoff import Backoff
 from clients.errors import KunturError, cancelled
 from clients.sync.client import Client
 from clients.sync.frames import FrameAnswer, FrameStream
-from clients.values.scores import ItemError, ReasonsMode, Score, result_from_proto
+from clients.values.scores import ItemError, Score, result_from_proto
 from kuntur.api.v1 import transaction_pb2
+from kuntur.scores import ReasonsMode
 from kuntur.transaction import Transaction
 from kuntur.values import to_proto
 

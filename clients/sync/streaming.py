@@ -10,7 +10,8 @@ from itertools import islice
 from clients.errors import KunturError
 from clients.stubs import Stubs
 from clients.sync.frames import FrameAnswer, FrameStream
-from clients.values.scores import ItemError, ReasonsMode, Score, result_from_proto
+from clients.values.scores import ItemError, Score, result_from_proto
+from kuntur.scores import ReasonsMode
 from kuntur.transaction import Transaction
 from kuntur.values import to_proto
 

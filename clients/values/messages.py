@@ -12,24 +12,14 @@ import polars as pl
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from kuntur.api.v1 import outcome_pb2, transaction_pb2
+from kuntur.fields.transaction import AMOUNT_MINOR, CHOICES, OPTIONALS, TEXTS
 from kuntur.transaction import ATTRIBUTE_PREFIX
 
 _MICROSECONDS = 1_000_000
 _BLOCK_ROWS = 16_384
-_TEXTS = (
-    "transaction_id",
-    "institution_id",
-    "account_id",
-    "currency_code",
-    "counterparty_account_id",
-    "merchant_id",
-    "merchant_category_code",
-    "merchant_country_code",
-    "device_id",
-    "ip_address",
-)
-_NUMBERS = ("amount_minor", "type", "channel", "account_type")
-_OPTIONALS = ("account_balance_minor", "account_age_days", "merchant_latitude", "merchant_longitude")
+_TEXTS = tuple(field.name for field in TEXTS)
+_NUMBERS = (AMOUNT_MINOR.name, *(field.name for field in CHOICES))  # 0 where not given
+_OPTIONALS = tuple(field.name for field in OPTIONALS)
 
 
 def messages_from_frame(frame: pl.DataFrame) -> list[transaction_pb2.Transaction]:

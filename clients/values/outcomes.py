@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import IntEnum
 
 from clients.errors import KunturError, error_from_status
 from kuntur.api.v1 import outcome_pb2, outcome_service_pb2
+from kuntur.transaction import OutcomeLabel
 from kuntur.values import time_to_proto
 
 MAX_OUTCOMES_PER_CALL = 4096  # as many as the server takes by default
-
-
-class OutcomeLabel(IntEnum):
-    """What a transaction turned out to be; the numbers are those of the protobuf enum."""
-
-    FRAUD = 1
-    LEGITIMATE = 2
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,38 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import IntEnum
-from typing import Any
 
 from clients.errors import KunturError, broken_contract, error_from_status
 from kuntur.api.v1 import score_pb2
-
-
-class Decision(IntEnum):
-    """What the live model advises; the numbers are those of the protobuf enum."""
-
-    UNSPECIFIED = 0
-    APPROVE = 1
-    REVIEW = 2
-    DECLINE = 3
-
-    @classmethod
-    def _missing_(cls, value: object) -> Decision:  # noqa: ARG003 (the signature is of Enum)
-        # A newer server may know a decision that this client does not.
-        return cls.UNSPECIFIED
-
-
-class ReasonsMode(IntEnum):
-    """Which scores carry reasons; the numbers are those of the protobuf enum."""
-
-    REVIEWED = 0
-    """Those at or above the review threshold."""
-    ALL = 1
-    NONE = 2
-
-    def to_proto(self) -> Any:
-        """Returns the number of the protobuf enum, under the type that the stubs ask for."""
-        return self.value
+from kuntur.scores import Decision
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,1 +1,4 @@
-"""The fields of a transaction as columns: names, types, and which of them are required."""
+"""The fields of transactions and outcomes, each declared once.
+
+`schema` has them as columns of a table, by Polars, and is therefore not for the server; all else here is.
+"""

@@ -1,59 +1,58 @@
 """The canonical table: one row a transaction, the same columns whatever file it came from.
 
-What each field means stands in `transaction.proto`; which values are allowed, in `rules`.
+What each field means and which values it may have is declared in `kuntur.fields.transaction`. Text is "" and
+never null when it is not given, a code of an enum 0; other columns may be null.
 """
 
 from __future__ import annotations
 
+from enum import IntEnum
+
 import polars as pl
 
-from kuntur.transaction import ATTRIBUTE_PREFIX, AccountType, Channel, TransactionType
+from kuntur.fields import outcome
+from kuntur.fields.kinds import Attributes, Choice, Field, Moment, Text, Whole
+from kuntur.fields.transaction import CHOICES, TEXTS, TRANSACTION_FIELDS
+from kuntur.transaction import ATTRIBUTE_PREFIX
 
 TIME = pl.Datetime("us", "UTC")
 
-# Text is "" and never null when not given; what may be null is said beside it.
+
+def _type(field: Field) -> pl.DataType:
+    match field:
+        case Text():
+            return pl.String()
+        case Moment():
+            return TIME
+        case Choice():
+            return pl.Int8()
+        case Whole():
+            return pl.Int32() if field.bits == 32 else pl.Int64()
+        case _:
+            return pl.Float64()
+
+
 TRANSACTION_COLUMNS: dict[str, pl.DataType] = {
-    "transaction_id": pl.String(),
-    "institution_id": pl.String(),
-    "event_time": TIME,
-    "account_id": pl.String(),
-    "amount_minor": pl.Int64(),
-    "currency_code": pl.String(),
-    "type": pl.Int8(),  # number of kuntur.transaction.TransactionType
-    "channel": pl.Int8(),  # number of Channel
-    "account_type": pl.Int8(),  # number of AccountType
-    "account_balance_minor": pl.Int64(),  # null: not known
-    "account_age_days": pl.Int32(),  # null: not known
-    "counterparty_account_id": pl.String(),
-    "merchant_id": pl.String(),
-    "merchant_category_code": pl.String(),
-    "merchant_country_code": pl.String(),
-    "merchant_latitude": pl.Float64(),  # degrees; null: not known
-    "merchant_longitude": pl.Float64(),
-    "device_id": pl.String(),
-    "ip_address": pl.String(),
+    field.name: _type(field) for field in TRANSACTION_FIELDS if not isinstance(field, Attributes)
 }
 
+IS_FRAUD = "is_fraud"
 LABEL_COLUMNS: dict[str, pl.DataType] = {
-    "is_fraud": pl.Boolean(),  # null: not labelled
-    "reported_time": TIME,  # when the label became known; set exactly when is_fraud is
+    IS_FRAUD: pl.Boolean(),  # null: not labelled
+    outcome.REPORTED_TIME.name: TIME,  # when the label became known; set exactly when is_fraud is
 }
 
 SOURCE_ROW = "source_row"  # Int64, number of the row in the source over all its files, from 0
 
-ENUMS: dict[str, type[TransactionType] | type[Channel] | type[AccountType]] = {
-    "type": TransactionType,
-    "channel": Channel,
-    "account_type": AccountType,
-}
+ENUMS: dict[str, type[IntEnum]] = {field.name: field.enum for field in CHOICES}
 
 # Text in a form of its own, into which [values] of a mapping may translate what a file says instead.
-CODES = ("currency_code", "merchant_category_code", "merchant_country_code")
+CODES = tuple(field.name for field in TEXTS if field.codes is not None or field.digits)
 
-TEXT_FIELDS = tuple(name for name, dtype in TRANSACTION_COLUMNS.items() if dtype == pl.String)
-REQUIRED_FIELDS = ("transaction_id", "event_time", "account_id", "amount_minor", "currency_code")
-OUTCOME_REQUIRED_FIELDS = ("transaction_id",)
-OUTCOME_COLUMNS = ("transaction_id", "institution_id", "is_fraud", "reported_time")
+TEXT_FIELDS = tuple(field.name for field in TEXTS)
+REQUIRED_FIELDS = tuple(field.name for field in TRANSACTION_FIELDS if field.required)
+OUTCOME_REQUIRED_FIELDS = (outcome.TRANSACTION_ID.name,)
+OUTCOME_COLUMNS = (outcome.TRANSACTION_ID.name, outcome.INSTITUTION_ID.name, *LABEL_COLUMNS)
 
 
 def canonical_schema(attributes: tuple[str, ...] = ()) -> dict[str, pl.DataType]:

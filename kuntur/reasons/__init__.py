@@ -3,7 +3,7 @@
 from kuntur.reasons.explanation import Explanation, ExplanationError, largest_gap
 from kuntur.reasons.file import read_explanation, write_explanation
 from kuntur.reasons.linear import LinearExplanation
-from kuntur.reasons.reason import Reason, Reasoner
+from kuntur.reasons.reason import Reasoner
 from kuntur.reasons.smallest import smallest_explanations
 from kuntur.reasons.trees import TreeExplanation, Trees
 
@@ -11,7 +11,6 @@ __all__ = [
     "Explanation",
     "ExplanationError",
     "LinearExplanation",
-    "Reason",
     "Reasoner",
     "TreeExplanation",
     "Trees",

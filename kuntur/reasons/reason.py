@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -11,19 +10,7 @@ import numpy.typing as npt
 from kuntur.reasons import tree_shap
 from kuntur.reasons.explanation import Explanation
 from kuntur.reasons.sentences import Sentence, sentence_of
-
-
-class Reason(NamedTuple):
-    """One cause of a score.
-
-    value: that of the feature, NaN when unset; contribution: log-odds that it added; description: the same
-    for a person. A tuple, because thousands are made for a frame.
-    """
-
-    feature: str
-    value: float
-    contribution: float
-    description: str
+from kuntur.scores import Reason
 
 
 class Reasoner:

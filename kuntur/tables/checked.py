@@ -1,6 +1,6 @@
-"""Takes the rows of open files that keep the rules, and reports those that do not.
+"""Returns the rows of open files that keep the rules, and reports those that do not.
 
-The same for transactions and for outcomes: which columns, rules and rows is said by the caller.
+Serves transactions and outcomes alike: the caller says which columns, rules and rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from kuntur.tables.reading.csv_rows import QUOTING
 from kuntur.tables.reading.scan import SourceError, SourceFile
 from kuntur.validation.columns import Reason, Rule, duplicates
 
-_FILES_NAMED = 5  # in a message: with thousands of files the rest of it would be lost
+_FILES_NAMED = 5  # in a message: thousands of names would bury the rest of it
 _FILE, _FILE_ROW, _RAGGED, _FAULT = "!file", "!row", "!ragged", "!fault."
 
 
@@ -44,9 +44,17 @@ def checked_rows(
 ) -> tuple[pl.DataFrame, rejects.RejectReport]:
     """Returns the rows without fault, in the order of the files, and the report on the others.
 
-    plans: how each file is read, all to the same columns, transaction_id and institution_id among
-    them; wanted: Boolean over these, the rows to be looked at. Blank lines of CSV are no rows. Raises
-    SourceError when a file cannot be read, TooManyRejects above max_reject_share (0 to 1).
+    Args:
+        files: The open files. Blank lines of CSV are not rows.
+        plans: How each file is read, all to the same columns, transaction_id and institution_id among them.
+        rules: What the rows must keep.
+        wanted: Boolean over the columns; other rows are passed over.
+        reject_path: CSV file to write the rejected rows to; None for none.
+        max_reject_share: The largest share of rejected rows allowed, 0 to 1.
+
+    Raises:
+        SourceError: A file cannot be read.
+        TooManyRejects: More rows are rejected than allowed.
     """
     faults = list(dict.fromkeys((rule.reason, rule.field) for plan in plans for rule in plan.faults))
     try:
@@ -68,7 +76,7 @@ def checked_rows(
 def _unreadable(files: Sequence[SourceFile], error: PolarsError) -> str:
     names = ", ".join(file.name for file in files[:_FILES_NAMED])
     more = f" and {len(files) - _FILES_NAMED} more" if len(files) > _FILES_NAMED else ""
-    # What follows the first line is on settings of Polars that a mapping does not have.
+    # The lines after the first are about settings of Polars that a mapping does not have.
     said = str(error).splitlines()[0]
     quotes = f"; in CSV, {QUOTING}" if any(file.csv for file in files) else ""
     return f"cannot read the rows of {names}{more}: {said}{quotes}"
@@ -108,10 +116,10 @@ def _values(origin: _Origin, faults: list[Fault]) -> pl.LazyFrame:
 def _broken(
     frame: pl.DataFrame, faults: list[Fault], rules: Sequence[Rule]
 ) -> tuple[pl.DataFrame, list[Fault]]:
-    # What could not be read is null in its field and reported as such, not as missing once more.
+    # What could not be read is null in its field; it is reported as unparseable and not also as missing.
     known = {field for reason, field in faults if reason is Reason.UNPARSEABLE}
     unread = {field: f"{_FAULT}{faults.index((Reason.UNPARSEABLE, field))}" for field in known}
-    # A report time that is counted from an event time is not missing by itself where that one is.
+    # A report time counted from an event time is missing only because that one is.
     timeless = [
         pl.col(f"{_FAULT}{index}") for index, (_, field) in enumerate(faults) if field == "event_time"
     ]
@@ -122,7 +130,7 @@ def _broken(
             for rule in rules
         ),
     ]
-    # No value of a ragged row is known to be that of its column: nothing else is said of it.
+    # No value of a ragged row is sure to belong to its column, so nothing else is reported of it.
     broken = frame.select(
         pl.col(_RAGGED),
         *(

@@ -1,4 +1,4 @@
-"""From the canonical table to the columns that the engine computes on; the wire gives the same ones.
+"""From the canonical table to the columns that the engine computes on, the same as `kuntur.wire` makes.
 
 Ids pass from Polars to the hash as one buffer a column, never as Python strings.
 """
@@ -11,6 +11,7 @@ import polars as pl
 
 from kuntur.currency import ASSIGNABLE_COUNTRY_NUMBER, COUNTRY_NUMBER, CURRENCY_NUMBER, MINOR_UNIT_SCALE
 from kuntur.fields.schema import ENUMS, attribute_columns
+from kuntur.fields.transaction import KEYS
 from kuntur.identity import SCOPED, Institutions, hash_ids
 from kuntur.transaction import (
     ATTRIBUTE_PREFIX,
@@ -22,21 +23,13 @@ from kuntur.transaction import (
     TransactionBatch,
 )
 
-_KEY_FIELDS = {
-    KeyColumn.TRANSACTION: "transaction_id",
-    KeyColumn.ACCOUNT: "account_id",
-    KeyColumn.MERCHANT: "merchant_id",
-    KeyColumn.DEVICE: "device_id",
-    KeyColumn.CATEGORY: "merchant_category_code",
-    KeyColumn.COUNTERPARTY: "counterparty_account_id",
-}
-
 
 def to_batch(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> TransactionBatch:
     """Returns the rows of a canonical table as a batch, in their order, each to be counted.
 
     secret: uint64 [2], from `kuntur.hash_key.secret_from_hex`. Attributes are named without prefix.
-    The rows keep the rules of `rules`: an unknown currency or country raises InvalidOperationError.
+    The rows keep the rules of `kuntur.validation.columns`: an unknown currency or country raises
+    InvalidOperationError.
     """
     ints = frame.select(_int_columns()).to_numpy(order="c")
     floats = frame.select(
@@ -55,8 +48,8 @@ def to_keys(frame: pl.DataFrame, secret: npt.NDArray[np.uint64]) -> npt.NDArray[
     shape = (frame.height, len(KeyColumn))
     starts, lengths = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
     buffers, offset = [], 0
-    for column in KeyColumn:
-        ids = frame[_KEY_FIELDS[column]]
+    for column, field in KEYS.items():
+        ids = frame[field.name]
         sizes = ids.str.len_bytes().to_numpy().astype(np.int64)
         data = np.frombuffer(ids.str.join("").item().encode(), dtype=np.uint8)
         lengths[:, column] = sizes
@@ -108,7 +101,7 @@ def _int_columns() -> list[pl.Expr]:
         IntColumn.COUNTED: pl.lit(1, dtype=pl.Int64),
     }
     columns |= {IntColumn[name.upper()]: pl.col(name).cast(pl.Int64) for name in ENUMS}
-    # The height of a selection of literals alone is 1: the other columns give it.
+    # The height of a selection of literals alone would be 1: it is that of the other columns.
     return [columns[column].alias(column.name) for column in IntColumn]
 
 

@@ -12,14 +12,14 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 
 
 class Part(BaseModel):
-    """A part of a mapping: names only what exists and does not change."""
+    """A part of a mapping: has no other keys than these, and does not change."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 def _known_format(value: str) -> str:
     if value not in {"iso", "epoch_s", "epoch_ms", "epoch_us"} and "%" not in value:
-        raise ValueError("is iso, epoch_s, epoch_ms, epoch_us or a pattern such as %d/%m/%Y %H:%M:%S")
+        raise ValueError("must be iso, epoch_s, epoch_ms, epoch_us or a pattern such as %d/%m/%Y %H:%M:%S")
     return value
 
 
@@ -47,7 +47,7 @@ class TimeFormat(Part):
     @classmethod
     def _known_zone(cls, value: str) -> str:
         if value not in zoneinfo.available_timezones():
-            raise ValueError(f"{value!r} is no IANA time zone, such as America/Lima")
+            raise ValueError(f"{value!r} is not an IANA time zone, such as America/Lima")
         return value
 
 
@@ -64,7 +64,7 @@ class AmountFormat(Part):
 
 
 class Label(Part):
-    """What became of a transaction and when that became known."""
+    """What a transaction turned out to be, and when that became known."""
 
     column: str
     """Column with the label; null or empty means not labelled."""
@@ -74,7 +74,7 @@ class Label(Part):
     """Values that mean legitimate; any further value is rejected. Empty: every value that is not fraud."""
     reported_time: str | None = None
     """Column with the time at which the label became known. A date without a time of day is the end of
-    that local day. Where only frauds have one, `delay_days` gives the other rows theirs."""
+    that local day. Where only frauds have one, `delay_days` serves for the other rows."""
     reported_format: str | None = None
     """How that column is written, as `time.format` says it. Unset: as event times are."""
     delay_days: float | None = Field(default=None, ge=0, le=3650)

@@ -1,6 +1,6 @@
 """Which column of a file is which field of a transaction, read from TOML.
 
-A mapping only describes; `parse` turns it into expressions, `sources` and `outcomes` into tables.
+A mapping only describes: `reading.canonical` turns it into expressions, `sources` and `outcomes` read by it.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, mod
 
 from kuntur.currency import checked_user_assigned
 from kuntur.fields.schema import CODES, ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
+from kuntur.fields.transaction import ATTRIBUTES
 from kuntur.files.paths import UnusableFileError, missing_mapping, read_settings, shipped_mappings
 from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
-from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
 
 Reads = Literal["transactions", "outcomes"]
 
-# What is the same in every row is no id, time or amount of a transaction.
+# No id, time or amount of a transaction is the same in every row.
 _NEVER_CONSTANT = {"transaction_id", "event_time", "account_id", "amount_minor", "account_balance_minor"}
 
 
 class MappingError(ValueError):
-    """Says everything that is wrong with a mapping; the message is meant for the person who wrote it."""
+    """A mapping is not valid; the message lists every problem for the person who wrote it."""
 
 
 class Mapping(Part):
@@ -56,7 +56,7 @@ class Mapping(Part):
     files; the server takes them where its `institution.country_codes` names them, too."""
     label: Label | None = None
     """The label; unset when the files have none."""
-    attributes: dict[str, str] = Field(default_factory=dict, max_length=MAX_ATTRIBUTES)
+    attributes: dict[str, str] = Field(default_factory=dict, max_length=ATTRIBUTES.most)
     """Attribute name to source column, for inputs that only this institution has."""
     attribute_prefix: str | None = None
     """Every column that begins with this is an attribute, named by what follows the prefix."""
@@ -76,9 +76,9 @@ class Mapping(Part):
         problems += [f"{name} is both a column and a constant" for name in both]
         problems += self._lacking((info.context or {}).get("reads", "transactions"))
         problems += [
-            f"attribute name {name!r}: a lower-case letter, then letters, digits, underscores, at most 64"
+            f"attribute name {name!r}: must be {ATTRIBUTES.name_words}"
             for name in self.attributes
-            if not re.fullmatch(ATTRIBUTE_NAME_PATTERN, name)
+            if not re.fullmatch(ATTRIBUTES.name_pattern, name)
         ]
         if problems:
             raise ValueError("; ".join(problems))
@@ -120,10 +120,11 @@ class Mapping(Part):
     def require(self, reads: Reads) -> None:
         """Raises MappingError, with every problem, when files cannot be read as this by the mapping."""
         if lacking := list(self._lacking(reads)):
-            raise MappingError("\n".join([f"the mapping cannot give {reads}:", *(f"  {x}" for x in lacking)]))
+            lines = [f"the mapping cannot be used to read {reads}:", *(f"  {each}" for each in lacking)]
+            raise MappingError("\n".join(lines))
 
     def aware(self, moment: datetime | None) -> datetime | None:
-        """Returns a moment in UTC; one that names no zone is in that of the files' times."""
+        """Returns a moment in UTC; one without a zone is taken to be in that of the files' times."""
         if moment is None:
             return None
         if moment.tzinfo is None:
@@ -139,8 +140,8 @@ class Mapping(Part):
     def load(cls, path_or_name: str | Path, *, reads: Reads = "transactions") -> Self:
         """Reads a mapping from a TOML file, or one of `shipped_mappings()` by its name.
 
-        reads: what is to be read by it; outcomes need fewer fields, but a label. MappingError,
-        with every problem, when there is none or it is not valid.
+        reads: what it is to be used for; outcomes need fewer fields, but a label. Raises MappingError, with
+        every problem, when the mapping is missing or not valid.
         """
         name = str(path_or_name)
         if name in shipped_mappings():

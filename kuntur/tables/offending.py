@@ -1,6 +1,6 @@
 """Reads what the rejected rows of a file hold, for the reject file.
 
-From the file once more: rejects are few, and carrying every source value along would double the memory.
+It reads the file again: rejects are few, and keeping every source value would double the memory.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ def _value(file: SourceFile, fault: Fault, columns: dict[str, str], where: pl.Se
 
 def _text(name: str, dtype: pl.DataType) -> pl.Expr:
     column = pl.col(name)
-    if isinstance(dtype, pl.Datetime):  # a time that no calendar holds, as the number that it is
+    if isinstance(dtype, pl.Datetime):  # a time beyond any calendar is shown as its number
         return pl.coalesce(
             within_reach(column, dtype).cast(pl.String), column.to_physical().cast(pl.String), pl.lit("")
         )

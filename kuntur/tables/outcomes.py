@@ -43,8 +43,8 @@ def read_outcomes(
     Only the transaction's id, its institution where the mapping has one, and the label are read; the
     event time too where the files have it, from which label.delay_days counts. Rows without a label are
     passed over: neither checked nor counted. The rest is as in `kuntur.tables.read`, so a later row on a
-    transaction that has an outcome is a duplicate. `Mapping.load(..., reads="outcomes")` gives a mapping
-    that has no more than this. Raises MappingError, SourceError and TooManyRejects as `read` does.
+    transaction that has an outcome is a duplicate. `Mapping.load(..., reads="outcomes")` accepts a mapping
+    that names no more than this. Raises MappingError, SourceError and TooManyRejects as `read` does.
     """
     mapping.require("outcomes")
     files = open_files(paths, mapping, outcome_columns(mapping))

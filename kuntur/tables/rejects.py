@@ -1,4 +1,4 @@
-"""Rows that were not taken: how many, why, where; counted, written down, and never passed over in silence."""
+"""Rejected rows: counted by reason, written to a file, and never dropped silently."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ REJECT_COLUMNS = {
 
 _OF_A_FINDING = ("field", "column", "rows", "example", "file_row")
 _TIMES = ("event_time", "reported_time")
-# Of these a message shows a value as it is; of all else, which tells of people and their money, its form.
+# Values that a message may show as they are; others, about people and their money, only by their form.
 _SHOWN = frozenset((*_TIMES, *ENUMS, *CODES, "is_fraud", "labelled", "row"))
 _LONGEST_FORM = 40
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -49,7 +49,7 @@ _REMEDIES = {
 
 
 def _no_day(text: str) -> str:
-    """Returns the day that a text begins with where no calendar has it, such as 2019-11-31; else ""."""
+    """Returns the day that a text begins with if it does not exist, such as 2019-11-31; else ""."""
     found = _DAY.match(text.strip())
     if found is None:
         return ""
@@ -61,7 +61,7 @@ def _no_day(text: str) -> str:
 
 
 def _form(value: str) -> str:
-    """Returns how a value is written without what it is: letters as a and A, digits as 9."""
+    """Returns the form of a value without its content: letters as a and A, digits as 9."""
     written = ("9" if c.isdigit() else "A" if c.isupper() else "a" if c.isalpha() else c for c in value)
     form = "".join(written)
     return form if len(form) <= _LONGEST_FORM else form[:_LONGEST_FORM] + "…"
@@ -80,13 +80,13 @@ class Finding:
     rows: int
     example: str
     file_row: int = 0
-    """Number of the example's row in its file, from 1 for the first after the header; 0 where not known."""
+    """Number of the example's row in its file, 1 for the first after the header; 0 where not known."""
 
     @property
     def remedy(self) -> str:
-        """What in the mapping or the file mends it; "" where only the data can tell."""
+        """What to change in the mapping or the file; "" where only the data can tell."""
         if self.reason is Reason.UNPARSEABLE and self.field in _TIMES and (day := _no_day(self.example)):
-            return f"the calendar has no day {day}: correct the file"
+            return f"there is no day {day}: correct the file"
         if self.reason is Reason.UNPARSEABLE and self.field.startswith(ATTRIBUTE_PREFIX):
             return (
                 f"attributes are numbers, and {self.field.removeprefix(ATTRIBUTE_PREFIX)!r} holds text here: "
@@ -160,7 +160,7 @@ class TooManyRejects(ValueError):  # noqa: N818  what it says reads better than 
 
 
 def report(rows_read: int, rejected: pl.DataFrame, path: Path | None) -> RejectReport:
-    """Sums rejects up and writes them.
+    """Returns the summary of rejects, and writes them to a file.
 
     rejected: columns as REJECT_COLUMNS, one row a finding of a row. path: CSV file to write when
     anything was rejected; its folder is made. Without rejects, that of an earlier run is removed.

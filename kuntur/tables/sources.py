@@ -13,6 +13,7 @@ from pathlib import Path
 import polars as pl
 
 from kuntur.fields.schema import canonical_schema
+from kuntur.fields.transaction import ATTRIBUTES
 from kuntur.tables.checked import checked_rows
 from kuntur.tables.mapping import Mapping
 from kuntur.tables.reading.canonical import canonical
@@ -25,7 +26,6 @@ from kuntur.tables.reading.scan import (
     prefixed_attributes,
 )
 from kuntur.tables.table import Table
-from kuntur.transaction import ATTRIBUTE_NAME_PATTERN, MAX_ATTRIBUTES
 from kuntur.validation.columns import row_rules
 
 
@@ -40,11 +40,22 @@ def read(
 ) -> Table:
     """Reads CSV, Parquet and JSON-lines files, by path or glob, into one table.
 
-    since <= event_time < until, both aware; unset: no bound. A row breaks the rules of `rules`, or a
-    value cannot be read: it is rejected, counted, and written to reject_path (CSV, a line for each
-    reason; the file of an earlier run is removed when nothing is rejected). Duplicates are found within
-    what is read. Raises MappingError when the mapping gives no transactions, SourceError when files or
-    columns are missing, TooManyRejects when more than max_reject_share (0 to 1) of the rows are rejected.
+    A row that breaks a rule of `kuntur.validation.columns`, or holds a value that cannot be read, is rejected
+    and counted. Duplicates are found within what is read.
+
+    Args:
+        paths: Files or globs.
+        mapping: Which column is which field.
+        reject_path: CSV file for the rejected rows, a line for each reason; when nothing is rejected, the
+            file of an earlier run is removed. None for none.
+        max_reject_share: The largest share of rejected rows allowed, 0 to 1.
+        since: The earliest event time wanted, aware; None for no bound.
+        until: The event time, aware, from which on rows are passed over; None for no bound.
+
+    Raises:
+        MappingError: The mapping does not describe transactions.
+        SourceError: Files or columns are missing.
+        TooManyRejects: More rows are rejected than allowed.
     """
     mapping.require("transactions")
     files = open_files(paths, mapping, needed_columns(mapping))
@@ -63,8 +74,8 @@ def read_frame(
 ) -> Table:
     """Reads rows that are in memory, such as a database's, as `read` reads those of a file.
 
-    frame: columns as the mapping names them, of any type that a file could give; name: what they go by in
-    messages and in the reject file, whose file_row then counts the frame's rows from 1.
+    frame: columns as the mapping names them, of any type that a file can have; name: what messages and the
+    reject file call the source, whose file_row then counts the frame's rows from 1.
     """
     mapping.require("transactions")
     files = [open_frame(frame, name, mapping)]
@@ -99,11 +110,11 @@ def _attributes(files: list[SourceFile], mapping: Mapping) -> dict[str, str]:
     found = dict(mapping.attributes)
     for file in files:
         found = prefixed_attributes(mapping, file.schema.names()) | found
-    wrong = [name for name in found if not re.fullmatch(ATTRIBUTE_NAME_PATTERN, name)]
+    wrong = [name for name in found if not re.fullmatch(ATTRIBUTES.name_pattern, name)]
     if wrong:
         raise SourceError(f"columns that cannot be attributes by their name: {', '.join(sorted(wrong))}")
-    if len(found) > MAX_ATTRIBUTES:
-        raise SourceError(f"{len(found)} attributes; at most {MAX_ATTRIBUTES} are allowed")
+    if len(found) > ATTRIBUTES.most:
+        raise SourceError(f"{len(found)} attributes; at most {ATTRIBUTES.most} are allowed")
     return dict(sorted(found.items()))
 
 

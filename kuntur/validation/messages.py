@@ -1,36 +1,34 @@
 """The rules of a transaction and of an outcome as messages: every violation, with its field path.
 
 This is the slow and complete reading, for the few that are wrong; `kuntur.wire` finds out which those
-are while it converts.
+are while it converts. The limits are those of `kuntur.fields`.
 """
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from kuntur.api.v1 import outcome_pb2, transaction_pb2
 from kuntur.currency import ASSIGNABLE_COUNTRY_NUMBER, COUNTRY_NUMBER, CURRENCY_NUMBER
-from kuntur.transaction import (
-    ATTRIBUTE_NAME_PATTERN,
-    MAX_ACCOUNT_AGE_DAYS,
-    MAX_AMOUNT_MINOR,
-    MAX_ATTRIBUTES,
-    MAX_BALANCE_MINOR,
-    MAX_ID_BYTES,
-    MIN_EVENT_TIME_S,
-    AccountType,
-    Channel,
-    TransactionType,
+from kuntur.fields.kinds import Amount, Choice, Field, Moment, Real, Text, Whole
+from kuntur.fields.outcome import OUTCOME_FIELDS
+from kuntur.fields.transaction import (
+    ATTRIBUTES,
+    CURRENCY_CODE,
+    IP_ADDRESS,
+    MERCHANT_CATEGORY_CODE,
+    MERCHANT_COUNTRY_CODE,
+    TRANSACTION_FIELDS,
 )
+from kuntur.validation.addresses import is_ip_address
 
-_ATTRIBUTE_NAME = re.compile(ATTRIBUTE_NAME_PATTERN)
-_CATEGORY_CODE = re.compile("[0-9]{4}")
+_ATTRIBUTE_NAME = re.compile(ATTRIBUTES.name_pattern)
+_CATEGORY_CODE = re.compile(MERCHANT_CATEGORY_CODE.pattern)
 _MAX_NANOS = 999_999_999
-MAX_IP_BYTES = 45
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,80 +39,9 @@ class Violation:
     description: str
 
 
-def is_ip_address(text: str) -> bool:
-    """Tells whether a text is an IPv4 or IPv6 address without a zone."""
-    if len(text) > MAX_IP_BYTES or "%" in text:
-        return False
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
-
-
 def is_attribute(name: str, value: float) -> bool:
-    """Tells whether an attribute's name and value are as they must be."""
+    """Tells whether an attribute has a valid name and a finite value."""
     return math.isfinite(value) and _ATTRIBUTE_NAME.fullmatch(name) is not None
-
-
-def _id_violations(message: object, field: str, *, required: bool) -> list[Violation]:
-    length = len(getattr(message, field).encode())
-    if required and length == 0:
-        return [Violation(field, "is required")]
-    if length > MAX_ID_BYTES:
-        return [Violation(field, f"has {length} bytes; at most {MAX_ID_BYTES} are allowed")]
-    return []
-
-
-def _time_violations(message: object, field: str, latest_time_us: int) -> list[Violation]:
-    if not message.HasField(field):  # type: ignore[attr-defined]  # every message has it
-        return [Violation(field, "is required")]
-    time = getattr(message, field)
-    if not 0 <= time.nanos <= _MAX_NANOS:
-        return [Violation(f"{field}.nanos", "is not from 0 to 999,999,999")]
-    if time.seconds < MIN_EVENT_TIME_S:
-        return [Violation(field, "is before 1990-01-01T00:00:00Z")]
-    if time.seconds * 1_000_000 + time.nanos // 1_000 > latest_time_us:
-        return [Violation(field, "is too far in the future")]
-    return []
-
-
-def _enum_violations(transaction: transaction_pb2.Transaction) -> list[Violation]:
-    return [
-        Violation(field, f"has the unknown value {getattr(transaction, field)}")
-        for field, values in (("type", TransactionType), ("channel", Channel), ("account_type", AccountType))
-        if getattr(transaction, field) not in values.__members__.values()
-    ]
-
-
-def _position_violations(transaction: transaction_pb2.Transaction) -> list[Violation]:
-    found = []
-    fields = (
-        ("merchant_latitude", "merchant_longitude", 90),
-        ("merchant_longitude", "merchant_latitude", 180),
-    )
-    for field, other, limit in fields:
-        if not transaction.HasField(field):
-            if transaction.HasField(other):
-                found.append(Violation(field, f"must be set when {other} is"))
-        elif not -limit <= getattr(transaction, field) <= limit:
-            found.append(Violation(field, f"is not from -{limit} to {limit} degrees"))
-    return found
-
-
-def _attribute_violations(transaction: transaction_pb2.Transaction) -> list[Violation]:
-    if len(transaction.attributes) > MAX_ATTRIBUTES:
-        return [Violation("attributes", f"has more than {MAX_ATTRIBUTES} entries")]
-    found = []
-    for name, value in sorted(transaction.attributes.items()):
-        if _ATTRIBUTE_NAME.fullmatch(name) is None:
-            rule = (
-                "is no attribute name: a lower-case letter, then letters, digits and underscores, at most 64"
-            )
-            found.append(Violation(f'attributes["{name[:64]}"]', rule))
-        elif not math.isfinite(value):
-            found.append(Violation(f'attributes["{name}"]', "is not a finite number; leave it out"))
-    return found
 
 
 def transaction_violations(
@@ -125,50 +52,134 @@ def transaction_violations(
 ) -> list[Violation]:
     """Returns every rule that a transaction breaks, in the order of its fields; none for a good one.
 
-    latest_time_us: the latest event time allowed, microseconds since the epoch; path: put before each
-    field's name; countries: codes that are valid, of `kuntur.currency.country_numbers`.
+    Args:
+        transaction: The message.
+        latest_time_us: The latest event time allowed, microseconds since the epoch.
+        path: Put before each field's name.
+        countries: Codes that are valid, of `kuntur.currency.country_numbers`.
     """
-    t = transaction
-    found = _id_violations(t, "transaction_id", required=True)
-    found += _id_violations(t, "institution_id", required=False)
-    found += _time_violations(t, "event_time", latest_time_us)
-    found += _id_violations(t, "account_id", required=True)
-    if t.amount_minor < 0 or (
-        t.amount_minor == 0 and t.type != transaction_pb2.TRANSACTION_TYPE_VERIFICATION
-    ):
-        rule = "must be above 0, or 0 for a VERIFICATION; the type tells the direction"
-        found.append(Violation("amount_minor", rule))
-    elif t.amount_minor > MAX_AMOUNT_MINOR:
-        found.append(Violation("amount_minor", f"is above {MAX_AMOUNT_MINOR:,}"))
-    if t.currency_code not in CURRENCY_NUMBER:
-        found.append(Violation("currency_code", "is not a currency of ISO 4217, such as PEN"))
-    found += _enum_violations(t)
-    if t.HasField("account_balance_minor") and abs(t.account_balance_minor) > MAX_BALANCE_MINOR:
-        found.append(Violation("account_balance_minor", f"is not within ±{MAX_BALANCE_MINOR:,}"))
-    if t.HasField("account_age_days") and not 0 <= t.account_age_days <= MAX_ACCOUNT_AGE_DAYS:
-        found.append(Violation("account_age_days", f"is not from 0 to {MAX_ACCOUNT_AGE_DAYS:,}"))
-    found += _id_violations(t, "counterparty_account_id", required=False)
-    found += _id_violations(t, "merchant_id", required=False)
-    if t.merchant_category_code and _CATEGORY_CODE.fullmatch(t.merchant_category_code) is None:
-        found.append(Violation("merchant_category_code", "is not four digits (ISO 18245)"))
-    if t.merchant_country_code not in countries:
-        rule = "is not a country of ISO 3166-1 alpha-2, such as PE"
-        if t.merchant_country_code in ASSIGNABLE_COUNTRY_NUMBER:
-            rule = "is a user-assigned code that institution.country_codes of the server does not name"
-        found.append(Violation("merchant_country_code", rule))
-    found += _position_violations(t)
-    found += _id_violations(t, "device_id", required=False)
-    if t.ip_address and not is_ip_address(t.ip_address):
-        found.append(Violation("ip_address", "is not an IPv4 or IPv6 address"))
-    found += _attribute_violations(t)
-    return [Violation(path + v.field, v.description) for v in found] if path else found
+    found: list[Violation] = []
+    for field in TRANSACTION_FIELDS:
+        if field is ATTRIBUTES:
+            found += _attribute_violations(transaction)
+        elif field is MERCHANT_COUNTRY_CODE:
+            found += _country_violations(transaction.merchant_country_code, countries)
+        else:
+            found += _field_violations(transaction, field, latest_time_us)
+    return _below(path, found)
 
 
 def outcome_violations(outcome: outcome_pb2.Outcome, latest_time_us: int, path: str = "") -> list[Violation]:
     """Returns every rule that an outcome breaks, in the order of its fields; none for a good one."""
-    found = _id_violations(outcome, "transaction_id", required=True)
-    found += _id_violations(outcome, "institution_id", required=False)
-    if outcome.label not in (outcome_pb2.OUTCOME_LABEL_FRAUD, outcome_pb2.OUTCOME_LABEL_LEGITIMATE):
-        found.append(Violation("label", "must be FRAUD or LEGITIMATE"))
-    found += _time_violations(outcome, "reported_time", latest_time_us)
-    return [Violation(path + v.field, v.description) for v in found] if path else found
+    found: list[Violation] = []
+    for field in OUTCOME_FIELDS:
+        found += _field_violations(outcome, field, latest_time_us)
+    return _below(path, found)
+
+
+def _below(path: str, found: list[Violation]) -> list[Violation]:
+    return [Violation(path + each.field, each.description) for each in found] if path else found
+
+
+def _field_violations(message: Any, field: Field, latest_time_us: int) -> Iterable[Violation]:
+    match field:
+        case Text():
+            return _text_violations(field, getattr(message, field.name))
+        case Moment():
+            return _time_violations(message, field, latest_time_us)
+        case Choice():
+            return _choice_violations(field, getattr(message, field.name))
+        case Amount():
+            return _amount_violations(message, field)
+        case Whole():
+            return _number_violations(message, field)
+        case Real():
+            return _position_violations(message, field)
+        case _:
+            raise TypeError(f"{field.name} is of no kind that is checked by itself")
+
+
+def _text_violations(field: Text, text: str) -> Iterator[Violation]:
+    length = len(text.encode())
+    if field is CURRENCY_CODE:
+        if text not in CURRENCY_NUMBER:
+            yield Violation(field.name, "is not a currency of ISO 4217, such as PEN")
+    elif field is MERCHANT_CATEGORY_CODE:
+        if text and _CATEGORY_CODE.fullmatch(text) is None:
+            yield Violation(field.name, "is not four digits (ISO 18245)")
+    elif field is IP_ADDRESS:
+        if text and not is_ip_address(text):
+            yield Violation(field.name, "is not an IPv4 or IPv6 address")
+    elif field.required and length == 0:
+        yield Violation(field.name, "is required")
+    elif length > field.max_bytes:
+        yield Violation(field.name, f"has {length} bytes; at most {field.max_bytes} are allowed")
+
+
+def _country_violations(code: str, countries: Container[str]) -> Iterator[Violation]:
+    if code in countries:
+        return
+    rule = "is not a country of ISO 3166-1 alpha-2, such as PE"
+    if code in ASSIGNABLE_COUNTRY_NUMBER:
+        rule = "is a user-assigned code that institution.country_codes of the server does not name"
+    yield Violation(MERCHANT_COUNTRY_CODE.name, rule)
+
+
+def _time_violations(message: Any, field: Moment, latest_time_us: int) -> Iterator[Violation]:
+    time = getattr(message, field.name)
+    if not message.HasField(field.name):
+        yield Violation(field.name, "is required")
+    elif not 0 <= time.nanos <= _MAX_NANOS:
+        yield Violation(f"{field.name}.nanos", f"is not from 0 to {_MAX_NANOS:,}")
+    elif time.seconds < field.earliest_s:
+        yield Violation(field.name, f"is before {field.earliest_words}")
+    elif time.seconds * 1_000_000 + time.nanos // 1_000 > latest_time_us:
+        yield Violation(field.name, "is too far in the future")
+
+
+def _choice_violations(field: Choice, number: int) -> Iterator[Violation]:
+    if number in field.enum.__members__.values():
+        return
+    rule = f"has the unknown value {number}"
+    if field.required:
+        rule = f"must be {' or '.join(value.name for value in field.enum)}"
+    yield Violation(field.name, rule)
+
+
+def _amount_violations(message: Any, field: Amount) -> Iterator[Violation]:
+    amount = getattr(message, field.name)
+    if amount < field.low or (amount == 0 and message.type != field.zero_only_for):
+        rule = f"must be above 0, or 0 for a {field.zero_only_for.name}; the type tells the direction"
+        yield Violation(field.name, rule)
+    elif amount > field.high:
+        yield Violation(field.name, f"is above {field.high:,}")
+
+
+def _number_violations(message: Any, field: Whole) -> Iterator[Violation]:
+    if field.optional and not message.HasField(field.name):
+        return
+    if not field.low <= getattr(message, field.name) <= field.high:
+        around_zero = field.low == -field.high
+        allowed = f"within ±{field.high:,}" if around_zero else f"from {field.low} to {field.high:,}"
+        yield Violation(field.name, f"is not {allowed}")
+
+
+def _position_violations(message: Any, field: Real) -> Iterator[Violation]:
+    other = field.together_with
+    if not message.HasField(field.name):
+        if message.HasField(other):
+            yield Violation(field.name, f"must be set when {other} is")
+    elif not field.low <= getattr(message, field.name) <= field.high:
+        yield Violation(field.name, f"is not from {field.low:g} to {field.high:g} {field.unit}")
+
+
+def _attribute_violations(transaction: transaction_pb2.Transaction) -> Iterator[Violation]:
+    if len(transaction.attributes) > ATTRIBUTES.most:
+        yield Violation(ATTRIBUTES.name, f"has more than {ATTRIBUTES.most} entries")
+        return
+    for name, value in sorted(transaction.attributes.items()):
+        if _ATTRIBUTE_NAME.fullmatch(name) is None:
+            shown = name[: ATTRIBUTES.max_name_bytes]
+            yield Violation(f'attributes["{shown}"]', f"is not an attribute name: {ATTRIBUTES.name_words}")
+        elif not math.isfinite(value):
+            yield Violation(f'attributes["{name}"]', "is not a finite number; leave it out")

@@ -6,13 +6,12 @@ Of the kernel, only this package, `kuntur.validation.messages` and `kuntur.value
 from kuntur.wire.reader import TransactionReader
 from kuntur.wire.reading import MalformedError, OversizedError, Reading, TransactionIds
 from kuntur.wire.scan import read_outline
-from kuntur.wire.scores import Scores, write_frame, write_frames, write_score
+from kuntur.wire.scores import write_frame, write_frames, write_score
 
 __all__ = [
     "MalformedError",
     "OversizedError",
     "Reading",
-    "Scores",
     "TransactionIds",
     "TransactionReader",
     "read_outline",

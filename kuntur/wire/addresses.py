@@ -1,6 +1,6 @@
 """IP addresses as text, compiled: the plain forms only.
 
-What these functions take, `ipaddress` takes too; what they do not take it is asked about.
+What these functions accept, `ipaddress` accepts too; it decides on everything else.
 """
 
 from __future__ import annotations

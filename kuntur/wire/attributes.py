@@ -10,17 +10,16 @@ import numpy.typing as npt
 
 from kuntur.compiled.native import native, native_owning
 from kuntur.identity import load_word
-from kuntur.transaction import MAX_ATTRIBUTES
+from kuntur.wire.limits import MAX_ATTRIBUTES, MAX_NAME_BYTES
 from kuntur.wire.scan import ATTRIBUTES, GIVE_UP
 from kuntur.wire.varint import LENGTH, read_length, read_tag, skip_field
 
-_MAX_NAME_BYTES = 64
 _NAMES = 64  # different names in a frame; more are left to protobuf
 
 
 @native
 def _is_name(data, start, length):
-    if length == 0 or length > _MAX_NAME_BYTES:
+    if length == 0 or length > MAX_NAME_BYTES:
         return False
     for at in range(start, start + length):
         byte = data[at]
@@ -48,7 +47,7 @@ def _name_number(data, start, length, names, known):
 
 @native
 def _read_entry(data, at, end):
-    """Returns start and length of an entry's name and where its value is; GIVE_UP for an unusual one."""
+    """Returns start and length of an entry's name, and where its value is; GIVE_UP first for an odd one."""
     field, wire_type, at = read_tag(data, at, end)
     if at < 0 or field != 1 or wire_type != LENGTH:
         return GIVE_UP, 0, 0

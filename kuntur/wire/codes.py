@@ -1,7 +1,7 @@
 """What the compiled reader needs to know besides the bytes, as one array: the secret and the code tables.
 
 One array instead of three, because each argument of a compiled call costs a lone transaction time; an
-argument and not a constant, because compiled code on disk would outlive a change of the tables.
+argument and not a constant, because compiled code on disk would outlive a change of `codes.toml`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What reading a request gives."""
+"""What reading a request returns."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from kuntur.validation.messages import Violation
 
 
 class MalformedError(ValueError):
-    """Bytes that are no message of the type they should be."""
+    """Bytes that are not a message of the expected type."""
 
 
 class OversizedError(ValueError):
-    """A request of more transactions than are taken."""
+    """A request with more transactions than are allowed."""
 
     def __init__(self, count: int) -> None:
         super().__init__(f"{count:,} transactions")
@@ -38,7 +38,7 @@ class TransactionIds(Sequence[str]):
 
     @classmethod
     def of(cls, ids: Iterable[str]) -> TransactionIds:
-        """Takes ids as they are."""
+        """Returns ids of any kind as such a sequence."""
         if isinstance(ids, TransactionIds):
             return ids
         encoded = [text.encode() for text in ids]
@@ -59,7 +59,7 @@ class TransactionIds(Sequence[str]):
         return self.raw[start : start + length].decode()
 
     def encoded(self, place: int) -> bytes:
-        """Returns an id as it came, UTF-8."""
+        """Returns the bytes of an id, UTF-8."""
         start, length = self.spans[place].tolist()
         return self.raw[start : start + length]
 
@@ -73,12 +73,12 @@ class TransactionIds(Sequence[str]):
 
 
 class Reading(NamedTuple):
-    """What a frame of messages gave: columns of the good ones, violations of the others.
+    """A frame that was read: columns of the good transactions, violations of the others.
 
     ids: the transaction ids of the whole frame, as they came; batch: the good transactions in their
     order; places: int64 [n], where they stood in the frame; violations: by place, for each that was
-    refused; reasons_mode: number of the protobuf enum ReasonsMode, or whatever else was sent. A tuple,
-    because a frozen dataclass costs a lone transaction half a microsecond more.
+    refused; reasons_mode: number of ReasonsMode, or whatever else was sent. A tuple, because a frozen
+    dataclass costs a lone transaction half a microsecond more.
     """
 
     ids: Sequence[str]

@@ -1,32 +1,52 @@
 """Requests to columns: the fast way, one compiled pass over the serialised bytes.
 
-It takes frames in which every transaction is good and plainly written, which is nearly all of them. For
-anything else - a broken rule, malformed bytes, a group, a wire type that the field does not have, text
-beyond ASCII - it gives up, and the whole frame goes through `kuntur.wire.reader`, which has the last
-word on what is right. A property test holds the two against each other.
+It takes frames in which every transaction is good and plainly written, as nearly all are. On anything else
+- a broken rule, malformed bytes, a group, a wire type that the field does not have, text beyond ASCII - it
+gives up, and `kuntur.wire.reader` reads the whole frame through protobuf, which decides. A property test
+holds the two against each other.
 """
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
+import numpy.typing as npt
 
 from kuntur.compiled.native import native, native_owning
+from kuntur.fields import transaction as of
+from kuntur.fields.kinds import Choice, Real, Whole
 from kuntur.identity import SCOPED, hash_id, load_word, siphash
-from kuntur.transaction import (
-    MAX_ACCOUNT_AGE_DAYS,
-    MAX_AMOUNT_MINOR,
-    MAX_BALANCE_MINOR,
-    MAX_ID_BYTES,
-    MIN_EVENT_TIME_S,
-    UNSET_INT,
-    AccountType,
-    Channel,
-    FloatColumn,
-    IntColumn,
-    TransactionType,
-)
+from kuntur.transaction import UNSET_INT
 from kuntur.wire.addresses import is_plain_address
 from kuntur.wire.codes import cents, country_number, currency_number
+from kuntur.wire.limits import (
+    CATEGORY_DIGITS,
+    EARLIEST_S,
+    F_LATITUDE,
+    F_LONGITUDE,
+    I_ACCOUNT_TYPE,
+    I_AGE,
+    I_AMOUNT,
+    I_BALANCE,
+    I_CHANNEL,
+    I_COUNTED,
+    I_COUNTRY,
+    I_CURRENCY,
+    I_TIME,
+    I_TYPE,
+    LAST_ACCOUNT_TYPE,
+    LAST_CHANNEL,
+    LAST_TYPE,
+    MAX_AGE_DAYS,
+    MAX_AMOUNT,
+    MAX_BALANCE,
+    MAX_ID_BYTES,
+    MAX_LATITUDE,
+    MAX_LONGITUDE,
+    MIN_BALANCE,
+    VERIFICATION,
+)
 from kuntur.wire.varint import (
     FIXED64,
     LENGTH,
@@ -41,34 +61,46 @@ from kuntur.wire.varint import (
 
 GIVE_UP = -1
 
-# Numbers of the fields of Transaction.
-_TRANSACTION_ID, _INSTITUTION_ID, _EVENT_TIME, _ACCOUNT_ID, _AMOUNT, _CURRENCY = 1, 2, 3, 4, 5, 6
-_TYPE, _CHANNEL, _ACCOUNT_TYPE, _BALANCE, _AGE, _COUNTERPARTY = 7, 8, 9, 10, 11, 12
-_MERCHANT, _CATEGORY, _COUNTRY, _LATITUDE, _LONGITUDE, _DEVICE = 13, 14, 15, 16, 17, 18
-_ADDRESS, ATTRIBUTES = 19, 20
-_FIELDS = ATTRIBUTES + 1
+# Numbers of the fields.
+_TRANSACTION_ID, _ACCOUNT_ID = of.TRANSACTION_ID.number, of.ACCOUNT_ID.number
+_INSTITUTION_ID, _EVENT_TIME = of.INSTITUTION_ID.number, of.EVENT_TIME.number
+_AMOUNT, _CURRENCY = of.AMOUNT_MINOR.number, of.CURRENCY_CODE.number
+_TYPE, _CHANNEL, _ACCOUNT_TYPE = of.TYPE.number, of.CHANNEL.number, of.ACCOUNT_TYPE.number
+_BALANCE, _AGE = of.ACCOUNT_BALANCE_MINOR.number, of.ACCOUNT_AGE_DAYS.number
+_CATEGORY, _COUNTRY = of.MERCHANT_CATEGORY_CODE.number, of.MERCHANT_COUNTRY_CODE.number
+_LATITUDE, _LONGITUDE = of.MERCHANT_LATITUDE.number, of.MERCHANT_LONGITUDE.number
+_ADDRESS, ATTRIBUTES = of.IP_ADDRESS.number, of.ATTRIBUTES.number
+_FIELDS = max(field.number for field in of.TRANSACTION_FIELDS) + 1
+_PLACED = 1 << _LATITUDE | 1 << _LONGITUDE
 
 _WIRE_TYPES = np.full(_FIELDS, LENGTH)
-_WIRE_TYPES[[_AMOUNT, _TYPE, _CHANNEL, _ACCOUNT_TYPE, _BALANCE, _AGE]] = VARINT
-_WIRE_TYPES[[_LATITUDE, _LONGITUDE]] = FIXED64
-_KEY_FIELDS = np.array([_TRANSACTION_ID, _ACCOUNT_ID, _MERCHANT, _DEVICE, _CATEGORY, _COUNTERPARTY])
+for _field in of.TRANSACTION_FIELDS:
+    if isinstance(_field, Whole | Choice):
+        _WIRE_TYPES[_field.number] = VARINT
+    elif isinstance(_field, Real):
+        _WIRE_TYPES[_field.number] = FIXED64
+_KEY_FIELDS = np.array([field.number for field in of.KEYS.values()])
 
 _MICROSECONDS, _NANOSECONDS = 1_000_000, 1_000_000_000
-_VERIFICATION = int(TransactionType.VERIFICATION)
-_LAST_TYPE, _LAST_CHANNEL = int(max(TransactionType)), int(max(Channel))
-_LAST_ACCOUNT_TYPE = int(max(AccountType))
-_I_TIME, _I_AMOUNT = int(IntColumn.EVENT_TIME_US), int(IntColumn.AMOUNT_CENTS)
-_I_BALANCE, _I_TYPE, _I_CHANNEL = int(IntColumn.BALANCE_CENTS), int(IntColumn.TYPE), int(IntColumn.CHANNEL)
-_I_ACCOUNT_TYPE, _I_AGE = int(IntColumn.ACCOUNT_TYPE), int(IntColumn.ACCOUNT_AGE_DAYS)
-_I_COUNTRY, _I_CURRENCY, _I_COUNTED = int(IntColumn.COUNTRY), int(IntColumn.CURRENCY), int(IntColumn.COUNTED)
-_F_LATITUDE, _F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE)
+
+
+class _Found(NamedTuple):
+    """What a transaction's bytes hold, each array by field number.
+
+    starts, lengths: int64, where the text of a field is; numbers: uint64, numbers and the bits of
+    coordinates, at _EVENT_TIME the seconds and at 0 the nanoseconds.
+    """
+
+    starts: npt.NDArray[np.int64]
+    lengths: npt.NDArray[np.int64]
+    numbers: npt.NDArray[np.uint64]
 
 
 @native
 def read_outline(data):
-    """Returns how often field 1 of a request stands there, and its field 2, the mode of reasons.
+    """Returns how many transactions a request has (its field 1), and its reasons mode (its field 2).
 
-    (GIVE_UP, 0) for what is not plainly written.
+    (GIVE_UP, 0) for a request that is not plainly written.
     """
     at, count, mode = 0, 0, 0
     while at < len(data):
@@ -107,12 +139,13 @@ def _read_time(data, at, end, seconds, nanos):
 
 
 @native
-def _read_fields(data, at, end, starts, lengths, numbers):
-    """Reads the fields of a transaction, the last of each; gives (set of fields, attributes) or GIVE_UP.
+def _read_fields(data, at, end, found):
+    """Reads the fields of a transaction, the last of each, into `found`.
 
-    starts, lengths: where the text of a field is; numbers: uint64, numbers and the bits of coordinates,
-    at _EVENT_TIME the seconds and at 0 the nanoseconds.
+    Returns the set of fields, bit by bit, and how many attributes there are; (GIVE_UP, 0) for a message
+    that is not plainly written.
     """
+    starts, lengths, numbers = found
     given, attributes = 0, 0
     while at < end:
         field, wire_type, at = read_tag(data, at, end)
@@ -161,29 +194,31 @@ def _time_us(numbers, given, latest_time_us):
     seconds, nanos = np.int64(numbers[_EVENT_TIME]), np.int64(numbers[0])
     if given >> _EVENT_TIME & 1 == 0 or nanos < 0 or nanos >= _NANOSECONDS:
         return GIVE_UP
-    if seconds < MIN_EVENT_TIME_S or seconds > latest_time_us // _MICROSECONDS:
+    if seconds < EARLIEST_S or seconds > latest_time_us // _MICROSECONDS:
         return GIVE_UP
     time_us = seconds * _MICROSECONDS + nanos // 1_000
     return time_us if time_us <= latest_time_us else GIVE_UP
 
 
 @native
-def _texts_are_good(data, starts, lengths):
+def _texts_are_good(data, found):
+    starts, lengths, _ = found
     if lengths[_TRANSACTION_ID] == 0 or lengths[_ACCOUNT_ID] == 0:
         return False
     category = lengths[_CATEGORY]
     if category != 0:
-        if category != 4:
+        if category != CATEGORY_DIGITS:
             return False
-        for at in range(starts[_CATEGORY], starts[_CATEGORY] + 4):
+        for at in range(starts[_CATEGORY], starts[_CATEGORY] + CATEGORY_DIGITS):
             if data[at] < 48 or data[at] > 57:
                 return False
     return lengths[_ADDRESS] == 0 or is_plain_address(data, starts[_ADDRESS], lengths[_ADDRESS])
 
 
 @native
-def _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, ints, i):
+def _write_ints(data, found, given, latest_time_us, context, ints, i):
     """Writes a row of ints; False when a value breaks a rule."""
+    starts, lengths, numbers = found
     time_us = _time_us(numbers, given, latest_time_us)
     kind, channel = to_int32(numbers[_TYPE]), to_int32(numbers[_CHANNEL])
     account_type, age = to_int32(numbers[_ACCOUNT_TYPE]), to_int32(numbers[_AGE])
@@ -191,37 +226,38 @@ def _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, 
     currency, scale = currency_number(context, data, starts[_CURRENCY], lengths[_CURRENCY])
     country = country_number(context, data, starts[_COUNTRY], lengths[_COUNTRY])
     good = time_us != GIVE_UP and currency >= 0 and country >= 0
-    good &= 0 < amount <= MAX_AMOUNT_MINOR or (amount == 0 and kind == _VERIFICATION)
-    good &= -MAX_BALANCE_MINOR <= balance <= MAX_BALANCE_MINOR
-    good &= 0 <= age <= MAX_ACCOUNT_AGE_DAYS
-    good &= 0 <= kind <= _LAST_TYPE and 0 <= channel <= _LAST_CHANNEL
-    good &= 0 <= account_type <= _LAST_ACCOUNT_TYPE
+    good &= 0 < amount <= MAX_AMOUNT or (amount == 0 and kind == VERIFICATION)
+    good &= MIN_BALANCE <= balance <= MAX_BALANCE
+    good &= 0 <= age <= MAX_AGE_DAYS
+    good &= 0 <= kind <= LAST_TYPE and 0 <= channel <= LAST_CHANNEL
+    good &= 0 <= account_type <= LAST_ACCOUNT_TYPE
     if not good:
         return False
-    ints[i, _I_TIME] = time_us
-    ints[i, _I_AMOUNT] = cents(amount, scale)
-    ints[i, _I_BALANCE] = cents(balance, scale) if given >> _BALANCE & 1 else UNSET_INT
-    ints[i, _I_TYPE] = kind
-    ints[i, _I_CHANNEL] = channel
-    ints[i, _I_ACCOUNT_TYPE] = account_type
-    ints[i, _I_AGE] = age if given >> _AGE & 1 else UNSET_INT
-    ints[i, _I_COUNTRY] = country
-    ints[i, _I_CURRENCY] = currency
-    ints[i, _I_COUNTED] = 1
+    ints[i, I_TIME] = time_us
+    ints[i, I_AMOUNT] = cents(amount, scale)
+    ints[i, I_BALANCE] = cents(balance, scale) if given >> _BALANCE & 1 else UNSET_INT
+    ints[i, I_TYPE] = kind
+    ints[i, I_CHANNEL] = channel
+    ints[i, I_ACCOUNT_TYPE] = account_type
+    ints[i, I_AGE] = age if given >> _AGE & 1 else UNSET_INT
+    ints[i, I_COUNTRY] = country
+    ints[i, I_CURRENCY] = currency
+    ints[i, I_COUNTED] = 1
     return True
 
 
 @native
 def _write_floats(numbers, given, floats, i):
     """Writes a row of floats; False when a value breaks a rule."""
-    both = given >> _LATITUDE & 3
-    if both == 0:
-        floats[i, _F_LATITUDE] = floats[i, _F_LONGITUDE] = np.nan
+    placed = given & _PLACED
+    if placed == 0:
+        floats[i, F_LATITUDE] = floats[i, F_LONGITUDE] = np.nan
         return True
     latitude = np.uint64(numbers[_LATITUDE]).view(np.float64)
     longitude = np.uint64(numbers[_LONGITUDE]).view(np.float64)
-    floats[i, _F_LATITUDE], floats[i, _F_LONGITUDE] = latitude, longitude
-    return both == 3 and abs(latitude) <= 90.0 and abs(longitude) <= 180.0  # False for NaN
+    floats[i, F_LATITUDE], floats[i, F_LONGITUDE] = latitude, longitude
+    # False for NaN, too.
+    return placed == _PLACED and abs(latitude) <= MAX_LATITUDE and abs(longitude) <= MAX_LONGITUDE
 
 
 @native_owning
@@ -230,11 +266,12 @@ def scan(data, latest_time_us, context, keys, ints, floats, spans):
 
     data: bytes; latest_time_us: int; context: of `make_context`; written: keys uint64 [n, KeyColumn],
     ints int64 [n, IntColumn], floats float64 [n, FloatColumn], spans int64 [n, 2], start and length of
-    each transaction id. Returns the number of attributes, or GIVE_UP; what is written is void then.
+    each transaction id. Returns the number of attributes, or GIVE_UP, and then what is written means nothing.
     """
     starts = np.empty(_FIELDS, dtype=np.int64)
     lengths = np.empty(_FIELDS, dtype=np.int64)
     numbers = np.empty(_FIELDS, dtype=np.uint64)
+    found = _Found(starts, lengths, numbers)
     at, i, attributes = 0, 0, 0
     while at < len(data):
         field, wire_type, at = read_tag(data, at, len(data))
@@ -250,11 +287,11 @@ def scan(data, latest_time_us, context, keys, ints, floats, spans):
             return GIVE_UP
         lengths[:] = 0
         numbers[:] = np.uint64(0)
-        given, more = _read_fields(data, at, at + length, starts, lengths, numbers)
+        given, more = _read_fields(data, at, at + length, found)
         if (
             given == GIVE_UP
-            or not _texts_are_good(data, starts, lengths)
-            or not _write_ints(data, starts, lengths, numbers, given, latest_time_us, context, ints, i)
+            or not _texts_are_good(data, found)
+            or not _write_ints(data, found, given, latest_time_us, context, ints, i)
             or not _write_floats(numbers, given, floats, i)
         ):
             return GIVE_UP

@@ -1,7 +1,7 @@
 """Scores to responses, as bytes ready to send.
 
-Written here and not by protobuf, field by field as `score.proto` numbers them: building a message for
-each score costs more than scoring it. A property test holds the bytes against protobuf's own.
+Written here, field by field as `score.proto` numbers them, and not by protobuf: building a message for each
+score costs more than scoring it. A property test holds the bytes against protobuf's own.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ import struct
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import pairwise
-from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -18,7 +17,7 @@ from google.rpc import status_pb2
 
 from kuntur.api.v1 import score_pb2
 from kuntur.compiled.native import native
-from kuntur.reasons import Reason
+from kuntur.scores import Reason, Scores
 from kuntur.wire.reading import TransactionIds
 
 # Tags: the field's number and how it is written.
@@ -28,26 +27,10 @@ _RESULT, _SCORE = 0x0A, 0x0A  # of ScoreStreamResponse; of ScoreResult and Score
 _DOUBLE = struct.Struct("<d")
 _ZERO = bytes(8)
 _BYTES = [bytes((value,)) for value in range(0x80)]
-_FEW = 4  # scores; below, a compiled call costs more than it saves
+_FEW = 4  # scores; for no more than these a compiled call costs more than it saves
 _MAX_OVERHEAD = 64  # bytes of a result besides its id and version
-MAX_REASONED_BYTES = 4 << 20  # what a gRPC client takes by default: reasons fill no frame beyond it
+MAX_REASONED_BYTES = 4 << 20  # what a gRPC client accepts by default: reasons never fill a frame beyond it
 _GROWTH = 8  # bytes by which the lengths around reasons may grow
-
-
-class Scores(NamedTuple):
-    """The answers for the good transactions of a frame.
-
-    probability: float32 [n], calibrated; decision: int8 [n], numbers of the protobuf enum Decision;
-    model_version: the model that gave all of them; reasons: by row, strongest first, of those that have any;
-    invalid: rows for which the model gave no probability.
-    A tuple for the same reason as `kuntur.wire.reading.Reading`.
-    """
-
-    probability: npt.NDArray[np.float32]
-    decision: npt.NDArray[np.int8]
-    model_version: str
-    reasons: Mapping[int, Sequence[Reason]] | None = None
-    invalid: tuple[int, ...] = ()
 
 
 def _varint(value: int) -> bytes:
@@ -190,7 +173,7 @@ def _many_results(
 def _add_reasons(
     written: list[bytes], ids: Sequence[str], places: list[int], scores: Scores, room: int
 ) -> None:
-    """Writes the results of scores with reasons anew; room: bytes that all reasons together may take."""
+    """Rewrites the results that have reasons, with these; room: bytes that all reasons together may take."""
     reasons, version = scores.reasons or {}, _version(scores.model_version)
     known, share = TransactionIds.of(ids), room // max(len(reasons), 1) - _GROWTH
     for row, causes in reasons.items():

@@ -1,7 +1,7 @@
 """The protobuf wire format at its lowest: varints, skipped fields, plain text; all compiled.
 
-Each function answers a position of -1 for what it does not take. That need not be malformed: whoever
-sees it leaves the message to protobuf, whose word is final.
+Each function returns a position of -1 for what it does not take, which need not be malformed: its caller
+leaves the message to protobuf, which decides.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def read_length(data, at, end):
 
 @native
 def skip_field(data, at, end, wire_type):
-    """Returns the position behind a field of no interest."""
+    """Returns the position behind a field that is not needed."""
     if wire_type == VARINT:
         _, at = read_varint(data, at, end)
         return at

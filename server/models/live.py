@@ -12,11 +12,11 @@ from kuntur.bundle.bundle import Manifest
 from kuntur.compiled.native import native
 from kuntur.features import FeatureMatrix, FeatureSelection
 from kuntur.reasons import Explanation, Reasoner
+from kuntur.scores import Decision, Scores
 from kuntur.transaction import ATTRIBUTE_PREFIX
-from kuntur.wire import Scores
 from server.models.inference import Inference
 
-_APPROVE, _REVIEW, _DECLINE = 1, 2, 3  # as in the protobuf enum Decision
+_APPROVE, _REVIEW, _DECLINE = int(Decision.APPROVE), int(Decision.REVIEW), int(Decision.DECLINE)
 
 
 @native

@@ -11,9 +11,10 @@ from google.rpc import status_pb2
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2
 from kuntur.features import FEATURE_NAMES
 from kuntur.reasons import Reasoner, smallest_explanations
+from kuntur.scores import Decision, Scores
 from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
-from kuntur.wire import Scores, TransactionReader, write_frame
+from kuntur.wire import TransactionReader, write_frame
 from server.models.live import compile_decisions
 from server.models.onnx_c import compile_run
 from server.state import Region, RegionHistory, RegionSizes
@@ -50,7 +51,7 @@ def compile_hot_path(reader: TransactionReader) -> None:
         reading = reader.read_request(request.SerializeToString(), latest_time_us)
         history.score_features(reading.batch)
         n = len(reading.batch)
-        scores = Scores(np.zeros(n, np.float32), np.ones(n, np.int8), "warm-up")
+        scores = Scores(np.zeros(n, np.float32), np.full(n, Decision.APPROVE, np.int8), "warm-up")
         statuses = {place: status_pb2.Status() for place in reading.violations}
         write_frame(reading.ids, reading.places, scores, statuses)
     outcome = outcome_pb2.Outcome(

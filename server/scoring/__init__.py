@@ -4,7 +4,7 @@ from server.scoring.attribute_census import AttributeCensus
 from server.scoring.attribute_rules import AttributeRules
 from server.scoring.history import Backfill, OutcomeReports
 from server.scoring.invalid import InvalidValues
-from server.scoring.reasons import ReasonGiver, ReasonsMode
+from server.scoring.reasons import ReasonGiver
 from server.scoring.scorer import Scorer
 
 __all__ = [
@@ -14,6 +14,5 @@ __all__ = [
     "InvalidValues",
     "OutcomeReports",
     "ReasonGiver",
-    "ReasonsMode",
     "Scorer",
 ]

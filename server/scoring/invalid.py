@@ -12,8 +12,7 @@ from collections.abc import Callable
 import numpy as np
 import structlog
 
-from kuntur.reasons import Reason
-from kuntur.wire import Scores
+from kuntur.scores import Reason, Scores
 
 _LOG = structlog.get_logger(__name__)
 REASON = Reason("", 0.0, 0.0, "The model gave no valid score for this transaction, so it is to be reviewed.")

@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from enum import IntEnum
 
 import numpy as np
 import numpy.typing as npt
 
 from kuntur.features import FeatureMatrix
-from kuntur.reasons import Reason
+from kuntur.scores import Decision, Reason, ReasonsMode
 from server.models import LiveModel
 
-_REVIEW = 2  # as in the protobuf enum Decision
-
-
-class ReasonsMode(IntEnum):
-    """For which transactions reasons are asked; the numbers are those of the protobuf enum."""
-
-    UNSPECIFIED = 0
-    ALL = 1
-    NONE = 2
+_REVIEW = int(Decision.REVIEW)
 
 
 def reasoned_rows(decision: npt.NDArray[np.int8], mode: int) -> npt.NDArray[np.intp]:
-    """Returns the rows whose scores carry reasons, ascending; decision: numbers of the protobuf enum."""
+    """Returns the rows whose scores carry reasons, ascending; decision: numbers of Decision."""
     if mode == ReasonsMode.ALL:
         return np.arange(len(decision))
     return np.flatnonzero(decision >= _REVIEW)
@@ -55,7 +46,7 @@ class ReasonGiver:
         if reasoner is None or self._count == 0 or mode == ReasonsMode.NONE:
             return None
         # Most calls are of one transaction below the threshold: they shall not pay for arrays.
-        if mode == ReasonsMode.UNSPECIFIED and len(decision) == 1 and decision[0] < _REVIEW:
+        if mode == ReasonsMode.REVIEWED and len(decision) == 1 and decision[0] < _REVIEW:
             return None
         rows = reasoned_rows(decision, mode)
         if not len(rows):

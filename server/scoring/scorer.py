@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from kuntur.wire import Reading, Scores
+from kuntur.scores import Scores
+from kuntur.wire import Reading
 from server.errors import NoLiveModelError
 from server.models import LiveModel, LiveSlot
 from server.scoring.attribute_census import AttributeCensus

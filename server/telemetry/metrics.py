@@ -15,11 +15,12 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from kuntur.bundle.bundle import RefusalReason
+from kuntur.scores import Decision
 from server.state import HistoryCounts
 from server.telemetry.history import history_families
 from server.telemetry.tallies import Latencies, TalliedCounter, TalliedHistogram, Tally
 
-DECISIONS = ("unspecified", "approve", "review", "decline")  # by number of the protobuf enum
+DECISIONS = tuple(decision.name.lower() for decision in Decision)  # by number
 METHODS = ("ScoreTransaction", "ScoreStream", "ReportOutcomes", "Backfill")
 _BUCKETS_S = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
 

@@ -8,14 +8,18 @@ from datetime import datetime
 import dataframely as dy
 import polars as pl
 
+from kuntur.fields.kinds import Real, short
 from kuntur.fields.schema import ENUMS
-from kuntur.transaction import (
-    ATTRIBUTE_PREFIX,
-    MAX_ACCOUNT_AGE_DAYS,
-    MAX_AMOUNT_MINOR,
-    MAX_BALANCE_MINOR,
-    MIN_EVENT_TIME_S,
+from kuntur.fields.transaction import (
+    ACCOUNT_AGE_DAYS,
+    ACCOUNT_BALANCE_MINOR,
+    AMOUNT_MINOR,
+    EVENT_TIME,
+    MERCHANT_CATEGORY_CODE,
+    MERCHANT_LATITUDE,
+    MERCHANT_LONGITUDE,
 )
+from kuntur.transaction import ATTRIBUTE_PREFIX
 
 UNIQUE, EARLY, LATE = "transaction_once", "event_time_from_1990", "event_time_before_until"
 SORTED, LABELLED, REPORTED = "by_event_time", "label_with_report", "reported_after_event"
@@ -33,6 +37,15 @@ def _code(field: str) -> dy.Int8:
     return dy.Int8(min=0, max=len(ENUMS[field]) - 1, description=f"a number of {ENUMS[field].__name__}")
 
 
+def _degrees(field: Real) -> dy.Float64:
+    return dy.Float64(
+        nullable=True,
+        min=field.low,
+        max=field.high,
+        description=f"is degrees from {field.low:g} to {field.high:g}",
+    )
+
+
 class TransactionContract(dy.Schema):
     """A row of the canonical table as `kuntur.tables` documents it."""
 
@@ -40,30 +53,37 @@ class TransactionContract(dy.Schema):
     institution_id = dy.String(description="is text, empty when not given")
     event_time = dy.Datetime(time_unit="us", time_zone="UTC", description="is a moment in UTC")
     account_id = dy.String(min_length=1, description="is given")
-    amount_minor = dy.Int64(min=0, max=MAX_AMOUNT_MINOR, description="is money of 0 to 10^13 minor units")
+    amount_minor = dy.Int64(
+        min=AMOUNT_MINOR.low,
+        max=AMOUNT_MINOR.high,
+        description=f"is money of {AMOUNT_MINOR.low} to {short(AMOUNT_MINOR.high)} minor units",
+    )
     currency_code = dy.String(regex=r"^[A-Z]{3}$", description="has the form of an ISO 4217 code")
     type = _code("type")
     channel = _code("channel")
     account_type = _code("account_type")
     account_balance_minor = dy.Int64(
         nullable=True,
-        min=-MAX_BALANCE_MINOR,
-        max=MAX_BALANCE_MINOR,
-        description="is money of at most 10^15 minor units",
+        min=ACCOUNT_BALANCE_MINOR.low,
+        max=ACCOUNT_BALANCE_MINOR.high,
+        description=f"is money of at most {short(ACCOUNT_BALANCE_MINOR.high)} minor units",
     )
     account_age_days = dy.Int32(
-        nullable=True, min=0, max=MAX_ACCOUNT_AGE_DAYS, description="is a number of days from 0 to 100,000"
+        nullable=True,
+        min=ACCOUNT_AGE_DAYS.low,
+        max=ACCOUNT_AGE_DAYS.high,
+        description=f"is a number of days from {ACCOUNT_AGE_DAYS.range_words}",
     )
     counterparty_account_id = dy.String(description="is text, empty when not given")
     merchant_id = dy.String(description="is text, empty when not given")
-    merchant_category_code = dy.String(regex=r"^([0-9]{4})?$", description="is four digits or empty")
+    merchant_category_code = dy.String(
+        regex=f"^({MERCHANT_CATEGORY_CODE.pattern})?$", description="is four digits or empty"
+    )
     merchant_country_code = dy.String(
         regex=r"^([A-Z]{2})?$", description="has the form of an ISO 3166-1 code or is empty"
     )
-    merchant_latitude = dy.Float64(nullable=True, min=-90, max=90, description="is degrees from -90 to 90")
-    merchant_longitude = dy.Float64(
-        nullable=True, min=-180, max=180, description="is degrees from -180 to 180"
-    )
+    merchant_latitude = _degrees(MERCHANT_LATITUDE)
+    merchant_longitude = _degrees(MERCHANT_LONGITUDE)
     device_id = dy.String(description="is text, empty when not given")
     ip_address = dy.String(description="is text, empty when not given")
     is_fraud = dy.Bool(nullable=True, description="is a label or unset")
@@ -78,7 +98,7 @@ class TransactionContract(dy.Schema):
 
     @dy.rule()
     def event_time_from_1990(cls) -> pl.Expr:
-        return pl.col("event_time").dt.timestamp("us") >= MIN_EVENT_TIME_S * 1_000_000
+        return pl.col("event_time").dt.timestamp("us") >= EVENT_TIME.earliest_s * 1_000_000
 
     @dy.rule()
     def by_event_time(cls) -> pl.Expr:

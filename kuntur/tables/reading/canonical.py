@@ -19,7 +19,7 @@ from kuntur.tables.reading.reader import Reader
 from kuntur.transaction import ATTRIBUTE_PREFIX, TransactionType
 from kuntur.validation.columns import Rule
 
-LABELLED = "!labelled"  # Boolean beside the columns of outcomes; no file's column reaches that far
+LABELLED = "!labelled"  # Boolean beside the columns of outcomes; no column of a file keeps its name here
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +40,8 @@ class Canonical:
 def canonical(mapping: Mapping, schema: pl.Schema, attributes: dict[str, str]) -> Canonical:
     """Returns the expressions that bring a file of this schema to the canonical columns.
 
-    attributes: name to source column, in the order of the canonical table; a column that this file
-    lacks gives null.
+    attributes: name to source column, in the order of the canonical table; where this file lacks the
+    column, the attribute is null.
     """
     reader = Reader(mapping, schema, REQUIRED_FIELDS)
     fields: dict[str, pl.Expr] = {}
@@ -76,7 +76,7 @@ def canonical_outcomes(mapping: Mapping, schema: pl.Schema) -> Canonical:
     """Returns the expressions that bring a file of this schema to outcomes, for a mapping with a label.
 
     Beside the columns of outcomes stand event_time, null where the file has none, and LABELLED: false
-    where a row says that nothing became known.
+    where a row says that nothing is known.
     """
     reader = Reader(mapping, schema, OUTCOME_REQUIRED_FIELDS)
     fields = {name: reader.text(name) for name in ("transaction_id", "institution_id")}

@@ -1,7 +1,7 @@
-"""Checks what Polars does not tell of a CSV file: rows that do not fit the header, quotes, encoding.
+"""Checks what Polars does not report of a CSV file: rows that do not fit the header, quotes, encoding.
 
 Polars cuts a row that is too long and fills one that is too short, so a comma in a name without quotes
-would move every value behind it to the wrong column in silence.
+would silently move every value behind it to the wrong column.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ QUOTING = "a value that holds a quote must stand in quotes, with the quote insid
 
 
 class CsvError(ValueError):
-    """Says on which line a file is no CSV in UTF-8, and what to do about it."""
+    """A file is not CSV in UTF-8; the message names the line and what to do about it."""
 
 
 def no_rows() -> pl.DataFrame:
-    """Returns a table of irregular rows without rows; see `irregular_rows`."""
+    """Returns an empty table of irregular rows; see `irregular_rows`."""
     return pl.DataFrame(schema={"row": pl.Int64, "line": pl.Int64, "values": pl.Int64})
 
 
 def irregular_rows(path: Path, separator: str, width: int, row_count: pl.LazyFrame) -> pl.DataFrame:
-    """Returns the rows of a CSV file that have not as many values as its header.
+    """Returns the rows of a CSV file that have more or fewer values than its header.
 
     width: values of the header; row_count: how many rows Polars finds, one value. Columns: row, from 0
     without the header; line, from 1, where it begins; values, how many, 0 for a blank line. Raises
@@ -70,7 +70,7 @@ def _all_fit(path: Path, separator: str, width: int) -> bool:
 
 
 class _Lines:
-    """Returns the lines of a file as text, and remembers the first that leaves a quote open."""
+    """Iterates over the lines of a file as text, and remembers the first that leaves a quote open."""
 
     def __init__(self, raw: Iterator[bytes]) -> None:
         self.raw = raw

@@ -10,13 +10,14 @@ import re
 import polars as pl
 
 from kuntur.fields.schema import TIME
+from kuntur.fields.transaction import EVENT_TIME
 from kuntur.tables.formats import TimeFormat
 from kuntur.tables.reading.parse import decimal
 
 _ISO_FORMATS = ("%Y-%m-%dT%H:%M:%S%.f", "%Y-%m-%dT%H:%M")
 _OFFSET = r"(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _PER_SECOND = {"epoch_s": 1_000_000, "epoch_ms": 1_000, "epoch_us": 1}
-_LAST_SECOND = 253_402_300_799
+_LAST_SECOND = EVENT_TIME.latest_s
 _FURTHEST_SECOND = 8_000_000_000_000
 _DIRECTIVE = re.compile(r"%[-_0]?(.)")
 _GIVES_HOUR = frozenset("HkIlTRXrcs+")

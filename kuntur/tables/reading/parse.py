@@ -1,6 +1,6 @@
 """Expressions that bring one column of a file to one canonical column, whatever type it has there.
 
-Each parser gives null for "not given" and for "cannot be read" alike; `unread` tells the two apart.
+Each parser returns null for "not given" and for "cannot be read" alike; `unread` tells the two apart.
 Times are left to `moments`.
 """
 
@@ -10,6 +10,7 @@ import polars as pl
 
 from kuntur.currency import MINOR_UNIT_SCALE
 from kuntur.fields.schema import ENUMS
+from kuntur.fields.transaction import MERCHANT_CATEGORY_CODE
 
 _MONEY = r"^([+-]?)(?:([0-9]{1,16})(?:\.([0-9]*))?|\.([0-9]+))$"  # digits on either side of the point
 
@@ -42,21 +43,21 @@ def without_nan(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
 
 
 def given(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Says where the column holds a value: neither null nor blank text."""
+    """Returns where the column holds a value: neither null nor blank text."""
     if dtype == pl.String:
         return (column.str.strip_chars() != "").fill_null(value=False)
     return column.is_not_null()
 
 
 def unread(parsed: pl.Expr, column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
-    """Says where a value is given but could not be read."""
+    """Returns where a value is given but could not be read."""
     return parsed.is_null() & given(column, dtype)
 
 
 def category_code(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:
     """Returns a merchant category code; one kept as a number gets its leading zeros back."""
     code = text(column, dtype)
-    return code if dtype == pl.String else code.str.zfill(4)
+    return code if dtype == pl.String else code.str.zfill(MERCHANT_CATEGORY_CODE.digits)
 
 
 def integer(column: pl.Expr, dtype: pl.DataType) -> pl.Expr:

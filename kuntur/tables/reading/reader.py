@@ -21,7 +21,7 @@ _MICROSECONDS_A_DAY = 86_400_000_000
 class Reader:
     """Reads fields of one file by a mapping, and collects what can go wrong.
 
-    required: fields that a row must give; faults: what can go wrong, as rules over the file's columns;
+    required: fields that a row must have; faults: what can go wrong, as rules over the file's columns;
     columns: field to source column, of those that were read.
     """
 

@@ -1,4 +1,4 @@
-"""Opening files and frames: globs, extensions, columns. What is in the rows is left to `sources`."""
+"""Opening files and frames: globs, extensions, columns. What is in the rows is left to `canonical`."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from kuntur.tables.reading import csv_rows
 
 
 class SourceError(ValueError):
-    """Says everything that keeps files from being read: missing files or columns, unknown extensions."""
+    """Files cannot be read; the message lists every problem, such as a missing file or column."""
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
     """A file that is open for reading: its columns are known, its rows are not read yet.
 
-    name: its path, or what a frame goes by; irregular: rows that cannot be read by the header, as
-    `csv_rows` gives them.
+    name: its path, or what messages call a frame; irregular: rows that do not fit the header, as
+    `csv_rows` finds them.
     """
 
     name: str
@@ -77,7 +77,7 @@ def open_files(
 def require_columns(name: str, schema: pl.Schema, mapping: Mapping) -> None:
     """Raises SourceError, with every problem, when a mapping cannot read transactions from these columns.
 
-    name: what the rows go by in messages.
+    name: what messages call the source of the rows.
     """
     if problems := list(_column_problems(name, schema, mapping, needed_columns(mapping))):
         raise SourceError("\n".join([f"cannot read {name}:", *(f"  {line}" for line in problems)]))

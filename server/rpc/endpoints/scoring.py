@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from google.rpc import status_pb2
 
+from kuntur.scores import ReasonsMode, Scores
 from kuntur.validation.messages import Violation
-from kuntur.wire import Reading, Scores, write_frame, write_frames, write_score
+from kuntur.wire import Reading, write_frame, write_frames, write_score
 from server.errors import InvalidFieldsError, ModelValueError
 from server.journal import ExchangeKind
 from server.rpc.calls.edge import Edge
 from server.rpc.endpoints.intake import Intake, item_statuses
-from server.scoring import ReasonsMode, Scorer
+from server.scoring import Scorer
 
 _MODES = frozenset(map(int, ReasonsMode))
 

@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.api.v1 import score_pb2, scoring_service_pb2
-from kuntur.reasons import Reason
-from kuntur.wire import Scores, TransactionIds, write_frame, write_score
+from kuntur.scores import Reason, Scores
+from kuntur.wire import TransactionIds, write_frame, write_score
 from tests.support.examples import examples
 
 _IDS = st.one_of(st.text("ab09-", max_size=20), st.text(max_size=60), st.integers(120, 140).map("x".__mul__))

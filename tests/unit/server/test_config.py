@@ -189,7 +189,7 @@ def test_the_institution_is_peru_s_unless_it_is_told(tmp_path: Path, monkeypatch
     [
         (
             {"time_zone": "America/Lim"},
-            "time_zone: 'America/Lim' is no IANA time zone; did you mean America/Lima?",
+            "time_zone: 'America/Lim' is not an IANA time zone; did you mean America/Lima?",
         ),
         ({"country_codes": ["PE"]}, "country_codes: 'PE' is valid anyway: name only user-assigned codes"),
         ({"country_codes": ["xa"]}, "'xa' is not user-assigned in ISO 3166-1: AA, QM to QZ, XA to XZ and ZZ"),

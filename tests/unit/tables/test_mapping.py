@@ -73,7 +73,7 @@ def test_all_problems_of_a_mapping_are_told_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("addition", "said"),
     [
-        ("[time]\nzone = 'Peru/Lima'", "no IANA time zone"),
+        ("[time]\nzone = 'Peru/Lima'", "not an IANA time zone"),
         ("[time]\nformat = 'iso8601'", "epoch_ms"),
         ("[label]\ncolumn = 'f'\nfraud = ['1']", "delay_days"),
         ("[label]\ncolumn = 'f'\nfraud = []\ndelay_days = 1", "at least one value"),

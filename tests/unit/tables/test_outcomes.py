@@ -98,7 +98,7 @@ def test_a_delay_alone_needs_event_times_in_the_mapping_and_in_the_file(tmp_path
     with pytest.raises(SourceError, match="no column 'at'"):
         read_outcomes(path, mapping(label=delayed, event_time="at"))
     lost = Mapping.model_construct(columns={"transaction_id": "id"}, label=Label(**delayed))
-    with pytest.raises(MappingError, match=r"the mapping cannot give outcomes:\n.*delay_days"):
+    with pytest.raises(MappingError, match=r"the mapping cannot be used to read outcomes:\n.*delay_days"):
         read_outcomes(path, lost)
 
 

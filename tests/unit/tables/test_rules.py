@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.api.v1 import transaction_pb2
+from kuntur.fields.transaction import EVENT_TIME
 from kuntur.tables import canonical_schema
-from kuntur.validation.columns import MAX_EVENT_TIME_S, row_rules
+from kuntur.validation.columns import row_rules
 from kuntur.validation.messages import transaction_violations
 from tests.support.examples import examples
 
@@ -84,6 +85,6 @@ def test_a_row_is_rejected_exactly_when_the_api_refuses_it_and_for_the_same_fiel
     }
     refused = {
         violation.field.replace('attributes["risk"]', "attribute.risk")
-        for violation in transaction_violations(message_of(row), MAX_EVENT_TIME_S * 1_000_000)
+        for violation in transaction_violations(message_of(row), EVENT_TIME.latest_s * 1_000_000)
     }
     assert rejected == refused

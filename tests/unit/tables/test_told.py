@@ -29,7 +29,7 @@ def _told(path: Path, text: str, **changes: object) -> str:
 def test_a_day_that_does_not_exist_is_one_cause_with_one_message(tmp_path: Path) -> None:
     told = _told(tmp_path / "f.csv", GOOD + "2,2019-11-31T23:16:32.812632,a,100,1,3\n")
     assert "such as '2019-11-31T23:16:32.812632' in row 2" in told
-    assert "the calendar has no day 2019-11-31" in told
+    assert "there is no day 2019-11-31" in told
     assert "reported_time" not in told
     assert "[time]" not in told
 
