@@ -212,13 +212,10 @@ def _with_transaction(memory, used):
 
 @native
 def _slots_are_found(memory, used):
+    found = 0
     for slot in range(used):
-        key = np.uint64(memory[recent.start_of(memory, slot)])
-        if key != 0:
-            place = recent.place_of(memory, key, _SEALED)
-            if place < 0 or recent.leads_to(memory, place) != slot:
-                return False
-    return True
+        found += recent.is_found(memory, slot, _SEALED)
+    return found == used
 
 
 @native

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from kuntur.features import CATALOGUE, FEATURE_NAMES, PersonalData, kernel
 from kuntur.records import table
@@ -10,14 +11,17 @@ from kuntur.time_zone import time_zone
 from tests.property.histories import make_history
 
 
-def test_the_kernel_writes_one_column_for_each_entry() -> None:
+@pytest.mark.parametrize("given", [True, False], ids=["all entities", "none"])
+def test_the_kernel_writes_every_column_of_the_catalogue_and_no_other(given: bool) -> None:
     batch, _ = make_history(2, 1)
     tables = [table.allocate(ACCOUNT_RECORD_WORDS, 8)] + [table.allocate(PROFILE_RECORD_WORDS, 8)] * 3
-    out = np.zeros((2, len(CATALOGUE) + 5), dtype=np.float32)
+    batch.keys[:] = [1, 2, 3, 4, 5, 6] if given else 0
+    out = np.full((2, len(CATALOGUE) + 5), -7, dtype=np.float32)
     counters = np.zeros(kernel.COUNTERS, dtype=np.int64)
     columns = (batch.keys, batch.ints, batch.floats, time_zone().offsets)
-    assert kernel.process(*columns, *tables, counters, NO_UNDO, out) == len(CATALOGUE)
-    assert (out[:, len(CATALOGUE) :] == 0).all()
+    kernel.process(*columns, *tables, counters, NO_UNDO, out)
+    assert (out[:, : len(CATALOGUE)] != -7).all()
+    assert (out[:, len(CATALOGUE) :] == -7).all()
 
 
 def test_names_are_unique() -> None:
