@@ -1,9 +1,9 @@
-"""Outcomes taken back, held until they may be seen, in flat memory.
+"""Outcomes that were taken back, held in flat memory until they may be seen.
 
-What becomes known within an hour counts for transactions of later hours only. An added outcome keeps to
-that by the hour it is counted in; one that is taken back was counted in an earlier hour, and has to wait.
-The memory is a header, rows, a seal for each row and one for the header, all int64; when it is full, what it
-holds waits no longer. Seals are kept only in memory that is shared or a file.
+What becomes known within an hour counts for transactions of later hours only. For an added outcome that
+follows from the hour it is counted in; one that is taken back was counted in an earlier hour and has to wait.
+The memory is a header, rows, a seal for each row and one for the header, all int64. When it is full, all held
+changes are made at once. Seals are kept only in memory that is shared or a file.
 """
 
 from __future__ import annotations
@@ -145,7 +145,7 @@ def is_full(held):
 
 @native
 def hold(held, undo, change, known_us):
-    """Holds a change that became known at a time. The caller sees to it that there is room."""
+    """Holds a change that became known at a time. The caller makes sure that there is room."""
     start = HEADER_WORDS + held[P_COUNT] * ROW_WORDS
     keep(undo, held, held[P_BASE], 0, HEADER_WORDS)
     keep_word(undo, held, held[P_BASE], len(held) - 1)

@@ -1,6 +1,6 @@
-"""The latest transactions by id: whether one was counted before, and whom an outcome concerns.
+"""The latest transactions by id: whether one was counted before, and which entities an outcome concerns.
 
-A circle of fixed size with an index on it; the oldest make room. Ids are there as keyed hashes only. The
+A circular buffer of fixed size with an index; the oldest make room. Ids are kept as keyed hashes only. The
 memory is a header, the index and the records, all int64. In memory that is shared or a file, the header and
 each record are sealed, the record in what its label leaves of a word, and entries of the index are checked.
 """
@@ -13,10 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.compiled.inside.prefetch import prefetch_word
 from kuntur.compiled.native import native
 from kuntur.features.kernel import Change
 from kuntur.records.index_entry import entry_holds, entry_of, number_in, tag_of
-from kuntur.records.prefetch import prefetch_word
 from kuntur.records.seals import header_holds, seal_header, seal_of
 from kuntur.records.undo import NO_UNDO, keep, keep_word
 from kuntur.transaction import IntColumn, KeyColumn

@@ -1,7 +1,7 @@
-"""Looks through a few records of a history that is in use, as whoever shares it does a little at a time.
+"""Checks a few records of a history that is in use, a little at a time.
 
-What a record says and whether the index leads to it: a flipped bit in either shows here, though nobody asks
-for its entity.
+Each record is checked against its seal, and the index for whether it leads to the record. So a flipped bit in
+either is found even if no transaction comes for that entity.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """The compiled loops of a history that is served: each transaction and each outcome whole or not at all.
 
 A step is one transaction (remembered by id, its features, its entry) or one outcome (the label remembered,
-its changes made or held). What a step overwrites is in the undo log until the step is whole, so whoever
-finds a history whose process died in the middle of a step puts it back with `kuntur.records.undo.roll_back`.
-A step that meets damage which it cannot pass is left so too, to be put back, mended and begun again.
+its changes made or held). What a step overwrites is in the undo log until the step is whole, so a history
+whose process died in the middle of a step is put back with `kuntur.records.undo.roll_back`. A step that meets
+damage which it cannot pass is left unfinished too, to be put back, mended and begun again.
 
 Python calls these through `kuntur.history.memory` alone. They take arrays and no tuples:
 `kuntur.features.kernel.views` says what these cost.

@@ -25,8 +25,8 @@ def record_of(words, key, counted, counters, undo):
     """Returns where the record of a key starts, and whether it is new; a blank one if it must not be added.
 
     A record that is about to change is kept in `undo`. One that is damaged is counted, and its entity begins
-    afresh: a wrong history is worse than none. DAMAGED when the index does not lead there: whoever is told
-    so leaves the step as it is, to be undone.
+    afresh: a wrong history is worse than none. DAMAGED when the index does not lead there: the caller then
+    leaves the step as it is, to be undone.
     """
     start = find(words, key, undo)
     if start == DAMAGED:
@@ -71,7 +71,7 @@ def _prefetch_records(keys, row, entities):
 @native_inline
 def prefetch(keys, i, entities):
     """Fetches ahead what transactions soon after row i need."""
-    if i == 0:  # nobody fetched ahead for the first rows
+    if i == 0:  # nothing was fetched ahead for the first rows
         for row in range(min(2 * _AHEAD, len(keys))):
             _prefetch_places(keys, row, entities)
         for row in range(min(_AHEAD, len(keys))):

@@ -91,7 +91,7 @@ def test_what_a_killed_server_had_begun_is_put_back_at_the_start(path: Path) -> 
     opened.close()
     again = Region.open(path, SIZES)
     assert again.memory[70_000:70_003].tolist() != [99, 99, 99]
-    assert np.array_equal(again.memory[again.tables[0].nbytes :], expected)
+    assert np.array_equal(again.memory[again.history.tables[0].nbytes :], expected)
     again.close()
 
 

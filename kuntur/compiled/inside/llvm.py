@@ -1,0 +1,11 @@
+"""llvmlite's module of LLVM instructions; None where it is gone, and what needs it does not compile."""
+
+from __future__ import annotations
+
+from typing import Any
+
+ir: Any
+try:
+    from llvmlite import ir
+except ImportError:
+    ir = None
