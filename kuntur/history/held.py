@@ -179,7 +179,7 @@ def take_due(held, undo, hour):
     keep(undo, held, held[P_BASE], 0, HEADER_WORDS)
     keep_word(undo, held, held[P_BASE], len(held) - 1)
     held[P_NEXT_HOUR] = next_hour
-    start = HEADER_WORDS + max(found, 0) * ROW_WORDS
+    start = HEADER_WORDS + (found if found >= 0 else 0) * ROW_WORDS
     change = Change(
         np.uint64(held[start]),
         np.uint64(held[start + 1]),

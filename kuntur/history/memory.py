@@ -104,20 +104,24 @@ class HistoryMemory:
         """
         if first:
             batch, out = batch.rows(slice(first, None)), out[first:]
-        return serving.take_transactions(batch.keys, batch.ints, batch.floats, offsets, *self._parts, out)
+        repeated: int = serving.take_transactions(
+            batch.keys, batch.ints, batch.floats, offsets, *self._parts, out
+        )
+        return repeated
 
     def take_outcomes(self, outcomes: OutcomeBatch, statuses: npt.NDArray[np.int8], first: int = 0) -> int:
         """Lets outcomes from one on enter, and writes an `OutcomeStatus` each.
 
         Returns 0, or a number below 0 as `take_transactions` does.
         """
-        return serving.take_outcomes(
+        done: int = serving.take_outcomes(
             np.ascontiguousarray(outcomes.keys[first:, _TRANSACTION]),
             outcomes.reported_time_us[first:],
             outcomes.is_fraud[first:],
             statuses[first:],
             *self._parts,
         )
+        return done
 
     def are_headers_usable(self) -> bool:
         """Tells whether all headers are as they were sealed."""

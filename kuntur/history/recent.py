@@ -59,13 +59,13 @@ class Resolved(NamedTuple):
     keys of its entities, its earlier label, and when that was reported.
     """
 
-    status: int
+    status: Any
     account: Any
     merchant: Any
     device: Any
     category: Any
-    before: int
-    reported_us: int
+    before: Any
+    reported_us: Any
 
 
 def words_needed(capacity: int) -> int:

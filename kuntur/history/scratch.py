@@ -25,7 +25,7 @@ class Scratch(HistoryMemory):
     def __init__(self, capacity: int) -> None:
         """Starts empty, with room for `capacity` records of each kind."""
         self.capacity = capacity
-        sizes = HistorySizes(*[capacity] * (TRANSACTIONS + 1), held_corrections=HELD_CORRECTIONS)
+        sizes = HistorySizes(capacity, capacity, capacity, capacity, capacity, HELD_CORRECTIONS)
         lengths = {kind: table.words_needed(words, capacity) for kind, words in ENTITIES.items()}
         lengths["recent"] = recent.words_needed(capacity)
         lengths["held"] = held.words_needed(HELD_CORRECTIONS)

@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kuntur.compiled.inside.words import load_word
 from kuntur.compiled.native import native, native_owning
-from kuntur.identity import SCOPED, hash_id, load_word, siphash
+from kuntur.identity import SCOPED, hash_id, siphash
 from kuntur.transaction import (
     MAX_ACCOUNT_AGE_DAYS,
     MAX_AMOUNT_MINOR,

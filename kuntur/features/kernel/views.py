@@ -89,9 +89,9 @@ class Change(NamedTuple):
     merchant: Any
     device: Any
     category: Any
-    counted_us: int
-    fraud: int
-    outcome: int
+    counted_us: Any
+    fraud: Any
+    outcome: Any
 
 
 @native

@@ -235,8 +235,9 @@ class Region:
         repairs: dict[str, Repair] = {}
         for part, found in self.history.mend(self.sizes, self._starts, self._entries):
             repairs[part] = found
-            if taken >= _LONG_BYTES:
-                _LOG.info("looked through", part=part)
+            records = self.history.records_in_use().get(part)
+            if taken >= _LONG_BYTES and records is not None:  # the other parts take no time
+                _LOG.info("looked through", part=part, records=records)
         damage.parts(repairs)
 
     def _entries(self, first: int, words: int) -> int:
