@@ -22,9 +22,9 @@ class Feature:
 
     name: its name in manifests; description: what the value is; unit: of the value; source: fields of
     the transaction it is computed from; why: what it says about fraud; personal_data: class of the
-    value; since: first version of the catalogue that has it; revision: raised when its value changes, then
-    `python -m tests.unit.kernel.features.golden` writes the golden outputs anew; local: whether it is in hours
-    or days of the institution's time zone.
+    value; since: first version of the catalogue that has it; revision: raised when its value changes, before
+    `python -m tests.unit.kernel.features.golden` writes the golden outputs anew; local: whether it is in
+    hours or days of the institution's time zone.
     """
 
     name: str
