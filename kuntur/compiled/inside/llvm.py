@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-ir: Any
 try:
     from llvmlite import ir
 except ImportError:
     ir = None
+
+__all__ = ["ir"]
