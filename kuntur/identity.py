@@ -9,26 +9,9 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
+from kuntur.compiled.inside.words import load_word
 from kuntur.compiled.native import native
-
-
-@intrinsic
-def load_word(typing_context, data, index):  # noqa: ARG001 - numba hands it over
-    """Returns the 8 bytes from data[index] on as uint64, little end first; the caller checks the bounds.
-
-    Eight single loads cost four times as much, and this is most of what hashing reads.
-    """
-
-    def generate(context, builder, signature, arguments):
-        base = context.make_array(signature.args[0])(context, builder, arguments[0]).data
-        address = builder.bitcast(builder.gep(base, [arguments[1]]), ir.IntType(64).as_pointer())
-        return builder.load(address, align=1)
-
-    return types.uint64(data, index), generate
 
 
 @native

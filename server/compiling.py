@@ -27,25 +27,26 @@ def run_everything() -> None:
 def _run_what_is_rare() -> None:
     """Runs what only a file, a start after a crash, damage, or a history in Redis, comes to."""
     from kuntur.history import held, recent
+    from kuntur.history.scratch import RECORD_WORDS, Scratch
     from kuntur.records import table
-    from server.state import Region, RegionSizes
-    from server.state.redis.scratch import RECORD_WORDS, Scratch
+    from server.state import HistorySizes, Region
 
-    sizes = RegionSizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
+    sizes = HistorySizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
     region = Region.create(sizes)
     region.recover()
     region.mend(say=False)
-    for part in (*region.tables, region.recent, region.held):
+    history = region.history
+    for part in (*history.tables, history.recent, history.held):
         part[0] ^= 1
     for memory, header_words in (
-        (region.tables[0], table.HEADER_WORDS),
-        (region.recent, recent.HEADER_WORDS),
+        (history.tables[0], table.HEADER_WORDS),
+        (history.recent, recent.HEADER_WORDS),
     ):
         memory[header_words] = 1  # an entry of the index that leads to nothing
     region.mend(say=False)
-    table.record_start(region.tables[0], 0)
-    recent.seal_record(region.recent, int(recent.start_of(region.recent, 0)), region.undo)
-    held.write_seal(region.held, 0)
+    table.record_start(history.tables[0], 0)
+    recent.seal_record(history.recent, int(recent.start_of(history.recent, 0)), history.undo)
+    held.write_seal(history.held, 0)
     region.close()
     scratch = Scratch(capacity=4)
     for kind, words in enumerate(RECORD_WORDS):

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from kuntur.transaction import UNSET_INT, FloatColumn, IntColumn, KeyColumn, TransactionBatch
-from server.state import Region, RegionHistory, RegionSizes
+from server.state import HistorySizes, Region, RegionHistory
 
 _TIMED = 20_000
 _BEGIN_US = 1_760_000_000_000_000
@@ -62,7 +62,7 @@ def least_us(make: Callable[[], Region], batch: TransactionBatch, frame: int, ro
 
 
 def opening_s(
-    directory: Path, batch: TransactionBatch, sizes: RegionSizes, rounds: int
+    directory: Path, batch: TransactionBatch, sizes: HistorySizes, rounds: int
 ) -> tuple[float, float]:
     """Returns the GiB that a file of a history takes and the seconds of processor time of its opening."""
     path = directory / "history"
@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--file-accounts", type=int, default=400_000, help="accounts of the file (1 GiB)")
     parser.add_argument("--directory", type=Path, default=Path("/dev/shm"), help="where the file is made")  # noqa: S108
     args = parser.parse_args()
-    sizes = RegionSizes(2 * args.accounts, args.accounts, 2 * args.accounts, 256, 2**18)
+    sizes = HistorySizes(2 * args.accounts, args.accounts, 2 * args.accounts, 256, 2**18)
     batch = transactions(4 * _TIMED, args.accounts, 1)
     for name, make in (("private", Region.private), ("shared", Region.create)):
         for frame in (1, 64):
@@ -96,7 +96,7 @@ def main() -> None:
             sys.stdout.flush()
     count = args.file_accounts
     with tempfile.TemporaryDirectory(dir=args.directory) as directory:
-        large = RegionSizes(count, count, count, 256, 2**21)
+        large = HistorySizes(count, count, count, 256, 2**21)
         size, seconds = opening_s(Path(directory), transactions(count * 2, count, 2), large, args.rounds)
     sys.stdout.write(f"opening a file of {size:.2f} GiB: {seconds:.2f} s, {seconds / size:.2f} s a GiB\n")
 

@@ -19,7 +19,7 @@ from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.identity import SCOPED, hash_ids
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
 from kuntur.wire import TransactionReader
-from server.state import Region, RegionSizes
+from server.state import HistorySizes, Region
 from server.state.region.shared import RegionHistory
 
 _CHUNK = 100_000
@@ -36,9 +36,9 @@ class Population:
     merchants: int
 
     @property
-    def sizes(self) -> RegionSizes:
+    def sizes(self) -> HistorySizes:
         """A region that holds them and a few more."""
-        return RegionSizes(
+        return HistorySizes(
             self.accounts + 1000, self.merchants + 1000, self.devices + 1000, 4096, recent_transactions=2**21
         )
 

@@ -1,6 +1,6 @@
 """Compiled functions on disk: where they are kept, for which processor, and how to make them ahead.
 
-Light enough for `--help`: only `numba_cache`, which `kuntur.compiled.native` imports, knows numba.
+Light enough for `--help`: only `native` and `inside` import numba, and nothing here imports them.
 """
 
 from kuntur.compiled.ahead import CompiledAhead, CompileError, compile_ahead

@@ -16,7 +16,7 @@ _TOLD_EVERY_S = 5.0
 
 
 class CompileError(Exception):
-    """Nothing can be compiled ahead here, or what was does not fit; the message says why and what to do."""
+    """Nothing can be compiled ahead here, or what was compiled does not fit; the message says what to do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def compile_ahead(run: Callable[[], None], *, check: bool, say: Callable[[str], 
     """Runs all of a program's compiled functions and keeps them beside the code.
 
     run: imports them and calls each with the types that the program uses; check: keeps nothing, and fails
-    where one is missing; say: is told of the progress. Must come before numba is imported. Raises
-    CompileError.
+    where one is missing; say: called with each message of progress. Must be called before numba is imported.
+    Raises CompileError.
     """
     wanted = _usable_baseline()
     if check and not ahead_folder(wanted).is_dir():

@@ -1,8 +1,8 @@
 """The two places of compiled functions: what was made ahead beside the code, and what this machine made.
 
-Each is a folder of its own for each state of the kernel's sources. Numba looks only at the file of the
-function that it is asked for, not at those it calls: after an edit of `windows.py` it would go on using a
-`kernel.py` compiled with the old windows. A new folder forgets both.
+There is a folder for each state of the kernel's sources. Numba looks only at the file of the function that it
+is asked for, not at those it calls: after an edit of `windows.py` it would go on using a loop with the old
+windows compiled in. A new folder forgets both.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def sources_digest() -> str:
 def _may_set(wanted: Baseline) -> bool:
     """Tells whether numba can be made to compile for a baseline.
 
-    Whoever sets its variables has reasons. And once it was imported it has the processor's features already.
+    Variables that somebody has set are respected. Once imported, numba has the processor's features already.
     """
     given = os.environ.get(_CPU_NAME), os.environ.get(_CPU_FEATURES)
     return given == (wanted.name, wanted.features) or (given == (None, None) and "numba" not in sys.modules)
@@ -141,7 +141,7 @@ def _temporary_root() -> Path:
 
 
 def _ours(root: Path) -> bool:
-    """Tells whether code below a root may be run: in the temporary folder anybody could have put it there."""
+    """Tells whether code below a root may be run: anybody can put files into the temporary folder."""
     if root != _temporary_root():
         return True
     status = root.lstat()

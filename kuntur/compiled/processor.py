@@ -2,7 +2,7 @@
 
 Numba compiles for the very processor it runs on, and takes from disk only what was compiled for the same
 model. Code for an image is made for a baseline instead. x86-64-v3 is what the kernel can use: its vectors
-are of four doubles (`kuntur.reasons.lanes`).
+are of four doubles (`kuntur.compiled.inside.lanes`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How many compiled functions were found on disk and how many had to be compiled, for whoever tells of it."""
+"""How many compiled functions were found on disk and how many had to be compiled, for logs and commands."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ def watch(watcher: Callable[[str], None]) -> None:
 
 
 def include(function: Any) -> None:
-    """Takes a function of numba's into the counts."""
+    """Includes a function of numba's in the counts."""
     _functions.add(function)
 
 
 def begins(function: Any) -> None:
-    """Tells those who watch that the compiler begins with a function, if it is included."""
+    """Tells the watchers that the compiler begins with a function, if it is included."""
     if function in _functions:
         for watcher in _watchers:
             watcher(f"{function.__module__}.{function.__qualname__}")

@@ -1,6 +1,6 @@
 """The feature engine: transactions and outcomes in, float32 matrix out, histories kept in between.
 
-It is not safe for threads: whoever shares one holds a lock around each call.
+It is not safe for threads: callers that share an engine hold a lock around each call.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class EngineCounts:
 
 
 class FeatureEngine:
-    """Histories of accounts, merchants, devices and categories, and the features they give."""
+    """Histories of accounts, merchants, devices and categories, and the features they yield."""
 
     def __init__(
         self,
@@ -132,7 +132,7 @@ class FeatureEngine:
         outcomes: OutcomeBatch,
         progress: Callable[[int], None] | None = None,
     ) -> FeatureMatrix:
-        """Returns the features that serving would have given, float32 [n, len(CATALOGUE)].
+        """Returns the features that serving would have computed, float32 [n, len(CATALOGUE)].
 
         batch: in event order; outcomes: in any order, each applied before the first transaction of a
         later hour, the rest at the end, a later one of the same transaction in place of the earlier;
@@ -148,10 +148,10 @@ class FeatureEngine:
         columns: slice | npt.NDArray[np.intp] = slice(None),
         progress: Callable[[int], None] | None = None,
     ) -> FeatureMatrix:
-        """Replays transactions, which may be part of a history, and gives some columns of their features.
+        """Replays transactions, which may be part of a history; returns some columns of their features.
 
         hours: int64 [n], `latest_hours` of the whole history; columns: of the catalogue; the rest as for
-        `replay`. Gives float32 [n, columns].
+        `replay`. Returns float32 [n, columns].
         """
         report_hours = changes.known_us // _HOUR_US
         width = np.arange(len(CATALOGUE))[columns].size

@@ -37,7 +37,7 @@ class LabelChanges:
 
 
 def label_changes(outcomes: OutcomeBatch) -> LabelChanges:
-    """Returns the changes that outcomes cause, as a server that is told them in order makes them.
+    """Returns the changes that outcomes cause, as a server makes them that receives them in order.
 
     Of several outcomes of one transaction, one that says what is known changes nothing, and one that says
     otherwise takes the earlier one back.

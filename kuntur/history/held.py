@@ -1,9 +1,9 @@
-"""Outcomes taken back, held until they may be seen, in flat memory.
+"""Outcomes that were taken back, held in flat memory until they may be seen.
 
-What becomes known within an hour counts for transactions of later hours only. An added outcome keeps to
-that by the hour it is counted in; one that is taken back was counted in an earlier hour, and has to wait.
-The memory is a header, rows, a seal for each row and one for the header, all int64; when it is full, what it
-holds waits no longer. Seals are kept only in memory that is shared or a file.
+What becomes known within an hour counts for transactions of later hours only. For an added outcome that
+follows from the hour it is counted in; one that is taken back was counted in an earlier hour and has to wait.
+The memory is a header, rows, a seal for each row and one for the header, all int64. When it is full, all held
+changes are made at once. Seals are kept only in memory that is shared or a file.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.compiled.native import native
-from kuntur.features.kernel import ACCOUNT, CATEGORY, DEVICE, MERCHANT
+from kuntur.features.kernel import Change
 from kuntur.records.layout import HOUR_S, MICROSECONDS
 from kuntur.records.seals import seal_of
 from kuntur.records.undo import keep, keep_word
@@ -55,6 +55,21 @@ def may_be(words: Memory, capacity: int) -> bool:
     if words[P_CAPACITY] != capacity or not 0 <= count <= capacity:
         return False
     return len(words) in {HEADER_WORDS, words_needed(count)}
+
+
+def count(words: Memory) -> int:
+    """Returns how many changes are held."""
+    return int(words[P_COUNT])
+
+
+def is_whole(words: Memory) -> bool:
+    """Tells whether words from elsewhere are all rows that their header counts, or nothing."""
+    return not len(words) or len(words) == words_needed(count(words))
+
+
+def entity_keys(words: Memory) -> npt.NDArray[np.uint64]:
+    """Returns the keys of the entities that changes concern, uint64 [changes, 4], in the order of kinds."""
+    return words[HEADER_WORDS:].reshape(-1, ROW_WORDS)[:, :_KNOWN].copy().view(np.uint64)
 
 
 @native
@@ -129,30 +144,30 @@ def is_full(held):
 
 
 @native
-def hold(held, undo, keys, known_us, counted_us, frauds, outcomes, i):
-    """Holds change i, as `LabelChanges` has it. The caller sees to it that there is room."""
+def hold(held, undo, change, known_us):
+    """Holds a change that became known at a time. The caller makes sure that there is room."""
     start = HEADER_WORDS + held[P_COUNT] * ROW_WORDS
     keep(undo, held, held[P_BASE], 0, HEADER_WORDS)
     keep_word(undo, held, held[P_BASE], len(held) - 1)
-    held[start] = np.int64(keys[i, ACCOUNT])
-    held[start + 1] = np.int64(keys[i, MERCHANT])
-    held[start + 2] = np.int64(keys[i, DEVICE])
-    held[start + 3] = np.int64(keys[i, CATEGORY])
-    held[start + _KNOWN] = known_us[i]
-    held[start + _COUNTED] = counted_us[i]
-    held[start + _FRAUDS] = frauds[i]
-    held[start + _OUTCOMES] = outcomes[i]
+    held[start] = np.int64(change.account)
+    held[start + 1] = np.int64(change.merchant)
+    held[start + 2] = np.int64(change.device)
+    held[start + 3] = np.int64(change.category)
+    held[start + _KNOWN] = known_us
+    held[start + _COUNTED] = change.counted_us
+    held[start + _FRAUDS] = change.fraud
+    held[start + _OUTCOMES] = change.outcome
     seal_row(held, held[P_COUNT], undo)
-    held[P_NEXT_HOUR] = min(held[P_NEXT_HOUR], known_us[i] // _HOUR_US)
+    held[P_NEXT_HOUR] = min(held[P_NEXT_HOUR], known_us // _HOUR_US)
     held[P_COUNT] += 1
     seal_header(held, undo)
 
 
 @native
-def take_due(held, undo, hour, keys, counted_us, frauds, outcomes):
-    """Takes one change that became known before an hour out, into row 0 of the arrays.
+def take_due(held, undo, hour):
+    """Takes one change out that became known before an hour.
 
-    Tells whether there was one.
+    Returns whether there was one, and the change.
     """
     count, found, next_hour = held[P_COUNT], np.int64(-1), np.int64(_NEVER)
     for row in range(count):
@@ -164,21 +179,24 @@ def take_due(held, undo, hour, keys, counted_us, frauds, outcomes):
     keep(undo, held, held[P_BASE], 0, HEADER_WORDS)
     keep_word(undo, held, held[P_BASE], len(held) - 1)
     held[P_NEXT_HOUR] = next_hour
+    start = HEADER_WORDS + (found if found >= 0 else 0) * ROW_WORDS
+    change = Change(
+        np.uint64(held[start]),
+        np.uint64(held[start + 1]),
+        np.uint64(held[start + 2]),
+        np.uint64(held[start + 3]),
+        held[start + _COUNTED],
+        held[start + _FRAUDS],
+        held[start + _OUTCOMES],
+    )
     if found < 0:
         seal_header(held, undo)
-        return False
-    start, last = HEADER_WORDS + found * ROW_WORDS, HEADER_WORDS + (count - 1) * ROW_WORDS
-    keys[0, ACCOUNT] = np.uint64(held[start])
-    keys[0, MERCHANT] = np.uint64(held[start + 1])
-    keys[0, DEVICE] = np.uint64(held[start + 2])
-    keys[0, CATEGORY] = np.uint64(held[start + 3])
-    counted_us[0] = held[start + _COUNTED]
-    frauds[0] = held[start + _FRAUDS]
-    outcomes[0] = held[start + _OUTCOMES]
+        return False, change
+    last = HEADER_WORDS + (count - 1) * ROW_WORDS
     keep(undo, held, held[P_BASE], start, ROW_WORDS)
     for word in range(ROW_WORDS):
         held[start + word] = held[last + word]
     seal_row(held, found, undo)
     held[P_COUNT] = count - 1
     seal_header(held, undo)
-    return True
+    return True, change

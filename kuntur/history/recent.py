@@ -1,6 +1,6 @@
-"""The latest transactions by id: whether one was counted before, and whom an outcome concerns.
+"""The latest transactions by id: whether one was counted before, and which entities an outcome concerns.
 
-A circle of fixed size with an index on it; the oldest make room. Ids are there as keyed hashes only. The
+A circular buffer of fixed size with an index; the oldest make room. Ids are kept as keyed hashes only. The
 memory is a header, the index and the records, all int64. In memory that is shared or a file, the header and
 each record are sealed, the record in what its label leaves of a word, and entries of the index are checked.
 """
@@ -8,14 +8,15 @@ each record are sealed, the record in what its label leaves of a word, and entri
 from __future__ import annotations
 
 from enum import IntEnum
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.compiled.inside.prefetch import prefetch_word
 from kuntur.compiled.native import native
-from kuntur.features.label_changes import LabelChanges
+from kuntur.features.kernel import Change
 from kuntur.records.index_entry import entry_holds, entry_of, number_in, tag_of
-from kuntur.records.prefetch import prefetch_word
 from kuntur.records.seals import header_holds, seal_header, seal_of
 from kuntur.records.undo import NO_UNDO, keep, keep_word
 from kuntur.transaction import IntColumn, KeyColumn
@@ -32,7 +33,6 @@ DEVICE, CATEGORY = int(KeyColumn.DEVICE), int(KeyColumn.CATEGORY)
 _NO_LABEL, _LEGITIMATE, _FRAUD = 0, 1, 2
 _LABEL_BITS = np.int64(3)  # of the word of the label; the others are the seal
 _ODD = np.int64(0x2545F4914F6CDD1D)
-CHANGES = 2  # that an outcome causes at most
 
 Memory = npt.NDArray[np.int64]
 
@@ -45,6 +45,27 @@ class OutcomeStatus(IntEnum):
     CORRECTED = 2  # replaces an earlier one, which is taken back
     UNKNOWN = 3  # no such transaction, or no longer
     BEFORE_EVENT = 4  # reported before the transaction took place
+
+
+APPLIED, CORRECTED = int(OutcomeStatus.APPLIED), int(OutcomeStatus.CORRECTED)
+_REPEATED, _UNKNOWN = int(OutcomeStatus.REPEATED), int(OutcomeStatus.UNKNOWN)
+_BEFORE_EVENT = int(OutcomeStatus.BEFORE_EVENT)
+
+
+class Resolved(NamedTuple):
+    """What is known of the transaction that an outcome is about.
+
+    status: number of an `OutcomeStatus`, or DAMAGED; the rest is 0 unless the status is APPLIED or CORRECTED:
+    keys of its entities, its earlier label, and when that was reported.
+    """
+
+    status: Any
+    account: Any
+    merchant: Any
+    device: Any
+    category: Any
+    before: Any
+    reported_us: Any
 
 
 def words_needed(capacity: int) -> int:
@@ -62,6 +83,16 @@ def lay_out(memory: Memory, capacity: int, base: int) -> None:
 def known(memory: Memory) -> int:
     """Returns how many transactions are remembered."""
     return min(int(memory[P_ADMITTED]), int(memory[P_CAPACITY]))
+
+
+def entity_keys(records: Memory) -> npt.NDArray[np.uint64]:
+    """Returns the keys of the entities of records, uint64 [n, 4], in the order of kinds."""
+    return records[:, R_ACCOUNT : R_CATEGORY + 1].copy().view(np.uint64)
+
+
+def are_labelled(records: Memory) -> bool:
+    """Tells whether an outcome of one of some records is known."""
+    return bool((records[:, R_LABEL] != 0).any())
 
 
 def places(capacity: int) -> int:
@@ -154,6 +185,16 @@ def leads_to(memory, place):
 
 
 @native
+def is_found(memory, slot, undo):
+    """Tells whether the index leads to a transaction by its key; to one that was taken out it need not."""
+    key = np.uint64(memory[start_of(memory, slot) + R_TRANSACTION])
+    if key == 0:
+        return True
+    place = place_of(memory, key, undo)
+    return place >= 0 and leads_to(memory, place) == slot
+
+
+@native
 def _put(memory, undo, at, value):
     keep_word(undo, memory, memory[P_BASE], at)
     memory[at] = value
@@ -227,48 +268,61 @@ def admit(memory, undo, keys, ints, i):
 
 
 @native
-def resolve(memory, undo, transaction, time_us, is_fraud, keys, known_us, counted_us, frauds, outcomes):
-    """Finds the transaction of an outcome and writes the changes it causes, at most CHANGES rows.
+def _unresolved(status):
+    none = np.uint64(0)
+    return Resolved(np.int64(status), none, none, none, none, np.int64(_NO_LABEL), np.int64(0))
 
-    transaction: uint64; time_us: int64, of the report; the arrays are written from row 0 on, as
-    `LabelChanges` has them. Returns the number of an `OutcomeStatus`, or DAMAGED, and how many changes there
-    are.
+
+@native
+def resolve(memory, undo, transaction, time_us, is_fraud):
+    """Finds the transaction of an outcome and remembers its label; returns what is known of it, `Resolved`.
+
+    transaction: uint64; time_us: int64, of the report.
     """
     place = place_of(memory, transaction, undo)
     if place < 0:
-        return DAMAGED, 0
+        return _unresolved(DAMAGED)
     slot = leads_to(memory, place)
     if slot < 0:
-        return 3, 0
+        return _unresolved(_UNKNOWN)
     start = start_of(memory, slot)
     if not record_holds(memory, start, undo):
-        return DAMAGED, 0
+        return _unresolved(DAMAGED)
     label = _FRAUD if is_fraud else _LEGITIMATE
     before, reported = memory[start + R_LABEL] & _LABEL_BITS, memory[start + R_REPORTED]
     if time_us < memory[start + R_TIME]:
-        return 4, 0
+        return _unresolved(_BEFORE_EVENT)
     if before == label or (before != _NO_LABEL and time_us < reported):
-        return 1, 0
-    changes = 0
-    for taken_back in (True, False):
-        if taken_back and before == _NO_LABEL:
-            continue
-        keys[changes, TRANSACTION] = transaction
-        keys[changes, ACCOUNT] = np.uint64(memory[start + R_ACCOUNT])
-        keys[changes, MERCHANT] = np.uint64(memory[start + R_MERCHANT])
-        keys[changes, DEVICE] = np.uint64(memory[start + R_DEVICE])
-        keys[changes, CATEGORY] = np.uint64(memory[start + R_CATEGORY])
-        known_us[changes] = time_us
-        counted_us[changes] = reported if taken_back else time_us
-        fraud = (before if taken_back else label) == _FRAUD
-        frauds[changes] = (-1 if taken_back else 1) if fraud else 0
-        outcomes[changes] = -1 if taken_back else 1
-        changes += 1
+        return _unresolved(_REPEATED)
     keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
     memory[start + R_LABEL] = label
     memory[start + R_REPORTED] = time_us
     seal_record(memory, start, undo)
-    return 0 if before == _NO_LABEL else 2, changes
+    return Resolved(
+        np.int64(APPLIED if before == _NO_LABEL else CORRECTED),
+        np.uint64(memory[start + R_ACCOUNT]),
+        np.uint64(memory[start + R_MERCHANT]),
+        np.uint64(memory[start + R_DEVICE]),
+        np.uint64(memory[start + R_CATEGORY]),
+        before,
+        reported,
+    )
+
+
+@native
+def taken_back(found):
+    """Returns the change that takes the earlier label of a corrected transaction back."""
+    fraud = np.int64(-1 if found.before == _FRAUD else 0)
+    return Change(
+        found.account, found.merchant, found.device, found.category, found.reported_us, fraud, np.int64(-1)
+    )
+
+
+@native
+def added(found, time_us, is_fraud):
+    """Returns the change that an outcome makes, reported at a time."""
+    fraud = np.int64(1 if is_fraud else 0)
+    return Change(found.account, found.merchant, found.device, found.category, time_us, fraud, np.int64(1))
 
 
 @native
@@ -292,76 +346,3 @@ def clear(memory):
     """Makes a table hold nothing."""
     memory[HEADER_WORDS : HEADER_WORDS + memory[P_PLACES]] = 0
     memory[P_ADMITTED] = 0
-
-
-@native
-def _admit_all(memory, undo, keys, ints):
-    repeated = 0
-    for i in range(len(ints)):
-        repeated += admit(memory, undo, keys, ints, i)
-    return repeated
-
-
-@native
-def _resolve_all(
-    memory, undo, transactions, times, is_fraud, statuses, keys, known, counted, frauds, outcomes
-):
-    changes = 0
-    for i in range(len(transactions)):
-        statuses[i], more = resolve(
-            memory, undo, transactions[i], times[i], is_fraud[i],
-            keys[changes:], known[changes:], counted[changes:], frauds[changes:], outcomes[changes:],
-        )  # fmt: skip
-        changes += more
-    return changes
-
-
-class RecentTransactions:
-    """The latest `capacity` transactions in memory of its own. Not safe for threads."""
-
-    def __init__(self, capacity: int) -> None:
-        self._memory = np.zeros(words_needed(capacity), dtype=np.int64)
-        lay_out(self._memory, capacity, 0)
-
-    def __len__(self) -> int:
-        return known(self._memory)
-
-    def admit(self, keys: npt.NDArray[np.uint64], ints: npt.NDArray[np.int64]) -> int:
-        """Remembers the transactions of a batch and sets COUNTED of those known before to 0.
-
-        keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn], changed in place. Gives how many were
-        known before, twins within the batch included.
-        """
-        return int(_admit_all(self._memory, NO_UNDO, keys, ints))
-
-    def resolve(
-        self,
-        transactions: npt.NDArray[np.uint64],
-        reported_time_us: npt.NDArray[np.int64],
-        is_fraud: npt.NDArray[np.bool_],
-    ) -> tuple[npt.NDArray[np.int8], LabelChanges]:
-        """Remembers outcomes, and gives an `OutcomeStatus` each, int8 [n], and the changes they cause.
-
-        transactions: uint64 [n]; reported_time_us: int64 [n]; is_fraud: bool [n]. The changes are in the
-        order of the outcomes, not of time.
-        """
-        n = len(transactions)
-        statuses = np.empty(n, dtype=np.int8)
-        changes = room_for_changes(n)
-        count = _resolve_all(
-            self._memory, NO_UNDO, transactions, reported_time_us, is_fraud, statuses,
-            changes.keys, changes.known_us, changes.counted_us, changes.frauds, changes.outcomes,
-        )  # fmt: skip
-        return statuses, changes.rows(slice(count))
-
-
-def room_for_changes(outcomes: int) -> LabelChanges:
-    """Returns arrays that hold the changes of so many outcomes."""
-    n = CHANGES * outcomes
-    return LabelChanges(
-        np.zeros((n, len(KeyColumn)), dtype=np.uint64),
-        np.empty(n, dtype=np.int64),
-        np.empty(n, dtype=np.int64),
-        np.empty(n, dtype=np.int8),
-        np.empty(n, dtype=np.int8),
-    )

@@ -1,8 +1,8 @@
-"""Looks a whole part of a history through against its seals, and mends it: nobody else may use it meanwhile.
+"""Checks a whole part of a history against its seals and mends it; nobody else may use it meanwhile.
 
-What can be told from elsewhere is made anew: headers from the sizes, an index from the records. A record that
-is not as it was sealed is taken out and handed back as bytes. Whoever is killed in the middle only has to
-begin again.
+What follows from other data is made anew: headers from the sizes, an index from the records. A record that
+does not match its seal is taken out and handed back as bytes. A repair that is killed midway can simply be
+started again.
 """
 
 from __future__ import annotations
@@ -212,13 +212,10 @@ def _with_transaction(memory, used):
 
 @native
 def _slots_are_found(memory, used):
+    found = 0
     for slot in range(used):
-        key = np.uint64(memory[recent.start_of(memory, slot)])
-        if key != 0:
-            place = recent.place_of(memory, key, _SEALED)
-            if place < 0 or recent.leads_to(memory, place) != slot:
-                return False
-    return True
+        found += recent.is_found(memory, slot, _SEALED)
+    return found == used
 
 
 @native

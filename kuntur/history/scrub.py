@@ -1,7 +1,7 @@
-"""Looks through a few records of a history that is in use, as whoever shares it does a little at a time.
+"""Checks a few records of a history that is in use, a little at a time.
 
-What a record says and whether the index leads to it: a flipped bit in either shows here, though nobody asks
-for its entity.
+Each record is checked against its seal, and the index for whether it leads to the record. So a flipped bit in
+either is found even if no transaction comes for that entity.
 """
 
 from __future__ import annotations
@@ -34,14 +34,10 @@ def transactions_hold(memory, first, count, undo):
     """Tells the same of recent transactions."""
     used = min(memory[recent.P_ADMITTED], memory[recent.P_CAPACITY])
     for slot in range(first, min(first + count, used)):
-        start = recent.start_of(memory, slot)
-        if not recent.record_holds(memory, start, undo):
+        if not recent.record_holds(memory, recent.start_of(memory, slot), undo):
             return False
-        key = np.uint64(memory[start + recent.R_TRANSACTION])
-        if key != 0:  # else it was taken out
-            place = recent.place_of(memory, key, undo)
-            if place < 0 or recent.leads_to(memory, place) != slot:
-                return False
+        if not recent.is_found(memory, slot, undo):
+            return False
     return True
 
 

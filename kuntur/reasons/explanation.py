@@ -15,7 +15,7 @@ FloatArray = npt.NDArray[np.float64]
 
 
 class ExplanationError(ValueError):
-    """Data that explain nothing, or not the model they come with: what is wrong."""
+    """Data that are invalid or explain another model; the message says what is wrong."""
 
 
 class Explanation(ABC):
@@ -49,9 +49,9 @@ class Explanation(ABC):
 def largest_gap(
     explanation: Explanation, features: npt.NDArray[np.float32], margin: npt.NDArray[np.float32]
 ) -> float:
-    """Returns by how much contributions and base miss the margins of rows, at the most.
+    """Returns the largest gap between the margins of rows and their contributions plus base.
 
-    As a difference, and for margins beyond 1 as a share of them: they are float32. Infinite when one is NaN.
+    It is relative to margins beyond 1, which are float32, and absolute below. Infinite when one is NaN.
     """
     total = explanation.in_margin(features).sum(axis=1) + explanation.base
     wanted = margin.astype(np.float64)

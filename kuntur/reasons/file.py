@@ -76,8 +76,8 @@ def _read(content: bytes) -> dict[str, npt.NDArray[Any]]:
     try:
         archive = zipfile.ZipFile(BytesIO(content))
         entries = archive.infolist()
-    except Exception as error:  # whatever bytes that are no archive make zipfile raise
-        raise ExplanationError(f"is no archive: {error}") from error
+    except Exception as error:  # zipfile raises many kinds for bytes that are not an archive
+        raise ExplanationError(f"is not an archive: {error}") from error
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
         raise ExplanationError("is compressed")  # a small file could unfold to fill the memory
     if sum(entry.file_size for entry in entries) > len(content):
@@ -89,7 +89,7 @@ def _read(content: bytes) -> dict[str, npt.NDArray[Any]]:
             )
             for entry in entries
         }
-    except Exception as error:  # the same of bytes that are no arrays
+    except Exception as error:  # so does NumPy for bytes that are not arrays
         raise ExplanationError(f"does not hold arrays: {error}") from error
 
 

@@ -21,7 +21,7 @@ def days(span: str) -> float:
     """Returns the length of a span such as 24h or 30d, in days. Raises ValueError."""
     found = _SPAN.fullmatch(span)
     if found is None:
-        raise ValueError(f"{span!r} is no span of time such as 24h or 30d")
+        raise ValueError(f"{span!r} is not a span of time such as 24h or 30d")
     return int(found[1]) * _DAYS[found[2]]
 
 

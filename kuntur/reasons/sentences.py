@@ -74,7 +74,7 @@ class Sentence:
                 # One that begins with a number may begin in words: less than …
                 begins_with_value = not isinstance(text.parts[0], str)
                 return shown[0].upper() + shown[1:] if begins_with_value else shown
-        return f"{self.name} is {number(value)}"  # a value that nobody thought of
+        return f"{self.name} is {number(value)}"  # a value for which there is no sentence
 
 
 @dataclass(frozen=True, slots=True)

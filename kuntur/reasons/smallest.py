@@ -1,4 +1,4 @@
-"""The smallest explanation of each kind: what has their compiled code run where there is no model yet."""
+"""The smallest explanation of each kind, with which their compiled code is run before there is a model."""
 
 from __future__ import annotations
 

@@ -23,8 +23,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.compiled.inside.lanes import LANES, ascend, descend
 from kuntur.compiled.native import native_free, native_free_ieee
-from kuntur.reasons.lanes import LANES, ascend, descend
 
 FloatArray = npt.NDArray[np.float64]
 MAX_FEATURES_ON_PATH = 128
@@ -64,7 +64,7 @@ def quadrature(features_on_path: int) -> tuple[FloatArray, FloatArray]:
 
 @native_free
 def derive(starts, right, column, cover, parent, same, ratio, share):
-    """Writes what follows from the arrays of trees; gives the most different features on a path.
+    """Writes what follows from the arrays of trees; returns the most different features on a path.
 
     starts: int64 [trees + 1]; right, column: int32 [m]; cover: float64 [m]; written: parent: int32 [m];
     same: int32 [m], the nearest node above that was reached by a split on the same feature, or the root;

@@ -125,7 +125,7 @@ def _check(trees: Trees, columns: int) -> None:
     if ((trees.column < 0) | (trees.column >= columns)).any():
         raise ExplanationError(f"a split is on a column beyond the {columns} there are")
     if np.isnan(trees.threshold[inner]).any():
-        raise ExplanationError("a threshold is no number")
+        raise ExplanationError("a threshold is not a number")
     if not (np.isfinite(trees.cover).all() and (trees.cover >= 0).all() and np.isfinite(trees.value).all()):
         raise ExplanationError("covers are not finite and positive, or values not finite")
     below = trees.cover[inner + 1] + trees.cover[right[inner]]

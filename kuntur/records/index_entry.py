@@ -1,6 +1,6 @@
 """What stands in a place of an index: the number of a record, a part of its key, and a check of both.
 
-The lower half is the number and one, so that 0 is an empty place; above it are 4 bits of check, then the
+The lower half is the number plus one, so that 0 is an empty place; above it are 4 bits of check, then the
 upper 28 bits of the key, so that a probe of a place of another key seldom touches that key's record. The
 check is such that all 4-bit digits of an entry add up to 0 without carry: any single flipped bit shows, and
 neither makes an entry of an empty place nor empties one.

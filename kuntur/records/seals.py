@@ -1,8 +1,9 @@
 """Checksums of words that lie in shared memory or a file, and whether they still hold.
 
 A seal is the sum of the words and the sum of the products of their halves, each word first made unlike its
-neighbours: a change of a single word shows for certain or but for a chance of about 2^-64. It is no defence
-against somebody who computes seals. Memory that dies with its process has none: an empty undo log says so.
+neighbours. A change of a single word is detected, always or with a chance of about 2^-64 of being missed. A
+seal is no defence against somebody who computes seals. Memory that dies with its process has none: there the
+undo log is empty.
 """
 
 from __future__ import annotations

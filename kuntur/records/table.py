@@ -8,8 +8,8 @@ transaction are known here.
 In memory that is shared or a file, the header and each record end with a seal (`kuntur.records.seals`),
 and each entry of the index has a check of its own. No number read there is followed before it was bounded:
 header and length of the memory are compared by `is_usable` at the beginning of a batch, entries of the index
-where they are read, and no walk through the index is longer than the index. Whoever looks for a record and
-meets what is not as it was written is told DAMAGED, and leaves the step to be undone.
+where they are read, and no walk through the index is longer than the index. A search that meets damage
+returns DAMAGED, and its caller leaves the step to be undone.
 """
 
 from __future__ import annotations
@@ -194,7 +194,7 @@ def find_probable(memory, key):
 def add(memory, key, undo):
     """Adds a record of a key that is not there, all zero but for the key; returns where it starts or DAMAGED.
 
-    The caller sees to it that a table that grows has room (`reserve`). What is overwritten is kept in `undo`.
+    The caller makes sure that a table that grows has room (`reserve`). What is overwritten is kept in `undo`.
     """
     base = memory[P_BASE]
     keep(undo, memory, base, 0, SEALED_WORDS + 1)
@@ -294,7 +294,7 @@ def _take_out(memory, number, undo):
 def borrow_blank(memory):
     """Returns where the next free record starts: all zero, to be looked at as that of a key not yet there.
 
-    Whoever writes to it hands it back with `return_blank`. The caller sees to it that there is room.
+    A caller that writes to it hands it back with `return_blank`; there has to be room for it.
     """
     return_blank(memory)  # whatever became of it meanwhile
     return record_start(memory, memory[P_USED])

@@ -1,4 +1,4 @@
-"""What a change overwrites, kept until the change is whole: so that a death in its middle leaves no trace.
+"""What a change overwrites, kept until the change is complete: a process that dies midway leaves no trace.
 
 The log is int64 words in the same memory as what it is about. undo[0] tells the first free word, and its
 upper half is the complement of the lower one, so that no flipped bit passes for a length; entries follow it,
@@ -9,9 +9,8 @@ read from the end. An empty array keeps nothing: a history that dies with its pr
 from __future__ import annotations
 
 import numpy as np
-from numba import types
-from numba.extending import intrinsic
 
+from kuntur.compiled.inside.order import in_order
 from kuntur.compiled.native import native, native_inline
 from kuntur.records.seals import copy_sealing, seal_of
 
@@ -26,17 +25,6 @@ _ODD_LAST, _ODD_START, _ODD_WORDS = (
     np.int64(0x1B54A32D192ED035),
     np.int64(0x6A5D39EAE116586D),
 )
-
-
-@intrinsic
-def _in_order(typing_context):  # noqa: ARG001 - numba hands it over
-    """Keeps the compiler from moving writes across; a process that dies leaves those before it done."""
-
-    def generate(context, builder, signature, arguments):  # noqa: ARG001
-        builder.fence("seq_cst", "singlethread")
-        return context.get_dummy_value()
-
-    return types.void(), generate
 
 
 @native
@@ -92,9 +80,9 @@ def keep(undo, memory, base, start, words):
     undo[at + words] = base + start
     undo[at + words + 1] = words
     undo[at + words + 2] = _entry_seal(seal, last, base + start, words)
-    _in_order()
+    in_order()
     undo[0] = _pointer(at + words + _BEHIND)
-    _in_order()
+    in_order()
     return seal
 
 
@@ -111,25 +99,25 @@ def keep_word(undo, memory, base, at_word):
     undo[at + 1] = base + at_word
     undo[at + 2] = 1
     undo[at + 3] = _entry_seal(np.int64(1), last, base + at_word, 1)  # no words have the seal 1
-    _in_order()
+    in_order()
     undo[0] = _pointer(at + 1 + _BEHIND)
-    _in_order()
+    in_order()
 
 
 @native
 def commit(undo):
-    """Forgets what was kept: the change is whole."""
+    """Forgets what was kept: the change is complete."""
     if len(undo) > 0:
-        _in_order()
+        in_order()
         undo[0] = _pointer(_FIRST)
-        _in_order()
+        in_order()
 
 
 @native
 def roll_back(undo, memory):
     """Puts back all that was kept, the latest first.
 
-    A death in its own middle does no harm: what was put back stays as it is when put back again.
+    Dying midway does no harm: putting the same words back again changes nothing.
 
     Returns:
         How many entries those were; DAMAGED when the log or one of its entries is not as it was written:
@@ -157,6 +145,6 @@ def roll_back(undo, memory):
             memory[start + word] = undo[first + word]
         at = first
         entries += 1
-    _in_order()
+    in_order()
     undo[0] = _pointer(_FIRST)
     return entries

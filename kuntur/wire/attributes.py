@@ -8,8 +8,8 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.compiled.inside.words import load_word
 from kuntur.compiled.native import native, native_owning
-from kuntur.identity import load_word
 from kuntur.wire.limits import MAX_ATTRIBUTES, MAX_NAME_BYTES
 from kuntur.wire.scan import ATTRIBUTES, GIVE_UP
 from kuntur.wire.varint import LENGTH, read_length, read_tag, skip_field

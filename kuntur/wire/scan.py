@@ -13,10 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.compiled.inside.words import load_word
 from kuntur.compiled.native import native, native_owning
 from kuntur.fields import transaction as of
 from kuntur.fields.kinds import Choice, Real, Whole
-from kuntur.identity import SCOPED, hash_id, load_word, siphash
+from kuntur.identity import SCOPED, hash_id, siphash
 from kuntur.transaction import UNSET_INT
 from kuntur.wire.addresses import is_plain_address
 from kuntur.wire.codes import cents, country_number, currency_number

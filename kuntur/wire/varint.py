@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from kuntur.compiled.inside.words import load_word
 from kuntur.compiled.native import native
-from kuntur.identity import load_rest, load_word
+from kuntur.identity import load_rest
 
 VARINT, FIXED64, LENGTH, FIXED32 = 0, 1, 2, 5  # wire types; groups are left to protobuf
 _HIGH_BITS = np.uint64(0x8080808080808080)

@@ -17,7 +17,7 @@ from kuntur.values import to_proto
 from kuntur.wire import TransactionReader, write_frame
 from server.models.live import compile_decisions
 from server.models.onnx_c import compile_run
-from server.state import Region, RegionHistory, RegionSizes
+from server.state import HistorySizes, Region, RegionHistory
 
 _FRAME = 256
 _TIME = datetime(2024, 1, 1, tzinfo=UTC)
@@ -42,7 +42,7 @@ def compile_hot_path(reader: TransactionReader) -> None:
     )
     message, refused = to_proto(transaction), to_proto(replace(transaction, account_id=""))
     latest_time_us = int(_TIME.timestamp() * 1e6)
-    sizes = RegionSizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
+    sizes = HistorySizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
     region = Region.create(sizes)
     history = RegionHistory(region)
     # Alone, in a frame with one that breaks a rule, and in a frame of a size that takes the compiled writer.

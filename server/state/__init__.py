@@ -1,17 +1,18 @@
 """The history behind the features, and where it is kept."""
 
+from kuntur.history import HistorySizes
 from server.state.history import HistoryCounts, HistoryStore
-from server.state.region.layout import RegionError, RegionSizes
+from server.state.region.layout import RegionError
 from server.state.region.region import Region
 from server.state.region.scrubber import Scrubber
 from server.state.region.shared import RegionHistory
 
 __all__ = [
     "HistoryCounts",
+    "HistorySizes",
     "HistoryStore",
     "Region",
     "RegionError",
     "RegionHistory",
-    "RegionSizes",
     "Scrubber",
 ]

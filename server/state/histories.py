@@ -8,7 +8,7 @@ from pathlib import Path
 from kuntur.time_zone import TimeZone, time_zone
 from server.host.bus_error import end_on_lost_file
 from server.settings.config import History, ServerSettings
-from server.state import HistoryStore, Region, RegionHistory, RegionSizes, Scrubber
+from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scrubber
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
 """A history and what lets go of it."""
@@ -63,7 +63,7 @@ def _checked(region: Region, history: History) -> OpenHistory:
     return store, close
 
 
-def _open_file(path: Path, sizes: RegionSizes, zone: TimeZone) -> Region:
+def _open_file(path: Path, sizes: HistorySizes, zone: TimeZone) -> Region:
     end_on_lost_file()
     return Region.open(path, sizes, zone)
 
@@ -72,8 +72,8 @@ def _zone(settings: ServerSettings) -> TimeZone:
     return time_zone(settings.institution.time_zone)
 
 
-def _sizes(history: History) -> RegionSizes:
-    return RegionSizes(
+def _sizes(history: History) -> HistorySizes:
+    return HistorySizes(
         accounts=history.max_accounts,
         merchants=history.max_merchants,
         devices=history.max_devices,

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
-from kuntur.history.recent import OutcomeStatus, RecentTransactions
+from kuntur.history.recent import OutcomeStatus
 from kuntur.transaction import IntColumn, KeyColumn
 from tests.property.histories import HOUR_US, START_US, make_history
+from tests.property.recent_table import RecentTable
 from tests.support.examples import examples
 
 
@@ -71,7 +72,7 @@ _REPORTED = st.tuples(
 @examples(400)
 @given(st.integers(1, 20), st.lists(st.one_of(_ADMITTED, _REPORTED), max_size=25))
 def test_the_circle_forgets_repeats_and_corrects_as_a_dictionary_would(capacity: int, steps: list) -> None:
-    table, oracle, now = RecentTransactions(capacity), _Oracle(capacity), 0
+    table, oracle, now = RecentTable(capacity), _Oracle(capacity), 0
     for kind, given_ in steps:
         if kind == "admit":
             n = len(given_)
@@ -106,7 +107,7 @@ def test_a_corrected_outcome_leaves_the_risk_as_if_it_had_been_right_at_once() -
     truth = np.arange(50) % 7 == 0
     risks = []
     for first_word in (truth, ~truth):
-        engine, recent = FeatureEngine(), RecentTransactions(64)
+        engine, recent = FeatureEngine(), RecentTable(64)
         recent.admit(batch.keys, batch.ints)
         engine.process(batch)
         for word in (first_word, truth):

@@ -11,18 +11,17 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from kuntur.history import scratch
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
 from server.errors import HistoryUnavailableError
-from server.state import HistoryStore, Region, RegionHistory, RegionSizes
-from server.state.redis import history as redis_history
-from server.state.redis import scratch as redis_scratch
+from server.state import HistorySizes, HistoryStore, Region, RegionHistory
 from server.state.redis.history import RedisHistory
 from tests.property.histories import HOUR_US, START_US, histories, keys_of
 from tests.support.examples import examples
 from tests.support.programs.redis import RedisServer, redis_server, shared_history
 
 _HELD = 3  # corrections, so that they are often too many
-_SIZES = RegionSizes(
+_SIZES = HistorySizes(
     accounts=64, merchants=64, devices=64, categories=64, recent_transactions=64, held_corrections=_HELD
 )
 Call = Callable[[HistoryStore], bytes]
@@ -91,8 +90,7 @@ class _Overtaken:
 def test_calls_that_overtake_each_other_give_what_one_server_gives_in_the_order_of_commits(
     redis: RedisServer, monkeypatch: pytest.MonkeyPatch, calls: list[tuple[Call, list[Call]]]
 ) -> None:
-    for module in (redis_history, redis_scratch):
-        monkeypatch.setattr(module, "HELD_CORRECTIONS", _HELD)
+    monkeypatch.setattr(scratch, "HELD_CORRECTIONS", _HELD)
     redis.client().flushall()
     kept = {"history__recent_transactions": 64}
     stores = _Overtaken(shared_history(redis, **kept), shared_history(redis, redis__max_tries=1, **kept))

@@ -26,12 +26,12 @@ import structlog
 from kuntur.records import undo
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
 from server.host.lost_history import EXIT_CODE
-from server.state import Region, RegionError, RegionHistory, RegionSizes
+from server.state import HistorySizes, Region, RegionError, RegionHistory
 from server.state.region.layout import parts_of
 from tests.contract.history_store import HOUR_US
 from tests.property.histories import make_history
 
-SIZES = RegionSizes(accounts=64, merchants=64, devices=64, categories=16, recent_transactions=512)
+SIZES = HistorySizes(accounts=64, merchants=64, devices=64, categories=16, recent_transactions=512)
 SAID, HARMLESS, WRONG, CRASH, HANG = "said", "harmless", "wrong unnoticed", "crash", "hang"
 LATE = "wrong, then said"
 _HANG_S = 120.0
@@ -50,7 +50,7 @@ def make_files(directory: Path) -> None:
         if name == _CUT_OFF:
             start = next(first for part, first, _ in parts_of(SIZES, sealed=True) if part == "account")
             for first in (start, start + 200):
-                undo.keep(region.undo, region.memory, 0, first, 128)
+                undo.keep(region.history.undo, region.memory, 0, first, 128)
                 region.memory[first : first + 128] = 99
             region._write_header(closed=False)
             region.close = lambda: None  # type: ignore[method-assign]

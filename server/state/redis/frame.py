@@ -15,21 +15,16 @@ import numpy.typing as npt
 import structlog
 
 from kuntur.features.engine import ENTITIES
-from kuntur.features.kernel import C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE
 from kuntur.history import held
-from kuntur.history.serving import C_REPEATED
-from server.state.redis import scratch as redis_scratch
-from server.state.redis.scratch import RECORD_WORDS, Memory, Scratch
+from kuntur.history import scratch as lent
+from kuntur.history.memory import Memory
+from kuntur.history.scratch import RECORD_WORDS, TRANSACTIONS, Scratch
 from server.state.redis.scripts import KINDS, VERSION_BYTES, Scripts
 
 _LOG = structlog.get_logger(__name__)
 Keys = npt.NDArray[np.uint64]
 
-COUNTED = {b"late": C_LATE, b"late_dropped": C_LATE_DROPPED, b"outcomes_late": C_OUTCOMES_LATE} | {
-    b"repeated": C_REPEATED
-}
 _LETTERS = [bytes([kind]) for kind in KINDS]
-_TRANSACTIONS = len(ENTITIES)
 
 
 class HeldPart(IntEnum):
@@ -92,7 +87,7 @@ class FrameTry:
 
     def transactions(self) -> Memory:
         """Returns the transactions that are known of those asked for, int64 [n, words of a transaction]."""
-        return self._rows(_TRANSACTIONS)[:, 1:]
+        return self._rows(TRANSACTIONS)[:, 1:]
 
     def held_words(self) -> Memory:
         """Returns the held corrections, or the header of their memory; nothing when there are none."""
@@ -121,15 +116,14 @@ class FrameTry:
             if len(self._asked[kind]):
                 part, made = self._part(kind, scratch.records(kind))
                 parts += [letter, 8 * RECORD_WORDS[kind], *part]
-                if made and kind < _TRANSACTIONS:
+                if made and kind < TRANSACTIONS:
                     additions += [list(ENTITIES)[kind].encode(), made]
-        counters = scratch.counters.tolist()
-        for name, place in COUNTED.items():
-            if counters[place]:
-                additions += [name, counters[place]]
+        for name, number in scratch.counted().items():
+            if number:
+                additions += [name.encode(), number]
         held_words, before = scratch.held_words(), self.held_words()
-        held_changed = len(before) > held.HEADER_WORDS or scratch.held[held.P_COUNT] > 0
-        held_changed = held_changed and self._is_whole() and not np.array_equal(held_words, before)
+        held_changed = len(before) > held.HEADER_WORDS or held.count(scratch.held) > 0
+        held_changed = held_changed and held.is_whole(before) and not np.array_equal(held_words, before)
         held_changed = held_changed or self._held_lost
         return self._scripts.commit(
             terms.prefix,
@@ -145,15 +139,10 @@ class FrameTry:
             *parts,
         )
 
-    def _is_whole(self) -> bool:
-        """Tells whether the held corrections are there, not only the header of their memory."""
-        words = self.held_words()
-        return not len(words) or len(words) == held.words_needed(int(words[held.P_COUNT]))
-
     def _sound(self, given: bytes) -> Memory:
         """Returns version and held corrections; without these, to be written anew, when they are damaged."""
         words = np.frombuffer(given[: len(given) // 8 * 8], dtype=np.int64)
-        if not len(given) % 8 and held.may_be(words[1:], redis_scratch.HELD_CORRECTIONS):
+        if not len(given) % 8 and held.may_be(words[1:], lent.HELD_CORRECTIONS):
             return words
         self._held_lost = True
         _LOG.error("the outcomes taken back that Redis held are damaged and lost: they stay counted")

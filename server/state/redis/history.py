@@ -24,15 +24,16 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from kuntur.features import CATALOGUE, FeatureMatrix
 from kuntur.features.engine import ENTITIES
-from kuntur.history import held, recent, serving
-from kuntur.history.recent import OutcomeStatus
+from kuntur.history import OutcomeStatus, held, recent
+from kuntur.history import scratch as lent
+from kuntur.history.memory import COUNTED, Memory
+from kuntur.history.scratch import Scratch
 from kuntur.records.layout import HOUR_S, MICROSECONDS
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
 from server.errors import HistoryUnavailableError
 from server.state.history import HistoryCounts, HistoryStore
-from server.state.redis.frame import COUNTED, FrameTry, HeldPart, Keys, Terms
-from server.state.redis.scratch import HELD_CORRECTIONS, Memory, Scratch
+from server.state.redis.frame import FrameTry, HeldPart, Keys, Terms
 from server.state.redis.scripts import COUNTERS, LATEST, Scripts
 
 _LOG = structlog.get_logger(__name__)
@@ -40,9 +41,8 @@ _HOUR_US = HOUR_S * MICROSECONDS
 _FIRST_CAPACITY = 1024
 _TRIES_BEFORE_TURN = 3  # then others are asked to let this one through
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.0005, 0.02
-# Columns of KeyColumn and of a remembered transaction, in the order of the entities' kinds.
+# In the order of the entities' kinds.
 _ENTITY_COLUMNS = [KeyColumn.ACCOUNT, KeyColumn.MERCHANT, KeyColumn.DEVICE, KeyColumn.CATEGORY]
-_REMEMBERED = [recent.R_ACCOUNT, recent.R_MERCHANT, recent.R_DEVICE, recent.R_CATEGORY]
 _NO_KEYS = np.empty(0, dtype=np.uint64)
 _T = TypeVar("_T")
 
@@ -91,11 +91,10 @@ class RedisHistory(HistoryStore):
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
         """Lets outcomes enter the history; gives the status of each."""
         transactions = np.ascontiguousarray(outcomes.keys[:, KeyColumn.TRANSACTION])
-        times, frauds = outcomes.reported_time_us, outcomes.is_fraud
 
         def count(scratch: Scratch) -> npt.NDArray[np.int8]:
             statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
-            serving.take_outcomes(transactions, times, frauds, statuses, *scratch.parts)
+            scratch.take_outcomes(outcomes, statuses)
             return statuses
 
         return self._commit(lambda frame: _gather_outcomes(frame, transactions), count)
@@ -118,7 +117,7 @@ class RedisHistory(HistoryStore):
             entities={kind: told.get(kind, 0) for kind in ENTITIES},
             evicted=dict.fromkeys(ENTITIES, 0),
             recent_transactions=int(known),
-            **{name.decode(): told.get(name.decode(), 0) for name in COUNTED},
+            **{name: told.get(name, 0) for name in COUNTED},
         )
         return self._known
 
@@ -131,8 +130,7 @@ class RedisHistory(HistoryStore):
 
         def count(scratch: Scratch) -> int:
             batch.ints[:, IntColumn.COUNTED] = counted  # as it was before an earlier try
-            parts = (self._offsets, *scratch.parts)
-            return int(serving.take_transactions(batch.keys, batch.ints, batch.floats, *parts, out))
+            return scratch.take_transactions(batch, self._offsets, out)
 
         try:
             return self._commit(lambda frame: _gather_transactions(frame, batch), count)
@@ -196,27 +194,26 @@ def _gather_transactions(frame: FrameTry, batch: TransactionBatch) -> None:
     if len(words) and held.is_due(words, latest):
         # Once an hour of event time, and only after corrections: they concern entities of their own.
         frame.gather([_NO_KEYS] * 5, HeldPart.ALL)
-        frame.gather(_entities_of_held(frame.held_words()), HeldPart.AS_IT_IS)
+        frame.gather(_held_entities(frame), HeldPart.AS_IT_IS)
 
 
 def _gather_outcomes(frame: FrameTry, transactions: Keys) -> None:
     frame.gather([_NO_KEYS] * 4 + [transactions], HeldPart.HEADER)
     known = frame.transactions()
-    keys = [known[:, column].copy().view(np.uint64) for column in _REMEMBERED]
-    corrected = (known[:, recent.R_LABEL] != 0).any() or len(np.unique(transactions)) < len(transactions)
+    keys = [*recent.entity_keys(known).T]
+    corrected = recent.are_labelled(known) or len(np.unique(transactions)) < len(transactions)
     if not corrected and not _may_fill(frame.held_words(), len(transactions)):
         frame.gather([*keys, _NO_KEYS], HeldPart.AS_IT_IS)
         return
     frame.gather([*keys, _NO_KEYS], HeldPart.ALL)
     if _may_fill(frame.held_words(), len(transactions)):  # then all of them are made at once
-        frame.gather(_entities_of_held(frame.held_words()), HeldPart.AS_IT_IS)
+        frame.gather(_held_entities(frame), HeldPart.AS_IT_IS)
 
 
 def _may_fill(words: Memory, outcomes: int) -> bool:
-    return len(words) > 0 and words[held.P_COUNT] + outcomes >= HELD_CORRECTIONS
+    return len(words) > 0 and held.count(words) + outcomes >= lent.HELD_CORRECTIONS
 
 
-def _entities_of_held(words: Memory) -> list[Keys]:
+def _held_entities(frame: FrameTry) -> list[Keys]:
     """Returns the keys by kind of the entities that held corrections concern."""
-    rows = words[held.HEADER_WORDS :].reshape(-1, 8)[:, :4].copy().view(np.uint64)
-    return [*rows.T, _NO_KEYS]
+    return [*held.entity_keys(frame.held_words()).T, _NO_KEYS]

@@ -3,7 +3,7 @@
 A header, the mutex, the undo log, the tables of entities, the recent transactions, the outcomes held back:
 all int64, each of a fixed size for the records it may hold at most. Nothing of it takes memory before it is
 used, so it grows without a pause. Shared regions are sealed (`kuntur.records.seals`) and looked through when
-a file is opened. What the parts mean is left to `kuntur.features`.
+a file is opened. What the parts mean is left to `kuntur.history`.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import fcntl
 import hashlib
 import mmap
 import os
-from collections.abc import Iterator
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Self
@@ -22,13 +21,9 @@ import numpy as np
 import numpy.typing as npt
 import structlog
 
-from kuntur.features.engine import ENTITIES
-from kuntur.features.kernel import C_DAMAGED
-from kuntur.history import held, recent, repair
-from kuntur.history.repair import Repair
-from kuntur.history.serving import C_BASE, COUNTER_WORDS, SEALED_COUNTERS, are_usable
-from kuntur.records import table, undo
-from kuntur.records.seals import seal_header, seal_of
+from kuntur.history import HistoryMemory, HistorySizes, Repair
+from kuntur.history.memory import COUNTER_WORDS
+from kuntur.records.seals import seal_of
 from kuntur.records.undo import NO_UNDO
 from kuntur.time_zone import TimeZone, numbered_time_zone, time_zone
 from server.host.file_limit import check_file_limit
@@ -36,7 +31,6 @@ from server.state.region.damage import Damage, begun_before, remember_beginning
 from server.state.region.layout import (
     PAGE_WORDS,
     RegionError,
-    RegionSizes,
     layout_number,
     parts_of,
     words_of,
@@ -61,15 +55,13 @@ Memory = npt.NDArray[np.int64]
 
 
 class Region:
-    """A mapped region and its parts; `mutex` is held around each use of them.
+    """A mapped region and the history in it; `mutex` is held around each use of the history.
 
-    tables: of `kuntur.features.engine.ENTITIES`, in that order; recent, held, counters, undo: as
-    `kuntur.history.serving` takes them; fd: the descriptor that another process attaches to, if it can;
-    zone: whose nights are counted in it.
+    fd: the descriptor that another process attaches to, if it can; zone: whose nights are counted in it.
     """
 
     def __init__(
-        self, fd: int | None, sizes: RegionSizes, zone: TimeZone | None = None, *, attached: bool = False
+        self, fd: int | None, sizes: HistorySizes, zone: TimeZone | None = None, *, attached: bool = False
     ) -> None:
         """Maps what stands behind a descriptor, which the region owns from then on; None: private memory.
 
@@ -84,23 +76,23 @@ class Region:
         with contextlib.suppress(OSError, AttributeError):  # a kernel without them
             self._mapped.madvise(mmap.MADV_HUGEPAGE)
         self.memory: Memory = np.frombuffer(self._mapped, dtype=np.int64)
-        parts = {name: self.memory[start : start + words] for name, start, words in self._laid_out()}
+        laid_out = list(parts_of(sizes, sealed=fd is not None))
+        self._starts = {name: start for name, start, _ in laid_out} | {"counters": _H_COUNTERS}
+        parts = {name: self.memory[start : start + words] for name, start, words in laid_out}
+        counters = self.memory[_H_COUNTERS : _H_COUNTERS + COUNTER_WORDS]
         # What dies with its process needs no undoing.
-        self.undo = NO_UNDO if fd is None else parts["undo"]
-        self.tables = tuple(parts[kind] for kind in ENTITIES)
-        self.recent, self.held = parts["recent"], parts["held"]
-        self.counters = self.memory[_H_COUNTERS : _H_COUNTERS + COUNTER_WORDS]
+        self.history = HistoryMemory(parts, counters, NO_UNDO if fd is None else parts["undo"])
         self.mutex = SharedMutex(self.memory.ctypes.data + 8 * _H_MUTEX, fd)
 
     @classmethod
-    def private(cls, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
+    def private(cls, sizes: HistorySizes, zone: TimeZone | None = None) -> Self:
         """Makes an empty region for this process alone, gone with it."""
         region = cls(None, sizes, zone)
         region._lay_out()
         return region
 
     @classmethod
-    def create(cls, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
+    def create(cls, sizes: HistorySizes, zone: TimeZone | None = None) -> Self:
         """Makes an empty region in memory, gone with the last process that has its descriptor.
 
         Raises OSError.
@@ -122,7 +114,7 @@ class Region:
         return region
 
     @classmethod
-    def open(cls, path: Path, sizes: RegionSizes, zone: TimeZone | None = None) -> Self:
+    def open(cls, path: Path, sizes: HistorySizes, zone: TimeZone | None = None) -> Self:
         """Opens the region in a file and looks it through, or makes it.
 
         What is damaged is made anew or set aside beside the file, and said in the log. Raises RegionError
@@ -167,7 +159,7 @@ class Region:
         return region
 
     @classmethod
-    def attach(cls, fd: int, sizes: RegionSizes | None = None, zone: TimeZone | None = None) -> Self:
+    def attach(cls, fd: int, sizes: HistorySizes | None = None, zone: TimeZone | None = None) -> Self:
         """Maps the region behind an inherited descriptor, which another process made and holds.
 
         sizes, zone: its sizes and time zone; those that it says by itself where no sizes are given. Raises
@@ -177,8 +169,8 @@ class Region:
             header = np.frombuffer(os.pread(fd, 8 * PAGE_WORDS, 0), dtype=np.int64)
             if header[_H_SEAL] != seal_of(header, 0, _H_SEAL):
                 raise RegionError("the history that is shared has a damaged header: restart the server")
-            count = len(fields(RegionSizes))
-            sizes = RegionSizes(*header[_H_SIZES : _H_SIZES + count].tolist())
+            count = len(fields(HistorySizes))
+            sizes = HistorySizes(*header[_H_SIZES : _H_SIZES + count].tolist())
             zone = numbered_time_zone(int(header[_H_ZONE]))
         if os.fstat(fd).st_size < 8 * words_of(sizes, sealed=True):
             raise RegionError("the file of the history was cut: started again the server says what is lost")
@@ -206,12 +198,12 @@ class Region:
         """Puts back what a process that died had begun. The mutex is held."""
         if self.fd is None:
             return
-        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+        if not self.history.roll_back(self.memory):
             damage = Damage(self.path)
             damage.undo_log()
             self._mend(damage)
             damage.tell()
-        elif not are_usable(*self.tables, self.recent, self.held, self.counters, self.undo):
+        elif not self.history.are_headers_usable():
             self.mend()
 
     def mend(self, *, say: bool = True) -> None:
@@ -222,7 +214,7 @@ class Region:
         if self.fd is None:  # never sealed
             return
         damage = Damage(self.path)
-        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+        if not self.history.roll_back(self.memory):
             damage.undo_log()
         self._mend(damage)
         if say:
@@ -240,24 +232,12 @@ class Region:
         taken = os.fstat(self.fd).st_blocks * 512 if self.fd is not None else 0
         if taken >= _LONG_BYTES:
             _LOG.info("looking the history through", mebibytes=taken >> 20)
-        starts = {name: start for name, start, _ in self._laid_out()}
         repairs: dict[str, Repair] = {}
-        for (kind, words), memory, capacity in zip(
-            ENTITIES.items(), self.tables, astuple(self.sizes), strict=False
-        ):
-            entries = self._entries(starts[kind] + table.HEADER_WORDS, table.places(capacity))
-            repairs[kind] = repair.mend_table(memory, words + 1, capacity, starts[kind], entries)
-            if taken >= _LONG_BYTES:
-                _LOG.info("looked through", part=kind, records=int(memory[table.P_USED]))
-        capacity = self.sizes.recent_transactions
-        entries = self._entries(starts["recent"] + recent.HEADER_WORDS, recent.places(capacity))
-        repairs["recent transaction"] = repair.mend_recent(self.recent, capacity, starts["recent"], entries)
-        capacity = self.sizes.held_corrections
-        repairs["held correction"] = repair.mend_held(self.held, capacity, starts["held"])
-        repairs["counters"] = repair.mend_counters(self.counters, SEALED_COUNTERS)
-        self.counters[C_BASE] = _H_COUNTERS
-        self.counters[C_DAMAGED] += sum(found.lost + found.header + found.index for found in repairs.values())
-        seal_header(self.counters, SEALED_COUNTERS, self.undo)
+        for part, found in self.history.mend(self.sizes, self._starts, self._entries):
+            repairs[part] = found
+            records = self.history.records_in_use().get(part)
+            if taken >= _LONG_BYTES and records is not None:  # the other parts take no time
+                _LOG.info("looked through", part=part, records=records)
         damage.parts(repairs)
 
     def _entries(self, first: int, words: int) -> int:
@@ -270,41 +250,24 @@ class Region:
             )
         return found
 
-    def _laid_out(self) -> Iterator[tuple[str, int, int]]:
-        return parts_of(self.sizes, sealed=self.fd is not None)
-
     def _write_header(self, *, closed: bool) -> None:
         header = np.zeros(_H_SEAL, dtype=np.int64)
         header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, layout_number(), _boot()
         header[_H_ZONE] = self.zone.number
-        header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))] = astuple(self.sizes)
+        header[_H_SIZES : _H_SIZES + len(fields(HistorySizes))] = astuple(self.sizes)
         header[_H_MAGIC], header[_H_CLOSED] = _MAGIC, closed
         self.memory[:_H_SEAL] = header
         self.memory[_H_SEAL] = seal_of(header, 0, _H_SEAL)
 
     def _lay_out(self) -> None:
-        starts = {name: start for name, start, _ in self._laid_out()}
-        sealed = 0 if self.fd is None else 1
-        for (kind, words), memory, capacity in zip(
-            ENTITIES.items(), self.tables, astuple(self.sizes), strict=False
-        ):
-            table.lay_out(memory, words + sealed, capacity, starts[kind])
-            seal_header(memory, table.SEALED_WORDS, self.undo)
-        recent.lay_out(self.recent, self.sizes.recent_transactions, starts["recent"])
-        seal_header(self.recent, recent.SEALED_WORDS, self.undo)
-        held.lay_out(self.held, self.sizes.held_corrections, starts["held"])
-        held.seal_header(self.held, self.undo)
-        self.counters[C_BASE] = _H_COUNTERS
-        seal_header(self.counters, SEALED_COUNTERS, self.undo)
-        if self.fd is not None:
-            undo.start_undo(self.undo)
+        self.history.lay_out(self.sizes, self._starts)
         self.mutex.initialise()
         self._write_header(closed=False)  # last: a file without it was never finished
 
     def _take_over(self, damage: Damage) -> None:
         """Makes a region of an earlier server this one's: nobody else has it."""
         self.mutex.initialise()
-        if undo.roll_back(self.undo, self.memory) == undo.DAMAGED:
+        if not self.history.roll_back(self.memory):
             damage.undo_log()
         self._mend(damage)
         self._write_header(closed=False)
@@ -321,7 +284,7 @@ def _check_room(path: Path, fd: int, size_bytes: int) -> None:
         )
 
 
-def _check_header(path: Path, fd: int, sizes: RegionSizes, zone: TimeZone, damage: Damage) -> None:
+def _check_header(path: Path, fd: int, sizes: HistorySizes, zone: TimeZone, damage: Damage) -> None:
     """Raises RegionError when a file is not a region of these sizes and this zone; puts one word right."""
     raw = os.pread(fd, 8 * PAGE_WORDS, 0)
     header = np.frombuffer(bytearray(raw.ljust(8 * PAGE_WORDS, b"\0")), dtype=np.int64)
@@ -335,11 +298,11 @@ def _check_header(path: Path, fd: int, sizes: RegionSizes, zone: TimeZone, damag
         raise RegionError(f"{path} is no finished history of this server; {away}")
     if (header[_H_FORM], header[_H_LAYOUT]) != (_FORM, layout_number()):
         raise RegionError(f"{path} was written by a release that keeps other records; {away}")
-    kept = RegionSizes(*header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))].tolist())
+    kept = HistorySizes(*header[_H_SIZES : _H_SIZES + len(fields(HistorySizes))].tolist())
     if kept != sizes:
         differing = ", ".join(
             f"{f.name} {getattr(kept, f.name):,} there and {getattr(sizes, f.name):,} in the settings"
-            for f in fields(RegionSizes)
+            for f in fields(HistorySizes)
             if getattr(kept, f.name) != getattr(sizes, f.name)
         )
         raise RegionError(f"{path} has other sizes ({differing}); set these, or {away}")
@@ -364,7 +327,7 @@ def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:
     )
 
 
-def _put_right(header: Memory, sizes: RegionSizes, zone: TimeZone) -> bool:
+def _put_right(header: Memory, sizes: HistorySizes, zone: TimeZone) -> bool:
     """Puts the one word right with which the header is as it was sealed; tells whether there is one."""
     written = {_H_MAGIC: [_MAGIC], _H_FORM: [_FORM], _H_LAYOUT: [layout_number()]}
     written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1], _H_ZONE: [zone.number]}

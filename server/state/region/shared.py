@@ -10,12 +10,8 @@ import numpy.typing as npt
 import structlog
 
 from kuntur.features import CATALOGUE, FeatureMatrix
-from kuntur.features.engine import ENTITIES
-from kuntur.features.kernel import C_DAMAGED, C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE
-from kuntur.history import held, recent, scrub, serving
-from kuntur.history.recent import OutcomeStatus, room_for_changes
-from kuntur.records import table
-from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
+from kuntur.history import OutcomeStatus
+from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from server.host.lost_history import end_without_history
 from server.state.history import HistoryCounts, HistoryStore
 from server.state.region.layout import RegionError
@@ -23,11 +19,7 @@ from server.state.region.mutex import LockDamagedError
 from server.state.region.region import Region
 
 _LOG = structlog.get_logger(__name__)
-_TRANSACTION = int(KeyColumn.TRANSACTION)
-
-
 _TRIES = 8  # once more after each mending
-_TRANSACTIONS_FOR_A_RECORD = 8  # that are looked at in about the same time
 _LOCK_LOST = "the lock of the history is damaged or held by what does not run"
 _NOT_MENDED = "the history is damaged and could not be mended: restart the server"
 
@@ -39,18 +31,8 @@ class RegionHistory(HistoryStore):
         self._region = region
         self._mutex = region.mutex
         self._offsets = region.zone.offsets
-        self._parts = (*region.tables, region.recent, region.held, region.counters, region.undo)
-        self._counters = memoryview(region.counters.data)  # read with each call, faster than an array is
-        self._damaged_told = self._counters[C_DAMAGED]
-        changes = room_for_changes(1)
-        # Written only under the mutex.
-        self._changes = (
-            changes.keys,
-            changes.known_us,
-            changes.counted_us,
-            changes.frauds,
-            changes.outcomes,
-        )
+        self._history = region.history
+        self._damaged_told = self._history.damaged
 
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
         """Counts transactions and gives their features."""
@@ -64,17 +46,12 @@ class RegionHistory(HistoryStore):
 
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
         """Lets outcomes enter the history; gives the status of each."""
-        transactions = np.ascontiguousarray(outcomes.keys[:, _TRANSACTION])
         statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
-        times, frauds = outcomes.reported_time_us, outcomes.is_fraud
         self._lock()
         try:
             first = 0
             for _ in range(_TRIES):
-                left = slice(first, None)
-                done = serving.take_outcomes(
-                    transactions[left], times[left], frauds[left], statuses[left], *self._parts, self._changes
-                )
+                done = self._history.take_outcomes(outcomes, statuses, first)
                 if done >= 0:
                     break
                 first += -1 - done
@@ -88,34 +65,26 @@ class RegionHistory(HistoryStore):
 
     def counts(self) -> HistoryCounts:
         """Tells what the store holds and what came to it."""
-        region = self._region
+        history = self._history
         self._lock()
         try:
-            if not serving.are_usable(*self._parts):
+            if not history.are_headers_usable():
                 self._mend()
-            used = [int(memory[table.P_USED]) for memory in region.tables]
-            evicted = [int(memory[table.P_EVICTED]) for memory in region.tables]
-            counters, known = region.counters.tolist(), recent.known(region.recent)
+            return HistoryCounts(
+                entities=history.records_in_use(),
+                evicted=history.evicted(),
+                recent_transactions=history.transactions_known(),
+                damaged=history.damaged,
+                checks=history.times_checked(),
+                **history.counted(),
+            )
         finally:
             self._mutex.release()
-        return HistoryCounts(
-            entities=dict(zip(ENTITIES, used, strict=True)),
-            evicted=dict(zip(ENTITIES, evicted, strict=True)),
-            recent_transactions=known,
-            repeated=counters[serving.C_REPEATED],
-            late=counters[C_LATE],
-            late_dropped=counters[C_LATE_DROPPED],
-            outcomes_late=counters[C_OUTCOMES_LATE],
-            damaged=counters[C_DAMAGED],
-            checks=counters[serving.C_CHECKS],
-        )
 
     def _take(self, batch: TransactionBatch, out: FeatureMatrix) -> int:
         self._lock()
         try:
-            repeated = serving.take_transactions(
-                batch.keys, batch.ints, batch.floats, self._offsets, *self._parts, self._changes, out
-            )
+            repeated = self._history.take_transactions(batch, self._offsets, out)
             if repeated < 0:
                 repeated = self._take_mending(batch, out, -1 - repeated)
         finally:
@@ -127,9 +96,7 @@ class RegionHistory(HistoryStore):
         """Mends the region and counts the rest of a batch, and so on; first: where damage was met."""
         for _ in range(_TRIES):
             self._mend()
-            left = slice(first, None)
-            rows = batch.keys[left], batch.ints[left], batch.floats[left], self._offsets
-            repeated = serving.take_transactions(*rows, *self._parts, self._changes, out[left])
+            repeated = self._history.take_transactions(batch, self._offsets, out, first)
             if repeated >= 0:
                 return int(repeated + np.count_nonzero(batch.ints[:first, IntColumn.COUNTED] == 0))
             first += -1 - repeated
@@ -140,23 +107,16 @@ class RegionHistory(HistoryStore):
 
         What is damaged is mended and said. To be called for each region that is shared.
         """
-        region = self._region
-        for memory in region.tables:
-            for first in _firsts(partial(_used, memory), records):
-                yield partial(self._check, partial(scrub.records_hold, memory, first, records))
-        few = records * _TRANSACTIONS_FOR_A_RECORD
-        for first in _firsts(partial(recent.known, region.recent), few):
-            yield partial(self._check, partial(scrub.transactions_hold, region.recent, first, few))
-        yield partial(self._check, partial(held.rows_hold, region.held))
+        for holds in self._history.checks(records):
+            yield partial(self._check, holds)
         yield self._checked
 
-    def _check(self, holds: Callable[[npt.NDArray[np.int64]], bool]) -> None:
-        region = self._region
+    def _check(self, holds: Callable[[], bool]) -> None:
         self._lock()
         try:
             self._mutex.check()
-            region.check_header()
-            if not (serving.are_usable(*self._parts) and holds(region.undo)):
+            self._region.check_header()
+            if not (self._history.are_headers_usable() and holds()):
                 self._mend()
         finally:
             self._mutex.release()
@@ -164,19 +124,19 @@ class RegionHistory(HistoryStore):
     def _checked(self) -> None:
         self._lock()
         try:
-            if not serving.are_usable(*self._parts):  # else what is wrong would be sealed
+            if not self._history.are_headers_usable():  # else what is wrong would be sealed
                 self._mend()
-            scrub.count_check(self._region.counters, self._region.undo)
+            self._history.count_check()
         finally:
             self._mutex.release()
 
     def _mend(self) -> None:
         self._region.mend()
-        self._damaged_told = self._counters[C_DAMAGED]  # it has said what it found
+        self._damaged_told = self._history.damaged  # it has said what it found
 
     def _tell_damage(self) -> None:
         """Says that records were found damaged since it was said last, by whoever shares the region."""
-        damaged = self._counters[C_DAMAGED]
+        damaged = self._history.damaged
         told, self._damaged_told = self._damaged_told, damaged
         if damaged > told:  # less when the counters themselves were lost
             _LOG.error(
@@ -192,15 +152,3 @@ class RegionHistory(HistoryStore):
             end_without_history(_LOCK_LOST)
         if died:
             self._region.recover()
-
-
-def _used(memory: npt.NDArray[np.int64]) -> int:
-    return int(memory[table.P_USED])
-
-
-def _firsts(used: Callable[[], int], step: int) -> Iterator[int]:
-    """Yields the first number of each step, while there are records."""
-    first = 0
-    while first < used():
-        yield first
-        first += step

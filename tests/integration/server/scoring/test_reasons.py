@@ -206,7 +206,7 @@ def _cut_off() -> bytes:
     [
         (_of_another_model, "miss the margin of a golden row by"),
         (_off_by_a_little, "miss the margin of a golden row by"),
-        (_cut_off, "is no archive"),
+        (_cut_off, "is not an archive"),
     ],
 )
 def test_a_bundle_that_is_explained_wrongly_does_not_go_live(

@@ -31,12 +31,12 @@ from kuntur.journal.workers import read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
 from server.rpc.endpoints.health import KEEPING, OTHERS, SCORING
-from server.state import Region, RegionHistory, RegionSizes
+from server.state import HistorySizes, Region, RegionHistory
 from tests.support.bundles import publish
 from tests.support.programs.server_process import ServerProcess, children
 from tests.support.serving import Stubs, failure, frame, stubs_for, transaction, unary, wait_until
 
-_SIZES = RegionSizes(accounts=256, merchants=256, devices=256, categories=256, recent_transactions=4096)
+_SIZES = HistorySizes(accounts=256, merchants=256, devices=256, categories=256, recent_transactions=4096)
 _NO_ROOM = (16, resource.RLIM_INFINITY)
 _LIMITED = """
 import os, resource, sys

@@ -14,7 +14,7 @@ from dataclasses import astuple, dataclass
 import numpy as np
 
 from kuntur.transaction import OutcomeBatch, TransactionBatch
-from server.state import HistoryStore, Region, RegionHistory, RegionSizes
+from server.state import HistorySizes, HistoryStore, Region, RegionHistory
 from server.state.redis.history import RedisHistory
 from tests.property.histories import HOUR_US, make_history
 from tests.support.programs.redis import connected
@@ -88,7 +88,7 @@ def rounds(count: int, places: int) -> list[range]:
 
 def replayed(made: list[Call], counted: list[Counted]) -> list[bytes]:
     """Returns what one server makes of the calls that were counted, in the order of their commits."""
-    sizes = RegionSizes(
+    sizes = HistorySizes(
         accounts=4096, merchants=4096, devices=4096, categories=4096, recent_transactions=1 << 16
     )
     alone = RegionHistory(Region.private(sizes))

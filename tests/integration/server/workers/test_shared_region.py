@@ -16,12 +16,12 @@ from kuntur.history import recent
 from kuntur.records import undo
 from kuntur.records.table import P_RECORD_WORDS, P_USED, record_start
 from kuntur.transaction import KeyColumn
-from server.state import Region, RegionHistory, RegionSizes
+from server.state import HistorySizes, Region, RegionHistory
 from tests.contract.history_store import transactions
 from tests.integration.server.counting import numbered
 
 KILLS = 40
-SIZES = RegionSizes(accounts=64, merchants=8, devices=8, categories=8, recent_transactions=1 << 20)
+SIZES = HistorySizes(accounts=64, merchants=8, devices=8, categories=8, recent_transactions=1 << 20)
 
 
 @pytest.fixture
@@ -40,15 +40,15 @@ def many_killed(region: Region, seed: int) -> None:
 
 def admitted(region: Region) -> list[int]:
     """Returns the numbers of the transactions that were counted, in their order."""
-    count = int(region.recent[recent.P_ADMITTED])
-    start = recent.HEADER_WORDS + int(region.recent[recent.P_PLACES])
-    return region.recent[start : start + 8 * count].reshape(count, 8)[:, 0].tolist()
+    count = int(region.history.recent[recent.P_ADMITTED])
+    start = recent.HEADER_WORDS + int(region.history.recent[recent.P_PLACES])
+    return region.history.recent[start : start + 8 * count].reshape(count, 8)[:, 0].tolist()
 
 
 def records(region: Region) -> dict[str, dict[int, bytes]]:
     """Returns the records of each kind by key."""
     found = {}
-    for kind, memory in zip(ENTITIES, region.tables, strict=True):
+    for kind, memory in zip(ENTITIES, region.history.tables, strict=True):
         words = int(memory[P_RECORD_WORDS])
         starts = [int(record_start(memory, number)) for number in range(int(memory[P_USED]))]
         found[kind] = {int(memory[start]): memory[start : start + words].tobytes() for start in starts}
@@ -65,7 +65,7 @@ def test_whoever_is_killed_the_region_holds_what_a_serial_replay_gives(region: R
     undisturbed = Region.create(SIZES)
     RegionHistory(undisturbed).score_features(numbered(numbers))
     assert records(region) == records(undisturbed)
-    assert undo.is_empty(region.undo)
+    assert undo.is_empty(region.history.undo)
 
 
 def test_a_step_cut_off_at_any_write_leaves_no_trace(region: Region) -> None:
@@ -77,13 +77,14 @@ def test_a_step_cut_off_at_any_write_leaves_no_trace(region: Region) -> None:
     batch = transactions([1_000], account=999)
     batch.keys[:, KeyColumn.DEVICE] = 77
     out = np.empty((1, len(FEATURE_NAMES)), dtype=np.float32)
-    tables = tuple((words, words.view(np.int32)) for words in region.tables)
-    recent.admit(region.recent, region.undo, batch.keys, batch.ints, 0)
-    columns = (batch.keys, batch.ints, batch.floats, region.zone.offsets)
-    kernel.process_one(*columns, 0, tables, region.counters, region.undo, out)
+    history = region.history
+    recent.admit(history.recent, history.undo, batch.keys, batch.ints, 0)
+    entities = kernel.entities_of(*history.tables, history.counters, history.undo)
+    columns = kernel.Transactions(batch.keys, batch.ints, batch.floats)
+    kernel.process_one(columns, region.zone.offsets, 0, entities, out)
     assert not np.array_equal(region.memory, before)
-    assert not undo.is_empty(region.undo)
-    assert undo.roll_back(region.undo, region.memory) > 5
+    assert not undo.is_empty(history.undo)
+    assert undo.roll_back(history.undo, region.memory) > 5
     logged = slice(512, 512 + undo.UNDO_WORDS)
     after = region.memory.copy()
     before[logged] = after[logged] = 0

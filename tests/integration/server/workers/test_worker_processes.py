@@ -22,12 +22,12 @@ from kuntur.journal.file import JournalFileWriter
 from kuntur.journal.workers import journal_parts, read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
-from server.state import Region, RegionHistory, RegionSizes
+from server.state import HistorySizes, Region, RegionHistory
 from tests.support.bundles import publish
 from tests.support.programs.server_process import ServerProcess, children
 from tests.support.serving import EVENT_TIME, Stubs, stubs_for, transaction, unary, wait_until
 
-_SIZES = RegionSizes(accounts=256, merchants=256, devices=256, categories=256, recent_transactions=4096)
+_SIZES = HistorySizes(accounts=256, merchants=256, devices=256, categories=256, recent_transactions=4096)
 _CALLERS, _EACH = 3, 120
 _KILLS_AFTER = (40, 130, 220)
 

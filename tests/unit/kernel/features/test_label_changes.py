@@ -5,7 +5,7 @@ import numpy as np
 from kuntur.features import FeatureEngine
 from kuntur.features.label_changes import label_changes
 from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch
-from server.state import Region, RegionHistory, RegionSizes
+from server.state import HistorySizes, Region, RegionHistory
 from tests.property.histories import DAY_US, HOUR_US, bits, make_history
 
 
@@ -63,7 +63,7 @@ def test_a_replay_with_corrections_is_what_a_server_gave_that_was_told_hour_by_h
             np.concatenate([told.is_fraud, again.is_fraud]),
         )
     few = {"accounts": 4096, "merchants": 4096, "devices": 4096, "categories": 4096}
-    region = Region.create(RegionSizes(**few, recent_transactions=len(batch)))
+    region = Region.create(HistorySizes(**few, recent_transactions=len(batch)))
     store = RegionHistory(region)
     served, known = [], 0
     told = told.rows(np.argsort(told.reported_time_us, kind="stable"))

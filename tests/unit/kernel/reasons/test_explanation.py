@@ -120,7 +120,7 @@ def _set(name: str, place: int, value: float) -> Callable[[dict[str, Any]], obje
         (_set("column", 1, 2**31 - 1), "column beyond the 2"),
         (lambda a: a.update(starts=np.array([0, 2**63 - 1, -(2**63) + 4, 6], dtype=np.int64)), "starts"),
         (lambda a: a.update(cover=np.array([2.0, 0, 0, 2, 2, 2])), "its branches have none"),
-        (_set("threshold", 0, np.nan), "threshold is no number"),
+        (_set("threshold", 0, np.nan), "threshold is not a number"),
         (_set("cover", 1, -1.0), "covers are not finite and positive"),
         (_set("value", 1, np.inf), "values not finite"),
     ],

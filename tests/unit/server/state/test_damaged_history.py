@@ -20,12 +20,12 @@ from kuntur.history.recent import OutcomeStatus
 from kuntur.records import table
 from kuntur.transaction import KeyColumn
 from server.host.lost_history import EXIT_CODE
-from server.state import Region, RegionError, RegionHistory, RegionSizes, Scrubber
+from server.state import HistorySizes, Region, RegionError, RegionHistory, Scrubber
 from tests.contract.history_store import START_US, counted, outcomes, transactions
 from tests.support.bit_flips import CRASH, HANG, LATE, SAID, WRONG, try_flips
 from tests.support.serving import wait_until
 
-SIZES = RegionSizes(accounts=16, merchants=8, devices=8, categories=8, recent_transactions=32)
+SIZES = HistorySizes(accounts=16, merchants=8, devices=8, categories=8, recent_transactions=32)
 
 
 @pytest.fixture
@@ -54,8 +54,8 @@ def said(path: Path) -> Callable[[], list[str]]:
 def account_word(path: Path, number: int, word: int) -> int:
     """Returns where a word of an account's record stands in the file."""
     opened = Region.open(path, SIZES)
-    first = (opened.tables[0].ctypes.data - opened.memory.ctypes.data) // 8
-    found = first + int(table.record_start(opened.tables[0], number)) + word
+    first = (opened.history.tables[0].ctypes.data - opened.memory.ctypes.data) // 8
+    found = first + int(table.record_start(opened.history.tables[0], number)) + word
     opened.close()
     return found
 
@@ -114,7 +114,7 @@ def test_a_record_damaged_in_use_starts_afresh_and_is_counted_and_said(path: Pat
 def test_a_header_damaged_in_use_is_mended_and_nothing_is_lost(path: Path) -> None:
     region = Region.open(path, SIZES)
     store = RegionHistory(region)
-    for part in (region.tables[0], region.recent, region.held):
+    for part in (region.history.tables[0], region.history.recent, region.history.held):
         for word in range(4):
             part[word] ^= 1 << 40
             assert store.score_features(transactions([3]))[0] is not None
@@ -187,22 +187,22 @@ def test_a_damaged_correction_is_taken_out_and_the_others_stay(path: Path) -> No
     store = RegionHistory(region)
     store.report(outcomes([1, 4]))
     store.report(outcomes([1, 4], fraud=False))
-    first = (region.held.ctypes.data - region.memory.ctypes.data) // 8
-    assert region.held[2] == 2
+    first = (region.history.held.ctypes.data - region.memory.ctypes.data) // 8
+    assert region.history.held[2] == 2
     region.close()
     flip(path, first + 4, 9)
     region = Region.open(path, SIZES)
-    assert region.held[2] == 1
+    assert region.history.held[2] == 1
     store = RegionHistory(region)
     later = transactions([7], start_us=START_US + 72 * 3_600_000_000)
     assert np.isfinite(store.score_features(later)[0, 0])
-    assert region.held[2] == 0
+    assert region.history.held[2] == 0
     region.close()
 
 
 def entry_of_first_account(region: Region) -> int:
     """Returns the place of the index that leads to the first account's record."""
-    memory = region.tables[0]
+    memory = region.history.tables[0]
     places = memory[table.HEADER_WORDS : table.HEADER_WORDS + int(memory[table.P_INDEX])]
     (found,) = np.flatnonzero((places & 0xFFFFFFFF) == 1)
     return table.HEADER_WORDS + int(found)
@@ -212,7 +212,7 @@ def entry_of_first_account(region: Region) -> int:
 def test_a_damaged_entry_of_an_index_is_mended_in_use_and_nothing_is_lost(path: Path, bit: int) -> None:
     region = Region.open(path, SIZES)
     store = RegionHistory(region)
-    region.tables[0].view(np.uint64)[entry_of_first_account(region)] ^= np.uint64(1 << bit)
+    region.history.tables[0].view(np.uint64)[entry_of_first_account(region)] ^= np.uint64(1 << bit)
     with structlog.testing.capture_logs() as logs:
         assert counted(store.score_features(transactions([7, 8, 9]))) == [3, 4, 5]
     assert [entry["part"] for entry in logs] == ["account"]
@@ -224,8 +224,8 @@ def test_a_damaged_entry_of_an_index_is_mended_in_use_and_nothing_is_lost(path: 
 def test_a_record_with_a_damaged_key_is_taken_out_when_its_entity_comes(path: Path, bit: int) -> None:
     region = Region.open(path, SIZES)
     store = RegionHistory(region)
-    first = int(table.record_start(region.tables[0], 0))
-    region.tables[0].view(np.uint64)[first] ^= np.uint64(1 << bit)
+    first = int(table.record_start(region.history.tables[0], 0))
+    region.history.tables[0].view(np.uint64)[first] ^= np.uint64(1 << bit)
     with structlog.testing.capture_logs() as logs:
         assert counted(store.score_features(transactions([7, 9]))) == [0, 1]
     assert len(logs) == 1
@@ -236,7 +236,7 @@ def test_a_record_with_a_damaged_key_is_taken_out_when_its_entity_comes(path: Pa
 def test_a_frame_that_meets_damage_on_its_way_is_counted_once_and_whole(path: Path) -> None:
     region = Region.open(path, SIZES)
     store = RegionHistory(region)
-    region.tables[0][entry_of_first_account(region)] ^= 1 << 45
+    region.history.tables[0][entry_of_first_account(region)] ^= 1 << 45
     frame = transactions([20, 21, 22, 23])
     frame.keys[:2, KeyColumn.ACCOUNT] = 8  # the damage is met in the third row
     assert counted(store.score_features(frame)) == [3, 4, 3, 4]
@@ -252,7 +252,7 @@ def test_a_known_transaction_with_a_damaged_record_is_never_counted_again_in_sil
 ) -> None:
     region = Region.open(path, SIZES)
     store = RegionHistory(region)
-    region.recent[int(recent.start_of(region.recent, 0)) + word] ^= 1 << 33
+    region.history.recent[int(recent.start_of(region.history.recent, 0)) + word] ^= 1 << 33
     with structlog.testing.capture_logs() as logs:
         store.score_features(transactions([1]))
         statuses = store.report(outcomes([1])).tolist()

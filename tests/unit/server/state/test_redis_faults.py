@@ -11,12 +11,10 @@ import redis as redis_py
 import structlog
 
 from kuntur.features import FEATURE_NAMES
-from kuntur.history.recent import OutcomeStatus
+from kuntur.history import OutcomeStatus, scratch
 from kuntur.transaction import IntColumn, KeyColumn
 from server.errors import HistoryUnavailableError
 from server.state import RegionError
-from server.state.redis import history as redis_history
-from server.state.redis import scratch as redis_scratch
 from server.state.redis.history import RedisHistory
 from tests.contract.history_store import HOUR_US, START_US, counted, outcomes, transactions
 from tests.support.programs.redis import RedisServer, connected, redis_server, shared_history
@@ -192,8 +190,7 @@ def test_a_correction_that_is_held_while_a_frame_is_counted_makes_it_count_again
 def test_corrections_that_are_too_many_to_be_held_are_made_for_whomever_they_concern(
     redis: RedisServer, store: RedisHistory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (redis_history, redis_scratch):
-        monkeypatch.setattr(module, "HELD_CORRECTIONS", 2)
+    monkeypatch.setattr(scratch, "HELD_CORRECTIONS", 2)
     store = shared_history(redis)
     for account in (1, 2, 3):
         store.score_features(transactions([account], account=account))

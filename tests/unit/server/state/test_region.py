@@ -14,11 +14,11 @@ from kuntur.features import FEATURE_NAMES
 from kuntur.records import undo
 from kuntur.records.seals import seal_of
 from kuntur.time_zone import time_zone
-from server.state import Region, RegionError, RegionHistory, RegionSizes
+from server.state import HistorySizes, Region, RegionError, RegionHistory
 from server.state.region import region
 from tests.contract.history_store import counted, transactions
 
-SIZES = RegionSizes(accounts=16, merchants=8, devices=8, categories=8, recent_transactions=32)
+SIZES = HistorySizes(accounts=16, merchants=8, devices=8, categories=8, recent_transactions=32)
 MAGIC, FORM, LAYOUT, BOOT, CLOSED, ZONE, SEAL = 0, 1, 2, 3, 4, 5, 16  # words of the header
 
 
@@ -85,13 +85,13 @@ def test_after_a_kill_the_file_goes_on_and_after_a_fall_of_the_machine_it_is_ref
 
 def test_what_a_killed_server_had_begun_is_put_back_at_the_start(path: Path) -> None:
     opened = Region.open(path, SIZES)
-    expected = opened.memory[opened.tables[0].nbytes :].copy()
-    undo.keep(opened.undo, opened.memory, 0, 70_000, 3)
+    expected = opened.memory[opened.history.tables[0].nbytes :].copy()
+    undo.keep(opened.history.undo, opened.memory, 0, 70_000, 3)
     opened.memory[70_000:70_003] = 99
     opened.close()
     again = Region.open(path, SIZES)
     assert again.memory[70_000:70_003].tolist() != [99, 99, 99]
-    assert np.array_equal(again.memory[again.tables[0].nbytes :], expected)
+    assert np.array_equal(again.memory[again.history.tables[0].nbytes :], expected)
     again.close()
 
 
@@ -107,7 +107,7 @@ def test_a_file_system_without_room_is_told_before_it_fills(
 
 
 def test_a_large_region_takes_memory_only_for_what_is_in_it(tmp_path: Path) -> None:
-    large = RegionSizes(1_000_000, 8, 8, 8, 32)
+    large = HistorySizes(1_000_000, 8, 8, 8, 32)
     opened = Region.open(tmp_path / "history", large)
     RegionHistory(opened).score_features(transactions([1, 2, 3]))
     assert opened.memory.nbytes > 1_000 * 1_000_000

@@ -11,7 +11,7 @@ import pytest
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
-from server.state import HistoryStore, Region, RegionHistory, RegionSizes
+from server.state import HistorySizes, HistoryStore, Region, RegionHistory
 from tests.contract.history_store import (
     CAPACITY,
     HOUR_US,
@@ -25,10 +25,10 @@ from tests.contract.history_store import (
 _COUNT = FEATURE_NAMES.index("account_total_count")
 
 
-def sizes(**changes: int) -> RegionSizes:
+def sizes(**changes: int) -> HistorySizes:
     """Returns sizes of a small region."""
     few = {"accounts": 512, "merchants": 8, "devices": 8, "categories": 8, "recent_transactions": CAPACITY}
-    return RegionSizes(**(few | changes))
+    return HistorySizes(**(few | changes))
 
 
 @pytest.fixture

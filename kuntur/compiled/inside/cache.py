@@ -1,9 +1,9 @@
 """Numba's cache on disk in two places: what was made ahead, read only, and what this machine compiled.
 
-By itself numba looks in one folder, which must be writable even where all is found in it. This is the one
-module that knows numba's cache from inside: `Dispatcher._cache`, and `FunctionCache` and
-`CompileResultCacheImpl` of `numba.core.caching`. Where these are not what they were, numba's own cache takes
-over, in the folder of this machine; what was made ahead is not found then.
+By itself numba looks in one folder, which must be writable even where everything is found in it. What is used
+here is `Dispatcher._cache`, and `FunctionCache` and `CompileResultCacheImpl` of `numba.core.caching`. Where
+these are not as they were tested, numba's own cache takes over, in the folder of this machine; what was made
+ahead is not found then.
 
 An entry is found by the function's place (module, name, first line), the digest of its file, its bytecode,
 the types of its arguments, the processor that it was compiled for (LLVM's name and features), and the
@@ -37,8 +37,13 @@ except ImportError:
     _known = False
 
 
+def is_known() -> bool:
+    """Tells whether numba's cache is as it was tested."""
+    return _known
+
+
 def keep_compiled(function: Any) -> Any:
-    """Returns a function that numba made, and that was not called yet, its places on disk; returns it."""
+    """Returns a function of numba's, not called yet, with our places on disk instead of numba's."""
     progress.include(function)
     if _known and hasattr(function, "_cache"):
         function._cache = _Places(function.py_func)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from kuntur.compiled.native import native
-from kuntur.features.windows import HOP_LIMIT
+from kuntur.compiled.native import native, native_inline
+from kuntur.features.kernel.columns import OF_PROFILE as TO
+from kuntur.features.kernel.windows import HOP_LIMIT, ratio
 from kuntur.records.layout import (
     H_DAY_FRAUDS,
     H_DAY_OUTCOMES,
@@ -90,13 +91,8 @@ def _sum_labels(halves, frauds, outcomes, hops, head, first, last):
 
 
 @native
-def _ratio(a, b):
-    return a / b if b > 0.0 else np.nan
-
-
-@native
-def write_labels(halves, h, hour, day, out, i, j):
-    """Writes the label features of a record into row i from column j on; gives the next column.
+def write_labels(halves, h, hour, day, out, i, first):
+    """Writes the label features of a record into row i; first: the column of the first feature of its kind.
 
     One day: the last 24 whole hours. Longer windows and all ages in days: the whole days of the window and
     the whole hours of the current day. The current hour is never in it, so it does not matter in which order
@@ -104,16 +100,15 @@ def write_labels(halves, h, hour, day, out, i, j):
     report, no longer hold all hours or days of a window, as for a transaction from two hours (1 day) or two
     days (longer) before that report: a part of the count would pass for the whole.
     """
-    end = j + 2 * len(LABEL_WINDOWS_DAYS) + 6
     head_hour, head_day = halves[h + H_LABEL_HOUR], halves[h + H_LABEL_DAY]
     if head_day < day - MONTH:  # most entities have no outcomes at all
-        for _ in range(len(LABEL_WINDOWS_DAYS)):
-            out[i, j] = 0.0
-            out[i, j + 1] = np.nan
-            j += 2
-        out[i, j:end] = np.nan
-        out[i, end - 2] = 0.0
-        return end
+        _write_count(out, i, first + TO.fraud_count_1d, first + TO.risk_1d, 0.0, 0.0)
+        _write_count(out, i, first + TO.fraud_count_7d, first + TO.risk_7d, 0.0, 0.0)
+        _write_count(out, i, first + TO.fraud_count_14d, first + TO.risk_14d, 0.0, 0.0)
+        _write_count(out, i, first + TO.fraud_count_30d, first + TO.risk_30d, 0.0, 0.0)
+        _write_no_episode(out, i, first)
+        out[i, first + TO.fraud_run] = 0.0
+        return
     frauds, outcomes = h + H_HOUR_FRAUDS, h + H_HOUR_OUTCOMES
     in_day = _sum_labels(halves, frauds, outcomes, LABEL_HOURS, head_hour, hour - 24, hour - 1)
     today = _sum_labels(halves, frauds, outcomes, LABEL_HOURS, head_hour, day * 24, hour - 1)
@@ -124,27 +119,41 @@ def write_labels(halves, h, hour, day, out, i, j):
     in_week = today[0] + week[0], today[1] + week[1]
     in_fortnight = in_week[0] + second[0], in_week[1] + second[1]
     in_month = in_fortnight[0] + before[0], in_fortnight[1] + before[1]
-    for fraud_count, outcome_count in (in_day, in_week, in_fortnight, in_month):
-        out[i, j] = fraud_count
-        out[i, j + 1] = _ratio(fraud_count, outcome_count)
-        j += 2
-    _write_episode(halves, h, day, today, in_month, out, i, j)
-    return end
+    _write_count(out, i, first + TO.fraud_count_1d, first + TO.risk_1d, in_day[0], in_day[1])
+    _write_count(out, i, first + TO.fraud_count_7d, first + TO.risk_7d, in_week[0], in_week[1])
+    _write_count(out, i, first + TO.fraud_count_14d, first + TO.risk_14d, in_fortnight[0], in_fortnight[1])
+    _write_count(out, i, first + TO.fraud_count_30d, first + TO.risk_30d, in_month[0], in_month[1])
+    _write_episode(halves, h, day, today, in_month[0], out, i, first)
+
+
+@native_inline
+def _write_count(out, i, count_at, risk_at, frauds, outcomes):
+    out[i, count_at] = frauds
+    out[i, risk_at] = ratio(frauds, outcomes)
+
+
+@native_inline
+def _write_no_episode(out, i, first):
+    out[i, first + TO.days_since_fraud] = np.nan
+    out[i, first + TO.days_since_first_fraud] = np.nan
+    out[i, first + TO.days_since_legitimate] = np.nan
+    out[i, first + TO.fraud_share_since_first] = np.nan
+    out[i, first + TO.fraud_run] = np.nan
+    out[i, first + TO.fraud_run_days] = np.nan
 
 
 @native
-def _write_episode(halves, h, day, today, in_month, out, i, j):
-    """Writes what the days of the last month, the newest first, say of an episode of frauds: 6 columns.
+def _write_episode(halves, h, day, today, left, out, i, first):
+    """Writes what the days of the last month, the newest first, say of an episode of frauds.
 
     Days since the latest fraud, since the first one and since the latest legitimate outcome; share of
     frauds since the first; frauds since the day of the latest legitimate outcome and the age of the first
-    of these. The hours of today count as one day.
+    of these. The hours of today, (frauds, outcomes), count as one day; left: frauds of the month.
     """
-    out[i, j : j + 6] = np.nan
-    if np.isnan(in_month[0]):
+    _write_no_episode(out, i, first)
+    if np.isnan(left):
         return
-    out[i, j + 4] = 0.0
-    head, left = halves[h + H_LABEL_DAY], in_month[0]
+    head = halves[h + H_LABEL_DAY]
     latest, legitimate, run_age = -1, -1, -1
     run = fraud_sum = outcome_sum = 0.0
     slot = day % LABEL_DAYS
@@ -161,20 +170,20 @@ def _write_episode(halves, h, day, today, in_month, out, i, j):
         outcome_sum += outcomes
         if legitimate < 0 and outcomes > frauds:
             legitimate = age
-            out[i, j + 2] = age
+            out[i, first + TO.days_since_legitimate] = age
         if frauds > 0:
             if latest < 0:
                 latest = age
-                out[i, j] = age
+                out[i, first + TO.days_since_fraud] = age
             if legitimate < 0:
                 run += frauds
                 run_age = age
             left -= frauds
             if left <= 0:
-                out[i, j + 1] = age
-                out[i, j + 3] = fraud_sum / outcome_sum
+                out[i, first + TO.days_since_first_fraud] = age
+                out[i, first + TO.fraud_share_since_first] = fraud_sum / outcome_sum
         if left <= 0 and legitimate >= 0:  # the rest of the month has nothing more to say
             break
-    out[i, j + 4] = run
+    out[i, first + TO.fraud_run] = run
     if run_age >= 0:
-        out[i, j + 5] = run_age
+        out[i, first + TO.fraud_run_days] = run_age
