@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 import structlog
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+
+from server.telemetry.catalogue import ATTRIBUTES_MISMATCHED
 
 UNKNOWN, MISSING = "unknown", "missing"
 OTHER = "(other)"  # no attribute may have this name
@@ -53,11 +55,7 @@ class AttributeCensus(Collector):
 
     def collect(self) -> Iterable[Metric]:
         """Returns the counts as they stand."""
-        family = CounterMetricFamily(
-            "kuntur_attributes_mismatched",
-            "Transactions with an attribute that the model does not know, or without one that it takes",
-            labels=["mismatch", "attribute"],
-        )
+        family = ATTRIBUTES_MISMATCHED.read()
         with self._lock:
             found = [(kind, *item) for kind, counts in self._counts.items() for item in counts.items()]
         for kind, name, count in found:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import signal
 import socket
 import threading
@@ -21,6 +22,7 @@ from kuntur.journal.workers import journal_parts, read_server_journal
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
 from server.state import Region, RegionHistory, RegionSizes
+from server.telemetry.catalogue import CATALOGUE
 from tests.support.bundles import publish
 from tests.support.programs.server_process import ServerProcess, children
 from tests.support.serving import EVENT_TIME, Stubs, stubs_for, transaction, unary, wait_until
@@ -166,6 +168,10 @@ def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(
     ]
     assert len(counted) == 2
     assert sum(counted) == len(names)
+    exposed = set(re.findall(r"^# TYPE (\w+) ", metrics, re.MULTILINE))
+    assert {name for name in exposed if not name.endswith("_created")} == {
+        declared.exposed for declared in CATALOGUE
+    }
     assert 'kuntur_entities{kind="account"} 1.0' in metrics
     assert "kuntur_recent_transactions 40.0" in metrics
 
