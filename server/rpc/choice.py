@@ -11,7 +11,7 @@ from server.rpc.calls.edge import Edge
 from server.rpc.calls.transport import Transport, TransportError, TransportSettings
 from server.rpc.core import inside
 from server.rpc.plain import PlainTransport
-from server.settings.config import TransportChoice
+from server.settings.sections import TransportChoice
 
 _LOG = structlog.get_logger(__name__)
 

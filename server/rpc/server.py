@@ -30,8 +30,8 @@ from server.rpc.endpoints.models import ModelEndpoint
 from server.rpc.endpoints.outcomes import OutcomeEndpoint
 from server.rpc.endpoints.reflection import reflection_handlers
 from server.rpc.endpoints.scoring import ScoringEndpoint
-from server.settings.config import TransportChoice
 from server.settings.limits import Limits
+from server.settings.sections import TransportChoice
 
 _LOG = structlog.get_logger(__name__)
 _SETTLE_S = 0.5

@@ -48,7 +48,7 @@ class Limits(Section):
     """Key of the metadata by which a proxy in front names callers that TLS does not name; unset or not
     sent: callers go by their address. Whoever can reach the server can name itself anything."""
     control_threads: int = Field(8, ge=2, le=64)
-    """Threads of health, models and reflection, which answer at full load."""
+    """Threads that only health and models use, so that they answer at full load."""
     max_frame_transactions: int = Field(4096, ge=1, le=65_536)
     """Transactions in a frame of a stream."""
     max_request_outcomes: int = Field(4096, ge=1, le=1_000_000)

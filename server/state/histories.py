@@ -7,7 +7,8 @@ from pathlib import Path
 
 from kuntur.time_zone import TimeZone, time_zone
 from server.host.bus_error import end_on_lost_file
-from server.settings.config import History, ServerSettings
+from server.settings.config import ServerSettings
+from server.settings.sections import History
 from server.state import HistoryStore, Region, RegionHistory, RegionSizes, Scrubber
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
