@@ -25,6 +25,8 @@ from server.rpc import RpcServer, Services
 from server.rpc.admission.gates import Admission
 from server.rpc.calls.edge import Edge
 from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.calls.transport import TransportSettings
+from server.rpc.choice import chosen
 from server.rpc.endpoints.health import Health
 from server.rpc.endpoints.history import HistoryEndpoint
 from server.rpc.endpoints.intake import Intake, LatestTime
@@ -240,17 +242,17 @@ class ServerApp:
             outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
             models=ModelEndpoint(ModelListing(registry, self.slot, self._watcher)),
         )
-        return RpcServer(
-            services,
+        transport = chosen(
+            settings.rpc.transport,
             edge,
-            self._health,
-            waits=lambda: self.history.remote or journal.behind,
-            listen_address=settings.listen_address,
-            reuse_port=reuse_port,
-            limits=limits,
-            transport=settings.rpc.transport,
-            on_failure=self._failed,
+            TransportSettings.of(
+                limits,
+                reuse_port=reuse_port,
+                waits=lambda: self.history.remote or journal.behind,
+                on_failure=self._failed,
+            ),
         )
+        return RpcServer(services, edge, self._health, transport, settings.listen_address)
 
     def _failed(self) -> None:
         """Ends the process, which answers no more: in order if it can, else without."""

@@ -24,8 +24,8 @@ class Limits(Section):
     """Unary calls of one caller in flight; unset: half of `max_unary_in_flight` at most. As many as that, or
     more: no limit of its own."""
     max_streams: int = Field(512, ge=1, le=4096)
-    """Streams open whose first message has come. Those of backfill and reflection have a thread each, which
-    is started when it is needed."""
+    """Streams of scores whose first message has come, and all of backfill and reflection. The latter have a
+    thread each, which is started when it is needed."""
     max_streams_per_caller: int | None = Field(None, ge=1, le=4096)
     """Streams of one caller; unset: half of `max_streams`. As many as that, or more: no limit of its own."""
     stream_idle_s: float = Field(10.0, ge=0, le=86_400)
@@ -48,7 +48,7 @@ class Limits(Section):
     """Key of the metadata by which a proxy in front names callers that TLS does not name; unset or not
     sent: callers go by their address. Whoever can reach the server can name itself anything."""
     control_threads: int = Field(8, ge=2, le=64)
-    """Threads that only health and models use, so that they answer at full load."""
+    """Threads of health and models, which answer at full load."""
     max_frame_transactions: int = Field(4096, ge=1, le=65_536)
     """Transactions in a frame of a stream."""
     max_request_outcomes: int = Field(4096, ge=1, le=1_000_000)

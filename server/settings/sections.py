@@ -67,7 +67,7 @@ class History(Section):
     hash_key: str = DEFAULT_HASH_KEY
     """Key of the ids' hashes, 32 hexadecimal digits; the default is public, set your own in production."""
     recent_transactions: int = Field(2**21, ge=1)
-    """Transactions remembered by id, for repeats and outcomes; 80 bytes each."""
+    """Transactions remembered by id, for repeats and outcomes; 80 to 96 bytes each."""
     store: Literal["region", "redis"] = "region"
     """Where it is kept: in memory or a file of this machine, or in a Redis that several share ([redis])."""
     path: Path | None = None
