@@ -41,7 +41,7 @@ class NoLiveModelError(ServerError):
 
 
 class ModelValueError(ServerError):
-    """The live model gave no probability for a transaction, which is counted in the history all the same."""
+    """The live model returned no probability for a transaction, which the history counts nonetheless."""
 
     def __init__(self, model_version: str) -> None:
         super().__init__(f"model {model_version} gave no valid score for the transaction")

@@ -37,7 +37,7 @@ class Models(Section):
     trial_bytes: int = Field(2 << 30, ge=256 << 20)
     """Memory that a model may take there, 60 MiB of the process itself included."""
     invalid_value: Literal["error", "review"] = "error"
-    """What becomes of a transaction for which the model gives no probability (NaN, 7): an error of its own,
+    """What becomes of a transaction for which the model returns no probability (NaN, 7): an error of its own,
     or the decision REVIEW with the reason."""
     max_call_ms: float = Field(5.0, gt=0, le=1000)
     """Median processor time that a call of one transaction may take there; a slower model is refused."""

@@ -137,7 +137,7 @@ LIVE_MODEL = GaugeDeclaration("kuntur_live_model", "1 for the model that scores"
 MODELS_GONE_LIVE = CounterDeclaration("kuntur_models_gone_live", "Models that went live")
 BUNDLES_REFUSED = CounterDeclaration("kuntur_bundles_refused", "Bundles refused", ("reason",))
 MODEL_VALUES_INVALID = CounterDeclaration(
-    "kuntur_model_values_invalid", "Transactions for which the live model gave no probability"
+    "kuntur_model_values_invalid", "Transactions for which the live model returned no probability"
 )
 JOURNAL_QUEUED = GaugeDeclaration("kuntur_journal_queued", "Entries that wait for the journal")
 JOURNAL_SET_ASIDE = CounterDeclaration(

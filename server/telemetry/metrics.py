@@ -102,7 +102,7 @@ class ServerMetrics:
         self._refusals.labels(reason).inc()
 
     def values_invalid(self, count: int) -> None:
-        """Counts transactions for which the model gave no probability."""
+        """Counts transactions for which the model returned no probability."""
         self._invalid_values.inc(count)
 
     def journal_set_aside(self, count: int) -> None:
@@ -126,7 +126,7 @@ class ServerMetrics:
         self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
 
     def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
-        """Offers the metrics over HTTP at `/metrics`; gives the port and what ends it."""
+        """Offers the metrics over HTTP at `/metrics`; returns the port and what ends that."""
         server, thread = start_http_server(port, addr=host, registry=self.registry)
 
         def close() -> None:

@@ -20,7 +20,7 @@ class WorkerMetrics(Collector):
     """Collects what the workers tell: the history, which all share, once; the rest by `worker`."""
 
     def __init__(self, ask: Callable[[], dict[int, str]]) -> None:
-        """Takes what gives the metrics of each worker that runs, in Prometheus' form."""
+        """Takes what returns the metrics of each running worker, in Prometheus' form."""
         self._ask = ask
 
     def collect(self) -> Iterable[Metric]:

@@ -38,7 +38,7 @@ class Lane:
     """Threads for one kind of work, started as they are needed, and what waits for them. Safe for threads."""
 
     def __init__(self, name: str, most_threads: int, inside: Callable[[], int]) -> None:
-        """Takes how many threads there may be, and what tells how many there is something to do for."""
+        """Takes how many threads there may be, and what returns how many have something to do."""
         self._name = name
         self._most_threads = most_threads
         self._inside = inside
@@ -115,7 +115,7 @@ class CallThreads(Executor):
         self._requests.start()
 
     def admit(self, method: str, event: Any) -> CallStatus | None:
-        """Lets a call in, or gives what to end it with."""
+        """Lets a call in, or returns what to end it with."""
         if self._next is not None:  # grpcio ended the last call without a thread, as it knows no such method
             gate, caller = self._next
             gate.leave(caller)

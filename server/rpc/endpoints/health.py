@@ -2,8 +2,8 @@
 is not going down.
 
 A servicer of our own, as the one of grpcio-health-checking sends to its watchers while it holds the lock
-that it takes, on gRPC's polling thread, for a watcher that goes: a change of state in that moment stood
-still for ever, with the whole server. Here nothing is sent under a lock.
+that it also takes, on gRPC's polling thread, when a watcher disconnects: a change of state at that moment
+blocked the whole server for ever. Here nothing is sent under a lock.
 """
 
 from __future__ import annotations
@@ -132,7 +132,7 @@ class Health:
     def watch(self, service: str, send: Callable[[Any], None]) -> Callable[[], None] | None:
         """Has a caller told the state, now and at each change.
 
-        Gives what forgets the caller, or None where there are too many.
+        Returns what forgets the caller, or None where there are too many.
         """
         watcher = _Watcher(service, send)
         with self._changed:
@@ -169,7 +169,7 @@ class Health:
                 try:
                     watcher.send(_Response(status=status))
                 except Exception:
-                    _LOG.exception("a watcher of the health could not be told")
+                    _LOG.exception("a watcher of the health could not be notified")
 
     def _behind(self) -> list[tuple[_Watcher, int]]:
         """Returns whoever was told something else than what is, and what is."""

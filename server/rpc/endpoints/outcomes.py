@@ -44,4 +44,4 @@ def _parse(raw: bytes) -> outcome_service_pb2.ReportOutcomesRequest:
     try:
         return outcome_service_pb2.ReportOutcomesRequest.FromString(raw)
     except DecodeError as error:
-        raise MalformedError("the request is no message of its type") from error
+        raise MalformedError("the request is not a ReportOutcomesRequest") from error

@@ -112,7 +112,7 @@ class FrameTry:
         """Writes what counting changed, if everything gathered is still as it was: all of it or nothing.
 
         version: unlike that of any other commit; take_turn: whether others are to wait if it comes to
-        nothing. Gives the number of the commit; 0 when it came to nothing. Raises redis.RedisError.
+        nothing. Returns the number of the commit; 0 when it came to nothing. Raises redis.RedisError.
         """
         terms = self._terms
         additions: list[bytes | int] = []
@@ -146,7 +146,7 @@ class FrameTry:
         )
 
     def _is_whole(self) -> bool:
-        """Tells whether the held corrections are there, not only the header of their memory."""
+        """Returns whether the held corrections are there, not only the header of their memory."""
         words = self.held_words()
         return not len(words) or len(words) == held.words_needed(int(words[held.P_COUNT]))
 

@@ -108,7 +108,7 @@ def set_aside(path: Path, records: list[tuple[str, bytes]]) -> Path:
 
 
 def begun_before(path: Path) -> bool:
-    """Tells whether a region was ever begun in a file, though it may be gone."""
+    """Returns whether a region was ever begun in a file, though it may be gone."""
     return _mark(path).exists()
 
 

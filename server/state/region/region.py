@@ -332,7 +332,7 @@ def _check_header(path: Path, fd: int, sizes: RegionSizes, zone: TimeZone, damag
         holds = True
     away = "move it away to begin anew, and send the past again by Backfill"
     if header[_H_MAGIC] != _MAGIC:
-        raise RegionError(f"{path} is no finished history of this server; {away}")
+        raise RegionError(f"{path} is not a finished history of this server; {away}")
     if (header[_H_FORM], header[_H_LAYOUT]) != (_FORM, layout_number()):
         raise RegionError(f"{path} was written by a release that keeps other records; {away}")
     kept = RegionSizes(*header[_H_SIZES : _H_SIZES + len(fields(RegionSizes))].tolist())
@@ -365,7 +365,7 @@ def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:
 
 
 def _put_right(header: Memory, sizes: RegionSizes, zone: TimeZone) -> bool:
-    """Puts the one word right with which the header is as it was sealed; tells whether there is one."""
+    """Puts the one word right with which the header is as it was sealed; returns whether there is one."""
     written = {_H_MAGIC: [_MAGIC], _H_FORM: [_FORM], _H_LAYOUT: [layout_number()]}
     written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1], _H_ZONE: [zone.number]}
     written |= {_H_SIZES + place: [size] for place, size in enumerate(astuple(sizes))}

@@ -53,17 +53,17 @@ class RegionHistory(HistoryStore):
         )
 
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and gives their features."""
+        """Counts transactions and returns their features."""
         out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
         self._take(batch, out)
         return out
 
     def backfill(self, batch: TransactionBatch) -> int:
-        """Counts transactions; gives how many were known before."""
+        """Counts transactions; returns how many were known before."""
         return self._take(batch, np.empty((len(batch), len(CATALOGUE)), dtype=np.float32))
 
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history; gives the status of each."""
+        """Lets outcomes enter the history; returns the status of each."""
         transactions = np.ascontiguousarray(outcomes.keys[:, _TRANSACTION])
         statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
         times, frauds = outcomes.reported_time_us, outcomes.is_fraud
@@ -87,7 +87,7 @@ class RegionHistory(HistoryStore):
         return statuses
 
     def counts(self) -> HistoryCounts:
-        """Tells what the store holds and what came to it."""
+        """Returns what the store holds and what came to it."""
         region = self._region
         self._lock()
         try:
