@@ -138,3 +138,7 @@ class IncidentError(ServerError):
     def __init__(self, incident_id: str) -> None:
         super().__init__(f"the server failed; its log has the cause under {incident_id}")
         self.incident_id = incident_id
+
+
+class TransportError(Exception):
+    """The transport that the settings ask for cannot be had, so the server does not start."""

@@ -1,4 +1,4 @@
-"""What operators watch of a journal, read when someone asks."""
+"""The metrics of a journal, read when someone asks."""
 
 from __future__ import annotations
 

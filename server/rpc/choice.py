@@ -7,8 +7,9 @@ import importlib
 import grpc
 import structlog
 
+from server.errors import TransportError
 from server.rpc.calls.edge import Edge
-from server.rpc.calls.transport import Transport, TransportError, TransportSettings
+from server.rpc.calls.transport import Transport, TransportSettings
 from server.rpc.core import inside
 from server.rpc.plain import PlainTransport
 from server.settings.sections import TransportChoice
@@ -16,7 +17,7 @@ from server.settings.sections import TransportChoice
 _LOG = structlog.get_logger(__name__)
 
 
-def chosen(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> Transport:
+def chosen_transport(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> Transport:
     """Makes the transport of a choice. Raises TransportError where `fast` cannot be had."""
     if choice == "plain":
         return PlainTransport(edge, settings)

@@ -14,8 +14,7 @@ from kuntur.reasons import Reasoner, smallest_explanations
 from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import Scores, TransactionReader, write_frame
-from server.models.live import compile_decisions
-from server.models.onnx_c import compile_run
+from server.models import compile_decisions, compile_run
 from server.state import Region, RegionHistory, RegionSizes
 
 _FRAME = 256

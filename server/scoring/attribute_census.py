@@ -1,4 +1,4 @@
-"""Which attributes come that the model does not know, and which it wants that do not come.
+"""Counts the attributes that come and are unknown to the model, and those that it takes and do not come.
 
 A mistyped name would otherwise be dropped in silence, and the model scores without the value.
 """
@@ -24,7 +24,7 @@ _LOG = structlog.get_logger(__name__)
 
 
 class AttributeCensus(Collector):
-    """Counts transactions by attribute and by what is the matter with it. Safe for threads."""
+    """Counts transactions by attribute and by what is wrong with it. Safe for threads."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {UNKNOWN: Counter(), MISSING: Counter()}
@@ -54,7 +54,7 @@ class AttributeCensus(Collector):
             self._add(MISSING, name, rows, model_version)
 
     def collect(self) -> Iterable[Metric]:
-        """Returns the counts as they stand."""
+        """Yields the counts as they stand."""
         family = ATTRIBUTES_MISMATCHED.read()
         with self._lock:
             found = [(kind, *item) for kind, counts in self._counts.items() for item in counts.items()]

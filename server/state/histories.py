@@ -12,7 +12,7 @@ from server.settings.sections import History
 from server.state import HistoryStore, Region, RegionHistory, RegionSizes, Scrubber
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
-"""A history and what lets go of it."""
+"""A history and what closes it."""
 
 
 def open_history(settings: ServerSettings) -> OpenHistory:

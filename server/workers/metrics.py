@@ -24,7 +24,7 @@ class WorkerMetrics(Collector):
         self._ask = ask
 
     def collect(self) -> Iterable[Metric]:
-        """Returns the families of all workers."""
+        """Returns the families of all workers, merged by name."""
         families: dict[str, Metric] = {}
         shared_from: int | None = None
         for number, text in self._ask().items():

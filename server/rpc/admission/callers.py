@@ -10,7 +10,7 @@ _MAX_NAME = 256
 
 
 class CallerNames:
-    """Returns calls the name of their caller."""
+    """Names the caller of each call."""
 
     def __init__(self, metadata_key: str) -> None:
         """Takes the key of the metadata that names callers; empty: there is none."""

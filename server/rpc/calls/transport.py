@@ -83,10 +83,6 @@ class TransportSettings:
         )
 
 
-class TransportError(Exception):
-    """The transport that is asked for cannot be had."""
-
-
 class Transport(Protocol):
     """Serves methods over gRPC. All are added before the start."""
 

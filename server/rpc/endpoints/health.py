@@ -1,4 +1,4 @@
-"""Health as balancers ask for it: scoring serves while a model is live, the journal is written and the server
+"""Health as load balancers ask for it: SERVING while a model is live, the journal is written and the server
 is not going down.
 
 A servicer of our own, as the one of grpcio-health-checking sends to its watchers while it holds the lock
@@ -80,9 +80,9 @@ class Health:
         self._set(_Response.NOT_SERVING)
 
     def hinder(self, cause: str, *, hindered: bool = True) -> None:
-        """Reports NOT_SERVING for what is answered only while it can be written down, or no more for a cause.
+        """Adds or removes a cause for which services that need the journal are NOT_SERVING.
 
-        Causes add up: it serves again when the last of them is gone.
+        They serve again when the last cause is gone.
         """
         with self._changed:
             if hindered != (cause in self._hindered):
@@ -172,7 +172,7 @@ class Health:
                     _LOG.exception("a watcher of the health could not be notified")
 
     def _behind(self) -> list[tuple[_Watcher, int]]:
-        """Returns whoever was told something else than what is, and what is."""
+        """Returns the watchers that were not told the present state, and that state."""
         states = {watcher: self.of(watcher.service) for watcher in self._watchers}
         known = {
             watcher: _Response.SERVICE_UNKNOWN if state is None else state

@@ -123,7 +123,7 @@ class RedisHistory(HistoryStore):
         return self._known
 
     def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         self._client.close()
 
     def _take(self, batch: TransactionBatch, out: FeatureMatrix) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from server.rpc.calls.transport import TransportError
+from server.errors import TransportError
 from server.rpc.core import inside, rehearsal
 from tests.support.bundles import publish_constant
 from tests.support.serving import running_server

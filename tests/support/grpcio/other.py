@@ -82,7 +82,7 @@ def _serve(full_name: str) -> dict[str, Any]:
     from server.rpc.calls.edge import Edge
     from server.rpc.calls.lifetime import Lifetimes
     from server.rpc.calls.transport import TransportSettings
-    from server.rpc.choice import chosen
+    from server.rpc.choice import chosen_transport
     from server.rpc.endpoints.health import Health
     from server.rpc.errors import ErrorTable
     from server.settings.limits import Limits
@@ -105,7 +105,7 @@ def _serve(full_name: str) -> dict[str, Any]:
         settings = TransportSettings.of(
             limits, reuse_port=False, waits=lambda: False, on_failure=lambda: None
         )
-        transport = chosen("auto", edge, settings)
+        transport = chosen_transport("auto", edge, settings)
         services = Services(endpoints, endpoints, endpoints, endpoints)
         server = RpcServer(services, edge, Health(), transport, "127.0.0.1:0")
         server.start()
