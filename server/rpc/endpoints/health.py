@@ -17,7 +17,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from kuntur.wire import MalformedError
 from server.rpc.admission.compression import OversizedMessageError, unpacked
@@ -59,14 +59,22 @@ class Health:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def add_to(self, server: grpc.Server) -> None:
-        """Registers the service."""
-        health_pb2_grpc.add_HealthServicer_to_server(_Servicer(self), server)
-
     def watching(self) -> grpc.RpcMethodHandler[Any, Any]:
         """Returns the handler of Watch."""
+
+        def watch(
+            request: Any, context: grpc.ServicerContext, send_response_callback: Callable[[Any], None]
+        ) -> None:
+            forget = self.watch(request.service, send_response_callback)
+            if forget is None:
+                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watch the health of this server")
+            elif not context.add_callback(forget):
+                forget()
+
+        # grpcio calls such a method with a function to send with, and keeps no thread for the stream.
+        watch.experimental_non_blocking = True  # type: ignore[attr-defined]
         return grpc.unary_stream_rpc_method_handler(
-            _Servicer(self).Watch,
+            watch,
             request_deserializer=_watched,
             response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
         )
@@ -74,10 +82,6 @@ class Health:
     def serving(self) -> None:
         """Reports SERVING, unless the server is going down."""
         self._set(_Response.SERVING)
-
-    def not_serving(self) -> None:
-        """Reports NOT_SERVING."""
-        self._set(_Response.NOT_SERVING)
 
     def hinder(self, cause: str, *, hindered: bool = True) -> None:
         """Adds or removes a cause for which services that need the journal are NOT_SERVING.
@@ -112,13 +116,8 @@ class Health:
 
     def list_all(self, _: bytes) -> bytes:
         """Answers a serialised HealthListRequest."""
-        return bytes(self.listed().SerializeToString())
-
-    def listed(self) -> Any:
-        """Returns the state of each service, as a HealthListResponse."""
-        return health_pb2.HealthListResponse(
-            statuses={service: _Response(status=self.of(service)) for service in SERVICES}
-        )
+        statuses = {service: _Response(status=self.of(service)) for service in SERVICES}
+        return bytes(health_pb2.HealthListResponse(statuses=statuses).SerializeToString())
 
     def of(self, service: str) -> int | None:
         """Returns the state of a service as the protocol numbers it, None for one that is not known."""
@@ -187,29 +186,3 @@ def _watched(raw: bytes) -> Any:
         return health_pb2.HealthCheckRequest.FromString(unpacked(raw, _LONGEST_REQUEST))
     except (DecodeError, OversizedMessageError):
         return None
-
-
-class _Servicer:
-    def __init__(self, health: Health) -> None:
-        self._health = health
-
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        status = self._health.of(request.service)
-        if status is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, _NO_SUCH_SERVICE)
-        return _Response(status=status)
-
-    def List(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802
-        return self._health.listed()
-
-    def Watch(  # noqa: N802
-        self, request: Any, context: grpc.ServicerContext, send_response_callback: Callable[[Any], None]
-    ) -> None:
-        forget = self._health.watch(request.service, send_response_callback)
-        if forget is None:
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watch the health of this server")
-        elif not context.add_callback(forget):
-            forget()
-
-    # grpcio calls such a method with a function to send with, and keeps no thread for the stream.
-    Watch.experimental_non_blocking = True  # type: ignore[attr-defined]
