@@ -1,4 +1,4 @@
-"""A model's inference: through ONNX Runtime's C API where there is one, else through its Python binding."""
+"""A model's inference: through ONNX Runtime's C API where there is one, else its Python binding."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ _LOG = structlog.get_logger(__name__)
 
 
 def chosen_transport(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> Transport:
-    """Makes the transport of a choice. Raises TransportError where `fast` cannot be had."""
+    """Returns the transport that the settings choose. Raises TransportError where `fast` cannot be had."""
     if choice == "plain":
         return PlainTransport(edge, settings)
     why = inside.missing() or _failure()

@@ -33,7 +33,7 @@ _Outcome = TypeVar("_Outcome")
 
 
 class Edge:
-    """Makes gRPC behaviours of handlers that know neither codes nor contexts."""
+    """Turns handlers that know neither codes nor contexts into behaviours of gRPC."""
 
     def __init__(
         self, admission: Admission, table: ErrorTable, metrics: ServerMetrics, lifetimes: Lifetimes

@@ -1,4 +1,4 @@
-"""The threads that calls run on, and the decision which calls are let in: each before it takes a thread.
+"""The threads that calls run on, and which calls are let in: each is decided on before it takes a thread.
 
 Each gate has threads of its own, so that neither streams nor calls keep the control plane from answering.
 Leans on what grpcio gives its pool: run(in_pool, event, state, behaviour, argument, deserializer,
@@ -53,7 +53,7 @@ class Lane:
         self._tasks.put(task)
 
     def end(self) -> None:
-        """Ends the threads once everything is done, and waits for that, but not for ever."""
+        """Ends the threads once everything is done, and waits for that for a few seconds."""
         for _ in self._threads:
             self._tasks.put(None)
         deadline = time.monotonic() + _JOIN_S

@@ -118,7 +118,7 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
 
 
 def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking], pulse: Pulse) -> None:
-    """Does what grpcio's function of this name does, asks about each call first, and works for `methods`."""
+    """Does what grpcio's function of this name does, but admits each call first, and works for `methods`."""
     poll, go_on, now = state.completion_queue.poll, grpcio._process_event_and_continue, time.time
     arrived, registered = grpcio._REQUEST_CALL_TAG, state.registered_method_handlers
     timed_out = cygrpc.CompletionType.queue_timeout

@@ -1,4 +1,4 @@
-"""What was found damaged in a region, told in the log, and what was taken out, set aside in a file."""
+"""What was found damaged in a region, written to the log; what was taken out is set aside in a file."""
 
 from __future__ import annotations
 
