@@ -7,7 +7,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 UV := uv==0.13.9
-GENERATED := kuntur/api kuntur/journal/v1 docs/features.md docs/data.md
+PAGES := docs/features.md docs/errors.md docs/metrics.md docs/settings.md docs/data.md
+GENERATED := kuntur/api kuntur/journal/v1 $(PAGES)
 # Tests that start Ray: mostly waiting for it, so beside the others, but one after the other themselves.
 ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
 # Tests that build an image, two minutes of compiling: a target of their own.
@@ -90,12 +91,15 @@ static: $(READY) build/googleapis/google/rpc/status.proto ## Style, types, bound
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
 
-generate: $(READY) ## Generate the stubs from protos/, the page of features, and the tables of fields in docs/data.md
+generate: $(READY) ## Generate the stubs from protos/, the pages of features, errors, metrics and settings, and the tables of docs/data.md
 	include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --python_out=. --pyi_out=. $(PROTOS); \
 	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --grpc_python_out=. $(filter %_service.proto,$(PROTOS))
 	$(BIN)/python -m kuntur.features.document > docs/features.md
 	$(BIN)/python -m kuntur.fields.document docs/data.md
+	$(BIN)/python -m tests.support.error_page > docs/errors.md
+	$(BIN)/python -m server.telemetry.document > docs/metrics.md
+	$(BIN)/python -m server.settings.document > docs/settings.md
 
 generated: generate
 	@test -z "$$(git status --porcelain $(GENERATED))" || { git status --short $(GENERATED); \

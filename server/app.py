@@ -18,21 +18,26 @@ from kuntur.time_zone import time_zone
 from kuntur.wire import TransactionReader
 from server.compiling import tell_ready
 from server.host.signals import interrupted, wait_for_stop_signal
-from server.journal import FileJournal, Journal, NullJournal
-from server.journal.metrics import JournalMetrics
+from server.journal import FileJournal, Journal, JournalMetrics, NullJournal
 from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher
-from server.rpc import RpcServer, Services
-from server.rpc.admission.gates import Admission
-from server.rpc.calls.edge import Edge
-from server.rpc.calls.lifetime import Lifetimes
-from server.rpc.endpoints.health import Health
-from server.rpc.endpoints.history import HistoryEndpoint
-from server.rpc.endpoints.intake import Intake, LatestTime
-from server.rpc.endpoints.models import ModelEndpoint
-from server.rpc.endpoints.outcomes import OutcomeEndpoint
-from server.rpc.endpoints.scoring import ScoringEndpoint
-from server.rpc.errors import ErrorTable
-from server.rpc.warm_up import compile_hot_path
+from server.rpc import (
+    Admission,
+    Edge,
+    ErrorTable,
+    Health,
+    HistoryEndpoint,
+    Intake,
+    LatestTime,
+    Lifetimes,
+    ModelEndpoint,
+    OutcomeEndpoint,
+    RpcServer,
+    ScoringEndpoint,
+    Services,
+    TransportSettings,
+    chosen_transport,
+    compile_hot_path,
+)
 from server.scoring import (
     AttributeCensus,
     AttributeRules,
@@ -240,17 +245,17 @@ class ServerApp:
             outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
             models=ModelEndpoint(ModelListing(registry, self.slot, self._watcher)),
         )
-        return RpcServer(
-            services,
+        transport = chosen_transport(
+            settings.rpc.transport,
             edge,
-            self._health,
-            waits=lambda: self.history.remote or journal.behind,
-            listen_address=settings.listen_address,
-            reuse_port=reuse_port,
-            limits=limits,
-            transport=settings.rpc.transport,
-            on_failure=self._failed,
+            TransportSettings.of(
+                limits,
+                reuse_port=reuse_port,
+                waits=lambda: self.history.remote or journal.behind,
+                on_failure=self._failed,
+            ),
         )
+        return RpcServer(services, edge, self._health, transport, settings.listen_address)
 
     def _failed(self) -> None:
         """Ends the process, which answers no more: in order if it can, else without."""

@@ -18,7 +18,7 @@ def run_everything() -> None:
     """Runs each compiled function of the server as serving does."""
     from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
     from kuntur.wire import TransactionReader
-    from server.rpc.warm_up import compile_hot_path
+    from server.rpc import compile_hot_path
 
     compile_hot_path(TransactionReader(secret_from_hex(DEFAULT_HASH_KEY)))
     _run_what_is_rare()

@@ -1,4 +1,4 @@
-"""What can go wrong in the server's own terms; `server.rpc.errors` turns it into gRPC's."""
+"""What can go wrong, in the server's own terms; `server.rpc.error_table` says what gRPC calls it."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class NoLiveModelError(ServerError):
 
 
 class ModelValueError(ServerError):
-    """The live model gave no probability for a transaction, which is counted in the history all the same."""
+    """The live model returned no probability for a transaction, which the history counts nonetheless."""
 
     def __init__(self, model_version: str) -> None:
         super().__init__(f"model {model_version} gave no valid score for the transaction")
@@ -130,3 +130,15 @@ class ShuttingDownError(ServerError):
 
     def __init__(self) -> None:
         super().__init__("the server is going down")
+
+
+class IncidentError(ServerError):
+    """The server failed in a way that nobody foresaw; its log has the cause under an id."""
+
+    def __init__(self, incident_id: str) -> None:
+        super().__init__(f"the server failed; its log has the cause under {incident_id}")
+        self.incident_id = incident_id
+
+
+class TransportError(Exception):
+    """The transport that the settings ask for cannot be had, so the server does not start."""

@@ -23,7 +23,7 @@ from bench.load.workload import prepare
 from bench.measuring.processes import rss_bytes
 from bench.measuring.programs import LOAD_CORE, UNARY, running
 from bench.measuring.report import Sheet, write
-from server.settings.config import History
+from server.settings.sections import History
 
 _WORK = Path("bench/work")
 _CONNECTIONS = 4

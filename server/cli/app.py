@@ -208,7 +208,7 @@ def _log_start(settings: ServerSettings, workers: int) -> None:
 def _failures_told() -> Iterator[None]:
     """Turns what keeps a server from starting into a sentence and an exit code."""
     from kuntur.journal.file import JournalError
-    from server.rpc.calls.transport import TransportError
+    from server.errors import TransportError
     from server.state import RegionError
 
     try:

@@ -1,4 +1,4 @@
-"""Giving memory back to the system that a burst took and that nothing uses any more.
+"""Returns memory to the system that a burst took and that nothing uses any more.
 
 glibc keeps what is freed for the next time, in an arena of each thread. After a burst of large requests, or
 of answers that nobody read, that was 40 MiB of 350; of a flood of compressed requests once 470 of 780.

@@ -240,7 +240,7 @@ class FileJournal(Journal):
 
 
 def _told(error: Exception) -> str:
-    """Returns what is the matter, and with which file."""
+    """Returns what is wrong, and with which file."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error) if isinstance(error, OSError | JournalError) else type(error).__name__

@@ -1,13 +1,14 @@
-"""What operators watch of a journal, read when someone asks."""
+"""The metrics of a journal, read when someone asks."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from server.journal.file import FileJournal
+from server.telemetry import catalogue
 
 
 class JournalMetrics(Collector):
@@ -19,18 +20,6 @@ class JournalMetrics(Collector):
     def collect(self) -> Iterable[Metric]:
         """Yields the state as it stands."""
         journal = self._journal
-        yield GaugeMetricFamily(
-            "kuntur_journal_available",
-            "1 while the journal is written, 0 while calls are refused because it cannot be",
-            int(journal.unavailable is None),
-        )
-        yield CounterMetricFamily(
-            "kuntur_journal_interruptions",
-            "Times that the journal could not be written",
-            journal.interruptions,
-        )
-        yield CounterMetricFamily(
-            "kuntur_journal_entries_lost",
-            "Entries of the file at hand when journal files were removed or replaced under the server",
-            journal.entries_lost,
-        )
+        yield catalogue.JOURNAL_AVAILABLE.read(int(journal.unavailable is None))
+        yield catalogue.JOURNAL_INTERRUPTIONS.read(journal.interruptions)
+        yield catalogue.JOURNAL_ENTRIES_LOST.read(journal.entries_lost)

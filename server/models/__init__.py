@@ -1,18 +1,17 @@
 """Models: checked, loaded, watched for and listed."""
 
 from server.models.listing import ModelListing, ModelRecord, ModelState
-from server.models.live import Live, LiveModel, LiveSlot
-from server.models.loader import load_model
-from server.models.watcher import ModelWatcher, Refusal
+from server.models.live import LiveModel, LiveSlot, compile_decisions
+from server.models.onnx_c import compile_run
+from server.models.watcher import ModelWatcher
 
 __all__ = [
-    "Live",
     "LiveModel",
     "LiveSlot",
     "ModelListing",
     "ModelRecord",
     "ModelState",
     "ModelWatcher",
-    "Refusal",
-    "load_model",
+    "compile_decisions",
+    "compile_run",
 ]

@@ -1,4 +1,4 @@
-"""A model's inference: through ONNX Runtime's C API where there is one, else through its Python binding."""
+"""A model's inference: through ONNX Runtime's C API where there is one, else its Python binding."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOG = structlog.get_logger(__name__)
 ROWS_UNDER_LOCK = 64
 
 Inference = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
-"""Takes float32 [n, features of the model], n ≥ 1; gives probabilities, float32 [n]. Safe for threads."""
+"""Takes float32 [n, features of the model], n ≥ 1; returns probabilities, float32 [n]. Safe for threads."""
 
 
 class BindingInference:
@@ -43,5 +43,5 @@ def open_inference(model: bytes, binding: Callable[[], BindingInference], width:
     try:
         return CInference(model, given=INPUT, found=OUTPUT, width=width, rows_under_lock=ROWS_UNDER_LOCK)
     except (OSError, AttributeError) as error:
-        _LOG.warning("ONNX Runtime's C API is not there: inference costs more", cause=str(error))
+        _LOG.warning("ONNX Runtime's C API is missing: inference is slower", cause=str(error))
         return binding()

@@ -92,7 +92,7 @@ class ModelListing:
         for version in sorted(versions, key=lambda v: (self._written_ns(v), v), reverse=True):
             try:
                 records.append(self.get(version))
-            except ModelNotFoundError:  # taken out of the registry while we looked
+            except ModelNotFoundError:  # removed from the registry meanwhile
                 continue
         return records
 

@@ -73,7 +73,7 @@ class LiveModel:
         return self._selection.take(matrix, attributes)
 
     def score(self, matrix: FeatureMatrix, attributes: dict[str, npt.NDArray[np.float64]]) -> Scores:
-        """Scores transactions; rows for which the model gives no probability are named as invalid.
+        """Scores transactions; rows for which the model returns no probability are named as invalid.
 
         matrix: the engine's output, float32 [n, len(CATALOGUE)]; attributes: as in `TransactionBatch`.
         """

@@ -2,9 +2,13 @@
 
 The Python binding lets go of the lock for every run. For a lone transaction the hand-over between threads
 costs more than the inference itself (docs/performance.md), so few rows are run under the lock, in one
-compiled call that reaches the runtime by the address of its function; many rows are run without it. The C
-API only ever grows: functions keep their places in its table (`OrtApi` in onnxruntime_c_api.h). Checking
-what a model takes and gives is left to the loader.
+compiled call that reaches the runtime by the address of its function; many rows are run without it. The call
+itself is cheaper, too: with 200 trees of depth 6 one row takes 9.6 µs of processor time instead of 15.8,
+four take 13.5 instead of 19.8, sixteen and more as long as by the binding. Where there is no C API the
+binding runs the model (`server.models.inference`).
+
+The C API only ever grows: functions keep their places in its table (`OrtApi` in onnxruntime_c_api.h).
+Checking what a model takes and returns is left to the loader.
 """
 
 from __future__ import annotations
@@ -24,7 +28,7 @@ from numba.extending import intrinsic
 
 from kuntur.compiled.native import native
 
-_API_VERSION = 17  # what is used below is older; a runtime gives every version up to its own
+_API_VERSION = 17  # what is used below is older; a runtime has every version up to its own
 # Places in the table of functions.
 _GET_ERROR_MESSAGE, _CREATE_ENV, _CREATE_SESSION_FROM_ARRAY, _RUN, _CREATE_OPTIONS = 2, 3, 8, 9, 10
 _DISABLE_PATTERN, _DISABLE_ARENA, _SET_INTRA, _SET_INTER = 17, 19, 24, 25
@@ -76,7 +80,7 @@ class _Api:
             raise InferenceError(message)
 
     def open_session(self, model: bytes) -> int:
-        """Opens a model on one thread, without arena and memory pattern; gives the session's address."""
+        """Opens a model on one thread, without arena and memory pattern; returns the session's address."""
         options, session = _P(), _P()
         self.check(self._function(_CREATE_OPTIONS, _P)(ctypes.byref(options)))
         try:
@@ -91,7 +95,7 @@ class _Api:
         return int(session.value or 0)
 
     def tensor(self, values: npt.NDArray[np.float32]) -> int:
-        """Makes a value over an array's own memory, which must outlive it; gives the value's address."""
+        """Makes a value over an array's own memory, which must outlive it; returns the value's address."""
         shape, value = (ctypes.c_int64 * values.ndim)(*values.shape), _P()
         self.check(
             self._create_tensor(
@@ -121,7 +125,7 @@ def api() -> _Api:
 
 @intrinsic
 def _call_run(typing_context, address, session, names, values, out_names, out_values):  # type: ignore[no-untyped-def]  # noqa: ARG001
-    """Calls OrtApi.Run with one input and one output; gives the status, 0 when all is well."""
+    """Calls OrtApi.Run with one input and one output; returns the status, 0 when all is well."""
 
     def generate(context, builder, signature, arguments):  # type: ignore[no-untyped-def]  # noqa: ARG001
         word, pointer = ir.IntType(64), ir.IntType(8).as_pointer()

@@ -105,7 +105,7 @@ class ModelWatcher:
             self._failed = repr(error)
 
     def poll(self) -> None:
-        """Looks once and does what there is to do. Not safe for threads beside a started watcher."""
+        """Looks once, and loads, refuses or frees a model if need be. Only where no watcher is started."""
         self._release()
         version = self._registry.live_version()
         if version is None:
@@ -180,7 +180,7 @@ def _fingerprint(path: Path) -> Fingerprint:
     for file in sorted(path.rglob("*")):
         try:
             status = file.stat()
-        except OSError:  # it went away while we looked: the next look differs
+        except OSError:  # removed meanwhile: the next look differs
             continue
         found.append((file.relative_to(path).as_posix(), status.st_size, status.st_mtime_ns, status.st_ino))
     return tuple(found)

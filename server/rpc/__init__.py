@@ -1,5 +1,35 @@
 """The edge: gRPC in, gRPC out, nothing decided here."""
 
+from server.rpc.admission.gates import Admission
+from server.rpc.calls.edge import Edge
+from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.calls.transport import TransportSettings
+from server.rpc.choice import chosen_transport
+from server.rpc.endpoints.health import Health
+from server.rpc.endpoints.history import HistoryEndpoint
+from server.rpc.endpoints.intake import Intake, LatestTime
+from server.rpc.endpoints.models import ModelEndpoint
+from server.rpc.endpoints.outcomes import OutcomeEndpoint
+from server.rpc.endpoints.scoring import ScoringEndpoint
+from server.rpc.errors import ErrorTable
 from server.rpc.server import RpcServer, Services
+from server.rpc.warm_up import compile_hot_path
 
-__all__ = ["RpcServer", "Services"]
+__all__ = [
+    "Admission",
+    "Edge",
+    "ErrorTable",
+    "Health",
+    "HistoryEndpoint",
+    "Intake",
+    "LatestTime",
+    "Lifetimes",
+    "ModelEndpoint",
+    "OutcomeEndpoint",
+    "RpcServer",
+    "ScoringEndpoint",
+    "Services",
+    "TransportSettings",
+    "chosen_transport",
+    "compile_hot_path",
+]

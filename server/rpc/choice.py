@@ -7,17 +7,18 @@ import importlib
 import grpc
 import structlog
 
+from server.errors import TransportError
 from server.rpc.calls.edge import Edge
-from server.rpc.calls.transport import Transport, TransportError, TransportSettings
+from server.rpc.calls.transport import Transport, TransportSettings
 from server.rpc.core import inside
 from server.rpc.plain import PlainTransport
-from server.settings.config import TransportChoice
+from server.settings.sections import TransportChoice
 
 _LOG = structlog.get_logger(__name__)
 
 
-def chosen(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> Transport:
-    """Makes the transport of a choice. Raises TransportError where `fast` cannot be had."""
+def chosen_transport(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> Transport:
+    """Returns the transport that the settings choose. Raises TransportError where `fast` cannot be had."""
     if choice == "plain":
         return PlainTransport(edge, settings)
     why = inside.missing() or _failure()

@@ -1,103 +1,28 @@
-"""Errors to google.rpc.Status: the one place that knows which error is which code."""
+"""Errors to google.rpc.Status, and statuses to what gRPC ends calls with.
+
+Which error has which code, reason and metadata is declared in `server.rpc.error_table`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NoReturn
 
 import grpc
 from google.protobuf import any_pb2, duration_pb2
-from google.rpc import (
-    code_pb2,
-    error_details_pb2,
-    status_pb2,
-)
+from google.rpc import error_details_pb2, status_pb2
 
-from kuntur.api.v1 import error_reason_pb2
 from kuntur.validation.messages import Violation
 from kuntur.wire import MalformedError
-from server import errors
+from server.errors import IncidentError, InvalidFieldsError
+from server.rpc.error_table import ERRORS
 from server.telemetry.incidents import IncidentLog
 
 DOMAIN = "kuntur"
 DETAILS_KEY = "grpc-status-details-bin"
 PUSHBACK_KEY = "grpc-retry-pushback-ms"
-_R = error_reason_pb2
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 _MAX_TRAILER_BYTES = 5120  # clients begin to drop answers with more than 8 KiB of trailers, base64 included
-_MAX_NAME = 128
-_RETRIED = (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED)
-
-_Metadata = Callable[[Any], Mapping[str, str]]
-
-
-def _nothing(_: Any) -> Mapping[str, str]:
-    return {}
-
-
-def _transaction(error: errors.TransactionNotFoundError | errors.OutcomeConflictError) -> Mapping[str, str]:
-    return {"transaction_id": error.transaction_id[:_MAX_NAME]}
-
-
-# Error to code, reason and the metadata that error_reason.proto promises.
-_TABLE: dict[type[Exception], tuple[int, int, _Metadata]] = {
-    errors.InvalidFieldsError: (
-        code_pb2.INVALID_ARGUMENT,
-        _R.ERROR_REASON_INVALID_FIELD,
-        lambda e: {"violations": str(len(e.violations))},
-    ),
-    MalformedError: (
-        code_pb2.INVALID_ARGUMENT,
-        _R.ERROR_REASON_INVALID_FIELD,
-        lambda _: {"violations": "1"},
-    ),
-    errors.FrameSizeError: (
-        code_pb2.INVALID_ARGUMENT,
-        _R.ERROR_REASON_FRAME_SIZE,
-        lambda e: {"maximum": str(e.maximum)},
-    ),
-    errors.ModelValueError: (
-        code_pb2.INTERNAL,
-        _R.ERROR_REASON_MODEL_VALUE_INVALID,
-        lambda e: {"model_version": e.model_version[:_MAX_NAME]},
-    ),
-    errors.NoLiveModelError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_NO_LIVE_MODEL, _nothing),
-    errors.TransactionNotFoundError: (
-        code_pb2.NOT_FOUND,
-        _R.ERROR_REASON_TRANSACTION_NOT_FOUND,
-        _transaction,
-    ),
-    errors.ModelNotFoundError: (
-        code_pb2.NOT_FOUND,
-        _R.ERROR_REASON_MODEL_NOT_FOUND,
-        lambda e: {"model_version": e.model_version[:_MAX_NAME]},
-    ),
-    errors.OverloadedError: (
-        code_pb2.RESOURCE_EXHAUSTED,
-        _R.ERROR_REASON_OVERLOADED,
-        lambda e: {"limit": str(e.limit), "resource": e.resource, "scope": e.scope},
-    ),
-    errors.HistoryUnavailableError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_HISTORY_UNAVAILABLE, _nothing),
-    errors.JournalUnavailableError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_JOURNAL_UNAVAILABLE, _nothing),
-    errors.DeadlinePassedError: (
-        code_pb2.DEADLINE_EXCEEDED,
-        _R.ERROR_REASON_DEADLINE_PASSED,
-        _nothing,
-    ),
-    errors.RequestTimeoutError: (
-        code_pb2.DEADLINE_EXCEEDED,
-        _R.ERROR_REASON_DEADLINE_PASSED,
-        _nothing,
-    ),
-    errors.StreamDisplacedError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_STREAM_EXPIRED, _nothing),
-    errors.StreamExpiredError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_STREAM_EXPIRED, _nothing),
-    errors.ShuttingDownError: (code_pb2.UNAVAILABLE, _R.ERROR_REASON_SHUTTING_DOWN, _nothing),
-    errors.OutcomeConflictError: (
-        code_pb2.FAILED_PRECONDITION,
-        _R.ERROR_REASON_OUTCOME_CONFLICT,
-        _transaction,
-    ),
-}
 
 
 class ErrorTable:
@@ -110,18 +35,17 @@ class ErrorTable:
         self._incidents = IncidentLog()
 
     def status(self, error: Exception) -> status_pb2.Status:
-        """Returns the status of an error; one that is not in the table is logged and becomes INTERNAL."""
-        row = _TABLE.get(type(error))
+        """Returns the status of an error; one that is not in the table is logged as an incident."""
+        row = ERRORS.get(type(error))
         if row is None:
-            return _incident(self._incidents.tell(error))
-        code, reason, metadata = row
-        details: list[Any] = [_error_info(reason, metadata(error))]
+            return self.status(IncidentError(self._incidents.tell(error)))
+        details: list[Any] = [_error_info(row.reason_name, row.metadata(error))]
         violations = _violations(error)
         if violations:
             details.append(_bad_request(violations))
-        if code in _RETRIED:
+        if row.retried:
             details.append(error_details_pb2.RetryInfo(retry_delay=self._retry_delay))
-        return _status(code, str(error), details)
+        return _status(row.code, str(error), details)
 
 
 def reason_of(status: status_pb2.Status) -> str:
@@ -171,21 +95,15 @@ def fitted(status: status_pb2.Status, max_bytes: int) -> status_pb2.Status:
 
 
 def _violations(error: Exception) -> Sequence[Violation]:
-    if isinstance(error, errors.InvalidFieldsError):
+    if isinstance(error, InvalidFieldsError):
         return error.violations
     if isinstance(error, MalformedError):
         return [Violation("", str(error))]  # the request as a whole
     return []
 
 
-def _incident(incident_id: str) -> status_pb2.Status:
-    info = _error_info(_R.ERROR_REASON_INTERNAL, {"incident_id": incident_id})
-    return _status(code_pb2.INTERNAL, f"the server failed; its log has the cause under {incident_id}", [info])
-
-
-def _error_info(reason: int, metadata: Mapping[str, str]) -> error_details_pb2.ErrorInfo:
-    name = _R.ErrorReason.Name(reason).removeprefix("ERROR_REASON_")
-    return error_details_pb2.ErrorInfo(reason=name, domain=DOMAIN, metadata=metadata)
+def _error_info(reason: str, metadata: Mapping[str, str]) -> error_details_pb2.ErrorInfo:
+    return error_details_pb2.ErrorInfo(reason=reason, domain=DOMAIN, metadata=metadata)
 
 
 def _bad_request(violations: Sequence[Violation]) -> error_details_pb2.BadRequest:

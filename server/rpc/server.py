@@ -20,18 +20,14 @@ from kuntur.api.v1 import (
 )
 from kuntur.wire import MalformedError
 from server.host.free_memory import MemoryReturner
-from server.rpc.admission.callers import CallerNames
 from server.rpc.calls.edge import Edge
-from server.rpc.calls.transport import Patience, TransportSettings, options_of
-from server.rpc.choice import chosen
+from server.rpc.calls.transport import Transport
 from server.rpc.endpoints.health import HEALTH, Health
 from server.rpc.endpoints.history import HistoryEndpoint
 from server.rpc.endpoints.models import ModelEndpoint
 from server.rpc.endpoints.outcomes import OutcomeEndpoint
 from server.rpc.endpoints.reflection import reflection_handlers
 from server.rpc.endpoints.scoring import ScoringEndpoint
-from server.settings.config import TransportChoice
-from server.settings.limits import Limits
 
 _LOG = structlog.get_logger(__name__)
 _SETTLE_S = 0.5
@@ -52,69 +48,29 @@ class RpcServer:
     """The server on its port."""
 
     def __init__(
-        self,
-        services: Services,
-        edge: Edge,
-        health: Health,
-        *,
-        waits: Callable[[], bool],
-        listen_address: str,
-        reuse_port: bool,
-        limits: Limits,
-        transport: TransportChoice,
-        on_failure: Callable[[], None],
+        self, services: Services, edge: Edge, health: Health, transport: Transport, listen_address: str
     ) -> None:
-        """Binds the port, alone or with others that reuse it; raises OSError when that cannot be had.
-
-        waits: whether a score may have to wait for something just now. If so a thread waits for it; else
-        scores are worked out between the events of gRPC, which saves a call two changes of threads.
-        on_failure: told when calls are taken up no more though nobody ended that. Raises TransportError when
-        `transport` asks for one that cannot be had.
-        """
+        """Adds every method to a transport and binds the port; raises OSError when that cannot be had."""
         self._admission = edge.admission
         self._health = health
         self._lifetimes = edge.lifetimes
-        settings = TransportSettings(
-            options=options_of(limits, reuse_port=reuse_port),
-            control_threads=limits.control_threads,
-            names=CallerNames(limits.caller_metadata_key),
-            patience=Patience(
-                limits.caller_timeout_s,
-                limits.stream_idle_s,
-                limits.max_held_bytes,
-                limits.max_unread_bytes,
-            ),
-            waits=waits,
-            on_failure=on_failure,
-        )
-        self._transport = chosen(transport, edge, settings)
         self._memory = MemoryReturner(edge.metrics.held_bytes)
-        self.transport = self._transport.name
+        self._transport = transport
+        self.transport = transport.name
         """Which transport serves: fast or plain."""
-        # These see bytes: the wire reads them in one pass and the journal keeps them as they came.
-        scoring, outcomes = _name(scoring_service_pb2.DESCRIPTOR), _name(outcome_service_pb2.DESCRIPTOR)
-        score = edge.unary(services.scoring.score_transaction, "ScoreTransaction")
-        together = edge.gathered(services.scoring.score_transactions, "ScoreTransaction")
-        add_unary, add_stream = self._transport.add_unary, self._transport.add_stream
-        add_unary(f"/{scoring}/ScoreTransaction", score, short=True, answers=together)
-        frame = edge.unary(edge.framed(services.scoring.score_frame), "ScoreStream")
-        frames = edge.gathered(edge.framed(services.scoring.score_frames), "ScoreStream")
-        add_stream(f"/{scoring}/ScoreStream", frame, frames)
-        report = edge.unary(services.outcomes.report_outcomes, "ReportOutcomes")
-        add_unary(f"/{outcomes}/ReportOutcomes", report)
-        names = [scoring, outcomes, *_control(services, health)]
-        for name, handlers in _control(services, health).items():
-            for method, handler in handlers.items():
-                add_unary(f"/{name}/{method}", edge.control(handler), gate=edge.admission.control)
+        names = [
+            *_add_byte_methods(transport, services, edge),
+            *_add_control(transport, services, edge, health),
+        ]
         history = _name(history_service_pb2.DESCRIPTOR)
         backfill: grpc.RpcMethodHandler[Any, Any]
         backfill = grpc.stream_unary_rpc_method_handler(edge.stream_to_unary(services.history.backfill))
-        self._transport.add_handlers(history, {"Backfill": backfill}, edge.admission.streams)
+        transport.add_handlers(history, {"Backfill": backfill}, edge.admission.streams)
         for name, reflecting in reflection_handlers([*names, history], edge).items():
-            self._transport.add_handlers(name, reflecting, edge.admission.streams)
-        self._transport.add_handlers(HEALTH, {"Watch": health.watching()}, edge.admission.watchers)
+            transport.add_handlers(name, reflecting, edge.admission.streams)
+        transport.add_handlers(HEALTH, {"Watch": health.watching()}, edge.admission.watchers)
         try:
-            self.port = self._transport.bind(listen_address)
+            self.port = transport.bind(listen_address)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {listen_address}: {error}") from error
 
@@ -150,6 +106,32 @@ class RpcServer:
         self._lifetimes.stop()
         self._memory.stop()
         self._transport.shut_down()
+
+
+def _add_byte_methods(transport: Transport, services: Services, edge: Edge) -> list[str]:
+    """Adds the methods that see bytes: the wire reads them in one pass, the journal keeps them as they came.
+
+    Returns the names of their services.
+    """
+    scoring, outcomes = _name(scoring_service_pb2.DESCRIPTOR), _name(outcome_service_pb2.DESCRIPTOR)
+    score = edge.unary(services.scoring.score_transaction, "ScoreTransaction")
+    together = edge.gathered(services.scoring.score_transactions, "ScoreTransaction")
+    transport.add_unary(f"/{scoring}/ScoreTransaction", score, short=True, answers=together)
+    frame = edge.unary(edge.framed(services.scoring.score_frame), "ScoreStream")
+    frames = edge.gathered(edge.framed(services.scoring.score_frames), "ScoreStream")
+    transport.add_stream(f"/{scoring}/ScoreStream", frame, frames)
+    report = edge.unary(services.outcomes.report_outcomes, "ReportOutcomes")
+    transport.add_unary(f"/{outcomes}/ReportOutcomes", report)
+    return [scoring, outcomes]
+
+
+def _add_control(transport: Transport, services: Services, edge: Edge, health: Health) -> list[str]:
+    """Adds the methods of the control plane, which have threads of their own; returns their services."""
+    control = _control(services, health)
+    for name, handlers in control.items():
+        for method, handler in handlers.items():
+            transport.add_unary(f"/{name}/{method}", edge.control(handler), gate=edge.admission.control)
+    return list(control)
 
 
 def _control(services: Services, health: Health) -> dict[str, dict[str, Callable[[bytes], Any]]]:

@@ -15,8 +15,7 @@ from kuntur.scores import Decision, Scores
 from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import TransactionReader, write_frame
-from server.models.live import compile_decisions
-from server.models.onnx_c import compile_run
+from server.models import compile_decisions, compile_run
 from server.state import HistorySizes, Region, RegionHistory
 
 _FRAME = 256

@@ -1,4 +1,4 @@
-"""Which attributes come that the model does not know, and which it wants that do not come.
+"""Counts the attributes that come and are unknown to the model, and those that it takes and do not come.
 
 A mistyped name would otherwise be dropped in silence, and the model scores without the value.
 """
@@ -12,8 +12,10 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 import numpy.typing as npt
 import structlog
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
+
+from server.telemetry.catalogue import ATTRIBUTES_MISMATCHED
 
 UNKNOWN, MISSING = "unknown", "missing"
 OTHER = "(other)"  # no attribute may have this name
@@ -22,7 +24,7 @@ _LOG = structlog.get_logger(__name__)
 
 
 class AttributeCensus(Collector):
-    """Counts transactions by attribute and by what is the matter with it. Safe for threads."""
+    """Counts transactions by attribute and by what is wrong with it. Safe for threads."""
 
     def __init__(self) -> None:
         self._counts: dict[str, Counter[str]] = {UNKNOWN: Counter(), MISSING: Counter()}
@@ -52,12 +54,8 @@ class AttributeCensus(Collector):
             self._add(MISSING, name, rows, model_version)
 
     def collect(self) -> Iterable[Metric]:
-        """Returns the counts as they stand."""
-        family = CounterMetricFamily(
-            "kuntur_attributes_mismatched",
-            "Transactions with an attribute that the model does not know, or without one that it takes",
-            labels=["mismatch", "attribute"],
-        )
+        """Yields the counts as they stand."""
+        family = ATTRIBUTES_MISMATCHED.read()
         with self._lock:
             found = [(kind, *item) for kind, counts in self._counts.items() for item in counts.items()]
         for kind, name, count in found:

@@ -1,4 +1,4 @@
-"""By setting, transactions whose attributes do not match the live model's are refused before they count."""
+"""Refuses, if set so, transactions whose attributes do not match the live model's, before they count."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ class Backfill:
         self._history = history
 
     def take(self, reading: Reading) -> int:
-        """Counts the good transactions of a frame; gives how many were known before."""
+        """Counts the valid transactions of a frame; returns how many were known before."""
         return self._history.backfill(reading.batch) if len(reading.batch) else 0
 
 
@@ -32,7 +32,7 @@ class OutcomeReports:
     def take(
         self, outcomes: OutcomeBatch, places: npt.NDArray[np.int64], ids: list[str]
     ) -> dict[int, ServerError]:
-        """Applies outcomes and gives, by place, why some were not.
+        """Applies outcomes; returns, by place, why some were not.
 
         places: int64 [n], where each outcome stood in the request; ids: transaction ids by place.
         """

@@ -1,4 +1,4 @@
-"""What becomes of a transaction for which the model gives no probability: NaN, infinity, 7 or −3.
+"""What becomes of a transaction for which the model returns no probability: NaN, infinity, 7 or −3.
 
 Such a model is at fault, and its value says nothing about the customer. By setting the transaction gets an
 error of its own, or goes to an analyst with the reason.
@@ -22,7 +22,7 @@ class InvalidValues:
     """Handles the invalid values of models. Safe for threads."""
 
     def __init__(self, *, review: bool, count: Callable[[int], None]) -> None:
-        """Takes whether such transactions are reviewed, rather than refused, and whom to tell how many."""
+        """Takes whether such transactions are reviewed, rather than refused, and what counts them."""
         self._review = review
         self._count = count
         self._told = ""
@@ -40,7 +40,7 @@ class InvalidValues:
             first, self._told = self._told != scores.model_version, scores.model_version
         if first:
             _LOG.error(
-                "the model gives values that are no probabilities: take the former model back",
+                "the model returns values that are not probabilities: roll back to the former model",
                 model_version=scores.model_version,
             )
         reasons = dict(scores.reasons or {})

@@ -23,10 +23,10 @@ def reasoned_rows(decision: npt.NDArray[np.int8], mode: int) -> npt.NDArray[np.i
 
 
 class ReasonGiver:
-    """Returns the reasons of scores. Safe for threads: it holds no lock and changes nothing."""
+    """Finds the reasons of scores. Safe for threads: it holds no lock and changes nothing."""
 
     def __init__(self, per_transaction: int, observe: Callable[[int, float], None]) -> None:
-        """Takes how many reasons a score has, and whom to tell for how many they were found, in what time."""
+        """Takes how many reasons a score has, and what is told for how many they were found, in what time."""
         self._count = per_transaction
         self._observe = observe
 
@@ -45,7 +45,7 @@ class ReasonGiver:
         reasoner = model.reasoner
         if reasoner is None or self._count == 0 or mode == ReasonsMode.NONE:
             return None
-        # Most calls are of one transaction below the threshold: they shall not pay for arrays.
+        # Most calls are of one transaction below the threshold: they should not pay for arrays.
         if mode == ReasonsMode.REVIEWED and len(decision) == 1 and decision[0] < _REVIEW:
             return None
         rows = reasoned_rows(decision, mode)

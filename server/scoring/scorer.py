@@ -52,7 +52,7 @@ class Scorer:
         return reading, model
 
     def score(self, reading: Reading, model: LiveModel) -> Scores:
-        """Counts the good transactions of a frame and scores them, all with one model; reasons as asked for.
+        """Counts the valid transactions of a frame and scores them with one model; reasons as asked for.
 
         reading, model: of `admit`. Rows that are still `invalid` are to be answered with `ModelValueError`.
         """

@@ -33,7 +33,7 @@ def checked_address(address: str) -> str:
         except ValueError:
             raise ValueError(f"has no IPv6 address in its brackets, {_EXAMPLES}") from None
     elif not _HOST.fullmatch(host):
-        raise ValueError(f"has a host that is no name and no address, {_EXAMPLES}")
+        raise ValueError(f"has a host that is neither a name nor an address, {_EXAMPLES}")
     return address
 
 

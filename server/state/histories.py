@@ -7,11 +7,12 @@ from pathlib import Path
 
 from kuntur.time_zone import TimeZone, time_zone
 from server.host.bus_error import end_on_lost_file
-from server.settings.config import History, ServerSettings
+from server.settings.config import ServerSettings
+from server.settings.sections import History
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scrubber
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
-"""A history and what lets go of it."""
+"""A history and what closes it."""
 
 
 def open_history(settings: ServerSettings) -> OpenHistory:

@@ -46,7 +46,7 @@ class HistoryStore(ABC):
 
     @abstractmethod
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and gives their features, float32 [n, len(CATALOGUE)].
+        """Counts transactions and returns their features, float32 [n, len(CATALOGUE)].
 
         Each row sees the rows and calls before it, never itself. A transaction whose key is among the
         recent ones, or earlier in the batch, gets its features and is counted in nothing. COUNTED of
@@ -55,11 +55,11 @@ class HistoryStore(ABC):
 
     @abstractmethod
     def backfill(self, batch: TransactionBatch) -> int:
-        """Counts transactions as `score_features` does; gives how many were known before."""
+        """Counts transactions as `score_features` does; returns how many were known before."""
 
     @abstractmethod
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history; gives the `OutcomeStatus` of each, int8 [n].
+        """Lets outcomes enter the history; returns the `OutcomeStatus` of each, int8 [n].
 
         Only the TRANSACTION column of the keys is read. An outcome that says what is known changes
         nothing; one that says otherwise takes the earlier one back.
@@ -67,4 +67,4 @@ class HistoryStore(ABC):
 
     @abstractmethod
     def counts(self) -> HistoryCounts:
-        """Tells what the store holds and what came to it."""
+        """Returns what the store holds and what came to it."""

@@ -26,7 +26,7 @@ class IncidentLog:
     """Writes incidents down. Safe for threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        """Starts with nothing written; `clock` gives seconds that never go back."""
+        """Starts with nothing written; `clock` returns seconds that never go back."""
         self._clock = clock
         self._lock = threading.Lock()
         self._second = self._minute = clock()

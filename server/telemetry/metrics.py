@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from kuntur.bundle.bundle import RefusalReason
 from kuntur.scores import Decision
 from server.state import HistoryCounts
+from server.telemetry import catalogue
 from server.telemetry.history import history_families
 from server.telemetry.tallies import Latencies, TalliedCounter, TalliedHistogram, Tally
 
@@ -29,77 +30,27 @@ class ServerMetrics:
     """The server's metrics in a registry of their own, so that servers in one process do not mix."""
 
     def __init__(self) -> None:
-        self.registry = CollectorRegistry()
+        registry = self.registry = CollectorRegistry()
         self._scored = Tally(len(DECISIONS))
-        self.registry.register(
-            TalliedCounter(
-                "kuntur_transactions_scored", "Transactions scored", "decision", DECISIONS, self._scored
-            )
-        )
+        registry.register(TalliedCounter(catalogue.TRANSACTIONS_SCORED, DECISIONS, self._scored))
         latencies = {method: Latencies(_BUCKETS_S) for method in METHODS}
-        self.registry.register(
-            TalliedHistogram(
-                "kuntur_request_seconds",
-                "Time from a request's bytes to its response's; a stream counts each frame",
-                "method",
-                latencies,
-            )
-        )
+        registry.register(TalliedHistogram(catalogue.REQUEST_SECONDS, latencies))
         self._latency = {method: each.observe for method, each in latencies.items()}
-        self._reasoned = Counter(
-            "kuntur_transactions_reasoned", "Transactions scored with reasons", registry=self.registry
-        )
-        self._reasons = Histogram(
-            "kuntur_reasons_seconds",
-            "Time that the reasons of a request took, one call or frame that has any",
-            buckets=_BUCKETS_S,
-            registry=self.registry,
-        )
-        self._refused_items = Counter(
-            "kuntur_items_refused", "Transactions and outcomes refused", registry=self.registry
-        )
-        errors = Counter(
-            "kuntur_errors", "Calls and streams that ended with an error", ["reason"], registry=self.registry
-        )
-        self._errors = errors.labels
-        self._refused_calls = Counter(
-            "kuntur_calls_refused",
-            "Calls and streams that ended before work on them began",
-            ["resource", "reason"],
-            registry=self.registry,
-        )
-        self._transport = Gauge(
-            "kuntur_rpc_transport",
-            "Servers that take up calls the fast or the plain way",
-            ["transport"],
-            registry=self.registry,
-        )
+        self._reasoned = catalogue.TRANSACTIONS_REASONED.kept(registry)
+        self._reasons = catalogue.REASONS_SECONDS.kept(registry, _BUCKETS_S)
+        self._refused_items = catalogue.ITEMS_REFUSED.kept(registry)
+        self._errors = catalogue.ERRORS.kept(registry).labels
+        self._refused_calls = catalogue.CALLS_REFUSED.kept(registry)
+        self._transport = catalogue.RPC_TRANSPORT.kept(registry)
         self._holds: tuple[Callable[[], int], ...] = ()
-        self._held = Gauge(
-            "kuntur_rpc_held_bytes",
-            "Bytes of requests that wait for their turn, and of answers that have not left",
-            ["kind"],
-            registry=self.registry,
-        )
-        self._refusals = Counter(
-            "kuntur_bundles_refused", "Bundles refused", ["reason"], registry=self.registry
-        )
+        self._held = catalogue.RPC_HELD_BYTES.kept(registry)
+        self._refusals = catalogue.BUNDLES_REFUSED.kept(registry)
         for reason in RefusalReason:
             self._refusals.labels(reason)
-        self._invalid_values = Counter(
-            "kuntur_model_values_invalid",
-            "Transactions for which the live model gave no probability",
-            registry=self.registry,
-        )
-        self._journal_set_aside = Counter(
-            "kuntur_journal_set_aside_bytes",
-            "Bytes of the journal that were set aside at the start: no valid entry followed",
-            registry=self.registry,
-        )
-        self._reloads = Counter("kuntur_models_gone_live", "Models that went live", registry=self.registry)
-        self._live = Gauge(
-            "kuntur_live_model", "1 for the model that scores", ["model_version"], registry=self.registry
-        )
+        self._invalid_values = catalogue.MODEL_VALUES_INVALID.kept(registry)
+        self._journal_set_aside = catalogue.JOURNAL_SET_ASIDE.kept(registry)
+        self._reloads = catalogue.MODELS_GONE_LIVE.kept(registry)
+        self._live = catalogue.LIVE_MODEL.kept(registry)
 
     def scored(self, decisions: npt.NDArray[np.int8]) -> None:
         """Counts scored transactions by decision, int8 [n]."""
@@ -152,7 +103,7 @@ class ServerMetrics:
         self._refusals.labels(reason).inc()
 
     def values_invalid(self, count: int) -> None:
-        """Counts transactions for which the model gave no probability."""
+        """Counts transactions for which the model returned no probability."""
         self._invalid_values.inc(count)
 
     def journal_set_aside(self, count: int) -> None:
@@ -176,7 +127,7 @@ class ServerMetrics:
         self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
 
     def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
-        """Offers the metrics over HTTP at `/metrics`; gives the port and what ends it."""
+        """Offers the metrics over HTTP at `/metrics`; returns the port and what ends that."""
         server, thread = start_http_server(port, addr=host, registry=self.registry)
 
         def close() -> None:
@@ -202,8 +153,6 @@ class _Readings(Collector):
 
     def collect(self) -> Iterable[Metric]:
         yield from history_families(self._history())
-        yield GaugeMetricFamily("kuntur_calls_in_flight", "Unary calls in flight", self._calls_in_flight())
-        yield GaugeMetricFamily("kuntur_streams_open", "Streams open", self._streams_open())
-        yield GaugeMetricFamily(
-            "kuntur_journal_queued", "Entries that wait for the journal", self._journal_queued()
-        )
+        yield catalogue.CALLS_IN_FLIGHT.read(self._calls_in_flight())
+        yield catalogue.STREAMS_OPEN.read(self._streams_open())
+        yield catalogue.JOURNAL_QUEUED.read(self._journal_queued())

@@ -1,4 +1,4 @@
-"""What a model has to take and give, and the session in which it is asked: the same in trial and service."""
+"""What a model has to take and return, and the session that runs it: the same in trial and service."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def check_contract(session: Any, width: int) -> None:
 def replay_golden(
     infer: Callable[[FloatArray], FloatArray], golden_features: FloatArray, golden_scores: FloatArray
 ) -> None:
-    """Raises ModelRefusedError unless the model gives each golden row its score.
+    """Raises ModelRefusedError unless the model returns its score for each golden row.
 
     Args:
         infer: The model, float32 [n, features] to float32 [n].
@@ -92,11 +92,11 @@ def replay_golden(
         )
         raise ModelRefusedError("GOLDEN_MISMATCH", message)
     if not ((found >= 0) & (found <= 1)).all():
-        raise ModelRefusedError("GOLDEN_MISMATCH", "it gives golden rows scores outside of 0 to 1")
+        raise ModelRefusedError("GOLDEN_MISMATCH", "its scores of golden rows are outside of 0 to 1")
 
 
 def margins(session: Any, golden_features: FloatArray) -> FloatArray | None:
-    """Returns the margins of golden rows, float32 [up to 4096]; None for a model that gives none."""
+    """Returns the margins of golden rows, float32 [up to 4096]; None for a model that has none."""
     if MARGIN not in [output.name for output in session.get_outputs()]:
         return None
     features = np.ascontiguousarray(golden_features[:_CHUNK_ROWS])
@@ -109,7 +109,7 @@ def margins(session: Any, golden_features: FloatArray) -> FloatArray | None:
 
 
 def broken_contract(message: str) -> ModelRefusedError:
-    """Returns the refusal of a model that takes or gives something else."""
+    """Returns the refusal of a model that takes or returns something else."""
     return ModelRefusedError("NOT_LOADABLE", message)
 
 

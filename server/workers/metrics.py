@@ -13,24 +13,24 @@ from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
-from server.telemetry.history import SHARED_METRICS
+from server.telemetry.catalogue import SHARED
 
 
 class WorkerMetrics(Collector):
     """Collects what the workers tell: the history, which all share, once; the rest by `worker`."""
 
     def __init__(self, ask: Callable[[], dict[int, str]]) -> None:
-        """Takes what gives the metrics of each worker that runs, in Prometheus' form."""
+        """Takes what returns the metrics of each running worker, in Prometheus' form."""
         self._ask = ask
 
     def collect(self) -> Iterable[Metric]:
-        """Returns the families of all workers."""
+        """Returns the families of all workers, merged by name."""
         families: dict[str, Metric] = {}
         shared_from: int | None = None
         for number, text in self._ask().items():
             shared_from = number if shared_from is None else shared_from
             for family in text_string_to_metric_families(text):
-                shared = family.name in SHARED_METRICS
+                shared = family.name in SHARED
                 if shared and number != shared_from:
                     continue
                 merged = families.setdefault(
@@ -45,7 +45,7 @@ class WorkerMetrics(Collector):
 def serve_worker_metrics(
     host: str, port: int, ask: Callable[[], dict[int, str]], registry: CollectorRegistry | None = None
 ) -> Callable[[], None]:
-    """Offers them over HTTP at `/metrics`, beside those of `registry`, and gives what ends that.
+    """Offers them over HTTP at `/metrics`, beside those of `registry`, and returns what ends that.
 
     Raises OSError.
     """

@@ -39,11 +39,11 @@ class WorkerProcess:
         self._write(order.to_line())
 
     def wait_until_ready(self) -> bool:
-        """Waits until it serves; gives False when it died instead."""
+        """Waits until it serves; returns False when it died instead."""
         return self._from.readline() == READY + "\n"
 
     def wait(self) -> int:
-        """Takes its answers until it ends, and gives its exit code."""
+        """Takes its answers until it ends; returns its exit code."""
         for line in self._from:
             self._answers.put(line)
         return self._process.wait()

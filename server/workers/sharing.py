@@ -49,7 +49,7 @@ class WorkerOrder:
 
     @classmethod
     def from_line(cls, line: str) -> Self:
-        """Reads what `to_line` gave."""
+        """Reads what `to_line` returned."""
         return cls(**json.loads(line))
 
 

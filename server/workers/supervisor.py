@@ -13,13 +13,14 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 import structlog
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry
 
 from kuntur.journal.lock import JournalLock
 from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.host.signals import stop_is_wanted, wait_for_stop_signal
 from server.settings.config import ServerSettings
 from server.state.histories import open_region
+from server.telemetry.catalogue import WORKERS_DIED, WORKERS_SILENT
 from server.workers.metrics import serve_worker_metrics
 from server.workers.process import WorkerProcess
 from server.workers.sharing import SharedPort, WorkerOrder, worker_journal
@@ -57,10 +58,8 @@ class Supervisor:
         self._ready = [threading.Event() for _ in range(count)]
         self._close_metrics: Callable[[], None] = lambda: None
         self._registry = CollectorRegistry(auto_describe=False)
-        self._died = Counter("kuntur_workers_died", "Workers that ended unasked", registry=self._registry)
-        self._silent = Counter(
-            "kuntur_workers_silent", "Workers ended for want of a sign of life", registry=self._registry
-        )
+        self._died = WORKERS_DIED.kept(self._registry)
+        self._silent = WORKERS_SILENT.kept(self._registry)
         self.failed = False
         """Whether the server ends because a worker cannot be kept running."""
         self.exit_code = REFUSED_TO_START

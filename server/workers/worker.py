@@ -2,9 +2,9 @@
 
 The first line on standard input is its `WorkerOrder`. It says READY on standard output once it serves, and
 answers each further line in one line: "metrics" with them as JSON, "alive" with the same word once the
-thread that answers calls was seen to go on. Both sides of "alive" tell of journals that cannot be written,
-so that the health of every worker is that of the server. The end of standard input is the supervisor's:
-nobody would restart the worker any more, so it drains.
+thread that answers calls was seen to go on. Both sides of "alive" say whether a journal cannot be written,
+so that the health of every worker is that of the server. Standard input ends with the supervisor: nobody
+would restart the worker any more, so it drains.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ _MAX_NAME = 256
 
 
 class CallerNames:
-    """Returns calls the name of their caller."""
+    """Names the caller of each call."""
 
     def __init__(self, metadata_key: str) -> None:
         """Takes the key of the metadata that names callers; empty: there is none."""
@@ -44,7 +44,7 @@ class Callers:
         return len(self._inside)
 
     def enter(self, caller: str) -> bool:
-        """Counts one more of a caller unless that is beyond the limit; tells whether it was counted."""
+        """Counts one more of a caller unless that is beyond the limit; returns whether it was counted."""
         with self._lock:
             inside = self._inside.get(caller, 0)
             if inside >= self.limit:

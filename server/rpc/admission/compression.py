@@ -46,7 +46,7 @@ class Unpacking:
         return unpacked(message, self._most_bytes)
 
     def each(self, messages: Iterator[bytes]) -> Generator[bytes, None, None]:
-        """Returns messages decompressed, each with a turn of its own. Raises OversizedMessageError.
+        """Yields messages decompressed, each with a turn of its own. Raises OversizedMessageError.
 
         To be closed by whoever stops half-way, who has the turn until then.
         """
@@ -61,8 +61,8 @@ class Unpacking:
 def is_packed(message: bytes) -> bool:
     """Returns whether a message is compressed.
 
-    Told by its first byte, as gRPC does not tell: one begins a field of a type that there is not, the other a
-    field 15, which no request has.
+    Told by its first byte, as gRPC does not tell: the one begins a field of a type that does not exist, the
+    other a field 15, which no request has.
     """
     return message[:1] in _PACKED
 

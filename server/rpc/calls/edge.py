@@ -33,7 +33,7 @@ _Outcome = TypeVar("_Outcome")
 
 
 class Edge:
-    """Makes gRPC behaviours of handlers that know neither codes nor contexts."""
+    """Turns handlers that know neither codes nor contexts into behaviours of gRPC."""
 
     def __init__(
         self, admission: Admission, table: ErrorTable, metrics: ServerMetrics, lifetimes: Lifetimes
@@ -118,7 +118,7 @@ class Edge:
                 ):
                     yield from handler(messages)
             except grpc.RpcError:
-                raise  # the caller went away; gRPC wants this very exception back, or it leaks the call
+                raise  # the caller disconnected; gRPC needs this very exception back, or it leaks the call
             except Exception as error:
                 status = self.status(error)  # and not the error, whose traceback holds the message
             else:

@@ -49,7 +49,7 @@ class Lifetimes:
             self._thread.join(_JOIN_S)
 
     def add(self, stream: object, end: Callable[[], object]) -> float:
-        """Has a stream ended when its time has come; gives when that is, by time.monotonic."""
+        """Has a stream ended when its time has come; returns when that is, by time.monotonic."""
         ends = time.monotonic() + self._max_s * (1 - _JITTER * random.random())  # noqa: S311  # no secret
         with self._lock:
             self._open[stream] = (ends, end)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, Self
 
 import grpc
 
@@ -28,37 +28,59 @@ _RESPONSE_BYTES = 64 << 20  # a frame of the most transactions, each with all it
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """How much callers may keep the server waiting, and how much memory their requests may take.
-
-    caller_timeout_s: time to send the rest of a request, or to read an answer; stream_idle_s: time after
-    which an idle stream gives up its place when another needs it; held_bytes: of requests, as they came, in
-    all; unread_bytes: of answers that have not left, in all.
-    """
+    """How long callers may keep the server waiting, and how much memory their requests may take."""
 
     caller_timeout_s: float
+    """Time to send the rest of a request, or to read an answer."""
     stream_idle_s: float
+    """Time after which an idle stream gives up its place when another needs it."""
     held_bytes: int
+    """Of requests, as they came, in all."""
     unread_bytes: int
+    """Of answers that have not left, in all."""
 
 
 @dataclass(frozen=True, slots=True)
 class TransportSettings:
-    """What a transport is made with.
-
-    options: those of gRPC; waits: whether work may have to wait just now for something that is not this
-    process's processor; on_failure: told when the transport takes up no more calls though nobody ended it.
-    """
+    """What a transport is made with."""
 
     options: Sequence[tuple[str, Any]]
+    """Those of gRPC."""
     control_threads: int
     names: CallerNames
     patience: Patience
     waits: Callable[[], bool]
+    """Returns whether work may have to wait just now for something that is not this process's processor.
+
+    If so a thread waits for it; else scores are worked out between the events of gRPC, which saves a call two
+    changes of threads.
+    """
     on_failure: Callable[[], None]
+    """Called when the transport takes up no more calls though nobody ended it."""
 
-
-class TransportError(Exception):
-    """The transport that is asked for cannot be had."""
+    @classmethod
+    def of(
+        cls,
+        limits: Limits,
+        *,
+        reuse_port: bool,
+        waits: Callable[[], bool],
+        on_failure: Callable[[], None],
+    ) -> Self:
+        """Returns those of a server with these limits; reuse_port: whether others listen on the port, too."""
+        return cls(
+            options=options_of(limits, reuse_port=reuse_port),
+            control_threads=limits.control_threads,
+            names=CallerNames(limits.caller_metadata_key),
+            patience=Patience(
+                limits.caller_timeout_s,
+                limits.stream_idle_s,
+                limits.max_held_bytes,
+                limits.max_unread_bytes,
+            ),
+            waits=waits,
+            on_failure=on_failure,
+        )
 
 
 class Transport(Protocol):

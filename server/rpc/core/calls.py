@@ -1,4 +1,4 @@
-"""The threads that calls run on, and the decision which calls are let in: each before it takes a thread.
+"""The threads that calls run on, and which calls are let in: each is decided on before it takes a thread.
 
 Each gate has threads of its own, so that neither streams nor calls keep the control plane from answering.
 Leans on what grpcio gives its pool: run(in_pool, event, state, behaviour, argument, deserializer,
@@ -38,7 +38,7 @@ class Lane:
     """Threads for one kind of work, started as they are needed, and what waits for them. Safe for threads."""
 
     def __init__(self, name: str, most_threads: int, inside: Callable[[], int]) -> None:
-        """Takes how many threads there may be, and what tells how many there is something to do for."""
+        """Takes how many threads there may be, and what returns how many have something to do."""
         self._name = name
         self._most_threads = most_threads
         self._inside = inside
@@ -53,7 +53,7 @@ class Lane:
         self._tasks.put(task)
 
     def end(self) -> None:
-        """Ends the threads once everything is done, and waits for that, but not for ever."""
+        """Ends the threads once everything is done, and waits for that for a few seconds."""
         for _ in self._threads:
             self._tasks.put(None)
         deadline = time.monotonic() + _JOIN_S
@@ -115,7 +115,7 @@ class CallThreads(Executor):
         self._requests.start()
 
     def admit(self, method: str, event: Any) -> CallStatus | None:
-        """Lets a call in, or gives what to end it with."""
+        """Lets a call in, or returns what to end it with."""
         if self._next is not None:  # grpcio ended the last call without a thread, as it knows no such method
             gate, caller = self._next
             gate.leave(caller)

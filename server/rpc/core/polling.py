@@ -37,7 +37,7 @@ _AT_ONCE = 0.0  # a time long past
 _MOST_EVENTS_BEFORE_WORK = 256
 _MOST_AT_ONCE = 64  # of a method of grpcio's that come faster than they are looked at
 Admit = Callable[[str, Any], CallStatus | None]
-"""Takes a method's full name, with slashes, and grpcio's event; gives what to end the call with, if anything.
+"""Takes a method's full name, with slashes, and grpcio's event; returns what to end the call with, if any.
 
 A call that is let in goes to the pool before the next one is asked about.
 """
@@ -118,7 +118,7 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
 
 
 def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Asking], pulse: Pulse) -> None:
-    """Does what grpcio's function of this name does, asks about each call first, and works for `methods`."""
+    """Does what grpcio's function of this name does, but admits each call first, and works for `methods`."""
     poll, go_on, now = state.completion_queue.poll, grpcio._process_event_and_continue, time.time
     arrived, registered = grpcio._REQUEST_CALL_TAG, state.registered_method_handlers
     timed_out = cygrpc.CompletionType.queue_timeout
@@ -159,14 +159,14 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Aski
 
 
 def _forget(state: Any, call: UnaryCall | StreamCall | Asking) -> bool:
-    """Takes a call that is over off the list; tells whether to go on polling."""
+    """Takes a call that is over off the list; returns whether to go on polling."""
     with state.lock:
         state.rpc_states.remove(call)
         return not grpcio._stop_serving(state)
 
 
 def _begin(state: Any, event: Any, call: UnaryCall | StreamCall | CallStatus) -> bool:
-    """Has a call begin, or ends it, and asks for the next of its kind; tells whether to go on polling."""
+    """Has a call begin, or ends it, and asks for the next of its kind; returns whether to go on polling."""
     with state.lock:
         state.due.remove(event.tag)
         begin(state, event.call, call)

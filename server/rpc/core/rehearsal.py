@@ -66,7 +66,7 @@ def failure() -> str | None:
         transport.shut_down()
         if answers == [b"a", b"b", b"c"] and ended:
             return None
-        why = "it gave other answers in a rehearsal" if ended else "it did not end in a rehearsal"
+        why = "its answers in a rehearsal were wrong" if ended else "it did not end in a rehearsal"
     except Exception as error:
         why = f"it failed in a rehearsal ({_short(error)})"
     # For ever: gRPC waits without a limit of time for the end of a server that is freed.

@@ -2,6 +2,7 @@
 
 As with unary calls (`server.rpc.core.unary`), a stream is an object whose operations end on gRPC's polling
 thread.
+
 While frames are worked on the next ones are read, up to some bytes, and no more: beyond that gRPC's flow
 control holds the sender back. What has been read by the time there is time for it is worked on together.
 While answers are on their way no more work is begun than for the last of them: so a caller that does not
@@ -164,17 +165,17 @@ class StreamCall:
 
     @property
     def packed(self) -> bool:
-        """Whether the frame that is next is compressed: a thread is to work for it."""
+        """Whether the next frame is compressed: a thread is to work for it."""
         return self._any_packed and bool(self._frames) and is_packed(self._frames[0])
 
     @property
     def size(self) -> int:
-        """Bytes of the frame that is next."""
+        """Bytes of the next frame."""
         frames = self._frames
         return len(frames[0]) if frames else 0
 
     def take(self, room: int) -> list[bytes]:
-        """Returns the frames that are next: one, and as many more as fit into so many bytes. Any thread.
+        """Returns the next frame, and as many more as fit into so many bytes. Any thread.
 
         One that is compressed is taken alone. None of a stream that is over: there is nobody to answer, and
         nothing has been counted.

@@ -1,4 +1,4 @@
-"""Work for calls and streams whose requests have come: what is ready together is answered together."""
+"""Answers calls and streams whose requests have come: what is ready together is answered together."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""Health as balancers ask for it: scoring serves while a model is live, the journal is written and the server
+"""Health as load balancers ask for it: SERVING while a model is live, the journal is written and the server
 is not going down.
 
 A servicer of our own, as the one of grpcio-health-checking sends to its watchers while it holds the lock
-that it takes, on gRPC's polling thread, for a watcher that goes: a change of state in that moment stood
-still for ever, with the whole server. Here nothing is sent under a lock.
+that it also takes, on gRPC's polling thread, when a watcher disconnects: a change of state at that moment
+blocked the whole server for ever. Here nothing is sent under a lock.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import grpc
 import structlog
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, status_pb2
-from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1 import health_pb2
 
 from kuntur.wire import MalformedError
 from server.rpc.admission.compression import OversizedMessageError, unpacked
@@ -59,14 +59,22 @@ class Health:
         self._thread: threading.Thread | None = None
         self._closed = False
 
-    def add_to(self, server: grpc.Server) -> None:
-        """Registers the service."""
-        health_pb2_grpc.add_HealthServicer_to_server(_Servicer(self), server)
-
     def watching(self) -> grpc.RpcMethodHandler[Any, Any]:
         """Returns the handler of Watch."""
+
+        def watch(
+            request: Any, context: grpc.ServicerContext, send_response_callback: Callable[[Any], None]
+        ) -> None:
+            forget = self.watch(request.service, send_response_callback)
+            if forget is None:
+                context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watch the health of this server")
+            elif not context.add_callback(forget):
+                forget()
+
+        # grpcio calls such a method with a function to send with, and keeps no thread for the stream.
+        watch.experimental_non_blocking = True  # type: ignore[attr-defined]
         return grpc.unary_stream_rpc_method_handler(
-            _Servicer(self).Watch,
+            watch,
             request_deserializer=_watched,
             response_serializer=health_pb2.HealthCheckResponse.SerializeToString,
         )
@@ -76,9 +84,9 @@ class Health:
         self._set(_Response.SERVING)
 
     def hinder(self, cause: str, *, hindered: bool = True) -> None:
-        """Reports NOT_SERVING for what is answered only while it can be written down, or no more for a cause.
+        """Adds or removes a cause for which services that need the journal are NOT_SERVING.
 
-        Causes add up: it serves again when the last of them is gone.
+        They serve again when the last cause is gone.
         """
         with self._changed:
             if hindered != (cause in self._hindered):
@@ -108,13 +116,8 @@ class Health:
 
     def list_all(self, _: bytes) -> bytes:
         """Answers a serialised HealthListRequest."""
-        return bytes(self.listed().SerializeToString())
-
-    def listed(self) -> Any:
-        """Returns the state of each service, as a HealthListResponse."""
-        return health_pb2.HealthListResponse(
-            statuses={service: _Response(status=self.of(service)) for service in SERVICES}
-        )
+        statuses = {service: _Response(status=self.of(service)) for service in SERVICES}
+        return bytes(health_pb2.HealthListResponse(statuses=statuses).SerializeToString())
 
     def of(self, service: str) -> int | None:
         """Returns the state of a service as the protocol numbers it, None for one that is not known."""
@@ -128,7 +131,7 @@ class Health:
     def watch(self, service: str, send: Callable[[Any], None]) -> Callable[[], None] | None:
         """Has a caller told the state, now and at each change.
 
-        Gives what forgets the caller, or None where there are too many.
+        Returns what forgets the caller, or None where there are too many.
         """
         watcher = _Watcher(service, send)
         with self._changed:
@@ -165,10 +168,10 @@ class Health:
                 try:
                     watcher.send(_Response(status=status))
                 except Exception:
-                    _LOG.exception("a watcher of the health could not be told")
+                    _LOG.exception("a watcher of the health could not be notified")
 
     def _behind(self) -> list[tuple[_Watcher, int]]:
-        """Returns whoever was told something else than what is, and what is."""
+        """Returns the watchers that were not told the present state, and that state."""
         states = {watcher: self.of(watcher.service) for watcher in self._watchers}
         known = {
             watcher: _Response.SERVICE_UNKNOWN if state is None else state
@@ -183,29 +186,3 @@ def _watched(raw: bytes) -> Any:
         return health_pb2.HealthCheckRequest.FromString(unpacked(raw, _LONGEST_REQUEST))
     except (DecodeError, OversizedMessageError):
         return None
-
-
-class _Servicer:
-    def __init__(self, health: Health) -> None:
-        self._health = health
-
-    def Check(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-        status = self._health.of(request.service)
-        if status is None:
-            context.abort(grpc.StatusCode.NOT_FOUND, _NO_SUCH_SERVICE)
-        return _Response(status=status)
-
-    def List(self, _: Any, __: grpc.ServicerContext) -> Any:  # noqa: N802
-        return self._health.listed()
-
-    def Watch(  # noqa: N802
-        self, request: Any, context: grpc.ServicerContext, send_response_callback: Callable[[Any], None]
-    ) -> None:
-        forget = self._health.watch(request.service, send_response_callback)
-        if forget is None:
-            context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many watch the health of this server")
-        elif not context.add_callback(forget):
-            forget()
-
-    # grpcio calls such a method with a function to send with, and keeps no thread for the stream.
-    Watch.experimental_non_blocking = True  # type: ignore[attr-defined]

@@ -79,9 +79,8 @@ class Intake:
     def read_together(self, raws: list[bytes], most_each: int) -> tuple[Reading, list[int]] | None:
         """Reads requests of up to `most_each` transactions as one: their bytes behind one another are one.
 
-        Gives with it how many transactions each has; None where they are better read one by one: what is
-        not plainly written, and what is not alike in the reasons that it asks for. Raises
-        JournalUnavailableError.
+        Returns the reading and how many transactions each request has; None where they are better read one by
+        one: one is not plainly written, or they ask for different reasons. Raises JournalUnavailableError.
         """
         self.check_journal()
         sizes, modes = zip(*map(read_outline, raws), strict=True)

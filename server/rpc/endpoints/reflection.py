@@ -20,7 +20,7 @@ def reflection_handlers(
 ) -> dict[str, dict[str, grpc.RpcMethodHandler[Any, Any]]]:
     """Returns the handlers of both services, which list the services of these names and themselves.
 
-    grpcio-reflection has v1alpha alone; v1 differs from it in nothing but the name of its package.
+    grpcio-reflection has v1alpha alone; v1 differs from it only in the name of its package.
     """
     servicer: Any = reflection.ReflectionServicer([*names, *NAMES])
     # Through the gate of streams: a caller that keeps reflection open must not take control's threads.
@@ -33,7 +33,7 @@ def reflection_handlers(
 
 
 def _parsed(raws: Iterator[bytes]) -> Iterator[Any]:
-    """Returns requests as messages. Raises MalformedError."""
+    """Yields requests as messages. Raises MalformedError."""
     for raw in raws:
         try:
             yield reflection_pb2.ServerReflectionRequest.FromString(raw)

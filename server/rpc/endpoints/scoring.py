@@ -49,8 +49,8 @@ class ScoringEndpoint:
     def score_transactions(self, raws: list[bytes]) -> list[bytes | Exception] | None:
         """Answers serialised ScoreTransactionRequests as if they came one after the other.
 
-        Gives what `score_transaction` would give or raise for each; None, with nothing done, where they are
-        not read together.
+        Returns what `score_transaction` would return or raise for each; None, with nothing done, where they
+        are not read together.
         """
         read = self._intake.read_together(raws, 1)
         if read is None:
@@ -93,8 +93,8 @@ class ScoringEndpoint:
     def score_frames(self, raws: list[bytes]) -> list[bytes] | None:
         """Answers serialised ScoreStreamRequests as if they came one after the other.
 
-        Gives what `score_frame` would give for each, and what all would raise; None, with nothing done, where
-        they are not read together, or one of them holds a transaction that is refused or may be for its
+        Returns what `score_frame` would return for each; raises what it would raise for all. Returns None,
+        with nothing done, where they are not read together, or a transaction is refused or could be for its
         attributes.
         """
         if self._scorer.rules is not None:
@@ -155,6 +155,6 @@ def _cut(scores: Scores, rows: slice) -> Scores:
 
 
 def _check_mode(reading: Reading) -> None:
-    """Raises InvalidFieldsError for a mode of reasons that there is not."""
+    """Raises InvalidFieldsError for an unknown mode of reasons."""
     if reading.reasons_mode not in _MODES:
-        raise InvalidFieldsError([Violation("reasons_mode", "is no known mode")])
+        raise InvalidFieldsError([Violation("reasons_mode", "is not a known mode")])

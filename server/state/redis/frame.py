@@ -107,7 +107,7 @@ class FrameTry:
         """Writes what counting changed, if everything gathered is still as it was: all of it or nothing.
 
         version: unlike that of any other commit; take_turn: whether others are to wait if it comes to
-        nothing. Gives the number of the commit; 0 when it came to nothing. Raises redis.RedisError.
+        nothing. Returns the number of the commit; 0 when it came to nothing. Raises redis.RedisError.
         """
         terms = self._terms
         additions: list[bytes | int] = []

@@ -79,17 +79,17 @@ class RedisHistory(HistoryStore):
         self.latest_commit = 0
 
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and gives their features."""
+        """Counts transactions and returns their features."""
         out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
         self._take(batch, out)
         return out
 
     def backfill(self, batch: TransactionBatch) -> int:
-        """Counts transactions; gives how many were known before."""
+        """Counts transactions; returns how many were known before."""
         return self._take(batch, np.empty((len(batch), len(CATALOGUE)), dtype=np.float32))
 
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history; gives the status of each."""
+        """Lets outcomes enter the history; returns the status of each."""
         transactions = np.ascontiguousarray(outcomes.keys[:, KeyColumn.TRANSACTION])
 
         def count(scratch: Scratch) -> npt.NDArray[np.int8]:
@@ -100,7 +100,7 @@ class RedisHistory(HistoryStore):
         return self._commit(lambda frame: _gather_outcomes(frame, transactions), count)
 
     def counts(self) -> HistoryCounts:
-        """Tells what the store holds and what came to it; what it told last while Redis is out of reach.
+        """Returns what the store holds and what came to it; the last counts while Redis is out of reach.
 
         entities: records ever made, as Redis does not tell which ones it let go.
         """
@@ -122,7 +122,7 @@ class RedisHistory(HistoryStore):
         return self._known
 
     def close(self) -> None:
-        """Lets go of the connections."""
+        """Closes the connections."""
         self._client.close()
 
     def _take(self, batch: TransactionBatch, out: FeatureMatrix) -> int:
@@ -181,7 +181,7 @@ class RedisHistory(HistoryStore):
             return
         self._reached = reached
         if reached:
-            _LOG.info("the shared history is back")
+            _LOG.info("the shared history can be used again")
         else:
             _LOG.error("the shared history cannot be reached", error=str(error))
 

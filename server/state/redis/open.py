@@ -11,7 +11,7 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from kuntur.time_zone import DEFAULT_TIME_ZONE, TimeZone, time_zone, time_zone_names
-from server.settings.config import History, RedisSettings
+from server.settings.sections import History, RedisSettings
 from server.state.redis.frame import Terms
 from server.state.redis.history import Patience, RedisHistory
 from server.state.redis.scripts import FORM

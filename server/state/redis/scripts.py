@@ -1,4 +1,4 @@
-"""What Redis does in one step: give the records that a frame may touch, and take back all of them or none.
+"""What Redis does in one step: return the records that a frame may touch, and store all of them or none.
 
 Both are Lua scripts, which nothing else comes between. Records go to and fro as one string a kind, not as
 one item each: the client library takes microseconds for every item. Which records, and what becomes of them,
@@ -19,7 +19,7 @@ HELD, COUNTERS, LATEST, TURN, FORM = b"held", b"counters", b"latest", b"turn", b
 VERSION_BYTES = 8  # a value starts with the number of the commit that wrote it; 0 stands for no record
 
 # Arguments: prefix, bytes of the held corrections wanted (-1: all), then kind, bytes of a value and keys.
-# Gives the held corrections, then of each kind a mark for each key (1: there is a record) and the values.
+# Returns the held corrections, then of each kind a mark for each key (1: there is a record) and the values.
 _GATHER = """
 local prefix, given = ARGV[1], {redis.call('GETRANGE', ARGV[1] .. 'held', 0, tonumber(ARGV[2]))}
 for a = 3, #ARGV, 3 do
@@ -47,7 +47,7 @@ return given
 # it comes to nothing (0: none), seconds that an entity is kept, most transactions kept, version of the held
 # corrections ('': there are none), these ('': as they are), number of counters, names and additions; then of
 # each kind its letter, bytes of a value, checked records (key and version each), values of the first of
-# these, and which of those that are written are new transactions, from and to. Gives the number of the
+# these, and which of those that are written are new transactions, from and to. Returns the number of the
 # commit, 0 for none. All that may fail for its type stands before the first write, as Redis takes nothing
 # back.
 _COMMIT = """
@@ -121,7 +121,7 @@ class Scripts:
         return given
 
     def commit(self, *arguments: bytes | int) -> int:
-        """Takes records back; gives the number of the commit, 0 if one of them was changed meanwhile.
+        """Stores records; returns the number of the commit, 0 if one of them was changed meanwhile.
 
         Raises redis.RedisError.
         """

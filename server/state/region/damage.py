@@ -1,4 +1,4 @@
-"""What was found damaged in a region, told in the log, and what was taken out, set aside in a file."""
+"""What was found damaged in a region, written to the log; what was taken out is set aside in a file."""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ def set_aside(path: Path, records: list[tuple[str, bytes]]) -> Path:
 
 
 def begun_before(path: Path) -> bool:
-    """Tells whether a region was ever begun in a file, though it may be gone."""
+    """Returns whether a region was ever begun in a file, though it may be gone."""
     return _mark(path).exists()
 
 

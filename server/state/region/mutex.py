@@ -183,7 +183,7 @@ def _exists(thread: int) -> bool:
 
 
 def _sleeps(thread: int) -> bool:
-    """Tells whether a thread waits for something, as none does that holds the lock."""
+    """Returns whether a thread waits for something, as none does that holds the lock."""
     try:
         status = Path(f"/proc/{thread}/stat").read_text()
     except OSError:

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import hashlib
 import mmap
 import os
-from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Self
 
@@ -25,29 +23,18 @@ from kuntur.history import HistoryMemory, HistorySizes, Repair
 from kuntur.history.memory import COUNTER_WORDS
 from kuntur.records.seals import seal_of
 from kuntur.records.undo import NO_UNDO
-from kuntur.time_zone import TimeZone, numbered_time_zone, time_zone
+from kuntur.time_zone import TimeZone, time_zone
 from server.host.file_limit import check_file_limit
 from server.state.region.damage import Damage, begun_before, remember_beginning
-from server.state.region.layout import (
-    PAGE_WORDS,
-    RegionError,
-    layout_number,
-    parts_of,
-    words_of,
-)
+from server.state.region.header import H_SEAL, SMALLER, check_header, check_room, header_of, sealed_sizes
+from server.state.region.layout import RegionError, parts_of, words_of
 from server.state.region.mutex import SharedMutex
 
-_MAGIC = int.from_bytes(b"KNTRSTAT", "little")
-_FORM = 3
-# Words of the header.
-_H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED, _H_ZONE, _H_SIZES, _H_SEAL = 0, 1, 2, 3, 4, 5, 8, 16
+# Words behind the header proper.
 _H_MUTEX, _H_COUNTERS = 64, 128
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
 _READ_WORDS = 1 << 17
-_SMALLER = "set smaller history.max_accounts, max_merchants, max_devices or recent_transactions"
-_OR_SMALLER = f", or {_SMALLER}"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
-
+_OR_SMALLER = f", or {SMALLER}"
 _LONG_BYTES = 1 << 30  # half a second of looking through
 
 _LOG = structlog.get_logger(__name__)
@@ -135,10 +122,10 @@ class Region:
                 raise RegionError(f"{path} is in use by another server") from error
             size = os.fstat(fd).st_size
             fresh = size == 0
-            _check_room(path, fd, needed)
+            check_room(path, fd, needed)
             damage = Damage(path)
             if not fresh:
-                _check_header(path, fd, sizes, zone, damage)
+                check_header(path, fd, sizes, zone, damage)
             if size < needed:
                 os.ftruncate(fd, needed)
             region = cls(fd, sizes, zone)
@@ -166,18 +153,13 @@ class Region:
         RegionError when it is damaged there, or shorter than that.
         """
         if sizes is None:
-            header = np.frombuffer(os.pread(fd, 8 * PAGE_WORDS, 0), dtype=np.int64)
-            if header[_H_SEAL] != seal_of(header, 0, _H_SEAL):
-                raise RegionError("the history that is shared has a damaged header: restart the server")
-            count = len(fields(HistorySizes))
-            sizes = HistorySizes(*header[_H_SIZES : _H_SIZES + count].tolist())
-            zone = numbered_time_zone(int(header[_H_ZONE]))
+            sizes, zone = sealed_sizes(fd)
         if os.fstat(fd).st_size < 8 * words_of(sizes, sealed=True):
             raise RegionError("the file of the history was cut: started again the server says what is lost")
         return cls(fd, sizes, zone, attached=True)
 
     def close(self) -> None:
-        """Lets go of the region, marked as closed in order by whoever made or opened it."""
+        """Closes the region, marked as closed in order by whoever made or opened it."""
         if self.fd is None:
             return
         if not self._attached:
@@ -222,7 +204,7 @@ class Region:
 
     def check_header(self) -> None:
         """Writes the header of the whole anew if it is not as it was sealed. The mutex is held."""
-        if self.fd is not None and self.memory[_H_SEAL] != seal_of(self.memory, 0, _H_SEAL):
+        if self.fd is not None and self.memory[H_SEAL] != seal_of(self.memory, 0, H_SEAL):
             self._write_header(closed=False)
             damage = Damage(self.path)
             damage.header()
@@ -251,13 +233,8 @@ class Region:
         return found
 
     def _write_header(self, *, closed: bool) -> None:
-        header = np.zeros(_H_SEAL, dtype=np.int64)
-        header[_H_FORM], header[_H_LAYOUT], header[_H_BOOT] = _FORM, layout_number(), _boot()
-        header[_H_ZONE] = self.zone.number
-        header[_H_SIZES : _H_SIZES + len(fields(HistorySizes))] = astuple(self.sizes)
-        header[_H_MAGIC], header[_H_CLOSED] = _MAGIC, closed
-        self.memory[:_H_SEAL] = header
-        self.memory[_H_SEAL] = seal_of(header, 0, _H_SEAL)
+        header = header_of(self.sizes, self.zone, closed=closed)
+        self.memory[: len(header)] = header
 
     def _lay_out(self) -> None:
         self.history.lay_out(self.sizes, self._starts)
@@ -271,84 +248,3 @@ class Region:
             damage.undo_log()
         self._mend(damage)
         self._write_header(closed=False)
-
-
-def _check_room(path: Path, fd: int, size_bytes: int) -> None:
-    """Raises RegionError when the file system could not hold the whole file: using it would kill us then."""
-    state = os.fstatvfs(fd)
-    free = state.f_bavail * state.f_frsize + os.fstat(fd).st_blocks * 512
-    if free < size_bytes:
-        raise RegionError(
-            f"{path} may take {size_bytes / 2**30:,.1f} GiB and there are {free / 2**30:,.1f} GiB: "
-            + _SMALLER
-        )
-
-
-def _check_header(path: Path, fd: int, sizes: HistorySizes, zone: TimeZone, damage: Damage) -> None:
-    """Raises RegionError when a file is not a region of these sizes and this zone; puts one word right."""
-    raw = os.pread(fd, 8 * PAGE_WORDS, 0)
-    header = np.frombuffer(bytearray(raw.ljust(8 * PAGE_WORDS, b"\0")), dtype=np.int64)
-    holds = header[_H_SEAL] == seal_of(header, 0, _H_SEAL)
-    if not holds and _put_right(header, sizes, zone):
-        damage.header()
-        os.pwrite(fd, header[: _H_SEAL + 1].tobytes(), 0)
-        holds = True
-    away = "move it away to begin anew, and send the past again by Backfill"
-    if header[_H_MAGIC] != _MAGIC:
-        raise RegionError(f"{path} is no finished history of this server; {away}")
-    if (header[_H_FORM], header[_H_LAYOUT]) != (_FORM, layout_number()):
-        raise RegionError(f"{path} was written by a release that keeps other records; {away}")
-    kept = HistorySizes(*header[_H_SIZES : _H_SIZES + len(fields(HistorySizes))].tolist())
-    if kept != sizes:
-        differing = ", ".join(
-            f"{f.name} {getattr(kept, f.name):,} there and {getattr(sizes, f.name):,} in the settings"
-            for f in fields(HistorySizes)
-            if getattr(kept, f.name) != getattr(sizes, f.name)
-        )
-        raise RegionError(f"{path} has other sizes ({differing}); set these, or {away}")
-    if not holds:
-        raise RegionError(f"{path} has a damaged header; {away}")
-    _check_zone(path, int(header[_H_ZONE]), zone, away)
-    if os.fstat(fd).st_size > 8 * words_of(sizes, sealed=True):
-        raise RegionError(f"{path} is longer than its sizes say; {away}")
-    if header[_H_BOOT] != _boot() and not header[_H_CLOSED]:
-        raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
-
-
-def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:
-    """Raises RegionError when nights were counted in another time zone; number: of it."""
-    kept = numbered_time_zone(number)
-    if kept is not None and kept.agrees_with(zone):
-        return
-    name = "one that this release does not know" if kept is None else kept.name
-    raise RegionError(
-        f"{path} counts its nights in another time zone ({name} there and {zone.name} in the settings); "
-        f"set institution.time_zone, or {away}"
-    )
-
-
-def _put_right(header: Memory, sizes: HistorySizes, zone: TimeZone) -> bool:
-    """Puts the one word right with which the header is as it was sealed; tells whether there is one."""
-    written = {_H_MAGIC: [_MAGIC], _H_FORM: [_FORM], _H_LAYOUT: [layout_number()]}
-    written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1], _H_ZONE: [zone.number]}
-    written |= {_H_SIZES + place: [size] for place, size in enumerate(astuple(sizes))}
-    for word in range(_H_SEAL):
-        damaged = int(header[word])
-        for value in written.get(word, [0]):
-            header[word] = value
-            if header[_H_SEAL] == seal_of(header, 0, _H_SEAL):
-                return True
-        header[word] = damaged
-    expected = all(int(header[word]) in values for word, values in written.items())
-    if expected:  # so it is the seal
-        header[_H_SEAL] = seal_of(header, 0, _H_SEAL)
-    return expected
-
-
-def _boot() -> int:
-    """Returns a number of this start of the machine; 0 where the system has none."""
-    try:
-        text = _BOOT_ID.read_text().strip()
-    except OSError:
-        return 0
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")

@@ -1,6 +1,6 @@
 """Looks a region through in the background, a few records at a time, for as long as it is in use.
 
-So a flipped bit is found in a time that can be told, and not only when its entity comes again. Each step
+So a flipped bit is found within a known time, and not only when its entity comes again. Each step
 takes the lock for some microseconds. The thread is scheduled as all others are: one that had to wait for the
 machine to be idle could be stopped while it holds the lock, and the calls with it.
 """

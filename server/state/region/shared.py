@@ -35,17 +35,17 @@ class RegionHistory(HistoryStore):
         self._damaged_told = self._history.damaged
 
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and gives their features."""
+        """Counts transactions and returns their features."""
         out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
         self._take(batch, out)
         return out
 
     def backfill(self, batch: TransactionBatch) -> int:
-        """Counts transactions; gives how many were known before."""
+        """Counts transactions; returns how many were known before."""
         return self._take(batch, np.empty((len(batch), len(CATALOGUE)), dtype=np.float32))
 
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history; gives the status of each."""
+        """Lets outcomes enter the history; returns the status of each."""
         statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
         self._lock()
         try:
@@ -64,7 +64,7 @@ class RegionHistory(HistoryStore):
         return statuses
 
     def counts(self) -> HistoryCounts:
-        """Tells what the store holds and what came to it."""
+        """Returns what the store holds and what came to it."""
         history = self._history
         self._lock()
         try:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from server.rpc.calls.transport import TransportError
+from server.errors import TransportError
 from server.rpc.core import inside, rehearsal
 from tests.support.bundles import publish_constant
 from tests.support.serving import running_server
@@ -110,7 +110,7 @@ def test_the_inside_that_the_fast_transport_uses_is_declared() -> None:
 def test_a_fast_transport_that_answers_wrongly_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rehearsal.failure() is None
     monkeypatch.setattr(rehearsal, "_echo", lambda _: b"another")
-    assert rehearsal.failure() == "it gave other answers in a rehearsal"
+    assert rehearsal.failure() == "its answers in a rehearsal were wrong"
 
 
 def test_fast_refuses_to_start_where_it_cannot_be_had(

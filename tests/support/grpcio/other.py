@@ -81,6 +81,8 @@ def _serve(full_name: str) -> dict[str, Any]:
     from server.rpc.admission.gates import Admission
     from server.rpc.calls.edge import Edge
     from server.rpc.calls.lifetime import Lifetimes
+    from server.rpc.calls.transport import TransportSettings
+    from server.rpc.choice import chosen_transport
     from server.rpc.endpoints.health import Health
     from server.rpc.errors import ErrorTable
     from server.settings.limits import Limits
@@ -100,17 +102,12 @@ def _serve(full_name: str) -> dict[str, Any]:
         get_live_model=None,
     )
     with structlog.testing.capture_logs() as logs:
-        server = RpcServer(
-            Services(endpoints, endpoints, endpoints, endpoints),
-            edge,
-            Health(),
-            waits=lambda: False,
-            listen_address="127.0.0.1:0",
-            reuse_port=False,
-            limits=limits,
-            transport="auto",
-            on_failure=lambda: None,
+        settings = TransportSettings.of(
+            limits, reuse_port=False, waits=lambda: False, on_failure=lambda: None
         )
+        transport = chosen_transport("auto", edge, settings)
+        services = Services(endpoints, endpoints, endpoints, endpoints)
+        server = RpcServer(services, edge, Health(), transport, "127.0.0.1:0")
         server.start()
     with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
         unary = channel.unary_unary(_UNARY)(b"a", timeout=_TIMEOUT_S)

@@ -17,6 +17,10 @@ from server.settings.config import (
     load_settings,
     variable_of,
 )
+from server.settings.document import render
+from server.settings.limits import Limits
+
+DOCS = Path(__file__).parents[3] / "docs"
 
 
 def printed(settings: ServerSettings) -> str:
@@ -205,3 +209,31 @@ def test_a_list_in_a_variable_that_cannot_be_read_is_told(monkeypatch: pytest.Mo
     monkeypatch.setenv("KUNTUR_SERVER_INSTITUTION__COUNTRY_CODES", "XA,XB")
     with pytest.raises(ConfigError, match=r'cannot be read: .*"institution".* as in \["XA", "XB"\]$'):
         load_settings()
+
+
+def test_the_page_of_settings_is_that_of_the_declarations() -> None:
+    assert (DOCS / "settings.md").read_text(encoding="utf-8") == render()
+
+
+def test_the_page_of_overload_names_the_limits_with_their_defaults() -> None:
+    table = (DOCS / "overload.md").read_text(encoding="utf-8").partition("\n**A place")[0]
+    rows = re.findall(r"^\| `(\w+)` \| ([^|]+) \|", table, re.MULTILINE)
+    assert len(rows) > 10
+    for name, told in rows:
+        default = Limits.model_fields[name].default
+        number, _, unit = told.partition(" ")
+        if default is None:
+            assert told.startswith("half of the whole"), name
+        else:
+            assert float(number) * {"": 1, "MiB": 1 << 20}[unit] == default, name
+
+
+def test_every_setting_that_a_page_of_the_server_names_is_one() -> None:
+    sections, named = {key.split(".")[0] for key in known_keys() if "." in key}, set()
+    for page in ("serving", "overload", "state", "journal", "bundle", "reasons", "shared-store"):
+        text = (DOCS / f"{page}.md").read_text(encoding="utf-8")
+        named |= {
+            key for key in re.findall(r"`(\w+\.\w+)(?: = [^`]+)?`", text) if key.split(".")[0] in sections
+        }
+    assert len(named) > 10
+    assert named <= set(known_keys())

@@ -24,3 +24,8 @@ def test_help_loads_neither_grpc_nor_the_runtime() -> None:
 def test_the_use_cases_know_no_grpc() -> None:
     statement = "import server.scoring, server.models, server.state, server.journal, server.errors"
     assert "grpc" not in modules_after(statement)
+
+
+def test_the_supervisor_loads_neither_grpc_nor_the_runtime() -> None:
+    statement = "import server.workers.supervisor, server.state, server.errors, server.compiling"
+    assert not {"grpc", "onnxruntime"} & set(modules_after(statement))

@@ -40,7 +40,7 @@ def test_addresses_are_taken_as_they_are(address: str) -> None:
         ("[::1:50051", "IPv6"),
         ("[localhost]:50051", "IPv6"),
         ("[]:50051", "IPv6"),
-        ("a b:50051", "no name"),
+        ("a b:50051", "neither a name"),
         ("http://a:50051", "brackets"),
         ("unix:", "names no path"),
     ],

@@ -115,7 +115,7 @@ def test_a_model_that_gives_golden_rows_no_probability_is_refused(trial: TrialPr
     finding = trial(Candidate(constant_model(7.0, 2), features, scores))
     assert (finding.reason, finding.message) == (
         "GOLDEN_MISMATCH",
-        "it gives golden rows scores outside of 0 to 1",
+        "its scores of golden rows are outside of 0 to 1",
     )
 
 

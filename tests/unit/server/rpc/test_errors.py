@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import ast
+from pathlib import Path
+
 import pytest
 import structlog
 from google.rpc import code_pb2, error_details_pb2
@@ -8,8 +11,12 @@ from kuntur.api.v1 import error_reason_pb2
 from kuntur.validation.messages import Violation
 from kuntur.wire import MalformedError
 from server import errors
+from server.rpc.error_table import ERRORS
 from server.rpc.errors import CallStatus, ErrorTable, fitted
+from tests.support.error_page import DocumentedReason, documented_reasons, render
 from tests.support.serving import failure
+
+ROOT = Path(__file__).parents[4]
 
 TABLE = ErrorTable(2.5)
 VIOLATIONS = [Violation("account_id", "is required"), Violation("amount_minor", "is above 1")]
@@ -51,6 +58,7 @@ CASES = [
         "OUTCOME_CONFLICT",
         {"transaction_id": "t-1"},
     ),
+    (errors.IncidentError("8a2c41d05e9b"), code_pb2.INTERNAL, "INTERNAL", {"incident_id": "8a2c41d05e9b"}),
 ]
 
 
@@ -73,12 +81,39 @@ def test_a_delay_is_told_as_the_retries_of_grpc_understand_it(error: Exception, 
 
 
 def test_every_error_of_the_server_is_in_the_table() -> None:
-    assert {type(case[0]) for case in CASES} >= set(errors.ServerError.__subclasses__())
+    assert set(ERRORS) == {*errors.ServerError.__subclasses__(), MalformedError}
+    assert {type(case[0]) for case in CASES} == set(ERRORS)
 
 
-def test_every_reason_of_the_contract_is_sent() -> None:
-    sent = {case[2] for case in CASES} | {"INTERNAL", "UNSPECIFIED"}
-    assert {f"ERROR_REASON_{reason}" for reason in sent} == set(error_reason_pb2.ErrorReason.keys())
+@pytest.mark.parametrize("reason", documented_reasons(), ids=lambda reason: reason.name)
+def test_the_contract_says_of_each_reason_what_the_table_does(reason: DocumentedReason) -> None:
+    rows = [(row, error) for error, *_ in CASES if (row := ERRORS[type(error)]).reason_name == reason.name]
+    assert rows, "no error has it"
+    for row, error in rows:
+        assert code_pb2.Code.Name(row.code) == reason.code
+        assert row.retried == reason.retried
+        assert set(row.metadata(error)) == set(reason.metadata)
+
+
+def test_every_reason_of_the_contract_is_documented() -> None:
+    names = {f"ERROR_REASON_{reason.name}" for reason in documented_reasons()}
+    assert names == set(error_reason_pb2.ErrorReason.keys()) - {"ERROR_REASON_UNSPECIFIED"}
+
+
+def test_every_error_of_the_table_is_made_somewhere() -> None:
+    made: set[str] = set()
+    for path in (ROOT / "server").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            what = (
+                node.func if isinstance(node, ast.Call) else node.exc if isinstance(node, ast.Raise) else None
+            )
+            if isinstance(what, ast.Name):
+                made.add(what.id)
+    assert {error.__name__ for error in ERRORS} <= made
+
+
+def test_the_page_of_errors_is_that_of_the_contract_and_the_clients() -> None:
+    assert (ROOT / "docs" / "errors.md").read_text(encoding="utf-8") == render()
 
 
 def test_violations_carry_their_path_in_the_request() -> None:

@@ -4,12 +4,13 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from queue import SimpleQueue
+from typing import Any
 
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.rpc.endpoints.health import KEEPING, MOST_WATCHERS, OTHERS, SCORING, SERVICES, Health
+from server.rpc.endpoints.health import HEALTH, KEEPING, MOST_WATCHERS, OTHERS, SCORING, SERVICES, Health
 
 _Response = health_pb2.HealthCheckResponse
 SERVING, NOT_SERVING = _Response.SERVING, _Response.NOT_SERVING
@@ -25,12 +26,26 @@ def health() -> Iterator[Health]:
 @pytest.fixture
 def stub(health: Health) -> Iterator[health_pb2_grpc.HealthStub]:
     server = grpc.server(ThreadPoolExecutor(2))  # grpcio's own: nothing of this leans on ours
-    health.add_to(server)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(HEALTH, _handlers(health)),))
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     with grpc.insecure_channel(f"127.0.0.1:{port}") as channel:
         yield health_pb2_grpc.HealthStub(channel)
     server.stop(None).wait()
+
+
+def _handlers(health: Health) -> dict[str, Any]:
+    def check(raw: bytes, context: grpc.ServicerContext) -> bytes:
+        answer = health.check(raw)
+        if not isinstance(answer, bytes):
+            context.abort(grpc.StatusCode.NOT_FOUND, answer.message)
+        return answer
+
+    return {
+        "Check": grpc.unary_unary_rpc_method_handler(check),
+        "List": grpc.unary_unary_rpc_method_handler(lambda raw, _: health.list_all(raw)),
+        "Watch": health.watching(),
+    }
 
 
 def _request(service: str = "") -> health_pb2.HealthCheckRequest:
@@ -46,6 +61,10 @@ def test_it_is_not_serving_until_told_and_after_going_down(
     assert states((*KEEPING, *OTHERS)) == {SERVING}  # they need no model
     assert states() == {NOT_SERVING}
     health.serving()
+    assert states() == {SERVING}
+    health.hinder("the journal")
+    assert states() == {NOT_SERVING}
+    health.hinder("the journal", hindered=False)
     assert states() == {SERVING}
     health.going_down()
     health.serving()

@@ -14,7 +14,7 @@ from server.rpc.admission.gates import Admission
 from server.rpc.calls.edge import Edge
 from server.rpc.calls.lifetime import Lifetimes
 from server.rpc.errors import ErrorTable
-from server.settings.config import Limits
+from server.settings.limits import Limits
 from server.telemetry.metrics import ServerMetrics
 
 _MOST = 100

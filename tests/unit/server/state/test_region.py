@@ -54,7 +54,7 @@ def test_other_sizes_are_named(path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("word", "value", "message"),
-    [(MAGIC, 7, "no finished history"), (FORM, 99, "other records"), (LAYOUT, 5, "other records")],
+    [(MAGIC, 7, "not a finished history"), (FORM, 99, "other records"), (LAYOUT, 5, "other records")],
 )
 def test_a_file_of_another_form_is_refused(path: Path, word: int, value: int, message: str) -> None:
     write_word(path, word, value)
@@ -65,7 +65,7 @@ def test_a_file_of_another_form_is_refused(path: Path, word: int, value: int, me
 def test_a_file_that_is_no_region_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     other = tmp_path / "notes"
     other.write_text("not a region")
-    with pytest.raises(RegionError, match="no finished history"):
+    with pytest.raises(RegionError, match="not a finished history"):
         Region.open(other, SIZES)
     assert other.read_text() == "not a region"
 

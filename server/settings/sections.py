@@ -1,0 +1,167 @@
+"""The sections of the server's settings, each field with its default, its range and its meaning.
+
+Those of `[limits]` are in `server.settings.limits`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+from urllib.parse import parse_qs, urlsplit
+
+from pydantic import Field, SecretStr, field_validator
+
+from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.settings.section import Section
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+LogFormat = Literal["json", "console"]
+TransportChoice = Literal["auto", "fast", "plain"]
+
+
+class Rpc(Section):
+    """How calls are taken up."""
+
+    transport: TransportChoice = "auto"
+    """fast: on grpcio's own core, which is several times faster and leans on its inside; plain: on grpcio
+    as it comes; auto: fast where grpcio's inside is what was tested, else plain, with a warning."""
+
+
+class Models(Section):
+    """Where models come from."""
+
+    poll_interval_s: float = Field(2.0, gt=0, le=3600)
+    """Time between two looks at the registry."""
+    trial_s: float = Field(60.0, gt=0, le=3600)
+    """Time that a model may take to be tried in a process of its own, before the server loads it."""
+    trial_bytes: int = Field(2 << 30, ge=256 << 20)
+    """Memory that a model may take there, 60 MiB of the process itself included."""
+    invalid_value: Literal["error", "review"] = "error"
+    """What becomes of a transaction for which the model returns no probability (NaN, 7): an error of its own,
+    or the decision REVIEW with the reason."""
+    max_call_ms: float = Field(5.0, gt=0, le=1000)
+    """Median processor time that a call of one transaction may take there; a slower model is refused."""
+
+
+class Attributes(Section):
+    """Attributes that do not match the live model's: each is counted by name and logged once, in any case."""
+
+    unknown: Literal["count", "refuse"] = "count"
+    """What becomes of a transaction with an attribute that the live model does not take, such as a mistyped
+    one: it is scored without it, or refused with INVALID_ARGUMENT and the name that was meant."""
+    missing: Literal["count", "refuse"] = "count"
+    """What becomes of a transaction without an attribute that the live model takes: it is scored as unset, or
+    refused with INVALID_ARGUMENT. What is refused is counted in no history."""
+
+
+class Reasons(Section):
+    """The reasons that scores carry."""
+
+    per_transaction: int = Field(5, ge=0, le=100)
+    """Most of a score, the strongest for and against the customer; 0: none are given, whoever asks."""
+
+
+class History(Section):
+    """The history behind the features."""
+
+    hash_key: str = DEFAULT_HASH_KEY
+    """Key of the ids' hashes, 32 hexadecimal digits; the default is public, set your own in production."""
+    recent_transactions: int = Field(2**21, ge=1)
+    """Transactions remembered by id, for repeats and outcomes; 80 to 96 bytes each."""
+    store: Literal["region", "redis"] = "region"
+    """Where it is kept: in memory or a file of this machine, or in a Redis that several share ([redis])."""
+    path: Path | None = None
+    """File in which it is kept, best on a file system in memory; unset: it ends with the server."""
+    max_accounts: int = Field(1_000_000, ge=1, le=2**31)
+    """Most accounts kept, 1 KiB each and 12 to 24 bytes of index; then the longest idle make room. Memory is
+    taken as accounts come."""
+    max_merchants: int = Field(200_000, ge=1, le=2**31)
+    """Most merchants kept, 1.3 KiB each."""
+    max_devices: int = Field(1_000_000, ge=1, le=2**31)
+    """Most devices kept, 1.3 KiB each."""
+    max_categories: int = Field(4096, ge=1, le=2**31)
+    """Most merchant category codes kept, 1.3 KiB each."""
+    check_records_per_s: int = Field(2000, ge=0, le=1_000_000)
+    """Records of a history in a file, or shared by workers, that are looked through for damage in the
+    background; 0: none."""
+    future_tolerance_s: float = Field(300.0, ge=0)
+    """How far an event or report may lie after the server's clock. Windows that many share go with the newest
+    event: one from the far future would empty them."""
+
+    @field_validator("hash_key")
+    @classmethod
+    def _is_key(cls, value: str) -> str:
+        secret_from_hex(value)
+        return value
+
+
+class RedisSettings(Section):
+    """The Redis or Valkey in which servers share the history; used with history.store = "redis"."""
+
+    url: str = "redis://127.0.0.1:6379/0"
+    """Address, rediss:// for TLS: redis://USER@HOST:PORT/DATABASE, without a password."""
+    password: SecretStr | None = None
+    """Password, if it asks for one."""
+    key_prefix: str = Field("kuntur:", min_length=1, max_length=64)
+    """What the names of all keys start with; servers that share a history have the same."""
+    timeout_s: float = Field(0.5, gt=0, le=60)
+    """Time to connect, and time for each answer."""
+    patience_s: float = Field(2.0, gt=0, le=60)
+    """Time after which a request is refused that waits for its turn, or whose records others change."""
+    max_tries: int = Field(64, ge=1, le=1000)
+    """Tries after which it is refused, too."""
+    retention_days: float = Field(400.0, gt=0.001, le=10_000)
+    """Time without a change after which a record expires, by Redis's own clock. Above the longest window."""
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if parts.scheme not in {"redis", "rediss", "unix"}:
+            raise ValueError("should start with redis://, rediss:// or unix://")
+        if parts.password is not None or "password" in parse_qs(parts.query):
+            raise ValueError("holds a password: set redis.password, which is never shown")
+        return value
+
+
+class JournalSettings(Section):
+    """The journal of what was asked and answered."""
+
+    path: Path | None = None
+    """Directory of the journal; unset: none is kept."""
+    max_queued: int = Field(8192, ge=1)
+    """Entries that wait for the disk before callers do."""
+    max_file_bytes: int = Field(256 << 20, ge=1 << 10)
+    """Size at which a new file is begun."""
+    sync_interval_s: float = Field(1.0, ge=0)
+    """Time between two syncs to the disk; 32 MiB that wait are synced at once."""
+    min_free_bytes: int = Field(64 << 20, ge=0)
+    """Room in the journal's file system below which calls are refused, so that what was answered can still be
+    written. They are answered again with a quarter more than that."""
+
+
+class Shutdown(Section):
+    """How the server ends."""
+
+    grace_s: float = Field(20.0, ge=0)
+    """Time that calls in flight have to end; below the supervisor's own patience."""
+    balancer_wait_s: float = Field(0.0, ge=0)
+    """Time between reporting NOT_SERVING and refusing calls, for a balancer to notice."""
+
+
+class MetricsSettings(Section):
+    """Metrics for Prometheus."""
+
+    host: str = "127.0.0.1"
+    """Address to offer them at."""
+    port: int = Field(0, ge=0, le=65_535)
+    """Port to offer them at, path /metrics; 0: they are not offered."""
+
+
+class LogSettings(Section):
+    """Logs on standard error."""
+
+    level: LogLevel = "info"
+    """Events below it are dropped."""
+    format: LogFormat = "console"
+    """One JSON object a line, or plain lines for people."""
