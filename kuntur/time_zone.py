@@ -3,7 +3,7 @@
 Compiled code cannot ask `zoneinfo`, so a zone is an array: the seconds to add to UTC, and from which moment
 on. The rules are those of the `tzdata` package, not the machine's, so that server and trainer with the same
 locked packages agree. Clock changes from 2000 to 2100 are known; before and after, the first and last
-offset hold. `kuntur.features.local_time` reads the array.
+offset hold. `kuntur.features.kernel.local_time` reads the array.
 """
 
 from __future__ import annotations

@@ -36,6 +36,7 @@ _EXAMPLES: tuple[Exception, ...] = (
     errors.HistoryUnavailableError("cannot be reached"),
     errors.JournalUnavailableError(),
     errors.ShuttingDownError(),
+    errors.IncidentError("i-1"),
     RuntimeError("a fault"),
 )
 _NAMES = [
