@@ -73,11 +73,25 @@ class ModelNotFoundError(ServerError):
 
 
 class OverloadedError(ServerError):
-    """As many calls or streams are open as the server takes, in all or of one caller."""
+    """As many calls or streams are open as the server takes, or those that are open have waited too long.
 
-    def __init__(self, resource: str, limit: int, scope: Literal["server", "caller"] = "server") -> None:
+    standing: whether it is the wait; limit: the most that are taken at a time, in all or of one caller.
+    """
+
+    def __init__(
+        self,
+        resource: str,
+        limit: int,
+        scope: Literal["server", "caller"] = "server",
+        *,
+        standing: bool = False,
+    ) -> None:
         where = "" if scope == "server" else " of one caller"
-        super().__init__(f"the server takes at most {limit:,} {resource}{where} at a time")
+        super().__init__(
+            f"{resource} have waited too long for the server to take more of them now"
+            if standing
+            else f"the server takes at most {limit:,} {resource}{where} at a time"
+        )
         self.resource = resource
         self.limit = limit
         self.scope = scope

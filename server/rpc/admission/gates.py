@@ -81,7 +81,7 @@ class Gate:
         if self.queue.stands and self.budget.take():
             if caller and self.callers is not None:
                 self.callers.leave(caller)
-            return OverloadedError(self.resource, self.limit)
+            return OverloadedError(self.resource, self.limit, standing=True)
         self._free.pop()
         return None
 

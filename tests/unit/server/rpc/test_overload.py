@@ -78,6 +78,9 @@ def test_a_gate_whose_queue_stands_refuses_within_the_budget_and_lets_the_others
     found = [gate.enter() for _ in range(200)]
     refused = [one for one in found if isinstance(one, OverloadedError)]
     assert len(refused) == REFUSALS_AT_ONCE
+    assert {str(one) for one in refused} == {
+        "calls have waited too long for the server to take more of them now"
+    }
     assert gate.inside == 200 - REFUSALS_AT_ONCE
 
 
