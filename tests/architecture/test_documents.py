@@ -66,7 +66,7 @@ def _spans(text: str) -> Iterator[str]:
 
 @cache
 def _there(path: str) -> bool:
-    """Returns whether a path or glob leads to something, from the root or, as callers see it, from protos/."""
+    """Returns whether a path or glob leads to something, from the root or, as for callers, from protos/."""
     plain = path.rstrip("/")
     return path in _MADE or any(any(base.glob(plain)) for base in (_ROOT, _ROOT / "protos"))
 
