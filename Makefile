@@ -22,11 +22,13 @@ STARTING := tests/integration tests/e2e tests/unit/server tests/unit/clients
 PYTEST := $(BIN)/python -m pytest
 BUSY ?= 2
 TIMES ?= 5
+# The contract as last released, as one image of buf: what callers have, so what must go on working.
+RELEASED := protos/released/contract.binpb
 PROTOS := $(shell cd protos && find kuntur -name '*.proto' | sort)
 
 help: ## This menu
 	@echo 'Kuntur: fraud scoring of bank transactions'; echo
-	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
 demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, retraining, hot reload (below 10 min)
 	$(BIN)/python -m demo
@@ -83,13 +85,20 @@ bench-all: $(READY) ## All measurements, the plot and the tables of docs/perform
 
 setup: $(READY) ## Only set up .venv
 
-static: $(READY) build/googleapis/google/rpc/status.proto ## Style, types, boundaries, protos
+static: $(READY) contract ## Style, types, boundaries, protos
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+contract: $(READY) build/googleapis/google/rpc/status.proto ## Only the protos: style, and nothing broken since the last release
 	$(BIN)/buf lint
 	$(BIN)/buf format --diff --exit-code protos
+	$(BIN)/buf build --output build/contract.binpb
+	$(BIN)/buf breaking build/contract.binpb --against $(RELEASED)
+
+release-protos: $(READY) build/googleapis/google/rpc/status.proto ## Record the protos as released: from then on they are not broken
+	$(BIN)/buf build --exclude-source-info --output $(RELEASED)
 
 generate: $(READY) ## Generate the stubs from protos/, the pages of features, errors, metrics and settings, and the tables of docs/data.md
 	include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
@@ -138,4 +147,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test test-busy test-repeat test-images test-grpcio endurance coverage check images serve train bench bench-all setup static generate generated format lock clean
+.PHONY: help demo test test-busy test-repeat test-images test-grpcio endurance coverage check images serve train bench bench-all setup static contract release-protos generate generated format lock clean
