@@ -78,7 +78,6 @@ STATE = (
         index_bytes("kuntur.history.recent", True),
         index_bytes("kuntur.history.recent", False),
     ),
-    says("docs/architecture.md", "of the row {} further on", within("_AHEAD", "kuntur.features")),
     says("docs/performance.md", "(2, 8, 12): within noise of {}.", within("_AHEAD", "kuntur.features")),
     says("docs/performance.md", "size of the history; {} bytes an account", ACCOUNT),
     says(
@@ -90,11 +89,6 @@ STATE = (
         "docs/shared-store.md",
         "A value is {} bytes of version",
         of("server.state.redis.scripts", "VERSION_BYTES"),
-    ),
-    says(
-        "docs/architecture.md",
-        "transaction has up to {}. Both",
-        Code("KeyColumn and the counterparty", lambda: 6),
     ),
 )
 
