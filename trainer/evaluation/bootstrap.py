@@ -154,24 +154,6 @@ def interval(
     return Interval.of(figure(np.ones(len(label))), replicates([figure], groups, count, seed)[:, 0])
 
 
-def paired_difference(
-    statistic: Statistic,
-    label: Flags,
-    score_a: npt.NDArray[np.floating],
-    score_b: npt.NDArray[np.floating],
-    groups: npt.NDArray[np.int64],
-    count: int,
-    seed: int,
-) -> Interval:
-    """Returns by how much the statistic of a is above that of b, both judged on the same draws."""
-    first, second = statistic(label, score_a), statistic(label, score_b)
-
-    def difference(weight: Float64) -> float:
-        return first(weight) - second(weight)
-
-    return Interval.of(difference(np.ones(len(label))), replicates([difference], groups, count, seed)[:, 0])
-
-
 @dataclass(frozen=True, slots=True)
 class _Steps:
     """Rows by falling score, cut behind each score that a fraud has: between them recall does not change.

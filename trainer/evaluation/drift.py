@@ -8,7 +8,6 @@ gate's to say.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -81,18 +80,6 @@ def stability_index(training: Float32, test: Float32, edges: Float32) -> float:
         for counts in (_counts(training, edges), _counts(test, edges))
     )
     return float(np.sum((q - p) * np.log(q / p)))
-
-
-def by_chance(training_rows: int, test_rows: int, bins: int = _BINS + 1) -> float:
-    """Returns the index that rows of one distribution exceed once in twenty times.
-
-    It is about (1 / n + 1 / m) times a chi-squared of bins − 1 degrees (Yurdakul, 2018), here by the
-    approximation of Wilson and Hilferty (1931).
-    """
-    n, m = min(training_rows, _MOST_ROWS), min(test_rows, _MOST_ROWS)
-    degrees = bins - 1
-    spread = 2 / (9 * degrees)
-    return (1 / n + 1 / m) * degrees * (1 - spread + 1.6449 * math.sqrt(spread)) ** 3
 
 
 def _spread(rows: Float32) -> Float32:

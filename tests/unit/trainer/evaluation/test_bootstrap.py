@@ -10,7 +10,6 @@ import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
 from trainer.evaluation import bootstrap
-from trainer.evaluation.bootstrap import Interval
 
 
 def rows(n: int, seed: int, accounts: int = 50) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -102,22 +101,6 @@ def test_intervals_hold_the_true_figure_about_as_often_as_they_say() -> None:
         found = bootstrap.interval(bootstrap.auc_roc, label, score, account, 200, seed)
         held += found.low <= truth <= found.high
     assert 0.88 * 120 <= held <= 119
-
-
-def test_a_paired_difference_is_surer_than_its_parts() -> None:
-    label, score, account = rows(2_000, 6, accounts=400)
-    exact = score + np.random.default_rng(1).normal(scale=1e-3, size=2_000)
-    worse = exact + np.random.default_rng(2).normal(scale=0.6, size=2_000)
-    paired = bootstrap.paired_difference(bootstrap.average_precision, label, exact, worse, account, 200, 1)
-    alone = bootstrap.interval(bootstrap.average_precision, label, exact, account, 200, 1)
-    assert 0 < paired.low < paired.value < paired.high
-    assert paired.high - paired.low < alone.high - alone.low
-
-
-def test_a_score_does_not_differ_from_itself() -> None:
-    label, score, account = rows(200, 7)
-    same = bootstrap.paired_difference(bootstrap.auc_roc, label, score, score, account, 50, 1)
-    assert same == Interval(0.0, 0.0, 0.0)
 
 
 def test_two_hundred_replicates_of_seventy_thousand_rows_take_two_seconds_at_the_most() -> None:
