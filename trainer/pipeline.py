@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle.bundle import DOCUMENTS, MANIFEST, Registry, TrainingWindow
+from kuntur.bundle.bundle import DOCUMENTS, MANIFEST, Manifest, Registry
 from kuntur.hash_key import secret_from_hex
 from trainer import leakage
 from trainer.checks import check_table
@@ -19,33 +19,29 @@ from trainer.dataset.windows import Window, Windows, windows
 from trainer.fitting.fit import Fitted, fit
 from trainer.gate import Verdict
 from trainer.models.imbalance import thinned
-from trainer.origin import git_revision
 from trainer.progress import Progress
 from trainer.release.candidate import prepare
-from trainer.release.dossier import dossier
-from trainer.release.examination import Examination, examine
-from trainer.release.publish import Candidate, beside_live, model_version, publish
+from trainer.release.dossier import DataReport, dossier
+from trainer.release.examination import examine
+from trainer.release.manifest import TrainingData, build_manifest, name_beside_live
+from trainer.release.publish import publish
 from trainer.search.problem import Problem
 from trainer.search.result import Choice, SearchResult
 from trainer.search.run import search
 from trainer.settings.config import TrainerSettings
+from trainer.sources.quality import quality_profile
 from trainer.sources.source import Source, institution_zone
-from trainer.sources.split import Split, cut, iso
+from trainer.sources.split import Split, cut
 from trainer.tracking import Recorder, recorder
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What came of a run; currency: of the money in `recall_by_value`."""
+    """What came of a run; currency: of the money in `recall_by_value`; trials: how many had a result."""
 
-    model_version: str
-    algorithm: str
-    parameters: dict[str, Any]
-    metrics: dict[str, float]
+    manifest: Manifest
     currency: str
     trials: int
-    rows: int
-    features: int
     verdict: Verdict
 
 
@@ -81,47 +77,16 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     progress.note("Checking the export on the rows behind the training and around every comparison")
     model = prepare(fitted, names, rows, settings, dataset.currency)
 
-    candidate = Candidate(
-        onnx=model.onnx,
-        algorithm=str(choice.parameters["algorithm"]),
-        feature_names=model.feature_names,
-        parameters=choice.parameters,
-        window=_training_window(split),
-        time_zone=zone.name,
-        data_hash=table.data_hash,
-        row_count=len(dataset),
-        fraud_count=int(dataset.is_fraud.sum()),
-        metrics={},
-        thresholds=model.thresholds,
-        parity=model.parity,
-        gate=settings.gate.model_dump(mode="json"),
-    )
-    registry = Registry(settings.registry)
-    candidate = beside_live(candidate, registry)
-    version = model_version(candidate)
+    registry, data = Registry(settings.registry), TrainingData.of(table, dataset, split)
+    name = name_beside_live(model, data, settings.gate, registry)
     progress.note("Judging it on the test window, beside the live model where there is one")
-    judged = examine(model, version, rows, dataset, split, until_us, settings)
-    candidate = replace(candidate, metrics=judged.metrics)
-    documents = dossier(
-        version, candidate, model, judged, found, choice, source, dataset, rows, checks, leakage_report,
-        settings,
-    )  # fmt: skip
-    publish(
-        registry, candidate, model.calibrate_features, model.calibrate_probability, documents,
-        judged.verdict, model.explanation,
-    )  # fmt: skip
-    _record(record, candidate, version, judged, found, registry)
-    return TrainingReport(
-        version,
-        candidate.algorithm,
-        candidate.parameters,
-        candidate.metrics,
-        dataset.currency,
-        len(found.trials),
-        len(dataset),
-        len(model.feature_names),
-        judged.verdict,
-    )
+    judged = examine(model, name.version, rows, dataset, split, until_us, settings)
+    manifest = build_manifest(name, model, data, judged.metrics, judged.verdict)
+    found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
+    documents = dossier(manifest, model, judged, found, choice, found_in_data, settings)
+    publish(registry, manifest, model, documents)
+    _record(record, manifest, found, registry)
+    return TrainingReport(manifest, dataset.currency, len(found.trials), judged.verdict)
 
 
 def _rows(
@@ -138,25 +103,19 @@ def _rows(
     return rows, tuple(dataset.names[column] for column in columns)
 
 
-def _record(
-    record: Recorder,
-    candidate: Candidate,
-    version: str,
-    judged: Examination,
-    found: SearchResult,
-    registry: Registry,
-) -> None:
-    record.parameters(candidate.parameters)
-    record.metrics(candidate.metrics)
+def _record(record: Recorder, manifest: Manifest, found: SearchResult, registry: Registry) -> None:
+    record.parameters(manifest.parameters)
+    record.metrics(manifest.metrics)
     record.series({"trial_average_precision": [trial.average_precision for trial in found.trials]})
     record.tags(
         {
-            "data_hash": candidate.data_hash,
-            "git_revision": git_revision(),
-            "verdict": judged.verdict.text,
-            "role": "champion" if judged.verdict.promoted else "challenger",
+            "data_hash": manifest.data_hash,
+            "git_revision": manifest.git_revision,
+            "verdict": manifest.verdict,
+            "role": manifest.role,
         }
     )
+    version = manifest.model_version
     bundle = registry.bundle_path(version)  # as it is there: one that was there before was not written again
     for path in (*sorted((bundle / DOCUMENTS).iterdir()), bundle / MANIFEST):
         record.artefact(str(path.relative_to(bundle)), path.read_bytes())
@@ -187,13 +146,3 @@ def _fit(training: TrainingRows, choice: Choice, settings: TrainerSettings) -> F
 
     threads = len(os.sched_getaffinity(0))
     return fit(training, choice.parameters, threads=threads, seed=settings.search.seed)
-
-
-def _training_window(split: Split) -> TrainingWindow:
-    return TrainingWindow(
-        train_start_time=iso(split.train_start_us),
-        train_end_time=iso(split.train_end_us),
-        validation_start_time=iso(split.select_start_us),
-        validation_end_time=iso(split.test_end_us),
-        label_delay_days=split.label_delay_days,
-    )

@@ -24,7 +24,10 @@ from trainer.dataset.rows import TrainingRows
 from trainer.export import build_explanation, build_onnx
 from trainer.gate import Verdict
 from trainer.models import FAMILIES
-from trainer.release.publish import Candidate, publish
+from trainer.release.candidate import ServedModel
+from trainer.release.manifest import BundleName, TrainingData, build_manifest, model_version
+from trainer.release.publish import publish
+from trainer.settings.judging import GateSettings
 from trainer.synthetic import SyntheticConfig, generate
 
 _SEED = 11
@@ -79,7 +82,8 @@ def _publish(
 ) -> tuple[Path, bytes]:
     weight, age_days = np.ones(len(label), dtype=np.float32), np.zeros(len(label), dtype=np.float32)
     rows = TrainingRows(features, label, weight, age_days)
-    parameters = {
+    parameters: dict[str, str | int | float | bool | None] = {
+        "algorithm": "xgboost",
         "rounds": _TREES,
         "max_depth": _DEPTH,
         "learning_rate": learning_rate,
@@ -88,33 +92,34 @@ def _publish(
     model = FAMILIES["xgboost"].fit(rows, parameters, threads=2, seed=_SEED)
     calibrated = calibration.fit(model.margin(features), label == 1)
     onnx = build_onnx(model, calibrated, features.shape[1])
-    unknown = "1970-01-01T00:00:00+00:00"
-    candidate = Candidate(
-        onnx=onnx,
-        algorithm="xgboost",
-        feature_names=FEATURE_NAMES,
-        parameters=parameters,
-        window=TrainingWindow(
-            train_start_time=unknown,
-            train_end_time=unknown,
-            validation_start_time=unknown,
-            validation_end_time=unknown,
-            label_delay_days=0,
-        ),
-        data_hash="",
-        row_count=len(label),
-        fraud_count=int(label.sum()),
-        metrics={},
-        thresholds=Thresholds(review=0.5, decline=0.9, rationale="fixed: this model is for measuring speed"),
-        parity={},
-    )
     sample = features[:4096]
-    explanation = build_explanation(model, calibrated, sample)
-    publish(Registry(registry), candidate, sample, run(session(onnx), sample), {}, _UNJUDGED, explanation)
+    served = ServedModel(
+        parameters=parameters,
+        feature_names=FEATURE_NAMES,
+        columns=np.arange(features.shape[1]),
+        importance=model.importance(),
+        calibration=calibrated,
+        onnx=onnx,
+        explanation=build_explanation(model, calibrated, sample),
+        parity={},
+        thresholds=Thresholds(review=0.5, decline=0.9, rationale="fixed: this model is for measuring speed"),
+        calibrate_features=sample,
+        calibrate_probability=run(session(onnx), sample),
+    )
+    data = TrainingData("", _UNKNOWN_WINDOW, len(label), int(label.sum()))
+    name = BundleName(model_version(served, data, GateSettings(), ""), "")
+    publish(Registry(registry), build_manifest(name, served, data, {}, _UNJUDGED), served, {})
     return registry, onnx
 
 
 _UNJUDGED = Verdict(True, False, "", (), "not judged: this model is for measuring speed")
+_UNKNOWN_WINDOW = TrainingWindow(
+    train_start_time="1970-01-01T00:00:00+00:00",
+    train_end_time="1970-01-01T00:00:00+00:00",
+    validation_start_time="1970-01-01T00:00:00+00:00",
+    validation_end_time="1970-01-01T00:00:00+00:00",
+    label_delay_days=0,
+)
 
 
 def _field_1(message: bytes) -> bytes:

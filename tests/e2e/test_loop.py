@@ -102,7 +102,9 @@ def test_the_loop_runs_and_served_scores_are_the_replays_bit_for_bit(
     tmp_path: Path, table: Table, data_path: Path
 ) -> None:
     registry = Registry(tmp_path / "registry")
-    first = run(_settings(tmp_path, {"paths": (str(data_path),), "until": _FIRST}), Silent()).model_version
+    first = run(
+        _settings(tmp_path, {"paths": (str(data_path),), "until": _FIRST}), Silent()
+    ).manifest.model_version
     assert registry.live_version() == first
 
     settings = load_settings(
@@ -145,7 +147,7 @@ def test_the_loop_runs_and_served_scores_are_the_replays_bit_for_bit(
             settings_again = _settings(
                 tmp_path, {"journal": tmp_path / "journal", "until": _SECOND}, force=True
             )
-            second = run(settings_again, Silent()).model_version
+            second = run(settings_again, Silent()).manifest.model_version
             with Client(address) as client:
                 while client.live_model().model_version != second:
                     time.sleep(0.05)

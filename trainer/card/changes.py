@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from kuntur.bundle.bundle import feature_uses
+from kuntur.bundle.bundle import Manifest
 from trainer.card.evidence import Evidence
 from trainer.card.plain import scalar
 from trainer.card.schema import Change, Changes
@@ -13,42 +13,35 @@ from trainer.card.schema import Change, Changes
 
 def changes(evidence: Evidence) -> Changes | None:
     """Compares a model with the champion's manifest; None when no model was live."""
-    champion = evidence.champion
+    champion, mine = evidence.champion, evidence.manifest
     if champion is None:
         return None
-    mine = {use.name: use.fingerprint for use in feature_uses(tuple(evidence.feature_names))}
-    theirs = {use.name: use.fingerprint for use in champion.features}
+    after = {use.name: use.fingerprint for use in mine.features}
+    before = {use.name: use.fingerprint for use in champion.features}
     same_window = evidence.champion_metrics is not None
     return Changes(
         replaced=champion.model_version,
-        features_added=tuple(name for name in mine if name not in theirs),
-        features_removed=tuple(name for name in theirs if name not in mine),
-        features_redefined=tuple(name for name in mine if theirs.get(name, mine[name]) != mine[name]),
-        parameters=_differing(champion.parameters, evidence.parameters),
+        features_added=tuple(name for name in after if name not in before),
+        features_removed=tuple(name for name in before if name not in after),
+        features_redefined=tuple(name for name in after if before.get(name, after[name]) != after[name]),
+        parameters=_differing(champion.parameters, mine.parameters),
         thresholds=tuple(
-            Change(name=name, before=getattr(champion.thresholds, name), after=value)
-            for name, value in (
-                ("review", evidence.thresholds.review),
-                ("decline", evidence.thresholds.decline),
-            )
+            Change(name=name, before=getattr(champion.thresholds, name), after=getattr(mine.thresholds, name))
+            for name in ("review", "decline")
         ),
-        data=_differing(
-            {
-                "hash": champion.data_hash,
-                "transactions": champion.row_count,
-                "frauds": champion.fraud_count,
-                **champion.window.model_dump(),
-            },
-            {
-                "hash": evidence.data_hash,
-                "transactions": evidence.row_count,
-                "frauds": evidence.fraud_count,
-                **evidence.window.model_dump(),
-            },
-        ),
-        metrics=_all(evidence.champion_metrics or champion.metrics, evidence.metrics),
+        data=_differing(_data(champion), _data(mine)),
+        metrics=_all(evidence.champion_metrics or champion.metrics, mine.metrics),
         same_window=same_window,
     )
+
+
+def _data(manifest: Manifest) -> dict[str, Any]:
+    return {
+        "hash": manifest.data_hash,
+        "transactions": manifest.row_count,
+        "frauds": manifest.fraud_count,
+        **manifest.window.model_dump(),
+    }
 
 
 def _all(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -31,6 +31,7 @@ from trainer.card.schema import (
     ValidationDocument,
     Verdict,
 )
+from trainer.evaluation.latency import SINGLE_ROWS
 
 UNKNOWN_CLASS = "unknown"  # of an attribute: only the institution knows what it is
 _TRIAL_FIELDS = ("number", "parameters", "average_precision", "chosen")
@@ -50,7 +51,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         drift=_drift(evidence.drift),
         gates=Gates(
             calibration=_described(evidence.calibration),
-            parity=_described(evidence.parity),
+            parity=_described(evidence.manifest.parity or None),
             leakage=_described(evidence.leakage),
             traces=tuple(without_credentials(trace) for trace in evidence.traces),
         ),
@@ -64,17 +65,18 @@ def as_json(document: Mapping[str, Any]) -> bytes:
 
 
 def _model(evidence: Evidence) -> Model:
-    versions = evidence.library_versions
+    manifest = evidence.manifest
+    versions = manifest.library_versions
     return Model(
-        version=evidence.model_version,
-        algorithm=evidence.algorithm,
-        parameters={name: scalar(value) for name, value in evidence.parameters.items()},
-        features=len(evidence.feature_names),
+        version=manifest.model_version,
+        algorithm=manifest.algorithm,
+        parameters={name: scalar(value) for name, value in manifest.parameters.items()},
+        features=len(manifest.features),
         **evidence.card.model_dump(),
-        rollback_target=evidence.live_version or None,
-        latency_us_per_row=number(evidence.latency_us_per_row),
-        git_revision=evidence.git_revision,
-        library_versions=None if versions is None else {name: versions[name] for name in sorted(versions)},
+        rollback_target=manifest.replaces or None,
+        latency_us_per_row=number(manifest.metrics.get(SINGLE_ROWS)),
+        git_revision=manifest.git_revision,
+        library_versions={name: versions[name] for name in sorted(versions)} or None,
         settings=None if evidence.settings is None else plain(evidence.settings),
         reasons=evidence.reasons,
     )
@@ -104,11 +106,11 @@ def _verdict(verdict: Mapping[str, Any] | None) -> Verdict | None:
 def _data(evidence: Evidence) -> Data:
     return Data(
         sources=tuple(without_credentials(str(source)) for source in evidence.sources),
-        data_hash=evidence.data_hash,
-        rows=evidence.row_count,
-        frauds=evidence.fraud_count,
-        window=evidence.window.model_dump(),
-        time_zone=evidence.time_zone,
+        data_hash=evidence.manifest.data_hash,
+        rows=evidence.manifest.row_count,
+        frauds=evidence.manifest.fraud_count,
+        window=evidence.manifest.window.model_dump(),
+        time_zone=evidence.manifest.time_zone,
         quality=None if evidence.quality is None else plain(evidence.quality),
         checks=_described(evidence.checks),
     )
@@ -116,7 +118,7 @@ def _data(evidence: Evidence) -> Data:
 
 def _features(evidence: Evidence) -> tuple[FeatureEntry, ...]:
     known = {feature.name: feature for feature in CATALOGUE}
-    names, weights = evidence.feature_names, evidence.importance
+    names, weights = evidence.manifest.feature_names, evidence.importance
     order = range(len(names)) if weights is None else np.argsort(-weights, kind="stable").tolist()
     entries = []
     for rank, place in enumerate(order, start=1):
@@ -139,7 +141,7 @@ def _features(evidence: Evidence) -> tuple[FeatureEntry, ...]:
 def _personal_data(evidence: Evidence) -> PersonalData:
     known = {feature.name: feature.personal_data.value for feature in CATALOGUE}
     features: dict[str, int] = {}
-    for name in evidence.feature_names:
+    for name in evidence.manifest.feature_names:
         kind = known.get(name, UNKNOWN_CLASS)
         features[kind] = features.get(kind, 0) + 1
     columns: dict[str, tuple[str, ...]] = {}
@@ -185,19 +187,17 @@ def _chosen(trials: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _evaluation(evidence: Evidence) -> Evaluation:
-    test, intervals = evidence.test, evidence.intervals
+    test, intervals, thresholds = evidence.test, evidence.intervals, evidence.manifest.thresholds
     curves = None
     if test is not None and len(test.label):
         curves = Curves(
             days=test.days,
             currency=test.currency,
-            operating=tuple(
-                operating_points(test, (evidence.thresholds.review, evidence.thresholds.decline))
-            ),
+            operating=tuple(operating_points(test, (thresholds.review, thresholds.decline))),
             reliability=tuple(reliability(test)),
         )
     return Evaluation(
-        metrics={name: number(value) for name, value in evidence.metrics.items()},
+        metrics={name: number(value) for name, value in evidence.manifest.metrics.items()},
         intervals=None
         if intervals is None
         else {
@@ -205,9 +205,7 @@ def _evaluation(evidence: Evidence) -> Evaluation:
             for name, (value, low, high) in intervals.items()
         },
         interval_note=evidence.interval_note,
-        thresholds=Threshold.model_validate(
-            evidence.thresholds.model_dump(include=set(Threshold.model_fields))
-        ),
+        thresholds=Threshold.model_validate(thresholds.model_dump(include=set(Threshold.model_fields))),
         curves=curves,
         segments=None if evidence.segments is None else tuple(_segment(row) for row in evidence.segments),
     )

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle.bundle import Manifest, Thresholds, TrainingWindow
-from kuntur.time_zone import DEFAULT_TIME_ZONE
+from kuntur.bundle.bundle import Manifest
 from trainer.settings.config import CardSettings
 
 
@@ -39,32 +38,12 @@ class TestWindow:
 class Evidence:
     """All that is known of a model when its bundle is written."""
 
-    model_version: str
-    """Name of the bundle."""
-    algorithm: str
-    """Kind of estimator."""
-    parameters: Mapping[str, Any]
-    """Settings of the estimator and of its training, as in the manifest."""
-    feature_names: Sequence[str]
-    """The model's inputs, in order."""
+    manifest: Manifest
+    """What the bundle says of the model: name, inputs, data, figures, thresholds, origin."""
     card: CardSettings
     """Owner, approver, contact, purpose, limits."""
-    window: TrainingWindow
-    """Where in time it learnt and was judged."""
-    data_hash: str
-    """Hash of transactions and labels."""
-    row_count: int
-    """Transactions in the data."""
-    fraud_count: int
-    """Frauds among them."""
-    metrics: Mapping[str, float]
-    """Figures on the test window, by name."""
-    thresholds: Thresholds
-    """Where the advice changes, and why there."""
     test: TestWindow | None = None
     """The scored test rows, for the curves."""
-    time_zone: str = DEFAULT_TIME_ZONE
-    """IANA zone in which features count hours and days."""
     sources: Sequence[str] = ()
     """Where the data came from, in words: files, tables, mapping. Passwords in addresses are taken out."""
     importance: npt.NDArray[np.float64] | None = None
@@ -86,8 +65,6 @@ class Evidence:
     """Why that one was chosen, in words."""
     calibration: Mapping[str, Any] | str | None = None
     """How scores become probabilities: method, values, rows."""
-    parity: Mapping[str, Any] | None = None
-    """What the export gate compared and found."""
     leakage: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = None
     """What the leakage check looked at and found."""
     drift: Sequence[Mapping[str, Any]] | None = None
@@ -98,21 +75,13 @@ class Evidence:
     verdict: Mapping[str, Any] | None = None
     """Champion against challenger: `promoted`, `forced`, `text`, `findings` (`name`, `passed`, `text`,
     `figures`)."""
-    live_version: str = ""
-    """The model that was live, which is also the one to go back to; "" where none was."""
     champion: Manifest | None = None
-    """Its manifest, where the two could be compared."""
+    """Manifest of the model that was live, where the two could be compared."""
     champion_metrics: Mapping[str, float] | None = None
     """Its figures on this model's test window, where they were made."""
     traces: Sequence[str] = ()
     """What was let pass against a check: accepted leak columns, a publication by force."""
     reasons: str = ""
     """How the reasons of a score are computed, and what that costs; "" when the bundle gives none."""
-    latency_us_per_row: float | None = None
-    """Microseconds that the exported model takes for a row."""
     settings: Mapping[str, Any] | None = None
     """Settings of the run; secrets are taken out here too."""
-    library_versions: Mapping[str, str] | None = None
-    """Versions of what built it."""
-    git_revision: str = ""
-    """Revision of the code that built it; "" when not known."""

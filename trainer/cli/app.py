@@ -12,7 +12,25 @@ from trainer.cli.backtest import backtest
 from trainer.cli.compiling import compile_functions
 from trainer.cli.distributed import features, fit_distributed
 from trainer.cli.faults import console, fault, require_parquet, told, training
-from trainer.cli.options import TIMES, ZONE, given, require_directory, require_files, settings_of, told_of
+from trainer.cli.options import (
+    TIMES,
+    ZONE,
+    ConfigOption,
+    FilesArgument,
+    LabelDelayOption,
+    MappingOption,
+    MethodOption,
+    NamedMappingOption,
+    RayAddressOption,
+    SearchWorkOption,
+    SinceOption,
+    TrialsOption,
+    given,
+    require_directory,
+    require_files,
+    settings_of,
+    told_of,
+)
 from trainer.cli.tuning import tune
 
 if TYPE_CHECKING:
@@ -70,13 +88,9 @@ def synth(
 
 @app.command()
 def train(
-    files: Annotated[list[str] | None, typer.Argument(help="CSV, Parquet or JSON lines; globs too.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
-    ] = None,
-    mapping: Annotated[
-        str | None, typer.Option(help="kuntur, handbook, or the path of a mapping file.")
-    ] = None,
+    files: FilesArgument = None,
+    config: ConfigOption = None,
+    mapping: MappingOption = None,
     journal: Annotated[
         Path | None, typer.Option(help="Learn from a server's journal instead of files.")
     ] = None,
@@ -89,9 +103,7 @@ def train(
     postgres_query: Annotated[
         str | None, typer.Option(help=f"Learn from what a SELECT gives. {_DATABASE}")
     ] = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help=f"Earliest event time to read. {ZONE}")
-    ] = None,
+    since: SinceOption = None,
     until: Annotated[
         datetime | None,
         typer.Option(
@@ -101,14 +113,10 @@ def train(
         ),
     ] = None,
     registry: Annotated[Path | None, typer.Option(help="Where to publish.")] = None,
-    work: Annotated[
-        Path | None, typer.Option(help="Where the search keeps its state; a killed run goes on from it.")
-    ] = None,
-    trials: Annotated[int | None, typer.Option(help="Settings to try.")] = None,
-    method: Annotated[
-        str | None, typer.Option(help="What proposes them: tpe, hyperopt, random or grid.")
-    ] = None,
-    label_delay_days: Annotated[float | None, typer.Option(help="Days until labels are complete.")] = None,
+    work: SearchWorkOption = None,
+    trials: TrialsOption = None,
+    method: MethodOption = None,
+    label_delay_days: LabelDelayOption = None,
     alerts_per_day: Annotated[
         float | None, typer.Option(help="Transactions a day that can be reviewed.")
     ] = None,
@@ -118,7 +126,7 @@ def train(
             "--force", help="Publish live even if it is not shown to be better; the bundle says so."
         ),
     ] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Ray cluster; local Ray by default.")] = None,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Trains on everything known before --until, checks the export and publishes.
 
@@ -170,9 +178,7 @@ app.command("compile")(compile_functions)
 
 @app.command("config")
 def show_config(
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
-    ] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Prints the settings in force as a TOML file, each with what it means.
 
@@ -192,7 +198,7 @@ def show_config(
 def replay(
     files: Annotated[list[str], typer.Argument(help="The whole history, as it was served.")],
     model: Annotated[Path, typer.Option(help="Bundle to score with, such as registry/VERSION.")],
-    mapping: Annotated[str, typer.Option(help="kuntur, handbook, or the path of a mapping file.")] = "kuntur",
+    mapping: NamedMappingOption = "kuntur",
     compare: Annotated[
         Path | None, typer.Option(help="File of `kuntur score` to compare with: .parquet, .csv or .jsonl.")
     ] = None,

@@ -9,19 +9,29 @@ from typing import Annotated, Any
 import typer
 
 from trainer.cli.faults import INTERRUPTED, console, fault, training
-from trainer.cli.options import TIMES, ZONE, first_days, given, settings_of
+from trainer.cli.options import (
+    TIMES,
+    ConfigOption,
+    FilesArgument,
+    FoldsOption,
+    LabelDelayOption,
+    MappingOption,
+    RayAddressOption,
+    SinceOption,
+    TrainingDaysOption,
+    UntilLastLabelOption,
+    first_days,
+    given,
+    settings_of,
+)
 
 _SUFFIXES = (".parquet", ".csv")
 
 
 def backtest(
-    files: Annotated[list[str] | None, typer.Argument(help="CSV, Parquet or JSON lines; globs too.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
-    ] = None,
-    mapping: Annotated[
-        str | None, typer.Option(help="kuntur, handbook, or the path of a mapping file.")
-    ] = None,
+    files: FilesArgument = None,
+    config: ConfigOption = None,
+    mapping: MappingOption = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe to judge; the shipped one by default.")] = None,
     train_start: Annotated[
         list[datetime] | None,
@@ -30,13 +40,11 @@ def backtest(
             help="First day of a fold's training, at 0:00; once for each fold. By default the newest folds.",
         ),
     ] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds, where no --train-start names them.")] = None,
+    folds: FoldsOption = None,
     train_days: Annotated[int | None, typer.Option(help="Days of the protocol's training.")] = None,
     test_days: Annotated[int | None, typer.Option(help="Days of a fold's test.")] = None,
-    label_delay_days: Annotated[float | None, typer.Option(help="Days until labels are complete.")] = None,
-    training_days: Annotated[
-        float | None, typer.Option(help="Days to learn from at the most; the whole history by default.")
-    ] = None,
+    label_delay_days: LabelDelayOption = None,
+    training_days: TrainingDaysOption = None,
     k: Annotated[int | None, typer.Option(help="Cards that are examined a day.")] = None,
     remove_known: Annotated[
         bool | None,
@@ -44,23 +52,15 @@ def backtest(
     ] = None,
     resamples: Annotated[int | None, typer.Option(help="Replicates of the bootstrap.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of fits and bootstrap.")] = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help=f"Earliest event time to read. {ZONE}")
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=TIMES,
-            help="Later transactions and labels are unknown; by default just after the last label. " + ZONE,
-        ),
-    ] = None,
+    since: SinceOption = None,
+    until: UntilLastLabelOption = None,
     output: Annotated[
         Path | None, typer.Option(help="File for each scored test row: .parquet or .csv.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Directory for plots of each fold, SVG.")] = None,
     work: Annotated[Path | None, typer.Option(help="Where rejects go.")] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Ray cluster; local Ray by default.")] = None,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Judges a recipe on folds that follow one another in time, beside baselines, with intervals.
 

@@ -9,25 +9,30 @@ from typing import Annotated
 import typer
 
 from trainer.cli.faults import console, fault, told
-from trainer.cli.options import TIMES, ZONE, given, require_directory, settings_of
-
-_CONFIG = typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
-_ADDRESS = typer.Option(help="HOST:PORT of a Ray cluster's head; Ray on this machine by default.")
+from trainer.cli.options import (
+    TIMES,
+    ZONE,
+    ConfigOption,
+    FilesArgument,
+    MappingOption,
+    RayAddressOption,
+    given,
+    require_directory,
+    settings_of,
+)
 
 
 def features(
     output: Annotated[Path, typer.Option(help="New directory for the parts, which all nodes share.")],
-    files: Annotated[list[str] | None, typer.Argument(help="CSV, Parquet or JSON lines; globs too.")] = None,
-    config: Annotated[Path | None, _CONFIG] = None,
-    mapping: Annotated[
-        str | None, typer.Option(help="kuntur, handbook, or the path of a mapping file.")
-    ] = None,
+    files: FilesArgument = None,
+    config: ConfigOption = None,
+    mapping: MappingOption = None,
     until: Annotated[
         datetime | None,
         typer.Option(formats=TIMES, help=f"Later transactions and labels are unknown. {ZONE}"),
     ] = None,
     block_rows: Annotated[int, typer.Option(min=1, help="Transactions a part.")] = 250_000,
-    ray_address: Annotated[str | None, _ADDRESS] = None,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Computes the features of a history on all nodes and writes them as Parquet, for data above one memory.
 
@@ -83,8 +88,8 @@ def fit_distributed(
     work: Annotated[Path, typer.Option(help="Ray Train's state, on storage that all nodes share.")] = Path(
         "work"
     ),
-    config: Annotated[Path | None, _CONFIG] = None,
-    ray_address: Annotated[str | None, _ADDRESS] = None,
+    config: ConfigOption = None,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Fits XGBoost on several nodes, none of which holds all features.
 

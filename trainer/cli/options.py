@@ -1,11 +1,13 @@
-"""From the options of a command to settings, and what is said of those that are not as they must be."""
+"""The options that several commands share, from options to settings, and what is said of invalid ones."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
 
 from kuntur.files.paths import UnusableFileError, missing_files, missing_mapping
 from trainer.cli.faults import fault
@@ -15,6 +17,38 @@ if TYPE_CHECKING:
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
+
+FilesArgument = Annotated[list[str] | None, typer.Argument(help="CSV, Parquet or JSON lines; globs too.")]
+ConfigOption = Annotated[
+    Path | None, typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
+]
+_MAPPING = typer.Option(help="kuntur, handbook, or the path of a mapping file.")
+MappingOption = Annotated[str | None, _MAPPING]
+NamedMappingOption = Annotated[str, _MAPPING]
+SinceOption = Annotated[
+    datetime | None, typer.Option(formats=TIMES, help=f"Earliest event time to read. {ZONE}")
+]
+UntilLastLabelOption = Annotated[
+    datetime | None,
+    typer.Option(
+        formats=TIMES,
+        help=f"Later transactions and labels are unknown; by default just after the last label. {ZONE}",
+    ),
+]
+FoldsOption = Annotated[int | None, typer.Option(help="Folds, where no --train-start names them.")]
+LabelDelayOption = Annotated[float | None, typer.Option(help="Days until labels are complete.")]
+TrainingDaysOption = Annotated[
+    float | None, typer.Option(help="Days to learn from at the most; the whole history by default.")
+]
+TrialsOption = Annotated[int | None, typer.Option(help="Settings to try.")]
+MethodOption = Annotated[str | None, typer.Option(help="What proposes them: tpe, hyperopt, random or grid.")]
+SearchWorkOption = Annotated[
+    Path | None, typer.Option(help="Where the search keeps its state; a killed run goes on from it.")
+]
+RayAddressOption = Annotated[
+    str | None,
+    typer.Option(help="HOST:PORT of a Ray cluster's head, or auto; Ray on this machine by default."),
+]
 
 
 def given(options: dict[str, Any]) -> dict[str, Any]:

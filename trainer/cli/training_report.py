@@ -25,16 +25,17 @@ _SHOWN = {
 
 def show(report: TrainingReport, registry: Path, console: Console) -> None:
     """Prints the figures of the published model and the verdict."""
+    manifest = report.manifest
     role = "live" if report.verdict.promoted else "a challenger"
-    table = Table(title=f"Published {report.model_version}, {role}", title_justify="left")
+    table = Table(title=f"Published {manifest.model_version}, {role}", title_justify="left")
     table.add_column("on a test window that taught, chose and calibrated nothing")
     table.add_column("", justify="right")
     for name, text in _SHOWN.items():
-        table.add_row(text.format(currency=report.currency), number(report.metrics[name]))
+        table.add_row(text.format(currency=report.currency), number(manifest.metrics[name]))
     console.print(table)
     console.print(
-        f"Chosen among {counted(report.trials, 'trial')} on {counted(report.rows, 'transaction')}, "
-        f"{counted(report.features, 'feature')}. "
-        f"All a validator asks for: {registry / report.model_version / DOCUMENTS / 'model_card.html'}"
+        f"Chosen among {counted(report.trials, 'trial')} on {counted(manifest.row_count, 'transaction')}, "
+        f"{counted(len(manifest.features), 'feature')}. "
+        f"All a validator asks for: {registry / manifest.model_version / DOCUMENTS / 'model_card.html'}"
     )
     console.print(report.verdict.text, markup=False, highlight=False)

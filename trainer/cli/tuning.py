@@ -9,17 +9,30 @@ from typing import Annotated, Any
 import typer
 
 from trainer.cli.faults import console, fault, training
-from trainer.cli.options import TIMES, ZONE, first_days, given, settings_of
+from trainer.cli.options import (
+    TIMES,
+    ConfigOption,
+    FilesArgument,
+    FoldsOption,
+    LabelDelayOption,
+    MappingOption,
+    MethodOption,
+    RayAddressOption,
+    SearchWorkOption,
+    SinceOption,
+    TrainingDaysOption,
+    TrialsOption,
+    UntilLastLabelOption,
+    first_days,
+    given,
+    settings_of,
+)
 
 
 def tune(
-    files: Annotated[list[str] | None, typer.Argument(help="CSV, Parquet or JSON lines; globs too.")] = None,
-    config: Annotated[
-        Path | None, typer.Option(help="TOML file with settings.", envvar="KUNTUR_TRAINER_CONFIG")
-    ] = None,
-    mapping: Annotated[
-        str | None, typer.Option(help="kuntur, handbook, or the path of a mapping file.")
-    ] = None,
+    files: FilesArgument = None,
+    config: ConfigOption = None,
+    mapping: MappingOption = None,
     output: Annotated[Path, typer.Option(help="Recipe to write, TOML.")] = Path("recipe.toml"),
     history: Annotated[Path | None, typer.Option(help="JSON file for everything that was tried.")] = None,
     train_start: Annotated[
@@ -30,33 +43,21 @@ def tune(
             "Name folds that no later backtest judges the recipe on.",
         ),
     ] = None,
-    folds: Annotated[int | None, typer.Option(help="Folds, where no --train-start names them.")] = None,
-    label_delay_days: Annotated[float | None, typer.Option(help="Days until labels are complete.")] = None,
-    training_days: Annotated[
-        float | None, typer.Option(help="Days to learn from at the most; the whole history by default.")
-    ] = None,
-    trials: Annotated[int | None, typer.Option(help="Settings to try.")] = None,
-    method: Annotated[str | None, typer.Option(help="tpe, hyperopt, random or grid.")] = None,
+    folds: FoldsOption = None,
+    label_delay_days: LabelDelayOption = None,
+    training_days: TrainingDaysOption = None,
+    trials: TrialsOption = None,
+    method: MethodOption = None,
     scheduler: Annotated[str | None, typer.Option(help="asha, median or none.")] = None,
     max_rounds: Annotated[int | None, typer.Option(help="Boosting rounds at the most.")] = None,
     max_rows: Annotated[int | None, typer.Option(help="Rows that a trial learns from at the most.")] = None,
     time_limit_s: Annotated[
         float | None, typer.Option(help="Seconds after which the best so far is taken.")
     ] = None,
-    since: Annotated[
-        datetime | None, typer.Option(formats=TIMES, help=f"Earliest event time to read. {ZONE}")
-    ] = None,
-    until: Annotated[
-        datetime | None,
-        typer.Option(
-            formats=TIMES,
-            help="Later transactions and labels are unknown; by default just after the last label. " + ZONE,
-        ),
-    ] = None,
-    work: Annotated[
-        Path | None, typer.Option(help="Where the search keeps its state; a killed run goes on from it.")
-    ] = None,
-    ray_address: Annotated[str | None, typer.Option(help="Ray cluster; local Ray by default.")] = None,
+    since: SinceOption = None,
+    until: UntilLastLabelOption = None,
+    work: SearchWorkOption = None,
+    ray_address: RayAddressOption = None,
 ) -> None:
     """Searches a recipe on folds that follow one another in time. Nothing is published.
 

@@ -12,6 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from types import ModuleType
 
 _STARTER, _CLUSTER = "start_api_server", "ENABLE_RAY_CLUSTER"
 
@@ -19,16 +21,23 @@ _STARTER, _CLUSTER = "start_api_server", "ENABLE_RAY_CLUSTER"
 @contextmanager
 def keeping_to_itself() -> Iterator[None]:
     """Has `ray.init` start a node on loopback, without the dashboard's process, while the block lasts."""
-    from ray._private import ray_constants, services
-
-    start, cluster = getattr(services, _STARTER, None), getattr(ray_constants, _CLUSTER, None)
+    services, constants = _inside("services"), _inside("ray_constants")
+    start, cluster = getattr(services, _STARTER, None), getattr(constants, _CLUSTER, None)
     if start is None or cluster is None:
         yield
         return
     setattr(services, _STARTER, lambda *_, **__: (None, None))
-    setattr(ray_constants, _CLUSTER, False)
+    setattr(constants, _CLUSTER, False)
     try:
         yield
     finally:
         setattr(services, _STARTER, start)
-        setattr(ray_constants, _CLUSTER, cluster)
+        setattr(constants, _CLUSTER, cluster)
+
+
+def _inside(name: str) -> ModuleType | None:
+    """Returns one of Ray's private modules, None where there is no such module."""
+    try:
+        return import_module(f"ray._private.{name}")
+    except ImportError:
+        return None

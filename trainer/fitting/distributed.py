@@ -223,7 +223,7 @@ def fit(
         run_config=RunConfig(storage_path=str(work.resolve()), failure_config=FailureConfig(max_failures=2)),
     )
     try:
-        result = trainer.fitting.fit()
+        result = trainer.fit()
     except RuntimeError as error:
         raise ClusterError(f"Ray Train could not fit: {error}") from error
     return BoostedTrees(RayTrainReportCallback.get_model(result.checkpoint))

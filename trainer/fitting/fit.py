@@ -24,9 +24,10 @@ class TooFewFraudsError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Fitted:
-    """A model and the columns of the given matrix that it takes, intp [k], ascending."""
+    """A model, what it was fitted with, and the columns that it takes of the whole, intp [k], ascending."""
 
     model: FittedModel
+    parameters: Parameters
     columns: npt.NDArray[np.intp]
 
     def margin(self, features: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
@@ -67,7 +68,7 @@ def fit(
         judge=None if judge is None else only(judge, columns),
         on_round=on_round,
     )
-    return Fitted(model, columns)
+    return Fitted(model, parameters, columns)
 
 
 def _common(parameters: Parameters, name: str) -> str | int | float | bool:

@@ -18,6 +18,7 @@ from trainer.dataset.windows import Window, Windows
 from trainer.evaluation import thresholds
 from trainer.export import build_explanation, build_onnx, check_parity
 from trainer.fitting.fit import Fitted, only
+from trainer.models import Parameters
 from trainer.settings.config import TrainerSettings
 
 Float32 = npt.NDArray[np.float32]
@@ -27,11 +28,13 @@ Float32 = npt.NDArray[np.float32]
 class ServedModel:
     """A model that passed the export gate.
 
-    feature_names: its inputs in order; importance: float64 [features]; onnx: the graph; explanation: None
-    for a model without reasons; calibrate_features: float32 [n, features] of the calibration window, with
-    calibrate_probability float32 [n] by ONNX Runtime.
+    parameters: of the recipe that was fitted; feature_names: its inputs in order; columns: their places
+    among all; importance: float64 [features]; onnx: the graph; explanation: None for a model without
+    reasons; calibrate_features: float32 [n, features] of the calibration window, with calibrate_probability
+    float32 [n] by ONNX Runtime.
     """
 
+    parameters: Parameters
     feature_names: tuple[str, ...]
     columns: npt.NDArray[np.intp]
     importance: npt.NDArray[np.float64]
@@ -42,6 +45,11 @@ class ServedModel:
     thresholds: Thresholds
     calibrate_features: Float32
     calibrate_probability: Float32
+
+    @property
+    def algorithm(self) -> str:
+        """Kind of estimator."""
+        return str(self.parameters["algorithm"])
 
     def inputs(self, window: Window) -> Float32:
         """Returns the model's inputs of a window, float32 [n, features]."""
@@ -65,6 +73,7 @@ def prepare(
     parity = check_parity(model, calibrated, onnx, np.concatenate([select, calibrate, test]))
     probability = run(session(onnx), calibrate)
     return ServedModel(
+        parameters=fitted.parameters,
         feature_names=chosen,
         columns=columns,
         importance=model.importance(),

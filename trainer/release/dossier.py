@@ -6,24 +6,24 @@ Each part is made where it belongs; here they only come together under their fil
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
-from trainer.card import Evidence, TestWindow, documents
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.bundle.bundle import Manifest
+from kuntur.features import CATALOGUE
+from trainer.card import Evidence, documents
 from trainer.checks import CheckReport
-from trainer.dataset.training_set import Dataset
-from trainer.dataset.windows import Windows
 from trainer.evaluation.evaluate import INTERVAL_NOTE
 from trainer.gate import Champion, failed_tests
 from trainer.leakage import LeakageReport
-from trainer.origin import git_revision, library_versions
 from trainer.release.candidate import ServedModel
 from trainer.release.examination import Examination
-from trainer.release.publish import Candidate, feature_document
 from trainer.search.result import Choice, SearchResult, trials_as_json
 from trainer.settings.config import DataSettings, TrainerSettings
 from trainer.sources.postgres import source_name
-from trainer.sources.quality import quality_profile
-from trainer.sources.source import Source
 
 _REASONS = {
     "xgboost": "Exact path-dependent TreeSHAP over all trees (Lundberg and others, 2020); contributions and "
@@ -34,78 +34,80 @@ _REASONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class DataReport:
+    """What was found in the data before anything was fitted; quality: by `quality_profile`."""
+
+    quality: dict[str, Any]
+    checks: CheckReport
+    leakage: LeakageReport
+
+
 def dossier(
-    version: str,
-    candidate: Candidate,
+    manifest: Manifest,
     model: ServedModel,
     found: Examination,
     searched: SearchResult,
     choice: Choice,
-    source: Source,
-    dataset: Dataset,
-    rows: Windows,
-    checks: CheckReport,
-    leakage: LeakageReport,
+    data: DataReport,
     settings: TrainerSettings,
 ) -> dict[str, bytes]:
-    """Returns the documents by file name. version: name of the bundle."""
+    """Returns the documents by file name."""
     plain_settings = settings.model_dump(mode="json", exclude={"hash_key"})
-    quality = quality_profile(source.table, source.losses)
-    test = rows.test
+    leakage, drifts = data.leakage.document(), [moved.document() for moved in found.drifts]
     evidence = Evidence(
-        model_version=version,
-        algorithm=candidate.algorithm,
-        parameters=candidate.parameters,
-        feature_names=model.feature_names,
+        manifest=manifest,
         card=settings.card,
-        window=candidate.window,
-        data_hash=candidate.data_hash,
-        time_zone=candidate.time_zone,
-        row_count=candidate.row_count,
-        fraud_count=candidate.fraud_count,
-        metrics=candidate.metrics,
-        thresholds=candidate.thresholds,
-        test=TestWindow(
-            label=test.label,
-            probability=found.probability,
-            amount=test.amount,
-            days=settings.split.test_days,
-            currency=dataset.currency,
-        ),
+        test=found.test,
         sources=_sources(settings.data),
         importance=model.importance,
         intervals={name: (i.value, i.low, i.high) for name, i in found.intervals.items()},
         interval_note=INTERVAL_NOTE,
-        quality=quality,
-        checks=checks.document(),
+        quality=data.quality,
+        checks=data.checks.document(),
         trials=_trials(searched, choice),
         choice=choice.text,
         calibration=model.calibration.describe(),
-        parity=candidate.parity,
-        leakage=leakage.document(),
-        drift=[moved.document() for moved in found.drifts],
+        leakage=leakage,
+        drift=drifts,
         segments=[segment.document() for segment in found.segments],
         verdict=found.verdict.document(),
-        live_version=candidate.replaces,
         champion=found.champion.manifest if isinstance(found.champion, Champion) else None,
         champion_metrics=found.champion_metrics,
-        traces=_traces(version, found, leakage),
-        reasons=_REASONS.get(candidate.algorithm, "") if model.explanation is not None else "",
-        latency_us_per_row=candidate.metrics["microseconds_a_row_single"],
+        traces=_traces(manifest.model_version, found, data.leakage),
+        reasons=_REASONS.get(model.algorithm, "") if model.explanation is not None else "",
         settings=plain_settings,
-        library_versions=library_versions(),
-        git_revision=git_revision(),
     )
     return documents(evidence) | {
         "search.json": trials_as_json(searched),
         "features.json": feature_document(model.feature_names, model.importance),
-        "quality.json": _json(quality),
-        "checks.json": checks.as_json(),
-        "leakage.json": _json(leakage.document()),
-        "drift.json": _json([moved.document() for moved in found.drifts]),
+        "quality.json": _json(data.quality),
+        "checks.json": data.checks.as_json(),
+        "leakage.json": _json(leakage),
+        "drift.json": _json(drifts),
         "verdict.json": _json(found.verdict.document()),
         "settings.json": _json(plain_settings),
     }
+
+
+def feature_document(names: tuple[str, ...], importance: npt.NDArray[np.float64]) -> bytes:
+    """Returns the features of a model with their descriptions and weight, most important first, as JSON."""
+    known = {feature.name: feature for feature in CATALOGUE}
+    rows = []
+    for place in np.argsort(-importance, kind="stable"):
+        name = names[place]
+        row: dict[str, Any] = {"name": name, "importance": round(float(importance[place]), 6)}
+        if name in known:
+            feature = known[name]
+            row |= {
+                "description": feature.description,
+                "unit": feature.unit,
+                "source": list(feature.source),
+                "why": feature.why,
+                "personal_data": feature.personal_data.value,
+            }
+        rows.append(row)
+    return _json(rows)
 
 
 def _sources(data: DataSettings) -> list[str]:

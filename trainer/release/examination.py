@@ -5,11 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-import numpy as np
-import numpy.typing as npt
-
 from kuntur.bundle.bundle import Registry
 from trainer import gate
+from trainer.card import TestWindow
 from trainer.confined.session import run, session
 from trainer.dataset.training_set import Dataset
 from trainer.dataset.windows import Windows
@@ -28,11 +26,11 @@ from trainer.sources.split import Split
 class Examination:
     """What was found on the test window.
 
-    probability: float32 [n], scores of its rows; metrics: of the manifest; champion_metrics: those of the
-    live model on the same rows, None where there is none to compare.
+    test: its scored rows; metrics: of the manifest; champion_metrics: those of the live model on the same
+    rows, None where there is none to compare.
     """
 
-    probability: npt.NDArray[np.float32]
+    test: TestWindow
     metrics: dict[str, float]
     intervals: dict[str, Interval]
     drifts: tuple[Drift, ...]
@@ -80,7 +78,13 @@ def examine(
         force=settings.gate.force,
     )
     return Examination(
-        probability=probability,
+        test=TestWindow(
+            label=test.label,
+            probability=probability,
+            amount=test.amount,
+            days=days,
+            currency=dataset.currency,
+        ),
         metrics=metrics | microseconds_a_row(model.onnx, inputs),
         intervals=evaluate.intervals(
             test.label,

@@ -64,7 +64,7 @@ def trained(data: Path) -> tuple[TrainingReport, Path, Heard]:
 def bundle(trained: tuple[TrainingReport, Path, Heard]) -> Bundle:
     """The bundle that was published."""
     report, registry, _ = trained
-    return read_bundle(registry / report.model_version)
+    return read_bundle(registry / report.manifest.model_version)
 
 
 def served(bundle: Bundle, features: np.ndarray) -> np.ndarray:
@@ -77,14 +77,14 @@ def served(bundle: Bundle, features: np.ndarray) -> np.ndarray:
 
 def test_the_model_is_published_and_live(trained: tuple[TrainingReport, Path, Heard]) -> None:
     report, registry, _ = trained
-    assert Registry(registry).live_version() == report.model_version
-    assert Registry(registry).versions() == [report.model_version]
+    assert Registry(registry).live_version() == report.manifest.model_version
+    assert Registry(registry).versions() == [report.manifest.model_version]
 
 
 def test_the_model_finds_most_of_the_fraud_that_it_did_not_learn_from(
     trained: tuple[TrainingReport, Path, Heard],
 ) -> None:
-    metrics = trained[0].metrics
+    metrics = trained[0].manifest.metrics
     assert metrics["average_precision"] > 10 * metrics["frauds"] / metrics["rows"]
     assert metrics["auc_roc"] > 0.8
     assert metrics["expected_calibration_error"] < 0.02
@@ -106,7 +106,7 @@ def test_the_figures_are_of_the_test_window_and_the_thresholds_of_the_one_before
     calibrate = ((time >= calibrate_start) & (time < test_start)).to_numpy()
     days = float(JUDGING_DAYS["test_days"])
     found = figures(known[test], scores[test], replayed.amount[test], days, manifest.thresholds)
-    assert manifest.metrics == trained[0].metrics
+    assert manifest.metrics == trained[0].manifest.metrics
     cost = {name for name in manifest.metrics if name.startswith("microseconds_a_row_")}
     assert len(cost) == 2
     assert {name: value for name, value in manifest.metrics.items() if name not in cost} == found
@@ -194,9 +194,9 @@ def test_the_run_is_recorded_and_names_its_bundle(
     (run_,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
     report, registry, heard = trained
     assert not [note for note in heard.notes if "Not logged" in note]
-    assert run_.data.tags["model_version"] == report.model_version
-    assert run_.data.tags["bundle"] == str((registry / report.model_version).resolve())
-    assert run_.data.metrics["average_precision"] == report.metrics["average_precision"]
+    assert run_.data.tags["model_version"] == report.manifest.model_version
+    assert run_.data.tags["bundle"] == str((registry / report.manifest.model_version).resolve())
+    assert run_.data.metrics["average_precision"] == report.manifest.metrics["average_precision"]
     assert run_.data.params["algorithm"] == "xgboost"
 
 

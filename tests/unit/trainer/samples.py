@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from kuntur.bundle.bundle import Registry, Thresholds, TrainingWindow
+from kuntur.bundle.bundle import Manifest, Registry, Thresholds, TrainingWindow
 from kuntur.features import FEATURE_NAMES
 from trainer.calibration import Calibration, PlattCalibration
 from trainer.confined.session import run, session
@@ -18,7 +19,10 @@ from trainer.export import build_onnx
 from trainer.gate import Verdict
 from trainer.models import FAMILIES, FittedModel
 from trainer.progress import Silent
-from trainer.release.publish import Candidate, beside_live, publish
+from trainer.release.candidate import ServedModel
+from trainer.release.manifest import BundleName, TrainingData, build_manifest, name_beside_live
+from trainer.release.publish import publish
+from trainer.settings.judging import GateSettings
 
 CALIBRATION = PlattCalibration(0.8, -0.3)
 NAMES = (*FEATURE_NAMES[:4], "attribute.risk_band")
@@ -83,34 +87,45 @@ def served(model: FittedModel, columns: int = 5, calibration: Calibration = CALI
     return lambda rows: session.run(None, {"features": rows})[0]
 
 
-def candidate(name: str = "xgboost", **changes: Any) -> Candidate:
-    """Returns a model that passed the gate."""
+def served_model(name: str = "xgboost", **changes: Any) -> ServedModel:
+    """Returns a model that passed the export gate."""
+    rows = features(400, seed=9)
+    onnx = changes.get("onnx") or build_onnx(fitted(name), CALIBRATION, 5)
     fields: dict[str, Any] = {
-        "onnx": build_onnx(fitted(name), CALIBRATION, 5),
-        "algorithm": name,
+        "parameters": {"algorithm": name, "max_depth": 5, "learning_rate": 0.08, "imbalance": "none"},
         "feature_names": NAMES,
-        "parameters": {"max_depth": 5, "learning_rate": 0.08, "imbalance": "none"},
-        "window": WINDOW,
-        "data_hash": "ab" * 32,
-        "row_count": 400,
-        "fraud_count": 60,
-        "metrics": {"average_precision": 0.5},
-        "thresholds": Thresholds(review=0.3, decline=0.7, rationale="budget"),
+        "columns": np.arange(5),
+        "importance": np.ones(5),
+        "calibration": CALIBRATION,
+        "onnx": onnx,
+        "explanation": None,
         "parity": {"rows": 400.0},
+        "thresholds": Thresholds(review=0.3, decline=0.7, rationale="budget"),
+        "calibrate_features": rows,
+        "calibrate_probability": run(session(onnx), rows),
     }
-    return Candidate(**(fields | changes))
+    return ServedModel(**(fields | changes))
+
+
+def training_data(**changes: Any) -> TrainingData:
+    """Returns what the models of these tests learnt from."""
+    return replace(TrainingData("ab" * 32, WINDOW, 400, 60), **changes)
+
+
+def manifest_of(name: BundleName, model: ServedModel | None = None, **changes: Any) -> Manifest:
+    """Returns the manifest of a model; changes: metrics, verdict, or fields of its data."""
+    metrics = changes.pop("metrics", {"average_precision": 0.5})
+    verdict = changes.pop("verdict", Verdict(True, False, "", (), "in words"))
+    data = training_data(**changes)
+    return build_manifest(name, served_model() if model is None else model, data, metrics, verdict)
 
 
 def published(
-    registry: Path,
-    chosen: Candidate | None = None,
-    explanation: bytes | None = None,
-    *,
-    promoted: bool = True,
+    registry: Path, model: ServedModel | None = None, *, promoted: bool = True, **changes: Any
 ) -> str:
-    """Publishes a model and gives its version."""
-    given = beside_live(candidate() if chosen is None else chosen, Registry(registry))
-    rows = features(400, seed=9)
-    probability = run(session(given.onnx), rows)
+    """Publishes a model and returns its version; changes: of the data that it learnt from."""
+    chosen, target = served_model() if model is None else model, Registry(registry)
+    name = name_beside_live(chosen, training_data(**changes), GateSettings(), target)
     verdict = Verdict(promoted, False, "", (), "in words")
-    return publish(Registry(registry), given, rows, probability, {"a.json": b"{}\n"}, verdict, explanation)
+    publish(target, manifest_of(name, chosen, verdict=verdict, **changes), chosen, {"a.json": b"{}\n"})
+    return name.version

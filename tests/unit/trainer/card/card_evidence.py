@@ -37,23 +37,32 @@ def window_intervals() -> dict[str, tuple[float, float, float]]:
     return {name: (each.value, each.low, each.high) for name, each in found.items()}
 
 
+_OF_THE_MANIFEST = {*Manifest.model_fields, "feature_names"} - {"verdict"}
+
+
 def bare(**changes: Any) -> Evidence:
-    """Returns the least that a bundle can say."""
+    """Returns the least that a bundle can say; changes: of the manifest or of the evidence."""
     test = window()
     fields: dict[str, Any] = {
         "model_version": "20240322-xgboost-0123456789",
         "algorithm": "xgboost",
         "parameters": {"max_depth": 5, "learning_rate": 0.08},
         "feature_names": FEATURE_NAMES[:3],
-        "card": CardSettings(),
+        "catalogue_fingerprint": "0" * 16,
         "window": WINDOW,
         "data_hash": "ab" * 32,
         "row_count": 40_000,
         "fraud_count": 600,
         "metrics": figures(test.label, test.probability, test.amount, DAYS, THRESHOLDS),
         "thresholds": THRESHOLDS,
+        "parity": {},
+        "library_versions": {},
+        "git_revision": "",
     }
-    return Evidence(**(fields | changes))
+    fields |= {name: value for name, value in changes.items() if name in _OF_THE_MANIFEST}
+    others = {name: value for name, value in changes.items() if name not in _OF_THE_MANIFEST}
+    manifest = Manifest(features=feature_uses(tuple(fields.pop("feature_names"))), **fields)
+    return Evidence(manifest=manifest, **({"card": CardSettings()} | others))
 
 
 def champion(**changes: Any) -> Manifest:
@@ -136,7 +145,6 @@ def full(features: int = 12, tried: int = 9, **changes: Any) -> Evidence:
         "champion": champion(),
         "traces": ("accepted leak column " + HOSTILE,),
         "reasons": "Exact TreeSHAP.",
-        "latency_us_per_row": 12.5,
         "settings": settings,
         "library_versions": {"xgboost": "3.2.0", "numpy": "2.4.0"},
         "git_revision": "0123abc",

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import re
 import time
-from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
@@ -126,7 +125,7 @@ def row_of(source: str, title: str) -> list[str]:
 
 def test_every_figure_stands_beside_its_interval(source: str) -> None:
     without = {"rows", "frauds", "expected_calibration_error"}
-    for name, value in bare().metrics.items():
+    for name, value in bare().manifest.metrics.items():
         shown, between = row_of(source, label(name))
         assert shown == figure(value, name)
         if name in without:
@@ -168,7 +167,7 @@ def test_a_large_card_stays_small_and_is_quick_to_make() -> None:
 
 
 def test_the_bar_of_windows_covers_training_delay_and_validation() -> None:
-    parts = timeline(bare().window.model_dump())
+    parts = timeline(bare().manifest.window.model_dump())
     assert [part["name"] for part in parts] == ["training", "label delay", "validation"]
     assert [part["days"] for part in parts] == [60, 7, 14]
     assert sum(part["width"] for part in parts) == pytest.approx(100, abs=0.01)
@@ -176,5 +175,5 @@ def test_the_bar_of_windows_covers_training_delay_and_validation() -> None:
 
 def test_the_page_says_in_which_zone_hours_are(source: str) -> None:
     assert "<dt>Hours and days</dt><dd>in America/Lima</dd>" in source
-    page = documents(replace(full(), time_zone="Europe/Madrid"))["model_card.html"].decode()
+    page = documents(full(time_zone="Europe/Madrid"))["model_card.html"].decode()
     assert "<dt>Hours and days</dt><dd>in Europe/Madrid</dd>" in page

@@ -5,9 +5,11 @@ from pathlib import Path
 
 from rich.console import Console
 
+from tests.unit.trainer.samples import manifest_of
 from trainer.cli.training_report import show
 from trainer.gate import Verdict
 from trainer.pipeline import TrainingReport
+from trainer.release.manifest import BundleName
 
 METRICS = {
     "average_precision": 0.5,
@@ -25,7 +27,8 @@ VERDICT = Verdict(False, False, "v0", (), "v1 stays a challenger [by far]")
 
 
 def test_the_report_says_on_what_and_of_which_currency_its_figures_are() -> None:
-    report = TrainingReport("v1", "xgboost", {}, METRICS, "PEN", 16, 20_000, 80, VERDICT)
+    manifest = manifest_of(BundleName("v1", "v0"), metrics=METRICS, verdict=VERDICT)
+    report = TrainingReport(manifest, "PEN", 16, VERDICT)
     console = Console(file=io.StringIO(), width=120)
     show(report, Path("registry"), console)
     text = console.file.getvalue()  # type: ignore[attr-defined]

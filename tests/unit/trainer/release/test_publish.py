@@ -13,12 +13,25 @@ import pytest
 from kuntur.bundle.bundle import MODEL, Registry, Thresholds, read_bundle
 from kuntur.features import CATALOGUE
 from kuntur.tables import RejectReport, Table, canonical_schema
-from tests.unit.trainer.samples import CALIBRATION, NAMES, WINDOW, candidate, features, fitted, published
+from tests.unit.trainer.samples import (
+    CALIBRATION,
+    NAMES,
+    WINDOW,
+    features,
+    fitted,
+    published,
+    served_model,
+    training_data,
+)
 from trainer.export import build_explanation, build_onnx
 from trainer.models import FAMILIES
 from trainer.origin import git_revision, library_versions
-from trainer.release.publish import feature_document, golden_rows, model_version
+from trainer.release.candidate import ServedModel
+from trainer.release.dossier import feature_document
+from trainer.release.manifest import model_version
+from trainer.release.publish import golden_rows
 from trainer.search.result import SearchResult, Trial, trials_as_json
+from trainer.settings.judging import GateSettings
 from trainer.sources.quality import quality_profile
 
 
@@ -33,33 +46,36 @@ def strictly(document: bytes) -> Any:
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_the_same_inputs_give_the_same_bundle(name: str, tmp_path: Path) -> None:
-    first, second = (published(tmp_path / place, candidate(name)) for place in ("one", "two"))
+    first, second = (published(tmp_path / place, served_model(name)) for place in ("one", "two"))
     assert first == second
     bundles = [tmp_path / place / first for place in ("one", "two")]
     for file in (MODEL, "golden_features.npy", "golden_scores.npy", "manifest.json", "documents/a.json"):
         assert (bundles[0] / file).read_bytes() == (bundles[1] / file).read_bytes(), file
 
 
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"data_hash": "cd" * 32},
-        {"thresholds": Thresholds(review=0.3, decline=0.8, rationale="budget")},
-        {"onnx": build_onnx(fitted("xgboost", rounds=3), CALIBRATION, 5)},
-    ],
-)
-def test_another_model_threshold_or_data_gives_another_version(changes: dict[str, Any]) -> None:
-    assert model_version(candidate(**changes)) != model_version(candidate())
+def version(model: ServedModel | None = None, gate: GateSettings | None = None, **changes: Any) -> str:
+    """Returns the name of a model beside nothing; changes: of the data that it learnt from."""
+    return model_version(model or served_model(), training_data(**changes), gate or GateSettings(), "")
+
+
+def test_another_model_threshold_or_data_gives_another_version() -> None:
+    higher = Thresholds(review=0.3, decline=0.8, rationale="budget")
+    shorter = build_onnx(fitted("xgboost", rounds=3), CALIBRATION, 5)
+    others = {
+        version(data_hash="cd" * 32),
+        version(served_model(thresholds=higher)),
+        version(served_model(onnx=shorter)),
+    }
+    assert len(others - {version()}) == 3
 
 
 def test_a_version_tells_the_end_of_its_data_and_its_algorithm() -> None:
-    assert re.fullmatch(r"20240322-xgboost-[0-9a-f]{10}", model_version(candidate()))
+    assert re.fullmatch(r"20240322-xgboost-[0-9a-f]{10}", version())
 
 
 @pytest.mark.parametrize("name", sorted(FAMILIES))
 def test_the_golden_scores_are_reproduced_bit_for_bit_from_the_bundle(name: str, tmp_path: Path) -> None:
-    version = published(tmp_path, candidate(name))
-    bundle = read_bundle(tmp_path / version)
+    bundle = read_bundle(tmp_path / published(tmp_path, served_model(name)))
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1  # as a server has it: with more, trees are summed in another order
     opened = ort.InferenceSession(bundle.model, options, providers=["CPUExecutionProvider"])
@@ -71,7 +87,7 @@ def test_the_golden_scores_are_reproduced_bit_for_bit_from_the_bundle(name: str,
 def test_a_bundle_explains_its_model_when_the_trainer_can(tmp_path: Path) -> None:
     rows = features(100)
     explanation = build_explanation(fitted("xgboost"), CALIBRATION, rows)
-    read = read_bundle(tmp_path / published(tmp_path, explanation=explanation)).explanation
+    read = read_bundle(tmp_path / published(tmp_path, served_model(explanation=explanation))).explanation
     assert read is not None
     total = read.contributions(rows).sum(axis=1) + read.base
     assert np.abs(total - fitted("xgboost").margin(rows)).max() < 1e-4
@@ -100,7 +116,7 @@ def test_publishing_makes_live_and_twice_is_harmless(tmp_path: Path) -> None:
 
 def test_a_second_model_goes_live_beside_the_first_when_it_is_promoted(tmp_path: Path) -> None:
     first = published(tmp_path)
-    second = published(tmp_path, candidate("logistic_regression"))
+    second = published(tmp_path, served_model("logistic_regression"))
     assert Registry(tmp_path).versions() == sorted([first, second])
     assert Registry(tmp_path).live_version() == second
     manifest = read_bundle(tmp_path / second).manifest
@@ -109,19 +125,19 @@ def test_a_second_model_goes_live_beside_the_first_when_it_is_promoted(tmp_path:
 
 def test_a_challenger_is_published_and_the_champion_stays_live(tmp_path: Path) -> None:
     first = published(tmp_path)
-    second = published(tmp_path, candidate("logistic_regression"), promoted=False)
+    second = published(tmp_path, served_model("logistic_regression"), promoted=False)
     assert Registry(tmp_path).versions() == sorted([first, second])
     assert Registry(tmp_path).live_version() == first
     assert read_bundle(tmp_path / second).manifest.role == "challenger"
 
 
 def test_a_model_judged_by_other_settings_has_a_name_of_its_own() -> None:
-    assert model_version(candidate(gate={"force": True})) != model_version(candidate())
+    assert version(gate=GateSettings(force=True)) != version()
 
 
 def test_a_model_judged_against_another_has_a_name_of_its_own(tmp_path: Path) -> None:
     first = published(tmp_path)
-    other = published(tmp_path, candidate("logistic_regression"))
+    other = published(tmp_path, served_model("logistic_regression"))
     again = published(tmp_path, promoted=False)  # the first one's model, beside the other
     assert len({first, other, again}) == 3
     verdicts = {name: read_bundle(tmp_path / name).manifest for name in (first, again)}
@@ -190,7 +206,7 @@ def test_the_search_document_holds_every_trial() -> None:
 def test_the_manifest_names_the_zone_of_hours_and_days_and_the_version_tells_zones_apart(
     tmp_path: Path,
 ) -> None:
-    madrid = candidate(time_zone="Europe/Madrid")
-    assert read_bundle(tmp_path / published(tmp_path, madrid)).manifest.time_zone == "Europe/Madrid"
-    assert model_version(madrid) != model_version(candidate())
+    madrid = published(tmp_path, time_zone="Europe/Madrid")
+    assert read_bundle(tmp_path / madrid).manifest.time_zone == "Europe/Madrid"
+    assert madrid != version()
     assert "tzdata" in library_versions()
