@@ -15,7 +15,12 @@ from pydantic import BaseModel
 
 from tests.architecture.statements.reading import ROOT
 
-PAGES = ("README.md", "CHANGELOG.md", *(f"docs/{path.name}" for path in sorted((ROOT / "docs").glob("*.md"))))
+PAGES = (
+    "README.md",
+    "CHANGELOG.md",
+    "CONTRIBUTING.md",
+    *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))),
+)
 FOLDERS = (
     "bench",
     "clients",
