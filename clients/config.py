@@ -55,7 +55,7 @@ class ClientConfig:
             ("grpc.http2.max_pings_without_data", 0),
             ("grpc.max_send_message_length", self.max_message_bytes),
             ("grpc.max_receive_message_length", self.max_message_bytes),
-            # A request is kept for a retry only while it fits; a full call of outcomes exceeds the default 256 KiB.
+            # A request is kept for a retry only while it fits; a full call of outcomes exceeds the default.
             ("grpc.per_rpc_retry_buffer_size", 8 * 1024 * 1024),
             ("grpc.enable_retries", 1),
             ("grpc.service_config", self.service_config()),
