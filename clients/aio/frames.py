@@ -62,7 +62,7 @@ class AsyncFrameStream:
         return None if self._answered else self._end
 
     async def send(self, transactions: Sequence[transaction_pb2.Transaction]) -> asyncio.Future[FrameAnswer]:
-        """Sends a frame of 1 or more transactions and gives its answer to come.
+        """Sends a frame of 1 or more transactions and returns its answer to come.
 
         Waits while `max_in_flight_frames` are on their way. Raises KunturError, without having sent
         anything, when the stream has ended.

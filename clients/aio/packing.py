@@ -74,7 +74,7 @@ class AsyncPackingScorer:
         self._packer = asyncio.create_task(self._pack(), name="kuntur-packing")
 
     async def submit(self, transaction: Transaction) -> asyncio.Future[Score]:
-        """Takes a transaction and gives its score to come, which raises KunturError when there is none.
+        """Takes a transaction and returns its score to come, which raises KunturError when there is none.
 
         Waits while too much is on its way. Raises RuntimeError after `close`.
         """

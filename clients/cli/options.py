@@ -61,7 +61,7 @@ def moment(text: str | None) -> datetime | None:
         return datetime.fromisoformat(text)
     except ValueError as error:
         raise typer.BadParameter(
-            f"{text!r} is no ISO time; write 2026-07-01 or 2026-07-01T13:00:00-05:00"
+            f"{text!r} is not an ISO time; write 2026-07-01 or 2026-07-01T13:00:00-05:00"
         ) from error
 
 

@@ -85,7 +85,7 @@ class Client:
         max_in_flight_frames: int = 8,
         reasons: ReasonsMode = ReasonsMode.REVIEWED,
     ) -> list[Score | ItemError]:
-        """Scores transactions, oldest first, and gives one answer for each, in their order."""
+        """Scores transactions, oldest first, and returns one answer for each, in their order."""
         return list(
             self.score_stream(
                 transactions,
@@ -180,7 +180,7 @@ class Client:
         return response
 
     def wait_until_ready(self, timeout_seconds: float) -> Model:
-        """Waits until the server answers with a live model, and gives that model.
+        """Waits until the server answers with a live model, and returns that model.
 
         Raises what the server last said (NoLiveModel, Overloaded, Unavailable) when `timeout_seconds` go
         by first, and DeadlineExceeded when it said nothing.

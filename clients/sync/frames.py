@@ -85,7 +85,7 @@ class FrameStream:
         return None if self._answered else self._end
 
     def send(self, transactions: Sequence[transaction_pb2.Transaction]) -> Future[FrameAnswer]:
-        """Sends a frame of 1 or more transactions and gives its answer to come.
+        """Sends a frame of 1 or more transactions and returns its answer to come.
 
         Blocks while `max_in_flight_frames` are on their way, except on the thread that reads answers
         (in a callback of a future), which would wait for itself. Raises KunturError, without having

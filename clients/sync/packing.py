@@ -82,7 +82,7 @@ class PackingScorer:
         self._packer.start()
 
     def submit(self, transaction: Transaction) -> Future[Score]:
-        """Takes a transaction and gives its score to come.
+        """Takes a transaction and returns its score to come.
 
         The future raises KunturError when the transaction cannot be scored; it can be cancelled until
         its frame is cut. Blocks while too much is on its way. Raises RuntimeError after `close`.
@@ -106,7 +106,7 @@ class PackingScorer:
     def flush(self, timeout_seconds: float | None = None) -> bool:
         """Sends what is gathered without delay and waits for everything submitted before this call.
 
-        Gives False when `timeout_seconds` (None: no limit) were not enough. Errors stay in the futures.
+        Returns False when `timeout_seconds` (None: no limit) were not enough. Errors stay in the futures.
         """
         self._refuse_in_callback("flush")
         with self._lock:

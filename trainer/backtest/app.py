@@ -80,7 +80,7 @@ def _judged(recipe: Recipe, settings: TrainerSettings, progress: Progress, fitti
 
 
 def write(found: Backtest, output: Path | None, json_file: Path | None, plots: Path | None) -> list[Path]:
-    """Writes what was asked for and gives the paths. output: .csv, else Parquet."""
+    """Writes what was asked for and returns the paths. output: .csv, else Parquet."""
     written = []
     if output is not None:
         if output.suffix == ".csv":

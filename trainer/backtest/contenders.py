@@ -42,7 +42,7 @@ def learnt_margin(
     threads: int,
     seed: int,
 ) -> Float32:
-    """Fits a contender on rows and gives its margins of others, float32 [len(judged)].
+    """Fits a contender on rows and returns its margins of others, float32 [len(judged)].
 
     judged: float32 [m, columns], the columns of rows.
     """

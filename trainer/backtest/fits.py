@@ -56,7 +56,7 @@ def margins(
     ray_settings: RaySettings,
     progress: Progress,
 ) -> list[npt.NDArray[np.float32]]:
-    """Carries fits out and gives the margins of each in the order of the fits. Raises ClusterError.
+    """Carries fits out and returns the margins of each in the order of the fits. Raises ClusterError.
 
     rows: `features` and `raw`, float32 [n, columns], and `event_time_us`, int64 [n]. The longest fits begin
     first, so that the last worker is not left alone with one.
@@ -105,7 +105,7 @@ def carried_out(
     threads: int,
     seed: int,
 ) -> npt.NDArray[np.float32]:
-    """Carries one fit out, in a worker of Ray, and gives the margins of the rows that it is to score.
+    """Carries one fit out, in a worker of Ray, and returns the margins of the rows that it is to score.
 
     inputs: float32 [n, columns], of all rows, in memory that the workers share; event_time_us: int64 [n].
     """

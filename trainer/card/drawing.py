@@ -48,7 +48,7 @@ _HEAD = re.compile(r'<svg[^>]*?viewBox="([^"]*)"[^>]*>', re.DOTALL)
 
 
 def draw(name: str, description: str, size: tuple[float, float], paint: Callable[[Figure], Any]) -> str:
-    """Draws a figure and gives it as an SVG element for a page.
+    """Draws a figure and returns it as an SVG element for a page.
 
     name: distinguishes its ids from those of the page's other plots; description: what a reader who does
     not see it is told; size: inches; paint: draws on an empty figure.

@@ -15,7 +15,7 @@ console = Console(stderr=True)
 
 
 def fault(message: str) -> typer.Exit:
-    """Says what is wrong; gives the exit to raise."""
+    """Says what is wrong; returns the exit to raise."""
     # Not wrapped here: a name that is cut in two can neither be read nor copied.
     console.print(f"[red]error:[/red] {escape(message)}", highlight=False, soft_wrap=True)
     return typer.Exit(NOT_CARRIED_OUT)

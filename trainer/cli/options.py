@@ -81,7 +81,7 @@ def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettin
     except ValidationError as error:
         raise fault(told_of(error)) from error
     except TOMLDecodeError as error:
-        raise fault(f"{config} is no TOML: {error}") from error
+        raise fault(f"{config} is not valid TOML: {error}") from error
     except SettingsError as error:
         raise fault(f"an environment variable cannot be read: {error}") from error
     _require_sources(settings.data)
@@ -123,4 +123,4 @@ def _require_sources(data: DataSettings) -> None:
 def told_of(error: Any) -> str:
     """Says in words what pydantic found."""
     lines = [f"  {'.'.join(str(part) for part in found['loc'])}: {found['msg']}" for found in error.errors()]
-    return "settings that are not as they must be:\n" + "\n".join(lines)
+    return "invalid settings:\n" + "\n".join(lines)

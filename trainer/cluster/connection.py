@@ -112,7 +112,7 @@ def _reachable(address: str) -> str:
         )
     found: str | None = canonicalize_bootstrap_address(address)
     if found is None:
-        raise ClusterError(f"{address} is no address of a cluster: give HOST:PORT of its head, or auto")
+        raise ClusterError(f"{address} is not the address of a cluster: give HOST:PORT of its head, or auto")
     host, _, port = found.rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=_REACHABLE_S).close()

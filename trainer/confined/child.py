@@ -1,4 +1,4 @@
-"""The process that runs a published model: takes it and rows on standard input, gives scores on its output.
+"""The process that runs a published model: takes it and rows on standard input, writes scores to its output.
 
 It loads as little as a model needs. Its limit of memory is set before it reads anything; the time that it may
 take is kept by whoever started it, and it ends with that.

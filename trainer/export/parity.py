@@ -73,7 +73,7 @@ def _reaching(
 def check_parity(
     model: FittedModel, calibration: Calibration, exported: bytes, validation: npt.NDArray[np.float32]
 ) -> dict[str, float]:
-    """Compares, and gives what was compared and the largest differences. Raises ParityError.
+    """Compares, and returns what was compared and the largest differences. Raises ParityError.
 
     validation: float32 [n, columns], at least one row.
     """
@@ -133,7 +133,7 @@ def _check_comparisons(model: FittedModel, exported: bytes) -> None:
 
 
 def _check_leaves(model: FittedModel, exported: bytes, rows: npt.NDArray[np.float32]) -> int:
-    """Compares what each tree adds; gives how many leaf values were compared."""
+    """Compares what each tree adds; returns how many leaf values were compared."""
     first = model.tree_values(rows[:1])
     if first is None:
         return 0

@@ -71,7 +71,7 @@ def write_parts(
     block_rows: int = BLOCK_ROWS,
     zone: TimeZone | None = None,
 ) -> int:
-    """Replays a history on the Ray that is connected and writes its features; gives how many parts.
+    """Replays a history on the Ray that is connected and writes its features; returns how many parts.
 
     batch, outcomes, zone: as for `FeatureEngine` and its `replay`; label: bool [n]; directory: empty, on
     storage that all nodes share. A part has the columns TIME, LABEL and the catalogue's. Raises ClusterError

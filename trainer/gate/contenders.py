@@ -158,5 +158,5 @@ def live_champion(registry: Registry, window: JudgingWindow, limits: RunLimits) 
     except ModelRunError as error:
         return NoChampion(version, f"the live model {version} cannot be run ({error})")
     if not np.isfinite(scores).all():
-        return NoChampion(version, f"the live model {version} gives some rows scores that are no numbers")
+        return NoChampion(version, f"the live model {version} gives some rows scores that are not numbers")
     return Champion(bundle.manifest, scores)

@@ -55,4 +55,4 @@ def parameters_in(path: Path) -> dict[str, object]:
     except UnusableFileError as error:
         raise RecipeError(f"{path} {error}") from error
     except tomllib.TOMLDecodeError as error:
-        raise RecipeError(f"{path} is no TOML: {error}") from error
+        raise RecipeError(f"{path} is not valid TOML: {error}") from error

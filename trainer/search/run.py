@@ -64,7 +64,7 @@ def space_of(problem: Problem, settings: SearchSettings) -> SearchSpace:
 def search(
     problem: Problem, settings: SearchSettings, ray_settings: RaySettings, work: Path, progress: Progress
 ) -> SearchResult:
-    """Tries settings and gives all trials, the best first. Raises SearchFailedError, ClusterError.
+    """Tries settings and returns all trials, the best first. Raises SearchFailedError, ClusterError.
 
     Trials that fail leave the others, and `progress` is told where their errors are. A search that was cut
     off goes on where it stopped when it is called with the same problem and settings, the same versions of

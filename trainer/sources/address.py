@@ -43,7 +43,7 @@ def address_of(uri: str) -> Address:
     found = _URI.fullmatch(uri)
     if found is None or _BROKEN_ESCAPE.search(uri):
         raise ValueError(
-            "is no address such as postgresql://user:password@host:5432/database; in a password, write "
+            "is not an address such as postgresql://user:password@host:5432/database; in a password, write "
             "@ : / ? # and % as %40 %3A %2F %3F %23 and %25"
         )
     return Address(uri, found["place"] or "the default host", found["parameters"] or "")

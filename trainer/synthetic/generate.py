@@ -36,7 +36,7 @@ def generate(config: SyntheticConfig) -> pl.DataFrame:
 
 
 def write(config: SyntheticConfig, path: Path, progress: Progress | None = None) -> int:
-    """Writes the rows to one Parquet file, holding one piece of days at a time; gives their number.
+    """Writes the rows to one Parquet file, holding one piece of days at a time; returns their number.
 
     The file appears whole or not at all. progress: called with rows written and rows in all after
     each piece. Needs pyarrow, which comes with Ray.

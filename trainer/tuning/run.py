@@ -76,7 +76,7 @@ class Tuning:
         return (json.dumps(self.document(), indent=1) + "\n").encode()
 
     def write(self, recipe: Path, history: Path | None) -> list[Path]:
-        """Writes the recipe with its figures as comments, and the history; gives the paths."""
+        """Writes the recipe with its figures as comments, and the history; returns the paths."""
         self.recipe.write(recipe, self.notes())
         if history is None:
             return [recipe]

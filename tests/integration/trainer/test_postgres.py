@@ -281,7 +281,7 @@ def test_an_address_that_is_none_is_not_shown(
 ) -> None:
     monkeypatch.setenv("KUNTUR_TRAINER_DATA__POSTGRES__URI", uri)
     message = refused(invoke("train", "--postgres-query", "SELECT 1", "--work", tmp_path))
-    assert "data.postgres.uri: is no address such as postgresql://user:password@host" in message
+    assert "data.postgres.uri: is not an address such as postgresql://user:password@host" in message
     assert "wr" not in message.replace("write", "")
 
 

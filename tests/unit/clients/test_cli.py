@@ -323,7 +323,7 @@ def test_a_stream_that_breaks_leaves_the_answered_rows_and_exit_code_2(
 def test_wrong_use_is_told_with_exit_code_2(server: FakeServer, history: Path) -> None:
     for arguments, words in (
         (["score", history, "-o", "out.xlsx"], ".parquet, .csv or .jsonl"),
-        (["score", history, "--from", "yesterday"], "no ISO time"),
+        (["score", history, "--from", "yesterday"], "is not an ISO time"),
         (["score", history, "--mapping", "not-there.toml"], "no mapping"),
         (["score", "not-there.parquet"], "no such file"),
         (["backfill", history], "--until"),

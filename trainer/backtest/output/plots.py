@@ -17,7 +17,7 @@ _POINTS = 400  # of a curve: more would only make the file larger
 
 
 def write_plots(rounds: list[Round], directory: Path) -> list[Path]:
-    """Writes `fold-NUMBER.svg` for each fold and gives the paths."""
+    """Writes `fold-NUMBER.svg` for each fold and returns the paths."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 

@@ -80,7 +80,7 @@ def test_a_configuration_file_that_is_no_toml_is_told(transactions: Path, tmp_pa
     config = tmp_path / "trainer.toml"
     config.write_text("[search\n")
     message = refused(invoke("train", transactions, "--config", config))
-    assert "trainer.toml is no TOML" in message
+    assert "trainer.toml is not valid TOML" in message
     assert "']'" in message  # brackets are text here, not colours
 
 

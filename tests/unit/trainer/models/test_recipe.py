@@ -42,7 +42,7 @@ def test_what_a_recipe_leaves_out_is_as_nothing_were_done() -> None:
             "columns is a number from 0",
         ),
         ('algorithm = "logistic_regression"\ninverse_penalty = [1]', "neither text nor a number"),
-        ("rounds =", "is no TOML"),
+        ("rounds =", "is not valid TOML"),
     ],
 )
 def test_a_recipe_that_nothing_can_be_fitted_by_is_refused(text: str, message: str, tmp_path: Path) -> None:

@@ -228,7 +228,7 @@ def test_a_damaged_a_missing_and_a_foreign_champion_do_not_block(registry: Regis
     [
         (endless_model(4), RunLimits(seconds=2.0), "cannot be run (it was not done after 2 s)"),
         (huge_model(4), RunLimits(bytes=1 << 30), "cannot be run ("),
-        (constant_model(np.nan, 4), RunLimits(), "gives some rows scores that are no numbers"),
+        (constant_model(np.nan, 4), RunLimits(), "gives some rows scores that are not numbers"),
         (linear_model((1.0, 2.0)), RunLimits(), "cannot be run ("),
     ],
     ids=["endless", "huge", "no numbers", "of other inputs"],

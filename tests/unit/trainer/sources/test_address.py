@@ -36,7 +36,7 @@ def test_a_time_to_connect_is_added_and_not_replaced() -> None:
     "uri", ["", "mysql://u:wrong@h/d", "postgresql://u:wr@ong@h", "host=h password=wrong"]
 )
 def test_what_is_no_address_is_refused_without_being_repeated(uri: str) -> None:
-    with pytest.raises(ValueError, match="is no address such as") as caught:
+    with pytest.raises(ValueError, match="is not an address such as") as caught:
         address_of(uri)
     assert "ong" not in str(caught.value)
 
