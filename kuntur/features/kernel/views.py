@@ -96,13 +96,13 @@ class Change(NamedTuple):
 
 @native
 def both_widths(words):
-    """Returns a table as int64 and as int32."""
+    """Returns a table as int64 and as int32. For compiled callers: Python gets an array of wrong strides."""
     return Table(words, words.view(np.int32))
 
 
 @native
 def entities_of(accounts, merchants, devices, categories, counters, undo):
-    """Returns the tables with what belongs to them."""
+    """Returns the tables with what belongs to them. For compiled callers, as `both_widths` is."""
     return Entities(
         both_widths(accounts),
         both_widths(merchants),

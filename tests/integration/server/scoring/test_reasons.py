@@ -235,4 +235,4 @@ def test_a_model_without_a_margin_cannot_be_explained(tmp_path: Path) -> None:
     Registry(tmp_path).set_live("bad")
     with running_server(tmp_path) as server:
         wait_until(lambda: "bad" in server.app._watcher.refusals)
-        assert "gives no margin" in server.app._watcher.refusals["bad"].message
+        assert "has no output margin" in server.app._watcher.refusals["bad"].message

@@ -12,6 +12,7 @@ import pytest
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine, kernel
 from kuntur.features.engine import ENTITIES
+from kuntur.features.kernel.views import Table
 from kuntur.history import recent
 from kuntur.records import undo
 from kuntur.records.table import P_RECORD_WORDS, P_USED, record_start
@@ -79,7 +80,8 @@ def test_a_step_cut_off_at_any_write_leaves_no_trace(region: Region) -> None:
     out = np.empty((1, len(FEATURE_NAMES)), dtype=np.float32)
     history = region.history
     recent.admit(history.recent, history.undo, batch.keys, batch.ints, 0)
-    entities = kernel.entities_of(*history.tables, history.counters, history.undo)
+    tables = [Table(words, words.view(np.int32)) for words in history.tables]
+    entities = kernel.Entities(*tables, history.counters, history.undo)
     columns = kernel.Transactions(batch.keys, batch.ints, batch.floats)
     kernel.process_one(columns, region.zone.offsets, 0, entities, out)
     assert not np.array_equal(region.memory, before)
