@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import grpc
 
+from clients.aio.ends import StreamEnd
 from clients.errors import KunturError, broken_contract, cancelled, stream_ended
 from clients.stubs import Stubs
 from clients.sync.frames import FrameAnswer
@@ -49,6 +50,7 @@ class AsyncFrameStream:
         self._stubs = stubs
         with stubs.call():
             self._call = stubs.scoring.ScoreStream(self._outgoing())
+        self._status = StreamEnd(self._call)
         self._reader = asyncio.create_task(self._read(), name="kuntur-frames")
 
     @property
@@ -108,7 +110,7 @@ class AsyncFrameStream:
             async for response in self._call:
                 self._settle(response)
         except grpc.RpcError as error:
-            end = self._stubs.failure(error, ended_here=self._cancelled)
+            end = self._stubs.failure(await self._status.cause(error), ended_here=self._cancelled)
         except KunturError as error:
             end = error
             self._call.cancel()
