@@ -39,6 +39,7 @@ from server.settings.sections import (
     Rpc,
     Shutdown,
 )
+from server.settings.tls import Tls
 
 ENVIRONMENT_PREFIX = "KUNTUR_SERVER_"
 CONFIG_VARIABLE = "KUNTUR_SERVER_CONFIG"
@@ -76,6 +77,8 @@ class ServerSettings(BaseSettings):
     """The institution: the same in the settings of server and trainer."""
     limits: Limits = Limits()
     """How much the server takes at a time."""
+    tls: Tls = Tls()
+    """TLS on the port of calls."""
     rpc: Rpc = Rpc()
     """How calls are taken up."""
     models: Models = Models()

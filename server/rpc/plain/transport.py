@@ -124,9 +124,11 @@ class PlainTransport:
             behind = gated(handler, gate, self._edge, self._settings.names, self._entering)
             self._add(f"/{service}/{method}", behind)
 
-    def bind(self, address: str) -> int:
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Listens on an address; returns the port. Raises RuntimeError."""
-        return self._server.add_insecure_port(address)
+        if credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, credentials)
 
     def start(self) -> None:
         """Begins to serve."""
