@@ -26,6 +26,7 @@ from clients.errors import (
     StreamExpired,
     TransactionNotFound,
     Unavailable,
+    UnusableCredentials,
     Violation,
 )
 from clients.sync.client import Client
@@ -77,5 +78,6 @@ __all__ = [
     "StreamExpired",
     "TransactionNotFound",
     "Unavailable",
+    "UnusableCredentials",
     "Violation",
 ]

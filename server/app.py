@@ -88,7 +88,7 @@ class ServerApp:
         port without TLS.
         """
         refuse_open_port(settings)
-        self._certificates = watch_of(settings.tls)
+        self.certificates = watch_of(settings.tls)
         self.settings = settings
         self.metrics = ServerMetrics()
         self.history, self._close_history = history or open_history(settings)
@@ -135,8 +135,8 @@ class ServerApp:
             lambda: self.admission.streams.inside,
             lambda: self.journal.queued,
         )
-        if self._certificates is not None:
-            self.metrics.registry.register(CertificateMetrics(self._certificates))
+        if self.certificates is not None:
+            self.metrics.registry.register(CertificateMetrics(self.certificates))
         if isinstance(self.journal, FileJournal):
             self.metrics.registry.register(JournalMetrics(self.journal))
         self._close_metrics: Callable[[], None] = lambda: None
@@ -174,8 +174,8 @@ class ServerApp:
         if metrics.port:
             _, self._close_metrics = self.metrics.serve(metrics)
         self._started = True
-        if self._certificates is not None:
-            self._certificates.start()
+        if self.certificates is not None:
+            self.certificates.start()
         self._server.start()
         self._watcher.start()
         _LOG.info(
@@ -200,8 +200,8 @@ class ServerApp:
             if self._started:
                 self._server.drain(balancer_wait_s=shutdown.balancer_wait_s, grace_s=shutdown.grace_s)
             self._watcher.stop()
-            if self._certificates is not None:
-                self._certificates.stop()
+            if self.certificates is not None:
+                self.certificates.stop()
             self.journal.close()
             self._close_metrics()
             self._close_history()
@@ -270,15 +270,15 @@ class ServerApp:
             ),
         )
         credentials = None
-        if self._certificates is not None:
+        if self.certificates is not None:
             required = settings.tls.client_certificate == "required"
-            credentials = server_credentials(self._certificates, client_certificate=required)
+            credentials = server_credentials(self.certificates, client_certificate=required)
         return RpcServer(services, edge, self._health, transport, settings.listen_address, credentials)
 
     def _tls(self) -> str | None:
         """Returns what callers have to speak, for the log."""
         tls = self.settings.tls
-        if self._certificates is None:
+        if self.certificates is None:
             return None
         mutual = ", with a certificate of the caller" if tls.client_certificate == "required" else ""
         return f"{tls.minimum_version} or newer{mutual}"

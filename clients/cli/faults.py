@@ -21,6 +21,7 @@ from clients.errors import (
     ShuttingDown,
     StreamExpired,
     Unavailable,
+    UnusableCredentials,
 )
 
 NOT_CARRIED_OUT = 2
@@ -79,6 +80,8 @@ def sentence(error: KunturError, server: str) -> str:
             return f"The server at {server} gave no answer in time: raise --timeout-seconds, or {again}."
         case FrameSizeRefused():
             return f"The server takes at most {error.maximum or 'fewer'} transactions a frame: lower --frame."
+        case UnusableCredentials():
+            return str(error)
         case AccessDenied():
             return f"The server at {server} does not let you do this: {error}."
         case ServerFault():
