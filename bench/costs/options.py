@@ -1,7 +1,7 @@
 """`python -m bench.costs.options`: what the journal, reasons and TLS cost, against a server without them.
 
-Three servers take turns on one core, one with a journal, one with TLS and one without either; the others sleep
-meanwhile. A request asks for reasons or does not. The first round is for nothing: the transactions of a
+Three servers take turns on one core, one with a journal, one with TLS and one without either; the others
+sleep meanwhile. A request asks for reasons or does not. The first round is for nothing: the transactions of a
 stream are counted in it, in later rounds they are computed again.
 """
 

@@ -182,6 +182,24 @@ def test_files_that_cannot_be_used_are_named_and_nothing_starts(
     assert why in line
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_further_address_lets_callers_in_who_have_no_certificate(place: Place, workers: int) -> None:
+    callers = Authority("Callers")
+    replace(place.folder / "server.ca", callers.certificate)
+    mutual = ['client_certificate = "required"', 'client_ca = "server.ca"', 'open_address = "127.0.0.1:0"']
+    anonymous = grpc.ssl_channel_credentials(place.authority.certificate)
+    pair = callers.client()
+    named = grpc.ssl_channel_credentials(place.authority.certificate, pair.key, pair.certificate)
+    with place.serve("--config", place.config(*mutual), workers=workers) as server:
+        assert scored(server, named) == "t-1"
+        with pytest.raises(grpc.RpcError), stubs_for(server.address, anonymous) as stubs:
+            stubs.health_of()
+        found = [line for line in map(json.loads, server.lines) if line.get("open_port")]
+        with stubs_for(f"localhost:{found[-1]['open_port']}", anonymous) as stubs:
+            assert stubs.health_of() == "SERVING"
+        assert server.end() == 0
+
+
 def test_settings_that_do_not_go_together_are_refused(place: Place) -> None:
     with place.serve("--config", place.config('client_certificate = "required"')) as server:
         assert server.wait() == 2
