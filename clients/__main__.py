@@ -7,7 +7,7 @@ import os
 # gRPC reads it when it is imported: else a handshake that fails writes a line of its own beside the sentence.
 os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
 
-from clients.cli.app import app  # noqa: E402  # see above
+from clients.cli.app import app  # see above
 
 
 def main() -> None:
