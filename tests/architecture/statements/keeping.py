@@ -130,8 +130,8 @@ CHANGELOG = (
     says(
         "CHANGELOG.md",
         "Streams read {} or {} frames ahead",
-        of("server.rpc.core.streams", "AHEAD_BYTES"),
-        of("server.rpc.core.streams", "AHEAD_FRAMES"),
+        of("server.rpc.core.streams.reading", "AHEAD_BYTES"),
+        of("server.rpc.core.streams.reading", "AHEAD_FRAMES"),
     ),
     says(
         "CHANGELOG.md",
