@@ -56,7 +56,7 @@ DETECTION = (
     ),
     says(_DETECTION, "`backtest.calibrate_days` ({}) before", default("trainer", "backtest.calibrate_days")),
     says(_DETECTION, "at most a {} of what is learnt", 1 / 3),
-    says("trainer/settings/config.py", "end of training, a {} of what", 1 / 3),
+    says("trainer/settings/judging.py", "end of training, a {} of what", 1 / 3),
     says(_DETECTION, "hold {} of {} bootstrap replicates", _LEVEL, default("trainer", "backtest.resamples")),
     says(_DETECTION, "over {} bins of equal width", of("trainer.evaluation.figures", "CALIBRATION_BINS")),
     says(_DETECTION, "on a budget of {} |", default("trainer", "thresholds.review_alerts_per_day")),
