@@ -117,7 +117,7 @@ BUNDLE = (
     says(_BUNDLE, "keep {} digits", of("trainer.sources.profile", "_DIGITS_UNKNOWN")),
     says(_BUNDLE, "values beyond {} interquartile", of("trainer.sources.profile", "_WHISKER")),
     says(_BUNDLE, "`format_version` ({})", 1),
-    says("trainer/card/schema.py", "format_version: Literal[{}]", 1),
+    says("trainer/card/schema/validation.py", "format_version: Literal[{}]", 1),
     says(_BUNDLE, "to be watched, from {} the feature moved far", _gate("max_psi")),
     says(_REASONS, "carries the {} strongest", default("server", "reasons.per_transaction")),
     says(_REASONS, "its response beyond {},", of("kuntur.wire.scores", "MAX_REASONED_BYTES")),
