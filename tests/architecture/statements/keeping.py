@@ -45,8 +45,8 @@ STATE = (
     says(
         _STATE,
         "In tables of up to {} records … longest idle of {} that",
-        of("kuntur.records.table", "LOOKED_AT"),
-        of("kuntur.records.table", "LOOKED_AT"),
+        of("kuntur.records.adding", "LOOKED_AT"),
+        of("kuntur.records.adding", "LOOKED_AT"),
     ),
     says(_STATE, "(at most {} records of a part)", of("kuntur.history.repair", "MOST_KEPT")),
     says(
