@@ -1,6 +1,6 @@
 """Where the fields of a request's bytes are, before any rule is looked at.
 
-Every function gives up, with GIVE_UP, on bytes that are not plainly written (see `kuntur.wire.scan`).
+What is not plainly written is given up here already (GIVE_UP); `kuntur.wire.scan` says what becomes of it.
 """
 
 from __future__ import annotations
