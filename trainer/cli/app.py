@@ -188,7 +188,7 @@ def show_config(
 
     from kuntur.hash_key import DEFAULT_HASH_KEY
     from kuntur.settings.document import to_toml
-    from trainer.settings.config import ENVIRONMENT_PREFIX
+    from trainer.settings.environment import ENVIRONMENT_PREFIX
 
     settings = settings_of(config, {})
     sys.stdout.write(to_toml(settings, ENVIRONMENT_PREFIX, {"hash_key": DEFAULT_HASH_KEY}))

@@ -13,7 +13,8 @@ from kuntur.files.paths import UnusableFileError, missing_files, missing_mapping
 from trainer.cli.faults import fault
 
 if TYPE_CHECKING:
-    from trainer.settings.config import DataSettings, TrainerSettings
+    from trainer.settings.config import TrainerSettings
+    from trainer.settings.data import DataSettings
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
