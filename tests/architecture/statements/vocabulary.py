@@ -92,21 +92,14 @@ def keys() -> dict[str, Any]:
 
 
 @cache
-def metrics() -> dict[str, str]:
-    """Returns the kind of each metric of the server by its name in the code: Counter, Gauge, Histogram."""
-    declared = re.compile(r'\b\w*?(Counter|Gauge|Histogram)\w*\(\s*"(kuntur_\w+)"')
-    return {
-        name: kind
-        for file in sources()
-        if file.startswith("server/")
-        for kind, name in declared.findall((ROOT / file).read_text(encoding="utf-8"))
-    }
+def metrics() -> frozenset[str]:
+    """Returns the names under which Prometheus has the server's metrics."""
+    from server.telemetry.catalogue import CATALOGUE, HistogramDeclaration
 
-
-def exposed() -> set[str]:
-    """Returns the names under which Prometheus has the metrics."""
-    endings = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("", "_bucket", "_sum", "_count")}
-    return {name + ending for name, kind in metrics().items() for ending in endings[kind]}
+    behind = {HistogramDeclaration: ("", "_bucket", "_sum", "_count")}
+    return frozenset(
+        declared.exposed + ending for declared in CATALOGUE for ending in behind.get(type(declared), ("",))
+    )
 
 
 @cache
