@@ -1,4 +1,4 @@
-"""A model that scores, and the place where the live one stands."""
+"""A loaded model, which scores and decides, and the slot that holds the live one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the server counts for its operators, in Prometheus' form.
 
-Counts that the history keeps anyway are read when someone asks; the hot path adds one observation and
+Counts that the history keeps anyway are read when they are scraped; the hot path adds one observation and
 at most three additions a frame.
 """
 
@@ -67,7 +67,7 @@ class ServerMetrics:
         self._latency[method](seconds)
 
     def reasoned(self, count: int, seconds: float) -> None:
-        """Counts transactions of a request that got reasons, and the time all of these took."""
+        """Counts transactions of a request that got reasons, and the time that all of these took."""
         self._reasoned.inc(count)
         self._reasons.observe(seconds)
 
@@ -81,11 +81,11 @@ class ServerMetrics:
         self._errors(reason).inc()
 
     def transport(self, name: str) -> None:
-        """Tells which transport serves."""
+        """Sets which transport serves."""
         self._transport.labels(name).set(1)
 
     def holds(self, requests: Callable[[], int], answers: Callable[[], int]) -> None:
-        """Reads how many bytes the transport holds, whenever someone asks for the metrics."""
+        """Takes what returns the bytes that the transport holds, read whenever the metrics are scraped."""
         self._holds = (requests, answers)
         for kind, held in zip(("requests", "answers"), self._holds, strict=True):
             self._held.labels(kind).set_function(held)

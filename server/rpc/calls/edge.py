@@ -1,7 +1,7 @@
 """What every call has around it: a clock, the table of errors, and for streams a lifetime.
 
-Which gate a behaviour is behind is kept here; `server.rpc.core.calls` has the calls pass it before they get a
-thread.
+Which gate a method stands behind is said where it is added (`server.rpc.server`); the transport has its
+calls pass it before the handler runs.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ class Edge:
         self.table = table
         self.metrics = metrics
         self.lifetimes = lifetimes
-        # The same few refusals again and again, and most of them when there is no time for making them.
+        # The same few refusals recur, and mostly when there is no time to make them anew.
         self._refusals: dict[tuple[str, str], tuple[CallStatus, str]] = {}
 
     def unary(self, handler: UnaryHandler, method: str) -> Answer:
-        """Takes request to response, timed under `method`, errors to statuses."""
+        """Returns a handler that is timed under `method` and turns errors into statuses."""
         clock, answered = time.perf_counter, self.metrics.answered
 
         def answer(request: bytes) -> bytes | CallStatus:
@@ -61,7 +61,7 @@ class Edge:
         return answer
 
     def gathered(self, handler: GatheredHandler, method: str) -> Answers:
-        """Takes several requests to what each came to, as `unary` does; each takes as long as all."""
+        """Returns the same for several requests at once; each is taken to last as long as all."""
         clock, answered = time.perf_counter, self.metrics.answered
 
         def answers(requests: list[bytes]) -> list[bytes | CallStatus] | None:
@@ -146,7 +146,7 @@ class Edge:
         return behave
 
     def frame(self) -> Frames:
-        """Returns what a stream passes with each frame. It raises once the server goes down."""
+        """Returns the gate of frames, which raises once the server is shutting down."""
         return self.admission.frames
 
     def refusal(self, gate: Gate, error: ServerError) -> CallStatus:

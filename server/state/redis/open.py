@@ -62,7 +62,7 @@ def open_shared_history(
 def _check_form(client: Redis, name: bytes, hash_key: str, zone: TimeZone, prefix: str) -> None:
     # Servers with different keys would keep each account apart without anyone noticing.
     keyed = hashlib.blake2b(b"kuntur history", key=bytes.fromhex(hash_key), digest_size=8).hexdigest()
-    # What was written before zones were named is Peru's, and so the default stays unnamed.
+    # What was written before zones were named is Peru's, so the default stays unnamed.
     named = "" if zone.name == DEFAULT_TIME_ZONE else f" {zone.name}"
     form = f"{layout_number()} {keyed}{named}".encode()
     client.set(name, form, nx=True)
