@@ -1,12 +1,12 @@
-"""Streams whose handler takes a frame to its answer, without a thread for each, without reading far ahead.
+"""Streams whose handler answers each frame, without a thread for each stream and without reading far ahead.
 
 As with unary calls (`server.rpc.core.unary`), a stream is an object whose operations end on gRPC's polling
 thread.
 
-While frames are worked on the next ones are read, up to some bytes, and no more: beyond that gRPC's flow
-control holds the sender back. What has been read by the time there is time for it is worked on together.
-While answers are on their way no more work is begun than for the last of them: so a caller that does not
-read costs what is read ahead twice over and the answers to it, whatever it sends. What all such callers cost
+While frames are worked on the next ones are read, up to a few bytes and no more: beyond that gRPC's flow
+control holds the sender back. What has been read by the time its turn comes is worked on together. While
+answers are still being sent no more work begins than for the last of them: so a caller that does not read
+costs twice what is read ahead and the answers to it, whatever it sends. What all such callers cost together
 is bounded too (`server.rpc.admission.unread`).
 """
 
@@ -41,7 +41,7 @@ from server.rpc.errors import CallStatus
 
 _NO_FLAGS = 0
 _OK = grpc.StatusCode.OK.value[0]
-# What is read ahead: with that many bytes or frames no more is read.
+# How far is read ahead: with that many bytes or frames nothing more is read.
 AHEAD_BYTES = 1 << 15
 AHEAD_FRAMES = 32
 _COUNTED_BYTES = 4096
@@ -59,7 +59,7 @@ class StreamMethod:
     status_of: Callable[[ServerError], CallStatus]
     """Returns what to end a stream with, and counts it."""
     begin: Callable[[StreamCall], None]
-    """Has a stream worked for soon."""
+    """Has a stream answered soon."""
     refusals: Refusals
     name_of: Callable[[Any], str]
     """Returns the caller of grpcio's event."""
@@ -72,21 +72,21 @@ class StreamMethod:
     unpacking: Unpacking
     """Decompresses frames."""
     put_off: Callable[[StreamCall, CallStatus], bool]
-    """Has a stream refused later if there is no time for it now; returns whether it has."""
+    """Puts the refusal of a stream off if the budget does not allow it now; returns whether it did."""
     idle_s: float
-    """After which a stream on which nothing moves gives up its place when another needs one."""
+    """Seconds after which a stream on which nothing moves gives up its place when another needs one."""
     answers: Answers | None = None
     """Answers several frames at once, where that is faster."""
     open: set[StreamCall] = field(default_factory=set)
 
 
 class StreamCall:
-    """One stream. It takes a place when its first message has come, and gives it back by itself."""
+    """One stream. It takes a place when its first message has come, and frees it itself."""
 
     def __init__(self, method: StreamMethod, event: Any) -> None:
         """Takes grpcio's event of a call that arrived."""
         self.method = method
-        self._event = event  # of whom its caller's name is asked
+        self._event = event  # tells the caller's name
         self._call = event.call
         self._caller = ""
         self._inside = False
@@ -119,7 +119,7 @@ class StreamCall:
         self.method.lifetimes.add(self, self._expire)
 
     def end(self, error: ServerError) -> None:
-        """Ends the stream after the frames that it is at, or at once when it waits. Any thread."""
+        """Ends the stream after its current frames, or at once when it waits. Any thread."""
         with self._lock:
             if self._end is None and not self._over:
                 self._end = self.method.status_of(error)
@@ -130,7 +130,7 @@ class StreamCall:
         self.end(error)
 
     def idle_since(self, caller: str | None) -> float:
-        """Returns when something last moved, infinity while it is worked on or of another caller."""
+        """Returns when something last moved; infinity while it is answered or if it is another caller's."""
         if not self._inside or self._working or self._end or (caller is not None and caller != self._caller):
             return math.inf
         return self._moved
@@ -150,11 +150,11 @@ class StreamCall:
                 self._advance()
 
     def peer(self) -> object:
-        """Returns what is the same for all calls of a connection."""
+        """Returns what names the connection, the same for all its calls."""
         return self._call.peer()
 
     def cut(self, error: ServerError) -> None:
-        """Ends the stream at once, with what is under way. For the polling thread."""
+        """Ends the stream at once, and drops what is under way. For the polling thread."""
         with self._lock:
             if not self._over:
                 self._over = True
@@ -165,7 +165,7 @@ class StreamCall:
 
     @property
     def packed(self) -> bool:
-        """Whether the next frame is compressed: a thread is to work for it."""
+        """Whether the next frame is compressed: then a thread answers it."""
         return self._any_packed and bool(self._frames) and is_packed(self._frames[0])
 
     @property
@@ -175,10 +175,10 @@ class StreamCall:
         return len(frames[0]) if frames else 0
 
     def take(self, room: int) -> list[bytes]:
-        """Returns the next frame, and as many more as fit into so many bytes. Any thread.
+        """Returns the next frame, and as many more as fit into `room` bytes. Any thread.
 
-        One that is compressed is taken alone. None of a stream that is over: there is nobody to answer, and
-        nothing has been counted.
+        A compressed frame is taken alone. Nothing is taken of a stream that is over: there is nobody to
+        answer, and nothing has been counted.
         """
         with self._lock:
             if self._over:
@@ -295,7 +295,7 @@ class StreamCall:
                 method.gate.leave(self._caller)
 
     def _enter(self) -> ServerError | None:
-        """Takes a place, that of an idle stream if there is no other; returns why there is none."""
+        """Takes a place, if need be that of an idle stream; returns why there is none."""
         method, gate = self.method, self.method.gate
         caller = method.name_of(self._event) if gate.counts_callers else ""
         refusal = gate.enter(caller)
@@ -335,7 +335,7 @@ class StreamCall:
             self._end = self._end or status
 
     def _count_unread(self) -> None:
-        """Counts what is on its way, but not the small answers of most streams. Under the lock."""
+        """Counts what is on its way, except the small answers of most streams. Under the lock."""
         self._counted = self._unsent_bytes > _COUNTED_BYTES and not self._over
         if self._counted:
             self.method.unread.add(self, self._unsent_bytes, timed=False)
@@ -343,7 +343,7 @@ class StreamCall:
             self.method.unread.remove(self)
 
     def _drop(self) -> None:
-        """Forgets what was read and what was made. Under the lock."""
+        """Drops the frames that were read and the answers that were made. Under the lock."""
         self._frames.clear()
         self._answers.clear()
         self.method.held.remove(self._ahead_bytes)
