@@ -79,9 +79,9 @@ class ServerApp:
         whether other processes of this server listen on the port; journal_lock: descriptor of the lock that
         the server holds on the directory above this worker's journal.
 
-        Raises OSError when port or journal cannot be had, `kuntur.journal.file.JournalError` when the
-        journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
-        cannot be used.
+        Raises OSError when the port or the journal is not available, `kuntur.journal.file.JournalError` when
+        the journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
+        cannot be used, and `TransportError` when the transport of the settings is not available.
         """
         self.settings = settings
         self.metrics = ServerMetrics()
@@ -152,7 +152,7 @@ class ServerApp:
     def start(self) -> None:
         """Begins to serve: SERVING with a live model; without one NOT_SERVING until there is one.
 
-        Raises OSError when the port of the metrics cannot be had; the server is stopped then.
+        Raises OSError when the port of the metrics is not available; the server is stopped then.
         """
         try:
             self._start()

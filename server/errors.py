@@ -155,4 +155,4 @@ class IncidentError(ServerError):
 
 
 class TransportError(Exception):
-    """The transport that the settings ask for cannot be had, so the server does not start."""
+    """The transport that the settings ask for is not available, so the server does not start."""

@@ -38,8 +38,8 @@ _WARM_UP_ROWS = (1, 64, 512)
 def load_model(path: Path, trial: Trial, zone: TimeZone | None = None) -> LiveModel:
     """Reads, tries, loads, checks and warms up the bundle at `path`.
 
-    Only a model that `trial` found nothing against is loaded into this process, and threads that serve go
-    first. zone: in which features count hours and days here, by default Peru's.
+    Only a model that passed `trial` is loaded into this process, and threads that serve go first. zone: in
+    which features count hours and days here, by default Peru's.
 
     Raises BundleRefusedError, and only that.
     """

@@ -40,9 +40,9 @@ class Refusal:
 class ModelWatcher:
     """Polls the registry, checks what it chooses, and swaps it in.
 
-    A bundle that fails a check is refused once, logged and counted, and tried again only when its files
-    change or, where they could not be read, at each look; whatever is live stays. The watcher is the only
-    writer of the slot.
+    A bundle that fails a check is refused, logged and counted once, and tried again only when its files
+    change or, where they could not be read, at each look; the live model stays. Only the watcher writes the
+    slot.
     """
 
     def __init__(
@@ -121,7 +121,7 @@ class ModelWatcher:
         if refusal is not None and refusal.fingerprint == fingerprint and not unreadable:
             return
         if not named:
-            message = "LIVE names no version, but something else"
+            message = "LIVE names something that is not a version"
             self._refuse(version, Refusal(RefusalReason.INCOMPLETE, message, fingerprint))
             return
         try:

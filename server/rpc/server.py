@@ -50,7 +50,7 @@ class RpcServer:
     def __init__(
         self, services: Services, edge: Edge, health: Health, transport: Transport, listen_address: str
     ) -> None:
-        """Adds every method to a transport and binds the port; raises OSError when that cannot be had."""
+        """Adds every method to a transport and binds the port; raises OSError when that is not possible."""
         self._admission = edge.admission
         self._health = health
         self._lifetimes = edge.lifetimes

@@ -22,7 +22,7 @@ class Of(Enum):
     JOURNAL = "journal"
     """Of each process that serves and keeps a journal."""
     HISTORY = "history"
-    """Of the history, which all workers share: told once."""
+    """Of the history, which all workers share: exposed once."""
     SUPERVISOR = "supervisor"
     """Of a server of several workers as a whole."""
 

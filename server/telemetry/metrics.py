@@ -124,11 +124,11 @@ class ServerMetrics:
         streams_open: Callable[[], int],
         journal_queued: Callable[[], int],
     ) -> None:
-        """Reads these whenever someone asks for the metrics."""
+        """Takes what returns these, read whenever the metrics are scraped."""
         self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
 
     def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
-        """Offers the metrics over HTTP at `/metrics`; returns the port and what ends that. Raises OSError."""
+        """Serves the metrics over HTTP at `/metrics`; returns the port and what ends that. Raises OSError."""
         return offer(self.registry, host, port)
 
 

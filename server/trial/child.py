@@ -71,7 +71,7 @@ class _Whole:
 
 
 def examine(candidate: Candidate) -> Finding:
-    """Returns what loading and running a model comes to."""
+    """Loads and runs a model; returns what was found."""
     try:
         session = open_session(candidate.model)
         features = candidate.golden_features

@@ -46,7 +46,7 @@ class WorkerMetrics(Collector):
 def serve_worker_metrics(
     host: str, port: int, ask: Callable[[], dict[int, str]], registry: CollectorRegistry | None = None
 ) -> Callable[[], None]:
-    """Offers them over HTTP at `/metrics`, beside those of `registry`, and returns what ends that.
+    """Serves them over HTTP at `/metrics`, beside those of `registry`, and returns what ends that.
 
     Raises OSError.
     """

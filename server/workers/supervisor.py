@@ -39,9 +39,9 @@ class Supervisor:
     """The workers of one server."""
 
     def __init__(self, settings: ServerSettings, count: int) -> None:
-        """Takes port, history and journal; nothing runs yet.
+        """Opens the port and the history and locks the journal; nothing runs yet.
 
-        Raises OSError and RegionError if they cannot be had.
+        Raises OSError and RegionError if one of them is not available.
         """
         self._settings = settings
         with ExitStack() as undone:
@@ -77,7 +77,7 @@ class Supervisor:
     def start(self) -> None:
         """Starts the workers and waits until all of them serve, one cannot (`failed`), or a signal ends that.
 
-        Raises OSError when the port of the metrics cannot be had; nothing runs then.
+        Raises OSError when the port of the metrics is not available; nothing runs then.
         """
         metrics = self._settings.metrics
         if metrics.port:

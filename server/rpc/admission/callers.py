@@ -44,7 +44,7 @@ class Callers:
         return len(self._inside)
 
     def enter(self, caller: str) -> bool:
-        """Counts one more of a caller unless that is beyond the limit; returns whether it was counted."""
+        """Counts one more for a caller unless that is beyond the limit; returns whether it was counted."""
         with self._lock:
             inside = self._inside.get(caller, 0)
             if inside >= self.limit:

@@ -61,7 +61,7 @@ class Gate:
 
     @property
     def counts_callers(self) -> bool:
-        """Whether whoever enters now has to say whose call it is."""
+        """Whether `enter` has to be given the caller now."""
         return self.callers is not None and self.limit - len(self._free) >= self._uncounted
 
     def close(self) -> None:
@@ -71,7 +71,7 @@ class Gate:
     def enter(self, caller: str = "") -> ServerError | None:
         """Takes a place, or returns the reason why there is none: OverloadedError, ShuttingDownError.
 
-        caller: whose it is, where the gate `counts_callers`; without a name it is not counted.
+        caller: who calls, where the gate `counts_callers`; without it the call is not counted by caller.
         """
         if self.closed:
             return ShuttingDownError()
@@ -87,7 +87,7 @@ class Gate:
         return None
 
     def leave(self, caller: str = "") -> None:
-        """Frees a place; caller: as it was given to `enter`."""
+        """Frees a place; caller: as given to `enter`."""
         self._free.append(None)
         if caller and self.callers is not None:
             self.callers.leave(caller)

@@ -62,7 +62,7 @@ class Lifetimes:
 
     @contextmanager
     def limited(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Iterator[Any]]:
-        """Yields the requests of a stream until its end has come, while the block lasts.
+        """Yields the requests of a stream until its lifetime is over, while the block lasts.
 
         A stream that is working ends after its current frame; one that waits for its caller, to send or to
         read, is cut off a second later. One whose first message does not come is cut off, too.

@@ -15,7 +15,7 @@ from server.rpc.errors import CallStatus
 from server.settings.limits import Limits
 
 Answer = Callable[[bytes], bytes | CallStatus]
-"""Takes a serialised request to a serialised response, or to what to end the call with. Never raises."""
+"""Returns the serialised response to a request, or what to end the call with. Never raises."""
 Answers = Callable[[list[bytes]], list[bytes | CallStatus] | None]
 """Takes several requests at once to what `Answer` would return for each, one after the other. Never raises.
 

@@ -86,7 +86,7 @@ class UnaryCall:
     def __init__(self, method: UnaryMethod, event: Any) -> None:
         """Takes grpcio's event of a call that arrived."""
         self.method = method
-        self._event = event  # of whom its caller's name is asked, if it comes to that
+        self._event = event  # tells the caller's name, where that is needed
         self._call = event.call
         self._deadline: float = event.call_details.deadline
         self._caller = ""

@@ -77,7 +77,7 @@ class Intake:
         return reading
 
     def read_together(self, raws: list[bytes], most_each: int) -> tuple[Reading, list[int]] | None:
-        """Reads requests of up to `most_each` transactions as one: their bytes behind one another are one.
+        """Reads requests of up to `most_each` transactions as one, which their bytes are when joined.
 
         Returns the reading and how many transactions each request has; None where they have to be read one by
         one: one is not plainly written, or they differ in `reasons_mode`. Raises JournalUnavailableError.

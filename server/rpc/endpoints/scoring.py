@@ -50,7 +50,7 @@ class ScoringEndpoint:
         """Answers serialised ScoreTransactionRequests as if they came one after the other.
 
         Returns what `score_transaction` would return or raise for each; None, with nothing done, where they
-        are not read together.
+        cannot be read together.
         """
         read = self._intake.read_together(raws, 1)
         if read is None:

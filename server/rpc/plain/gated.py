@@ -20,7 +20,7 @@ Enter = Callable[[grpc.ServicerContext], str]
 def gated(
     handler: grpc.RpcMethodHandler[Any, Any], gate: Gate, edge: Edge, names: CallerNames, lock: threading.Lock
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    """Returns a handler that takes a place while it works. One that holds no thread takes none."""
+    """Returns a handler that takes a place while it works; one that holds no thread takes none."""
     if handler.unary_stream is not None:
         return handler
 

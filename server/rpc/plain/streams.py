@@ -136,7 +136,7 @@ class PlainStreams:
             stream.end(ShuttingDownError())
 
     def behave(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        """Answers each frame. A behaviour as grpcio calls it."""
+        """Answers each frame; what grpcio calls for a stream."""
         stream = PlainStream(context, self._held)
         with self._lock:
             self._open.add(stream)
@@ -178,7 +178,7 @@ class PlainStreams:
             self._unread.remove(stream)
 
     def _enter(self, stream: PlainStream, context: grpc.ServicerContext) -> ServerError | None:
-        """Takes a place, that of an idle stream if there is no other; returns why there is none."""
+        """Takes a place, if need be that of an idle stream; returns why there is none."""
         with self._lock:
             caller = self._names.of(context) if self._gate.counts_callers else ""
             refusal = self._gate.enter(caller)

@@ -23,13 +23,13 @@ def open_shared_history(
 ) -> RedisHistory:
     """Connects to Redis.
 
-    zone: whose nights are counted, by default Peru's. Raises ConnectionError when it cannot be had,
+    zone: whose nights are counted, by default Peru's. Raises ConnectionError when it cannot be used,
     `server.state.RegionError` when what is kept there was written by servers of another release, with
     another hash key or in another time zone.
     """
     zone = zone or time_zone()
-    # Without retries of the library: a commit whose answer was lost may have been made, and made again it
-    # would find its own transactions and count them as repeated.
+    # Without the library's retries: a commit whose answer was lost may have been made, and a second one would
+    # find its own transactions and count them as repeated.
     client = Redis.from_url(
         settings.url,
         password=settings.password.get_secret_value() if settings.password else None,

@@ -20,7 +20,7 @@ from server.state.region.region import Region
 
 _LOG = structlog.get_logger(__name__)
 _TRIES = 8  # once more after each mending
-_LOCK_LOST = "the lock of the history is damaged or held by what does not run"
+_LOCK_LOST = "the lock of the history is damaged, or its holder no longer runs"
 _NOT_MENDED = "the history is damaged and could not be mended: restart the server"
 
 
@@ -93,7 +93,7 @@ class RegionHistory(HistoryStore):
         return int(repeated)
 
     def _take_mending(self, batch: TransactionBatch, out: FeatureMatrix, first: int) -> int:
-        """Mends the region and counts the rest of a batch, and so on; first: where damage was met."""
+        """Mends the region and counts the rest of a batch, again if need be; first: where damage was met."""
         for _ in range(_TRIES):
             self._mend()
             repeated = self._history.take_transactions(batch, self._offsets, out, first)
