@@ -49,7 +49,7 @@ from server.scoring import (
 )
 from server.settings.config import ServerSettings
 from server.state.histories import OpenHistory, open_history
-from server.telemetry.metrics import ServerMetrics
+from server.telemetry.metrics import Readings, ServerMetrics
 from server.trial.process import TrialLimits, TrialProcess
 
 _LOG = structlog.get_logger(__name__)
@@ -124,10 +124,12 @@ class ServerApp:
             self._server = self._build_server(registry, reuse_port=reuse_port)
             undone.pop_all()
         self.metrics.watch(
-            self.history.counts,
-            lambda: self.admission.unary.inside,
-            lambda: self.admission.streams.inside,
-            lambda: self.journal.queued,
+            Readings(
+                history=self.history.counts,
+                calls_in_flight=lambda: self.admission.unary.inside,
+                streams_open=lambda: self.admission.streams.inside,
+                journal_queued=lambda: self.journal.queued,
+            )
         )
         if isinstance(self.journal, FileJournal):
             self.metrics.registry.register(JournalMetrics(self.journal))
