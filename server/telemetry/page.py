@@ -25,7 +25,7 @@ _PATIENCE_S = 10.0  # for a handshake, and for each read
 def offer(registry: CollectorRegistry, settings: MetricsSettings) -> tuple[int, Callable[[], None]]:
     """Offers a registry's metrics at `/metrics`; returns the port and what ends that.
 
-    Raises OSError when the port is not available, `server.errors.TlsError` when the certificate is not usable.
+    Raises OSError when the port is not available, `server.errors.TlsError` when the certificate is not.
     """
     if settings.certificate is None or settings.key is None:
         server, thread = start_http_server(settings.port, addr=settings.host, registry=registry)
