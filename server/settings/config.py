@@ -25,6 +25,7 @@ from pydantic_settings import (
 from kuntur.files.paths import UnusableFileError, read_settings
 from kuntur.institution import Institution
 from kuntur.settings.document import fields
+from server.settings.access import Access
 from server.settings.limits import Limits
 from server.settings.listening import checked_address, is_socket_file
 from server.settings.sections import (
@@ -76,6 +77,8 @@ class ServerSettings(BaseSettings):
     """The institution: the same in the settings of server and trainer."""
     limits: Limits = Limits()
     """How much the server takes at a time."""
+    access: Access = Access()
+    """Who may call, and what they may do."""
     rpc: Rpc = Rpc()
     """How calls are taken up."""
     models: Models = Models()
