@@ -16,6 +16,7 @@ from kuntur.bundle.bundle import Registry
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.time_zone import time_zone
 from kuntur.wire import TransactionReader
+from server.access import AccessControl
 from server.compiling import tell_ready
 from server.host.signals import interrupted, wait_for_stop_signal
 from server.journal import FileJournal, Journal, JournalMetrics, NullJournal
@@ -48,6 +49,7 @@ from server.scoring import (
     Scorer,
 )
 from server.settings.config import ServerSettings
+from server.settings.listening import stays_here
 from server.state.histories import OpenHistory, open_history
 from server.telemetry.metrics import ServerMetrics
 from server.trial.process import TrialLimits, TrialProcess
@@ -80,11 +82,12 @@ class ServerApp:
         server has on the directory above this worker's journal.
 
         Raises OSError when port or journal cannot be had, `kuntur.journal.file.JournalError` when the
-        journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
-        cannot be used.
+        journal is damaged, `server.errors.AccessError` when the bindings cannot be used,
+        `server.state.RegionError` when the file of the history, or what is in Redis, cannot be used.
         """
         self.settings = settings
         self.metrics = ServerMetrics()
+        self._access = self._access_control()
         self.history, self._close_history = history or open_history(settings)
         self.slot = LiveSlot()
         self._health = Health()
@@ -165,6 +168,8 @@ class ServerApp:
         if metrics.port:
             _, self._close_metrics = self.metrics.serve(metrics.host, metrics.port)
         self._started = True
+        if self._access is not None:
+            self._access.start()
         self._server.start()
         self._watcher.start()
         _LOG.info(
@@ -174,6 +179,12 @@ class ServerApp:
             registry=str(self.settings.registry_path),
             journal=str(self.settings.journal.path) if self.settings.journal.path else None,
         )
+        if self._access is None and not stays_here(self.settings.listen_address):
+            _LOG.warning(
+                "whoever reaches the port may score, report and backfill for every institution: "
+                'set access.mode = "required" (docs/access.md)',
+                listen=self.settings.listen_address,
+            )
         if self.settings.history.hash_key == DEFAULT_HASH_KEY:
             _LOG.warning("ids are hashed with the public default key; set history.hash_key in production")
 
@@ -188,6 +199,8 @@ class ServerApp:
             if self._started:
                 self._server.drain(balancer_wait_s=shutdown.balancer_wait_s, grace_s=shutdown.grace_s)
             self._watcher.stop()
+            if self._access is not None:
+                self._access.stop()
             self.journal.close()
             self._close_metrics()
             self._close_history()
@@ -215,6 +228,13 @@ class ServerApp:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _access_control(self) -> AccessControl | None:
+        """Returns what asks callers who they are; None where the settings let everybody in."""
+        access, metrics = self.settings.access, self.metrics
+        if access.mode == "open":
+            return None
+        return AccessControl(access, metrics.access_reloaded, metrics.token_checked)
+
     def _went_live(self, _: LiveModel) -> None:
         self._health.serving()
 
@@ -224,7 +244,8 @@ class ServerApp:
     def _build_server(self, registry: Registry, *, reuse_port: bool) -> RpcServer:
         settings, limits, journal = self.settings, self.settings.limits, self.journal
         lifetimes = Lifetimes(limits.max_stream_lifetime_s, limits.caller_timeout_s)
-        edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics, lifetimes)
+        guard = None if self._access is None else self._access.guard
+        edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics, lifetimes, guard)
         latest = LatestTime(settings.history.future_tolerance_s)
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
         reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)

@@ -208,12 +208,12 @@ def _log_start(settings: ServerSettings, workers: int) -> None:
 def _failures_told() -> Iterator[None]:
     """Turns what keeps a server from starting into a sentence and an exit code."""
     from kuntur.journal.file import JournalError
-    from server.errors import TransportError
+    from server.errors import AccessError, TransportError
     from server.state import RegionError
 
     try:
         yield
-    except (OSError, JournalError, RegionError, TransportError) as error:
+    except (OSError, JournalError, RegionError, AccessError, TransportError) as error:
         raise _failure(str(error)) from error
 
 

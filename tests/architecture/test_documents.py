@@ -44,7 +44,7 @@ _MADE = {
     "kuntur/__compiled__",
     "kuntur/__compiled__/",
 }  # by programs, never committed
-_OF_USERS = {"banco.toml", "recipe.toml", "card.toml", "server.toml"}  # what a reader writes
+_OF_USERS = {"banco.toml", "bindings.toml", "recipe.toml", "card.toml", "server.toml"}  # what a reader writes
 _OLDER = re.compile(r"^## (?!.*unreleased)", re.MULTILINE)
 
 

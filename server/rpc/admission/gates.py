@@ -46,7 +46,8 @@ class Gate:
         self.resource = resource
         self.limit = limit
         self.closed = False
-        self.callers = None if per_caller is None or per_caller >= limit else Callers(per_caller)
+        self.callers = Callers(limit if per_caller is None else min(per_caller, limit))
+        self._counts = self.callers.limit < limit
         self.queue = StandingQueue(target_wait_s)
         self.budget = RefusalBudget(refusals_per_s)
         self._uncounted = uncounted
@@ -61,25 +62,27 @@ class Gate:
     @property
     def counts_callers(self) -> bool:
         """Whether whoever enters now has to say whose call it is."""
-        return self.callers is not None and self.limit - len(self._free) >= self._uncounted
+        return self._counts and self.limit - len(self._free) >= self._uncounted
 
     def close(self) -> None:
         """Lets nobody in any more; whoever is in stays."""
         self.closed = True
 
-    def enter(self, caller: str = "") -> ServerError | None:
+    def enter(self, caller: str = "", own_limit: int | None = None) -> ServerError | None:
         """Takes a place, or returns the reason why there is none: OverloadedError, ShuttingDownError.
 
-        caller: whose it is, where the gate `counts_callers`; without a name it is not counted.
+        caller: whose it is, where the gate `counts_callers` or the caller has a limit of its own; without a
+        name it is not counted.
         """
         if self.closed:
             return ShuttingDownError()
         if not self._free:
             return OverloadedError(self.resource, self.limit)
-        if caller and self.callers is not None and not self.callers.enter(caller):
-            return OverloadedError(self.resource, self._uncounted + self.callers.limit, "caller")
+        if caller and not self.callers.enter(caller, own_limit):
+            most = self._uncounted + self.callers.limit if own_limit is None else own_limit
+            return OverloadedError(self.resource, most, "caller")
         if self.queue.stands and self.budget.take():
-            if caller and self.callers is not None:
+            if caller:
                 self.callers.leave(caller)
             return OverloadedError(self.resource, self.limit, standing=True)
         self._free.pop()
@@ -88,7 +91,7 @@ class Gate:
     def leave(self, caller: str = "") -> None:
         """Frees a place; caller: as it was given to `enter`."""
         self._free.append(None)
-        if caller and self.callers is not None:
+        if caller:
             self.callers.leave(caller)
 
     def __enter__(self) -> Self:

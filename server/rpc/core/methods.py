@@ -15,6 +15,7 @@ from server.rpc.calls.edge import Edge
 from server.rpc.calls.transport import Answer, Answers, Patience
 from server.rpc.core.asking import TakeUp
 from server.rpc.core.calls import Lane
+from server.rpc.core.credentials import Admit
 from server.rpc.core.streams import AHEAD_BYTES, StreamCall, StreamMethod
 from server.rpc.core.unary import UnaryCall, UnaryMethod
 from server.rpc.core.work import Call, work_for
@@ -37,6 +38,7 @@ class ByteMethods:
     def __init__(
         self,
         edge: Edge,
+        admit: Admit,
         name_of: Callable[[Any], str],
         lane: Callable[[Gate], Lane],
         frames: Lane,
@@ -44,7 +46,7 @@ class ByteMethods:
         waits: Callable[[], bool],
         patience: Patience,
     ) -> None:
-        """Takes what names the caller of an event, and the threads for what is not done between events.
+        """Takes what lets a call in, what names an event's caller, and threads for what is not done here.
 
         frames: those of large frames; packed: those of compressed requests; waits: whether work may have to
         wait just now for something that is not this process's processor.
@@ -52,7 +54,7 @@ class ByteMethods:
         self.ready: deque[Call] = deque()
         self.refused: deque[tuple[Call, CallStatus]] = deque()
         self.hot: dict[str, TakeUp] = {}
-        self._edge, self._name_of, self._waits = edge, name_of, waits
+        self._edge, self._admit, self._name_of, self._waits = edge, admit, name_of, waits
         self._unary = edge.admission.unary
         self._lane, self._frames, self._packed = lane, frames, packed
         self._unpacking = edge.admission.unpacking
@@ -107,8 +109,10 @@ class ByteMethods:
             answers,
         )
 
+        admit = self._admit
+
         def take_up(event: Any) -> UnaryCall:
-            return UnaryCall(method, event)
+            return UnaryCall(method, event, admit(gate, name, event))
 
         if short:
             self.hot[name] = take_up
@@ -153,8 +157,10 @@ class ByteMethods:
         )
         self._streams.append(method)
 
+        admit, gate = self._admit, edge.admission.streams
+
         def take_up(event: Any) -> StreamCall:
-            return StreamCall(method, event)
+            return StreamCall(method, event, admit(gate, name, event))
 
         self.hot[name] = take_up
 

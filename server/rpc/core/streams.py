@@ -23,18 +23,18 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
+from server.access import ANYONE, Caller
 from server.errors import (
     OverloadedError,
     ServerError,
     ShuttingDownError,
     StreamDisplacedError,
-    StreamExpiredError,
 )
 from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
 from server.rpc.admission.gates import Frames, Gate
 from server.rpc.admission.unread import UnreadAnswers
 from server.rpc.admission.waiting import Held, Waiting
-from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.calls.lifetime import Lifetimes, end_of, lasting_s
 from server.rpc.calls.transport import Answer, Answers
 from server.rpc.core.unary import Refusals
 from server.rpc.errors import CallStatus
@@ -83,12 +83,15 @@ class StreamMethod:
 class StreamCall:
     """One stream. It takes a place when its first message has come, and gives it back by itself."""
 
-    def __init__(self, method: StreamMethod, event: Any) -> None:
-        """Takes grpcio's event of a call that arrived."""
+    def __init__(self, method: StreamMethod, event: Any, caller: Caller | CallStatus = ANYONE) -> None:
+        """Takes grpcio's event of a call that arrived, and who makes it or why they may not."""
         self.method = method
+        self._denied = None if isinstance(caller, Caller) else caller
+        self.caller = caller if isinstance(caller, Caller) else ANYONE
+        """Who opened it."""
         self._event = event  # of whom its caller's name is asked
         self._call = event.call
-        self._caller = ""
+        self._counted_as = ""
         self._inside = False
         self._moved = 0.0  # when something last did, by time.monotonic
         self._lock = threading.Lock()  # events come on the polling thread, frames may be done by others
@@ -113,10 +116,15 @@ class StreamCall:
         """Begins. For the polling thread, while it holds the server's lock."""
         with self._lock:
             self._start((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._closed)
-            self._read_on()
+            if self._denied is None:
+                self._read_on()
+        if self._denied is not None:  # nothing is read of it
+            if not self.method.put_off(self, self._denied):
+                self.refuse(self._denied)
+            return
         self.method.waiting.add(self)
         self.method.open.add(self)
-        self.method.lifetimes.add(self, self._expire)
+        self.method.lifetimes.add(self, self._expire, lasting_s(self.caller))
 
     def end(self, error: ServerError) -> None:
         """Ends the stream after the frames that it is at, or at once when it waits. Any thread."""
@@ -131,7 +139,12 @@ class StreamCall:
 
     def idle_since(self, caller: str | None) -> float:
         """Returns when something last moved, infinity while it is worked on or of another caller."""
-        if not self._inside or self._working or self._end or (caller is not None and caller != self._caller):
+        if (
+            not self._inside
+            or self._working
+            or self._end
+            or (caller is not None and caller != self._counted_as)
+        ):
             return math.inf
         return self._moved
 
@@ -224,7 +237,7 @@ class StreamCall:
                     self._count_unread()
 
     def _expire(self) -> None:
-        self.end(StreamExpiredError())
+        self.end(end_of(self.caller))
 
     def _advance(self) -> None:
         """Does what can be done now. Under the lock."""
@@ -292,21 +305,23 @@ class StreamCall:
             method.waiting.remove(self)
             if self._inside:
                 self._inside = False
-                method.gate.leave(self._caller)
+                method.gate.leave(self._counted_as)
 
     def _enter(self) -> ServerError | None:
         """Takes a place, that of an idle stream if there is no other; returns why there is none."""
         method, gate = self.method, self.method.gate
-        caller = method.name_of(self._event) if gate.counts_callers else ""
-        refusal = gate.enter(caller)
+        who = self.caller
+        own = who.max_streams is not None
+        caller = (who.identity or method.name_of(self._event)) if gate.counts_callers or own else ""
+        refusal = gate.enter(caller, who.max_streams)
         if isinstance(refusal, OverloadedError):
             of = caller if refusal.scope == "caller" else None
             idlest = min(method.open, key=lambda stream: stream.idle_since(of), default=self)
             if idlest.idle_since(of) <= time.monotonic() - method.idle_s:
                 idlest.displace()
-                refusal = gate.enter(caller)
+                refusal = gate.enter(caller, who.max_streams)
         if refusal is None:
-            self._inside, self._caller = True, caller
+            self._inside, self._counted_as = True, caller
         return refusal
 
     def _keep(self, frame: bytes) -> None:
