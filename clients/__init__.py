@@ -32,6 +32,7 @@ from clients.errors import (
     TransactionNotFound,
     Unauthenticated,
     Unavailable,
+    UnusableCredentials,
     Violation,
 )
 from clients.sync.client import Client
@@ -89,5 +90,6 @@ __all__ = [
     "TransactionNotFound",
     "Unauthenticated",
     "Unavailable",
+    "UnusableCredentials",
     "Violation",
 ]

@@ -1,9 +1,10 @@
-"""How a client speaks to a server: addresses, deadlines, retries and the options of its channel."""
+"""How a client speaks to a server: addresses, TLS, deadlines, retries and the options of its channel."""
 
 from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from pathlib import Path
 
 from clients.proxies import never_by_proxy
 from kuntur.api.v1 import model_service_pb2, outcome_service_pb2, scoring_service_pb2
@@ -17,6 +18,29 @@ class ClientConfig:
 
     server: str = "localhost:50051"
     """Address as HOST:PORT, or any other target that gRPC resolves."""
+
+    tls: bool | None = None
+    """Whether the server speaks TLS; None: where `ca` or `certificate` is set. True without `ca` trusts the
+    public authorities that come with gRPC."""
+
+    ca: str | Path | None = None
+    """PEM file with the authorities that the server's certificate must be of."""
+
+    certificate: str | Path | None = None
+    """PEM file with the certificate to show to the server, then those between it and its authority. It, `ca`
+    and `key` are read again when they change: a new channel takes over once it is connected."""
+
+    key: str | Path | None = None
+    """PEM file with the certificate's private key, not encrypted."""
+
+    server_name: str | None = None
+    """Name that the server's certificate must have, where `server` is another, such as an address."""
+
+    token_file: str | Path | None = None
+    """File with the bearer token that goes with each call, read again when it changes. Over TLS alone."""
+
+    allow_plaintext_token: bool = False
+    """Whether the token may go without TLS to a server on this machine, for tests. Never to another one."""
 
     timeout_seconds: float = 5.0
     """Longest wait for the answer to one unary call, its retries included."""
@@ -45,9 +69,29 @@ class ClientConfig:
     max_message_bytes: int = 64 * 1024 * 1024
     """Largest message to send or to receive: a server gives a frame no reasons beyond 4 MiB."""
 
+    def __post_init__(self) -> None:
+        """Refuses what does not go together. Raises ValueError."""
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: give both, or neither")
+        if self.tls is False and (self.ca is not None or self.certificate is not None):
+            raise ValueError("ca and certificate are of no use without TLS")
+        if self.server_name is not None and not self.uses_tls:
+            raise ValueError("server_name is of no use without TLS: give ca, or say tls")
+
+    @property
+    def uses_tls(self) -> bool:
+        """Whether the server speaks TLS."""
+        if self.tls is not None:
+            return self.tls
+        return self.ca is not None or self.certificate is not None
+
     def channel_options(self, target: str = "") -> ChannelOptions:
         """Returns the options of the gRPC channel to `target`, this machine's own reached without a proxy."""
+        name: ChannelOptions = []
+        if self.server_name is not None:
+            name = [("grpc.ssl_target_name_override", self.server_name)]
         return [
+            *name,
             ("grpc.keepalive_time_ms", int(self.keepalive_seconds * 1000)),
             ("grpc.keepalive_timeout_ms", int(self.keepalive_timeout_seconds * 1000)),
             # An idle channel needs no probe, and servers count one without a call as abuse.

@@ -193,6 +193,10 @@ class InstitutionForeign(PermissionDenied):
         return self.details.metadata.get("institution_id", "")
 
 
+class UnusableCredentials(KunturError):
+    """A file of certificate, key, authorities or token on this side cannot be used; nothing was sent."""
+
+
 class ServerFault(KunturError):
     """A fault of the server, or an answer that breaks the contract."""
 
@@ -306,6 +310,11 @@ def broken_contract(message: str) -> ServerFault:
 def stream_ended(message: str) -> Unavailable:
     """Returns the error for what a stream left unanswered when it ended in good order."""
     return Unavailable(message, ErrorDetails(grpc.StatusCode.UNAVAILABLE))
+
+
+def unusable(message: str) -> UnusableCredentials:
+    """Returns the error for a file of this side that cannot be used."""
+    return UnusableCredentials(message, ErrorDetails(grpc.StatusCode.UNAUTHENTICATED))
 
 
 def cancelled(message: str) -> Cancelled:

@@ -9,8 +9,9 @@ The channel waits or is awaited; which of the two, and its closing, is left to t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import grpc
 import grpc.aio
@@ -28,13 +29,25 @@ _CLOSED = "The client is closed."
 class Stubs:
     """One stub a service; their methods are waited for or awaited as the channel is."""
 
-    def __init__(self, channel: grpc.Channel | grpc.aio.Channel, target: str = "") -> None:
-        """Makes the stubs of a channel; `target` is the address that it was opened to, for error messages."""
+    def __init__(
+        self,
+        channel: Any,
+        target: str = "",
+        explain: Callable[[str], str | None] = lambda _: None,
+    ) -> None:
+        """Makes the stubs of a channel.
+
+        Args:
+            channel: One of gRPC's, waiting or awaited, or one that makes calls as they do.
+            target: The address that it was opened to, for error messages.
+            explain: Returns what may be behind a failed connection, in a sentence, from gRPC's words.
+        """
         self.scoring = ScoringServiceStub(channel)
         self.outcome = OutcomeServiceStub(channel)
         self.model = ModelServiceStub(channel)
         self.history = HistoryServiceStub(channel)
         self._target = target
+        self._explain = explain
         self.closed = False
         """Whether the client has closed the channel; set before it does."""
 
@@ -47,9 +60,9 @@ class Stubs:
         """
         failure = error_from_rpc(error, ended_here=ended_here or self.closed)
         if isinstance(failure, Unavailable) and not failure.details.reason and self._target:
-            proxy = proxy_in_force(self._target)
-            if proxy is not None:
-                failure = Unavailable(f"{failure.message}. {proxy}", failure.details)
+            for more in (proxy_in_force(self._target), self._explain(failure.message)):
+                if more is not None:
+                    failure = Unavailable(f"{failure.message}. {more}", failure.details)
         return failure
 
     @contextmanager

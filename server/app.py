@@ -38,6 +38,7 @@ from server.rpc import (
     TransportSettings,
     chosen_transport,
     compile_hot_path,
+    server_credentials,
 )
 from server.scoring import (
     AttributeCensus,
@@ -51,7 +52,9 @@ from server.scoring import (
 from server.settings.config import ServerSettings
 from server.settings.listening import stays_here
 from server.state.histories import OpenHistory, open_history
+from server.telemetry.certificates import CertificateMetrics
 from server.telemetry.metrics import ServerMetrics
+from server.tls.listening import refuse_open_port, watch_of
 from server.trial.process import TrialLimits, TrialProcess
 
 _LOG = structlog.get_logger(__name__)
@@ -83,8 +86,11 @@ class ServerApp:
 
         Raises OSError when port or journal cannot be had, `kuntur.journal.file.JournalError` when the
         journal is damaged, `server.errors.AccessError` when the bindings cannot be used,
-        `server.state.RegionError` when the file of the history, or what is in Redis, cannot be used.
+        `server.state.RegionError` when the file of the history, or what is in Redis, cannot be used,
+        `server.errors.TlsError` when certificates cannot be used or others would reach the port without TLS.
         """
+        refuse_open_port(settings)
+        self.certificates = watch_of(settings.tls)
         self.settings = settings
         self.metrics = ServerMetrics()
         self._access = self._access_control()
@@ -132,6 +138,8 @@ class ServerApp:
             lambda: self.admission.streams.inside,
             lambda: self.journal.queued,
         )
+        if self.certificates is not None:
+            self.metrics.registry.register(CertificateMetrics(self.certificates))
         if isinstance(self.journal, FileJournal):
             self.metrics.registry.register(JournalMetrics(self.journal))
         self._close_metrics: Callable[[], None] = lambda: None
@@ -155,7 +163,8 @@ class ServerApp:
     def start(self) -> None:
         """Begins to serve: SERVING with a live model; without one NOT_SERVING until there is one.
 
-        Raises OSError when the port of the metrics cannot be had; the server is stopped then.
+        Raises OSError when the port of the metrics cannot be had, `server.errors.TlsError` when its
+        certificate cannot be used; the server is stopped then.
         """
         try:
             self._start()
@@ -166,16 +175,19 @@ class ServerApp:
     def _start(self) -> None:
         metrics = self.settings.metrics
         if metrics.port:
-            _, self._close_metrics = self.metrics.serve(metrics.host, metrics.port)
+            _, self._close_metrics = self.metrics.serve(metrics)
         self._started = True
         if self._access is not None:
             self._access.start()
+        if self.certificates is not None:
+            self.certificates.start()
         self._server.start()
         self._watcher.start()
         _LOG.info(
             "server started",
             port=self.port,
             transport=self._server.transport,
+            tls=self._tls(),
             registry=str(self.settings.registry_path),
             journal=str(self.settings.journal.path) if self.settings.journal.path else None,
         )
@@ -201,6 +213,8 @@ class ServerApp:
             self._watcher.stop()
             if self._access is not None:
                 self._access.stop()
+            if self.certificates is not None:
+                self.certificates.stop()
             self.journal.close()
             self._close_metrics()
             self._close_history()
@@ -276,7 +290,19 @@ class ServerApp:
                 on_failure=self._failed,
             ),
         )
-        return RpcServer(services, edge, self._health, transport, settings.listen_address)
+        credentials = None
+        if self.certificates is not None:
+            required = settings.tls.client_certificate == "required"
+            credentials = server_credentials(self.certificates, client_certificate=required)
+        return RpcServer(services, edge, self._health, transport, settings.listen_address, credentials)
+
+    def _tls(self) -> str | None:
+        """Returns what callers have to speak, for the log."""
+        tls = self.settings.tls
+        if self.certificates is None:
+            return None
+        mutual = ", with a certificate of the caller" if tls.client_certificate == "required" else ""
+        return f"{tls.minimum_version} or newer{mutual}"
 
     def _failed(self) -> None:
         """Ends the process, which answers no more: in order if it can, else without."""

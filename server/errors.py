@@ -256,3 +256,10 @@ class AccessError(Exception):
 
 class TransportError(Exception):
     """The transport that the settings ask for cannot be had, so the server does not start."""
+
+
+class TlsError(Exception):
+    """Certificates or keys that cannot be used, or a port that may not be open without them.
+
+    At the start the server does not start; later what was in force stays.
+    """

@@ -11,9 +11,11 @@ from typing import Any, Self
 import grpc
 import grpc.aio
 
+from clients.aio.channel import open_channel
 from clients.aio.frames import AsyncFrameStream
 from clients.aio.streaming import streamed_scores
 from clients.config import ClientConfig
+from clients.credentials import explanation_for
 from clients.errors import DeadlineExceeded, KunturError, Overloaded, Unavailable
 from clients.stubs import Stubs
 from clients.sync.client import FIRST_POLL_SECONDS, LAST_POLL_SECONDS
@@ -52,15 +54,17 @@ class AsyncClient:
         config: ClientConfig | None = None,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        """Opens a channel to `server` (HOST:PORT; None: that of the config), with TLS given credentials."""
+        """Opens a channel to `server` (HOST:PORT; None: that of the config).
+
+        credentials: Instead of what the config says of TLS, certificates and tokens.
+
+        Raises UnusableCredentials when a file of certificates or the token cannot be used, ValueError when
+        the config would send a token in plain text.
+        """
         self.config = config or ClientConfig()
         target = server or self.config.server
-        options = self.config.channel_options(target)
-        if credentials is None:
-            self._channel = grpc.aio.insecure_channel(target, options=options)
-        else:
-            self._channel = grpc.aio.secure_channel(target, credentials, options=options)
-        self._stubs = Stubs(self._channel, target)
+        self._channel = open_channel(self.config, target, credentials)
+        self._stubs = Stubs(self._channel, target, explanation_for(self.config))
 
     async def score(
         self,

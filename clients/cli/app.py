@@ -23,7 +23,12 @@ app = typer.Typer(
     [bold]kuntur backfill tx.parquet --until 2026-07-01[/bold]
     [bold]kuntur score tx.parquet --from 2026-07-01 -o scored.parquet[/bold]
 
-    Every command takes --server HOST:PORT, or reads KUNTUR_SERVER.
+    Every command takes --server HOST:PORT, or reads KUNTUR_SERVER. A server that
+    speaks TLS needs --ca, and --certificate with --key or --token-file where it
+    asks who calls:
+
+    [bold]kuntur models --server kuntur.bank:50051 --ca ca.pem --token-file token[/bold]
+
     Exit codes: 0 all is well, 1 some rows were refused, 2 the command could
     not be carried out.
     """,

@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from clients.cli.access import Access, with_access
 from clients.cli.faults import told
 from clients.cli.options import (
     Files,
@@ -27,6 +28,7 @@ from clients.errors import error_from_status
 from kuntur.api.v1 import history_service_pb2
 
 
+@with_access
 def backfill(
     files: Files,
     *,
@@ -45,6 +47,7 @@ def backfill(
     ] = 4096,
     rejects: Rejects = None,
     timeout_seconds: TimeoutSeconds = 10.0,
+    access: Access,
 ) -> None:
     """
     Warms a new server with past rows and their outcomes, without scoring.
@@ -79,7 +82,7 @@ def backfill(
     start, end = moment(since), moment(until)
     counts: Counter[str] = Counter()
     listed_by_reason: Counter[str] = Counter()
-    with told(server), open_client(server, timeout_seconds) as client:
+    with told(server), open_client(server, timeout_seconds, access) as client:
         client.models()  # says at once, before files are read, when no server answers
         described = load_mapping(mapping)
         start, end = described.aware(start), described.aware(end)

@@ -23,6 +23,7 @@ from clients.errors import (
     StreamExpired,
     Unauthenticated,
     Unavailable,
+    UnusableCredentials,
 )
 
 NOT_CARRIED_OUT = 2
@@ -85,6 +86,8 @@ def sentence(error: KunturError, server: str) -> str:
             return f"The server takes at most {error.maximum or 'fewer'} transactions a frame: lower --frame."
         case Unauthenticated():
             return f"The server at {server} does not know you: {error} ({error.reason})."
+        case UnusableCredentials():
+            return str(error)
         case AccessDenied():
             return f"The server at {server} does not let you do this: {error} ({error.reason})."
         case ServerFault():

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from clients.cli.access import Access, with_access
 from clients.cli.faults import told
 from clients.cli.options import Server, TimeoutSeconds, open_client
 from clients.values.models import Model, ModelState
@@ -16,12 +17,15 @@ from clients.values.models import Model, ModelState
 _STYLES = {ModelState.LIVE: "bold green", ModelState.REFUSED: "red"}
 
 
+@with_access
 def models(
+    *,
     server: Server = "localhost:50051",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print everything known of each model as JSON.")
     ] = False,
     timeout_seconds: TimeoutSeconds = 10.0,
+    access: Access,
 ) -> None:
     """
     Lists the server's models, newest first: which scores, which were refused.
@@ -31,7 +35,7 @@ def models(
     """
     from rich.console import Console
 
-    with told(server), open_client(server, timeout_seconds) as client:
+    with told(server), open_client(server, timeout_seconds, access) as client:
         found = client.models()
     if as_json:
         text = json.dumps([_document(model) for model in found], indent=2)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from clients.cli.access import Access
 from clients.cli.faults import NOT_CARRIED_OUT, say
 from clients.config import ClientConfig
 from clients.sync.client import Client
@@ -45,12 +47,19 @@ FrameTransactions = Annotated[
 ]
 
 
-def open_client(server: str, timeout_seconds: float) -> Client:
+def open_client(server: str, timeout_seconds: float, access: Access) -> Client:
     """Returns a client for one command; calls that carry many outcomes may take ten times as long."""
-    config = ClientConfig(
-        server=server, timeout_seconds=timeout_seconds, bulk_timeout_seconds=10 * timeout_seconds
-    )
-    return Client(config=config)
+    try:
+        config = ClientConfig(
+            server=server,
+            timeout_seconds=timeout_seconds,
+            bulk_timeout_seconds=10 * timeout_seconds,
+            **asdict(access),
+        )
+        return Client(config=config)
+    except ValueError as error:  # options that do not go together
+        say(f"{error}.")
+        raise typer.Exit(NOT_CARRIED_OUT) from error
 
 
 def moment(text: str | None) -> datetime | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from clients.cli.access import Access, with_access
 from clients.cli.faults import told
 from clients.cli.options import (
     Files,
@@ -16,6 +17,7 @@ from clients.cli.options import (
 )
 
 
+@with_access
 def outcomes(
     files: Files,
     *,
@@ -23,6 +25,7 @@ def outcomes(
     server: Server = "localhost:50051",
     rejects: Rejects = None,
     timeout_seconds: TimeoutSeconds = 10.0,
+    access: Access,
 ) -> None:
     """
     Tells the server what the rows of files turned out to be.
@@ -46,7 +49,7 @@ def outcomes(
     from clients.values.outcomes import MAX_OUTCOMES_PER_CALL
     from kuntur.tables import Mapping, read_outcomes
 
-    with told(server), open_client(server, timeout_seconds) as client:
+    with told(server), open_client(server, timeout_seconds, access) as client:
         client.models()  # says at once, before files are read, when no server answers
         table = read_outcomes(files, Mapping.load(mapping, reads="outcomes"), reject_path=rejects)
         known = outcomes_between(table.frame, None, None)

@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from clients.cli.access import Access, with_access
 from clients.cli.faults import NOT_CARRIED_OUT, say, sentence, told
 from clients.cli.options import (
     Files,
@@ -37,6 +38,7 @@ class ReasonsWritten(StrEnum):
 _MODES = {ReasonsWritten.REVIEW: ReasonsMode.REVIEWED, ReasonsWritten.ALL: ReasonsMode.ALL}
 
 
+@with_access
 def score(
     files: Files,
     *,
@@ -82,6 +84,7 @@ def score(
     ] = None,
     rejects: Rejects = None,
     timeout_seconds: TimeoutSeconds = 10.0,
+    access: Access,
 ) -> None:
     """
     Scores the rows of files, oldest first, and writes what the server answered.
@@ -116,7 +119,7 @@ def score(
     start, end = moment(since), moment(until)
     check_output(output)
     broken: KunturError | None = None
-    with told(server), open_client(server, timeout_seconds) as client:
+    with told(server), open_client(server, timeout_seconds, access) as client:
         client.live_model()  # says at once, before files are read, when there is nobody to score them
         described = load_mapping(mapping)
         start, end = described.aware(start), described.aware(end)

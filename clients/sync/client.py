@@ -10,8 +10,10 @@ from typing import Any, Self
 import grpc
 
 from clients.config import ClientConfig
+from clients.credentials import explanation_for
 from clients.errors import DeadlineExceeded, KunturError, Overloaded, Unavailable
 from clients.stubs import Stubs
+from clients.sync.channel import open_channel
 from clients.sync.frames import FrameStream
 from clients.sync.streaming import streamed_scores
 from clients.values.counts import at_least_one
@@ -53,15 +55,17 @@ class Client:
         config: ClientConfig | None = None,
         credentials: grpc.ChannelCredentials | None = None,
     ) -> None:
-        """Opens a channel to `server` (HOST:PORT; None: that of the config), with TLS given credentials."""
+        """Opens a channel to `server` (HOST:PORT; None: that of the config).
+
+        credentials: Instead of what the config says of TLS, certificates and tokens.
+
+        Raises UnusableCredentials when a file of certificates or the token cannot be used, ValueError when
+        the config would send a token in plain text.
+        """
         self.config = config or ClientConfig()
         target = server or self.config.server
-        options = self.config.channel_options(target)
-        if credentials is None:
-            self._channel = grpc.insecure_channel(target, options=options)
-        else:
-            self._channel = grpc.secure_channel(target, credentials, options=options)
-        self._stubs = Stubs(self._channel, target)
+        self._channel = open_channel(self.config, target, credentials)
+        self._stubs = Stubs(self._channel, target, explanation_for(self.config))
 
     def score(
         self,

@@ -59,6 +59,13 @@ _Workers = Annotated[
 _MetricsPort = Annotated[
     int | None, typer.Option("--metrics-port", metavar="PORT", help="Offers Prometheus metrics at /metrics.")
 ]
+_Insecure = Annotated[
+    bool,
+    typer.Option(
+        "--insecure",
+        help="Listen beyond this machine without TLS, which is refused otherwise.",
+    ),
+]
 
 
 @app.command()
@@ -69,10 +76,15 @@ def serve(
     journal: _JournalPath = None,
     workers: _Workers = None,
     metrics_port: _MetricsPort = None,
+    insecure: _Insecure = False,
 ) -> None:
     """Serves until SIGTERM, SIGINT, SIGHUP or SIGQUIT, then drains and ends with 0.
 
-    Example: kuntur-server serve --registry registry --listen 0.0.0.0:50051 --journal journal
+    Beyond this machine it speaks TLS: set tls.certificate and tls.key in the file.
+
+    Example: kuntur-server serve --registry registry --journal journal
+
+    Example: kuntur-server serve --config server.toml --listen 0.0.0.0:50051
     """
     from server.host.confidential import keep_private
     from server.host.scheduling import cores, hand_over_soon, prefer_finishing
@@ -82,13 +94,16 @@ def serve(
     hold_stop_signals()  # these two before any thread is started, and importing NumPy starts one
     prefer_finishing()
     hand_over_soon()
-    settings = _settings(config, listen, registry, journal, workers, metrics_port)
+    settings = _settings(config, listen, registry, journal, workers, metrics_port, insecure=insecure)
     from server.compiling import watch_compiler
     from server.telemetry.logs import configure_logs
+    from server.tls.listening import choose_suites, warn_of_plain_text
 
     configure_logs(settings.log.level, settings.log.format)
     keep_private(core_dumps=settings.core_dumps)
     watch_compiler()
+    choose_suites(settings.tls.minimum_version)  # before gRPC is imported
+    warn_of_plain_text(settings)
     count = settings.workers or (1 if is_socket_file(settings.listen_address) else cores())
     _log_start(settings, count)
     with _failures_told():
@@ -155,12 +170,13 @@ def show_config(
     journal: _JournalPath = None,
     workers: _Workers = None,
     metrics_port: _MetricsPort = None,
+    insecure: _Insecure = False,
 ) -> None:
     """Prints the settings in force as a TOML file, each with what it means.
 
     Example: kuntur-server config > server.toml
     """
-    settings = _settings(config, listen, registry, journal, workers, metrics_port)
+    settings = _settings(config, listen, registry, journal, workers, metrics_port, insecure=insecure)
     from kuntur.hash_key import DEFAULT_HASH_KEY
     from kuntur.settings.document import to_toml
     from server.settings.config import ENVIRONMENT_PREFIX
@@ -180,6 +196,8 @@ def _settings(
     journal: Path | None,
     workers: int | None,
     metrics_port: int | None,
+    *,
+    insecure: bool,
 ) -> ServerSettings:
     from server.settings.config import ConfigError, load_settings
 
@@ -189,6 +207,8 @@ def _settings(
         overrides["journal"] = {"path": journal}
     if metrics_port is not None:
         overrides["metrics"] = {"port": metrics_port}
+    if insecure:
+        overrides["tls"] = {"insecure": True}
     try:
         return load_settings(config, overrides)
     except ConfigError as error:
@@ -208,12 +228,12 @@ def _log_start(settings: ServerSettings, workers: int) -> None:
 def _failures_told() -> Iterator[None]:
     """Turns what keeps a server from starting into a sentence and an exit code."""
     from kuntur.journal.file import JournalError
-    from server.errors import AccessError, TransportError
+    from server.errors import AccessError, TlsError, TransportError
     from server.state import RegionError
 
     try:
         yield
-    except (OSError, JournalError, RegionError, AccessError, TransportError) as error:
+    except (OSError, JournalError, RegionError, AccessError, TlsError, TransportError) as error:
         raise _failure(str(error)) from error
 
 

@@ -49,9 +49,18 @@ class RpcServer:
     """The server on its port."""
 
     def __init__(
-        self, services: Services, edge: Edge, health: Health, transport: Transport, listen_address: str
+        self,
+        services: Services,
+        edge: Edge,
+        health: Health,
+        transport: Transport,
+        listen_address: str,
+        credentials: grpc.ServerCredentials | None = None,
     ) -> None:
-        """Adds every method to a transport and binds the port; raises OSError when that cannot be had."""
+        """Adds every method to a transport and binds the port, in plain text without credentials.
+
+        Raises OSError when the port cannot be had.
+        """
         self._admission = edge.admission
         self._health = health
         self._lifetimes = edge.lifetimes
@@ -73,7 +82,7 @@ class RpcServer:
             transport.add_handlers(name, reflecting, edge.admission.streams)
         transport.add_handlers(HEALTH, {"Watch": health.watching()}, edge.admission.watchers)
         try:
-            self.port = transport.bind(listen_address)
+            self.port = transport.bind(listen_address, credentials)
         except RuntimeError as error:
             raise OSError(f"cannot listen on {listen_address}: {error}") from error
 

@@ -40,6 +40,7 @@ from server.settings.sections import (
     Rpc,
     Shutdown,
 )
+from server.settings.tls import Tls
 
 ENVIRONMENT_PREFIX = "KUNTUR_SERVER_"
 CONFIG_VARIABLE = "KUNTUR_SERVER_CONFIG"
@@ -79,6 +80,8 @@ class ServerSettings(BaseSettings):
     """How much the server takes at a time."""
     access: Access = Access()
     """Who may call, and what they may do."""
+    tls: Tls = Tls()
+    """TLS on the port of calls."""
     rpc: Rpc = Rpc()
     """How calls are taken up."""
     models: Models = Models()
@@ -104,6 +107,14 @@ class ServerSettings(BaseSettings):
     def _one_process_a_socket_file(self) -> Self:
         if self.workers > 1 and is_socket_file(self.listen_address):
             raise ValueError("only one process can listen on a Unix domain socket: set workers to 1")
+        return self
+
+    @model_validator(mode="after")
+    def _callers_can_show_who_they_are(self) -> Self:
+        if self.access.mode == "required" and not self.access.issuer and self.tls.client_ca is None:
+            raise ValueError(
+                'access.mode = "required" and callers have nothing to show: set tls.client_ca or access.issuer'
+            )
         return self
 
 

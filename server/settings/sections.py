@@ -1,15 +1,15 @@
 """The sections of the server's settings, each field with its default, its range and its meaning.
 
-Those of `[limits]` are in `server.settings.limits`.
+Those of `[limits]` are in `server.settings.limits`, those of `[tls]` in `server.settings.tls`.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.settings.section import Section
@@ -102,6 +102,12 @@ class RedisSettings(Section):
     """Address, rediss:// for TLS: redis://USER@HOST:PORT/DATABASE, without a password."""
     password: SecretStr | None = None
     """Password, if it asks for one."""
+    ca: Path | None = None
+    """PEM file with the CAs that Redis's certificate must be of (rediss://); unset: those of the system."""
+    certificate: Path | None = None
+    """PEM file with the certificate to show to Redis, if it asks for one."""
+    key: Path | None = None
+    """PEM file with its private key, not encrypted."""
     key_prefix: str = Field("kuntur:", min_length=1, max_length=64)
     """What the names of all keys start with; servers that share a history have the same."""
     timeout_s: float = Field(0.5, gt=0, le=60)
@@ -122,6 +128,14 @@ class RedisSettings(Section):
         if parts.password is not None or "password" in parse_qs(parts.query):
             raise ValueError("holds a password: set redis.password, which is never shown")
         return value
+
+    @model_validator(mode="after")
+    def _files_need_tls(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: set both, or neither")
+        if (self.ca or self.certificate) and not self.url.startswith("rediss://"):
+            raise ValueError("ca and certificate need TLS: begin url with rediss://")
+        return self
 
 
 class JournalSettings(Section):
@@ -156,6 +170,20 @@ class MetricsSettings(Section):
     """Address to offer them at."""
     port: int = Field(0, ge=0, le=65_535)
     """Port to offer them at, path /metrics; 0: they are not offered."""
+    certificate: Path | None = None
+    """PEM file with the certificate of the page, then those between it and its CA; unset: plain HTTP."""
+    key: Path | None = None
+    """PEM file with its private key, not encrypted."""
+    client_ca: Path | None = None
+    """PEM file with the CAs of which whoever asks must show a certificate; unset: nobody has to show one."""
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> Self:
+        if (self.certificate is None) != (self.key is None):
+            raise ValueError("certificate and key go together: set both, or neither")
+        if self.client_ca is not None and self.certificate is None:
+            raise ValueError("client_ca needs TLS: set certificate and key")
+        return self
 
 
 class LogSettings(Section):

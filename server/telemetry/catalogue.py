@@ -21,6 +21,8 @@ class Of(Enum):
     """Of each process that serves; with several workers it has the label `worker`."""
     JOURNAL = "journal"
     """Of each process that serves and keeps a journal."""
+    TLS = "tls"
+    """Of each process that serves with TLS."""
     HISTORY = "history"
     """Of the history, which all workers share: told once."""
     SUPERVISOR = "supervisor"
@@ -168,6 +170,24 @@ JOURNAL_ENTRIES_LOST = CounterDeclaration(
     "kuntur_journal_entries_lost",
     "Entries of the file in use when journal files were removed or replaced under the server",
     of=Of.JOURNAL,
+)
+
+TLS_CERTIFICATE_SECONDS_LEFT = GaugeDeclaration(
+    "kuntur_tls_certificate_seconds_left",
+    "Time until the first certificate of a file expires: the server's, or that of the callers' CAs",
+    ("file",),
+    of=Of.TLS,
+)
+TLS_FILES_USABLE = GaugeDeclaration(
+    "kuntur_tls_files_usable",
+    "1 while the files of certificates are those in force, 0 while they cannot be used and older ones stay",
+    of=Of.TLS,
+)
+TLS_FILES_TAKEN = CounterDeclaration(
+    "kuntur_tls_files_taken", "Times that changed files of certificates came into force", of=Of.TLS
+)
+TLS_FILES_REFUSED = CounterDeclaration(
+    "kuntur_tls_files_refused", "Times that changed files of certificates could not be used", of=Of.TLS
 )
 
 ENTITIES = GaugeDeclaration("kuntur_entities", "Records of the history", ("kind",), of=Of.HISTORY)

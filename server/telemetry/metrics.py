@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from kuntur.bundle.bundle import RefusalReason
 from kuntur.scores import Decision
+from server.settings.sections import MetricsSettings
 from server.state import HistoryCounts
 from server.telemetry import catalogue
 from server.telemetry.history import history_families
+from server.telemetry.page import serve_page
 from server.telemetry.tallies import Latencies, TalliedCounter, TalliedHistogram, Tally
 
 DECISIONS = tuple(decision.name.lower() for decision in Decision)  # by number
@@ -141,16 +143,9 @@ class ServerMetrics:
         """Reads these whenever someone asks for the metrics."""
         self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
 
-    def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
-        """Offers the metrics over HTTP at `/metrics`; returns the port and what ends that."""
-        server, thread = start_http_server(port, addr=host, registry=self.registry)
-
-        def close() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        return int(server.server_port), close
+    def serve(self, settings: MetricsSettings) -> tuple[int, Callable[[], None]]:
+        """Offers the metrics at `/metrics`; returns the port and what ends that. Raises OSError, TlsError."""
+        return serve_page(settings, self.registry)
 
 
 class _Readings(Collector):

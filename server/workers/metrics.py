@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from server.settings.sections import MetricsSettings
 from server.telemetry.catalogue import SHARED
+from server.telemetry.page import serve_page
 
 
 class WorkerMetrics(Collector):
@@ -43,19 +45,13 @@ class WorkerMetrics(Collector):
 
 
 def serve_worker_metrics(
-    host: str, port: int, ask: Callable[[], dict[int, str]], registry: CollectorRegistry | None = None
+    settings: MetricsSettings, ask: Callable[[], dict[int, str]], registry: CollectorRegistry | None = None
 ) -> Callable[[], None]:
-    """Offers them over HTTP at `/metrics`, beside those of `registry`, and returns what ends that.
+    """Offers them at `/metrics`, beside those of `registry`, and returns what ends that.
 
-    Raises OSError.
+    Raises OSError, TlsError.
     """
     registry = registry or CollectorRegistry(auto_describe=False)
     registry.register(WorkerMetrics(ask))
-    server, thread = start_http_server(port, addr=host, registry=registry)
-
-    def close() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
+    _, close = serve_page(settings, registry)
     return close

@@ -16,11 +16,13 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from kuntur.journal.lock import JournalLock
+from server.errors import TlsError
 from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.host.signals import stop_is_wanted, wait_for_stop_signal
 from server.settings.config import ServerSettings
 from server.state.histories import open_region
 from server.telemetry.catalogue import WORKERS_DIED, WORKERS_SILENT
+from server.tls.listening import check_tls
 from server.workers.metrics import serve_worker_metrics
 from server.workers.process import WorkerProcess
 from server.workers.sharing import SharedPort, WorkerOrder, worker_journal
@@ -41,8 +43,10 @@ class Supervisor:
     def __init__(self, settings: ServerSettings, count: int) -> None:
         """Takes port, history and journal; nothing runs yet.
 
-        Raises OSError and RegionError if they cannot be had.
+        Raises OSError and RegionError if they cannot be had, `server.errors.TlsError` when certificates
+        cannot be used or others would reach the port without TLS.
         """
+        check_tls(settings)
         self._settings = settings
         with ExitStack() as undone:
             self._port = SharedPort(settings.listen_address)
@@ -77,15 +81,14 @@ class Supervisor:
     def start(self) -> None:
         """Starts the workers and waits until all of them serve, one cannot (`failed`), or a signal ends that.
 
-        Raises OSError when the port of the metrics cannot be had; nothing runs then.
+        Raises OSError when the port of the metrics cannot be had, `server.errors.TlsError` when its
+        certificate cannot be used; nothing runs then.
         """
         metrics = self._settings.metrics
         if metrics.port:
             try:
-                self._close_metrics = serve_worker_metrics(
-                    metrics.host, metrics.port, self._metrics, self._registry
-                )
-            except OSError:
+                self._close_metrics = serve_worker_metrics(metrics, self._metrics, self._registry)
+            except (OSError, TlsError):
                 self.stop()
                 raise
         # The first alone: what it compiles for this machine the others find ready.

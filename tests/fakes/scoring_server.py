@@ -109,7 +109,7 @@ class Behaviour:
 class FakeServer:
     """The server; use it as a context manager. `address` is HOST:PORT."""
 
-    def __init__(self, *, worker_count: int = 16) -> None:
+    def __init__(self, *, worker_count: int = 16, credentials: grpc.ServerCredentials | None = None) -> None:
         self.behaviour = Behaviour()
         self.behaviour.answering.set()
         self.behaviour.models.append(
@@ -118,6 +118,8 @@ class FakeServer:
         self.log: list[Arrival] = []
         self.stream_count = 0
         self.reasons_modes: list[int] = []  # of each call and frame, as it came
+        self.callers: list[str | None] = []  # of each call, the common name in its caller's certificate
+        self.authorizations: list[str | None] = []  # of each call, what came with it as authorization
         self._lock = threading.Lock()
         self._known: set[str] = set()
         self._server = grpc.server(ThreadPoolExecutor(worker_count))
@@ -125,7 +127,11 @@ class FakeServer:
         outcome_service_pb2_grpc.add_OutcomeServiceServicer_to_server(_Outcomes(self), self._server)
         model_service_pb2_grpc.add_ModelServiceServicer_to_server(_Models(self), self._server)
         history_service_pb2_grpc.add_HistoryServiceServicer_to_server(_History(self), self._server)
-        self.address = f"127.0.0.1:{self._server.add_insecure_port('127.0.0.1:0')}"
+        if credentials is None:
+            port = self._server.add_insecure_port("127.0.0.1:0")
+        else:
+            port = self._server.add_secure_port("127.0.0.1:0", credentials)
+        self.address = f"127.0.0.1:{port}"
 
     def __enter__(self) -> Self:
         self._server.start()
@@ -151,8 +157,12 @@ class FakeServer:
             self.log.append(Arrival(method, tuple(transaction_ids)))
 
     def fail_if_asked(self, method: str, context: grpc.ServicerContext) -> None:
-        """Ends the call when the test wants its method to fail."""
+        """Notes who calls, and ends the call when the test wants its method to fail."""
+        (name,) = context.auth_context().get("x509_common_name", [None])
+        metadata = dict(context.invocation_metadata())
         with self._lock:
+            self.callers.append(None if name is None else name.decode())
+            self.authorizations.append(metadata.get("authorization"))
             queue = self.behaviour.failures.get(method)
             wanted = queue.pop(0) if queue else self.behaviour.always.get(method)
         if wanted is not None:

@@ -11,7 +11,7 @@ from typing import Any
 import grpc
 
 from server.app import ServerApp
-from tests.support.certificates import Authority, Certified
+from tests.support.identities import Authority, Certified
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, bearer
 from tests.support.serving import RunningServer, settings_for, shared_trial, stubs_for
 

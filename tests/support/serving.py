@@ -76,10 +76,15 @@ class RunningServer:
 
 
 @contextmanager
-def stubs_for(address: str) -> Iterator[Stubs]:
-    """Connects to a server."""
+def stubs_for(address: str, credentials: grpc.ChannelCredentials | None = None) -> Iterator[Stubs]:
+    """Connects to a server, in plain text without credentials."""
     options = (("grpc.max_receive_message_length", 16 << 20), ("grpc.use_local_subchannel_pool", 1))
-    with grpc.insecure_channel(address, options=options) as channel:
+    opened = (
+        grpc.insecure_channel(address, options=options)
+        if credentials is None
+        else grpc.secure_channel(address, credentials, options=options)
+    )
+    with opened as channel:
         yield Stubs(
             channel,
             scoring_service_pb2_grpc.ScoringServiceStub(channel),

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from tests.support.certificates import Certified
+from tests.support.identities import Certified
 
 Answer = tuple[int, bytes, dict[str, str]]
 

@@ -122,8 +122,8 @@ class Transport(Protocol):
     ) -> None:
         """Adds methods of a service that are handled as grpcio does it, behind a gate."""
 
-    def bind(self, address: str) -> int:
-        """Listens on an address; returns the port. Raises RuntimeError."""
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
+        """Listens on an address, in plain text without credentials; returns the port. Raises RuntimeError."""
 
     def start(self) -> None:
         """Begins to serve."""

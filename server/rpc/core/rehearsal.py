@@ -61,7 +61,7 @@ def failure() -> str | None:
     try:
         transport.add_unary(_CALL, _echo, short=True)
         transport.add_stream(_STREAM, _echo)
-        transport.bind(address)
+        transport.bind(address, None)
         transport.start()
         with channel:
             call: Any = channel.unary_unary(_CALL)

@@ -85,9 +85,11 @@ class FastTransport:
         )
         self._gates |= {f"/{service}/{method}": gate for method in handlers}
 
-    def bind(self, address: str) -> int:
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Listens on an address; returns the port. Raises RuntimeError."""
-        return self._server.add_insecure_port(address)
+        if credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, credentials)
 
     def start(self) -> None:
         """Begins to serve."""

@@ -126,9 +126,11 @@ class PlainTransport:
             name = f"/{service}/{method}"
             self._add(name, gated(handler, name, gate, self._edge, self._settings.names, self._entering))
 
-    def bind(self, address: str) -> int:
+    def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Listens on an address; returns the port. Raises RuntimeError."""
-        return self._server.add_insecure_port(address)
+        if credentials is None:
+            return self._server.add_insecure_port(address)
+        return self._server.add_secure_port(address, credentials)
 
     def start(self) -> None:
         """Begins to serve."""

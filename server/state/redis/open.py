@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import ssl
+from pathlib import Path
+from typing import Any
 
 from redis import Redis
 from redis.backoff import NoBackoff
@@ -16,6 +19,7 @@ from server.state.redis.frame import Terms
 from server.state.redis.history import Patience, RedisHistory
 from server.state.redis.scripts import FORM
 from server.state.region.layout import RegionError, layout_number
+from server.tls.contexts import check_client_files
 
 
 def open_shared_history(
@@ -25,8 +29,9 @@ def open_shared_history(
 
     zone: whose nights are counted, by default Peru's. Raises ConnectionError when it cannot be had,
     `server.state.RegionError` when what is kept there was written by servers of another release, with
-    another hash key or in another time zone.
+    another hash key or in another time zone, `server.errors.TlsError` when files of [redis] cannot be used.
     """
+    check_client_files(settings.ca, settings.certificate, settings.key)
     zone = zone or time_zone()
     # Without retries of the library: a commit whose answer was lost may have been made, and made again it
     # would find its own transactions and count them as repeated.
@@ -39,6 +44,7 @@ def open_shared_history(
         retry=Retry(NoBackoff(), 0),
         protocol=2,
         client_name="kuntur-server",
+        **_tls(settings),
     )
     terms = Terms(
         prefix=settings.key_prefix.encode(),
@@ -57,6 +63,23 @@ def open_shared_history(
     except RegionError:
         client.close()
         raise
+
+
+def _tls(settings: RedisSettings) -> dict[str, Any]:
+    """Returns what the library takes for TLS; each new connection reads the files anew."""
+    if not settings.url.startswith("rediss://"):
+        return {}
+    return {
+        "ssl_min_version": ssl.TLSVersion.TLSv1_2,
+        "ssl_check_hostname": True,
+        "ssl_ca_certs": _text(settings.ca),
+        "ssl_certfile": _text(settings.certificate),
+        "ssl_keyfile": _text(settings.key),
+    }
+
+
+def _text(path: Path | None) -> str | None:
+    return None if path is None else str(path)
 
 
 def _check_form(client: Redis, name: bytes, hash_key: str, zone: TimeZone, prefix: str) -> None:

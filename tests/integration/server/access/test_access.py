@@ -415,4 +415,4 @@ def test_where_nobody_is_asked_a_warning_says_so_beyond_this_machine(registry: P
         return any("access.mode" in line["event"] for line in logs)
 
     assert not warned("127.0.0.1:0")
-    assert warned("0.0.0.0:0")
+    assert warned("0.0.0.0:0", tls={"insecure": True})

@@ -17,8 +17,8 @@ from kuntur.api.v1 import history_service_pb2, model_service_pb2, outcome_pb2, o
 from kuntur.values import time_to_proto
 from server.access.roles import DATA, RULES, Role
 from tests.support.bundles import publish_constant
-from tests.support.certificates import Authority, Certified
 from tests.support.guarded import Guarded, Metadata, guarded_server, tls_channel
+from tests.support.identities import Authority, Certified
 from tests.support.issuer import Issuer, bearer, signing_key
 from tests.support.serving import EVENT_TIME, failure, frame, transaction, unary
 

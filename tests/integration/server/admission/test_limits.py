@@ -256,7 +256,7 @@ def test_metrics_are_offered_over_http_when_a_port_is_given(registry: Path) -> N
         server.wait_until_live("m-1")
         server.stubs.scoring.ScoreTransaction(unary(transaction()))
         list(server.stubs.scoring.ScoreStream(iter([frame(*[transaction(f"t-{i}") for i in range(3)])])))
-        port, close = server.app.metrics.serve("127.0.0.1", 0)
+        port, close = server.app.metrics.serve(server.app.settings.metrics)
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics") as answer:
             text = answer.read().decode()
         close()

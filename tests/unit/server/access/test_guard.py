@@ -21,7 +21,7 @@ from server.errors import (
     TokenInvalidError,
 )
 from tests.fakes.key_source import FakeKeySource
-from tests.support.certificates import Authority
+from tests.support.identities import Authority
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, bearer, signing_key
 
 SCORE = "/kuntur.api.v1.ScoringService/ScoreTransaction"

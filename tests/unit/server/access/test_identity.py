@@ -5,7 +5,7 @@ from cryptography.x509.oid import NameOID
 
 from server.access.identity import identity_of_certificate, identity_of_subject, is_spiffe_id, thumbprint_of
 from server.errors import CertificateInvalidError
-from tests.support.certificates import Authority
+from tests.support.identities import Authority
 
 CN, ORGANIZATION, COUNTRY = NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME, NameOID.COUNTRY_NAME
 

@@ -10,7 +10,7 @@ from server.access.key_sources import KeyAddress, KeyFile
 from server.access.keys import Keys
 from server.errors import KeyPendingError, KeyUnknownError, TokenInvalidError
 from tests.fakes.key_source import FakeKeySource
-from tests.support.certificates import Authority
+from tests.support.identities import Authority
 from tests.support.issuer import Issuer, signing_key
 from tests.support.serving import wait_until
 from tests.support.web import web_server

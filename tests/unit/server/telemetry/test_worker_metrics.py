@@ -7,6 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
+from server.settings.sections import MetricsSettings
 from server.state import HistoryCounts
 from server.telemetry.history import history_families
 from server.workers.metrics import WorkerMetrics, serve_worker_metrics
@@ -60,7 +61,7 @@ def test_they_are_read_over_http() -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    close = serve_worker_metrics("127.0.0.1", port, lambda: {4: _worker(1)})
+    close = serve_worker_metrics(MetricsSettings(port=port), lambda: {4: _worker(1)})
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=60) as page:
             assert 'worker="4"' in page.read().decode()

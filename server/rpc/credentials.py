@@ -1,0 +1,40 @@
+"""gRPC's credentials of a port, from the certificates that are in force."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import cast
+
+import grpc
+
+from server.tls.material import Material
+from server.tls.watch import CertificateWatch
+
+
+def server_credentials(watch: CertificateWatch, *, client_certificate: bool) -> grpc.ServerCredentials:
+    """Returns credentials that take what is in force before each handshake.
+
+    Connections that stand are left alone.
+
+    client_certificate: whether callers must show one.
+    """
+    given = watch.material
+
+    def fetch() -> grpc.ServerCertificateConfiguration | None:
+        nonlocal given
+        material = watch.material
+        if material is given:
+            return None  # no change
+        given = material
+        return _configuration(material)
+
+    # Its types know nothing of None, which its documentation asks for.
+    fetcher = cast(Callable[[], grpc.ServerCertificateConfiguration], fetch)
+    return grpc.dynamic_ssl_server_credentials(_configuration(given), fetcher, client_certificate)
+
+
+def _configuration(material: Material) -> grpc.ServerCertificateConfiguration:
+    contents = material.contents
+    return grpc.ssl_server_certificate_configuration(
+        [(contents.key, contents.certificate)], root_certificates=contents.client_ca
+    )

@@ -1,0 +1,1 @@
+"""Certificates and keys in files: read, checked, and read again when they change. Knows no gRPC."""
