@@ -113,7 +113,7 @@ class ServerSettings(BaseSettings):
     def _callers_can_show_who_they_are(self) -> Self:
         if self.access.mode == "required" and not self.access.issuer and self.tls.client_ca is None:
             raise ValueError(
-                'access.mode = "required" and callers have nothing to show: set tls.client_ca or access.issuer'
+                'access.mode = "required" and callers have nothing to show: set tls.client_ca or issuer'
             )
         return self
 

@@ -10,47 +10,19 @@ from typing import Any
 import grpc
 import pytest
 from cryptography.x509.oid import NameOID
-from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2
 
-from kuntur.api.v1 import history_service_pb2, model_service_pb2, outcome_pb2, outcome_service_pb2
-from kuntur.values import time_to_proto
-from server.access.roles import DATA, RULES, Role
+from kuntur.api.v1 import model_service_pb2
+from server.access.roles import RULES, Role
+from tests.support.access_table import BINDINGS, REQUESTS, expected
 from tests.support.bundles import publish_constant
 from tests.support.guarded import Guarded, Metadata, guarded_server, tls_channel
 from tests.support.identities import Authority, Certified
 from tests.support.issuer import Issuer, bearer, signing_key
-from tests.support.serving import EVENT_TIME, failure, frame, transaction, unary
+from tests.support.serving import failure
 
 _ROLES = tuple(Role)
 _NAME = NameOID.COMMON_NAME
-_REQUESTS: dict[str, Any] = {
-    "ScoreTransaction": unary(transaction("t-1")),
-    "ScoreStream": frame(transaction("t-2")),
-    "ReportOutcomes": outcome_service_pb2.ReportOutcomesRequest(
-        outcomes=[
-            outcome_pb2.Outcome(
-                transaction_id="t-1",
-                label=outcome_pb2.OUTCOME_LABEL_FRAUD,
-                reported_time=time_to_proto(EVENT_TIME),
-            )
-        ]
-    ),
-    "Backfill": history_service_pb2.BackfillRequest(transactions=[transaction("t-3")]),
-    "ListModels": model_service_pb2.ListModelsRequest(),
-    "GetModel": model_service_pb2.GetModelRequest(model_version="m-1"),
-    "GetLiveModel": model_service_pb2.GetLiveModelRequest(),
-    "Check": health_pb2.HealthCheckRequest(),
-    "List": health_pb2.HealthListRequest(),
-    "Watch": health_pb2.HealthCheckRequest(),
-    "ServerReflectionInfo": reflection_pb2.ServerReflectionRequest(list_services=""),
-}
-
-
-def _binding(role: Role) -> str:
-    institutions = 'institutions = ["*"]' if role in DATA else ""
-    names = f'"token:{role}", "spiffe://andino.pe/{role}/*", "dn:CN={role},O=Banco Andino"'
-    return f'[[binding]]\nidentities = [{names}]\nroles = ["{role}"]\n{institutions}\n'
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +47,7 @@ def server(
     with guarded_server(
         tmp_path_factory.mktemp("access"),
         registry,
-        "".join(map(_binding, _ROLES)),
+        BINDINGS,
         issuer=Issuer([signing_key("k-1"), signing_key("k-2", "RS256")]),
         authority=authority,
         access={"open_health": False, "leeway_s": 0.0},
@@ -88,7 +60,7 @@ def server(
 
 def outcome(channel: grpc.Channel, method: str, metadata: Metadata = ()) -> str:
     """Returns what a call comes to: OK, or the reason why not, or the code where it has none."""
-    raw = _REQUESTS[method.rpartition("/")[2]].SerializeToString()
+    raw = REQUESTS[method.rpartition("/")[2]].SerializeToString()
     while True:
         call: Any = channel.stream_stream(method)(iter([raw]), metadata=metadata, timeout=60)
         try:
@@ -101,14 +73,6 @@ def outcome(channel: grpc.Channel, method: str, metadata: Metadata = ()) -> str:
                 continue
             return told.reason or error.code().name  # type: ignore[attr-defined]
         return "OK"
-
-
-def expected(method: str, role: Role | None, *, known: bool = True) -> str:
-    """Returns what the table says of a method for whoever has one role; None: for whoever has none."""
-    if not known:
-        return "IDENTITY_UNKNOWN"
-    wanted = RULES[method].role
-    return "OK" if wanted is None or wanted is role else "ROLE_MISSING"
 
 
 @pytest.mark.parametrize("method", RULES)
@@ -194,7 +158,7 @@ def test_a_token_goes_before_the_certificate_of_whoever_carries_it(
 
 def test_every_method_that_is_served_is_in_the_table(server: Guarded) -> None:
     call = server.stubs.channel.stream_stream("/grpc.reflection.v1.ServerReflection/ServerReflectionInfo")
-    raw = _REQUESTS["ServerReflectionInfo"].SerializeToString()
+    raw = REQUESTS["ServerReflectionInfo"].SerializeToString()
     (answer,) = call(iter([raw]), metadata=server.metadata(Role.REFLECT))
     listed = reflection_pb2.ServerReflectionResponse.FromString(answer).list_services_response.service
     assert {service.name for service in listed} | {"grpc.health.v1.Health"} == {
@@ -203,7 +167,33 @@ def test_every_method_that_is_served_is_in_the_table(server: Guarded) -> None:
 
 
 def test_a_method_that_there_is_not_is_unimplemented_for_everybody(server: Guarded) -> None:
-    _REQUESTS["Promote"] = model_service_pb2.ListModelsRequest()
+    REQUESTS["Promote"] = model_service_pb2.ListModelsRequest()
     for metadata in ((), server.metadata(Role.OPERATE_MODELS)):
         method = "/kuntur.api.v1.ModelService/Promote"
         assert outcome(server.stubs.channel, method, metadata) == "UNIMPLEMENTED"
+
+
+@pytest.mark.parametrize("transport", ["fast", "plain"])
+def test_a_certificate_names_its_caller_on_the_port_of_the_settings(
+    registry: Path, authority: Authority, tmp_path: Path, transport: str
+) -> None:
+    own = authority.signed(hosts=["localhost"])
+    for name, content in (
+        ("own.pem", own.certificate),
+        ("own.key", own.key),
+        ("ca.pem", authority.certificate),
+    ):
+        (tmp_path / name).touch(mode=0o600)
+        (tmp_path / name).write_bytes(content)
+    tls = {
+        "certificate": tmp_path / "own.pem",
+        "key": tmp_path / "own.key",
+        "client_ca": tmp_path / "ca.pem",
+        "client_certificate": "required",
+    }
+    with guarded_server(tmp_path, registry, BINDINGS, tls=tls, rpc={"transport": transport}) as server:
+        server.wait_until_live("m-1")
+        for role in (Role.SCORE, Role.AUDIT):
+            with tls_channel(server.app.port, authority, _certificate(authority, "spiffe", role)) as channel:
+                method = "/kuntur.api.v1.ScoringService/ScoreTransaction"
+                assert outcome(channel, method) == expected(method, role)
