@@ -73,6 +73,8 @@ class KeyAddress:
         try:
             with self._opener.open(self._request, timeout=_TIMEOUT_S) as answer:
                 raw: bytes = answer.read(_MOST_BYTES + 1)
+                if len(raw) <= _MOST_BYTES and answer.length:
+                    raise OSError("its answer ended early")  # noqa: TRY301  # told as all others
         except OSError:
             raise
         except Exception as error:  # http.client has errors of its own for what is no HTTP

@@ -12,6 +12,7 @@ from server.rpc.admission.gates import Gate
 from server.rpc.calls.edge import CERTIFICATE, Edge
 from server.rpc.errors import CallStatus
 
+_CERTIFICATE = CERTIFICATE.encode()  # below the public API all text is bytes
 Admit = Callable[[Gate, str, Any], Caller | CallStatus]
 """Takes a method's gate and full name, and an event, to who calls or to what to end the call with."""
 
@@ -31,11 +32,15 @@ def admission(edge: Edge) -> Admit:
         if caller is not None:
             return caller
         call = event.call
-        return admit(gate, method, event.invocation_metadata, lambda: _certificate(call), call.peer)
+        return admit(gate, method, event.invocation_metadata, lambda: _certificate(call), lambda: _peer(call))
 
     return of_event
 
 
+def _peer(call: Any) -> str:
+    return bytes(call.peer()).decode(errors="replace")
+
+
 def _certificate(call: Any) -> bytes | None:
-    found = cygrpc.auth_context(call).get(CERTIFICATE)
+    found = cygrpc.auth_context(call).get(_CERTIFICATE)
     return found[0] if found else None

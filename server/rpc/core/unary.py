@@ -89,9 +89,13 @@ class UnaryCall:
     def __init__(self, method: UnaryMethod, event: Any, caller: Caller | CallStatus = ANYONE) -> None:
         """Takes grpcio's event of a call that arrived, and who makes it or why they may not."""
         self.method = method
-        self._denied = None if isinstance(caller, Caller) else caller
-        self.caller = caller if isinstance(caller, Caller) else ANYONE
+        self._denied: CallStatus | None = None
+        self.caller = ANYONE
         """Who makes it."""
+        if isinstance(caller, Caller):
+            self.caller = caller
+        else:
+            self._denied = caller
         self._event = event  # of whom its caller's name is asked, if it comes to that
         self._call = event.call
         self._deadline: float = event.call_details.deadline
