@@ -71,7 +71,7 @@ check: generated static test test-images ## All that CI asks: generated code fre
 images: ## Build the images of server and trainer with docker, podman or buildah (options: docker/build.sh)
 	docker/build.sh server trainer
 
-serve: $(READY) ## Serve the live model of ./registry (options: ARGS="--listen 0.0.0.0:50051")
+serve: $(READY) ## Serve the live model of ./registry (options: ARGS="--config server.toml")
 	$(BIN)/kuntur-server serve $(ARGS)
 
 train: $(READY) ## Train and publish (options: ARGS="data.parquet --mapping kuntur")

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from clients.cli.app import app
+import os
+
+# gRPC reads it when it is imported: else a handshake that fails writes a line of its own beside the sentence.
+os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
+
+from clients.cli.app import app  # see above
 
 
 def main() -> None:

@@ -27,6 +27,7 @@ RUN echo 'kuntur:x:10001:10001::/nonexistent:/bin/false' >> /etc/passwd \
  && chown 10001:10001 /journal /history
 COPY --from=built /packages /packages
 COPY --from=built /kuntur /kuntur
+# It listens to other machines: without tls.certificate and tls.key, or KUNTUR_SERVER_TLS__INSECURE=true, it does not start.
 ENV PYTHONPATH=/packages:/kuntur PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 ORT_DISABLE_TELEMETRY=1 \
     KUNTUR_SERVER_LISTEN_ADDRESS=0.0.0.0:50051 \
     KUNTUR_SERVER_REGISTRY_PATH=/registry \

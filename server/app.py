@@ -38,7 +38,7 @@ from server.rpc import (
     TransportSettings,
     chosen_transport,
     compile_hot_path,
-    server_credentials,
+    listening,
 )
 from server.scoring import (
     AttributeCensus,
@@ -150,7 +150,12 @@ class ServerApp:
     @property
     def port(self) -> int:
         """The port of the gRPC server."""
-        return self._server.port
+        return self._server.ports[0]
+
+    @property
+    def open_port(self) -> int | None:
+        """The port of `tls.open_address`; None where there is no such address."""
+        return self._server.ports[1] if len(self._server.ports) > 1 else None
 
     def responsive(self, timeout_s: float) -> bool:
         """Returns whether calls are still taken up and answered, waiting for a sign at most for the time."""
@@ -186,6 +191,7 @@ class ServerApp:
         _LOG.info(
             "server started",
             port=self.port,
+            open_port=self.open_port,
             transport=self._server.transport,
             tls=self._tls(),
             registry=str(self.settings.registry_path),
@@ -290,11 +296,7 @@ class ServerApp:
                 on_failure=self._failed,
             ),
         )
-        credentials = None
-        if self.certificates is not None:
-            required = settings.tls.client_certificate == "required"
-            credentials = server_credentials(self.certificates, client_certificate=required)
-        return RpcServer(services, edge, self._health, transport, settings.listen_address, credentials)
+        return RpcServer(services, edge, self._health, transport, listening(settings, self.certificates))
 
     def _tls(self) -> str | None:
         """Returns what callers have to speak, for the log."""

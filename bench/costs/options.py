@@ -1,8 +1,8 @@
-"""`python -m bench.costs.options`: what the journal costs, what reasons cost, and both, against neither.
+"""`python -m bench.costs.options`: what the journal, reasons and TLS cost, against a server without them.
 
-Two servers take turns on one core, one with a journal and one without; the other sleeps meanwhile. A
-request asks for reasons or does not. The first round is for nothing: the transactions of a stream are
-counted in it, in later rounds they are computed again.
+Three servers take turns on one core, one with a journal, one with TLS and one without either; the others
+sleep meanwhile. A request asks for reasons or does not. The first round is for nothing: the transactions of a
+stream are counted in it, in later rounds they are computed again.
 """
 
 from __future__ import annotations
@@ -17,24 +17,31 @@ import typer
 from bench.load.bodies import fresh
 from bench.load.h2load import Load, LoadError, require_h2load, run
 from bench.load.workload import grpc_frames, prepare
+from bench.measuring.certificates import self_signed
 from bench.measuring.programs import LOAD_CORE, STREAM, UNARY, running
 from bench.measuring.report import Sheet, median_ratio, write
 
 _WORK = Path("bench/work")
 _REASONS = b"\x10\x01"  # reasons_mode: REASONS_MODE_ALL
-_OPTIONS = ("plain", "journal", "reasons", "both")
-_WORDS = {"plain": "neither", "journal": "journal", "reasons": "reasons", "both": "reasons and journal"}
+_OPTIONS = ("plain", "journal", "reasons", "both", "tls")
+_WORDS = {
+    "plain": "neither",
+    "journal": "journal",
+    "reasons": "reasons",
+    "both": "reasons and journal",
+    "tls": "TLS 1.3",
+}
 _FRAMES = (64, 512)
 _STREAMED = 32_768  # transactions of one stream
 _CASES = ("unary_1", "unary_32", "stream_64", "stream_512")
 
 
-def _measure(address: str, case: str, body: Path, requests: int) -> Load:
+def _measure(address: str, case: str, body: Path, requests: int, *, tls: bool) -> Load:
     method, _, size = case.partition("_")
     log = _WORK / "h2load.log"
     if method == "stream":
-        return run(address, STREAM, body, requests=1, in_flight=1, core=LOAD_CORE, log=log)
-    return run(address, UNARY, body, requests=requests, in_flight=int(size), core=LOAD_CORE, log=log)
+        return run(address, STREAM, body, requests=1, in_flight=1, core=LOAD_CORE, log=log, tls=tls)
+    return run(address, UNARY, body, requests=requests, in_flight=int(size), core=LOAD_CORE, log=log, tls=tls)
 
 
 def _figures(loads: dict[tuple[str, str], list[Load]]) -> dict[str, float]:
@@ -67,7 +74,9 @@ def _sheet(figures: dict[str, float]) -> Sheet:
         for option in _OPTIONS
     ]
     headings = ("with", "lone call, p50", "call of 32 in flight", "in frames of 64", "in frames of 512")
-    return Sheet("Cost of a transaction with reasons and journal, and against neither", headings, rows)
+    return Sheet(
+        "Cost of a transaction with reasons, journal and TLS, and against none of it", headings, rows
+    )
 
 
 def main(
@@ -86,15 +95,22 @@ def main(
                 messages = fresh(workload, 0, 1 if frame == 1 else _STREAMED)
                 bodies[option, frame].write_bytes(grpc_frames(messages, frame, mode))
         journal = {"journal.path": str(_WORK / "options" / "journal")}
-        with running(workload) as without, running(workload, settings=journal) as kept:
+        certificate, key = self_signed(_WORK / "options")
+        tls = {"tls.certificate": str(certificate), "tls.key": str(key)}
+        with (
+            running(workload) as without,
+            running(workload, settings=journal) as kept,
+            running(workload, settings=tls, ca=certificate) as secured,
+        ):
+            servers = {"journal": kept, "both": kept, "tls": secured}
             for number in range(rounds + 1):
                 for case in _CASES:
                     for option in _OPTIONS:
                         method, _, size = case.partition("_")
                         asked = "reasons" if option in {"reasons", "both"} else "plain"
                         body = bodies[asked, int(size) if method == "stream" else 1]
-                        ran = kept if option in {"journal", "both"} else without
-                        load = _measure(ran.address, case, body, requests)
+                        ran = servers.get(option, without)
+                        load = _measure(ran.address, case, body, requests, tls=option == "tls")
                         if number:
                             loads.setdefault((option, case), []).append(load)
     except LoadError as error:

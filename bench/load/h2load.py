@@ -49,17 +49,26 @@ def require_h2load() -> None:
 
 
 def run(
-    address: str, method: str, body: Path, *, requests: int, in_flight: int, core: int, log: Path
+    address: str,
+    method: str,
+    body: Path,
+    *,
+    requests: int,
+    in_flight: int,
+    core: int,
+    log: Path,
+    tls: bool = False,
 ) -> Load:
     """Sends a body `requests` times, so many at once, from one core. Raises LoadError unless all succeed.
 
-    method: full name, such as kuntur.api.v1.ScoringService/ScoreTransaction.
+    method: full name, such as kuntur.api.v1.ScoringService/ScoreTransaction; tls: whether the server speaks
+    it, with whatever certificate.
     """
     log.unlink(missing_ok=True)
     command = [
         "taskset", "-c", str(core), "h2load", "-n", str(requests), "-c", "1", "-m", str(in_flight),
         "-w", "24", "-W", "24", "-d", str(body), f"--log-file={log}",
-        "-H", "content-type: application/grpc", "-H", "te: trailers", f"http://{address}/{method}",
+        "-H", "content-type: application/grpc", "-H", "te: trailers", f"{'https' if tls else 'http'}://{address}/{method}",
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     finished, succeeded = _DONE.search(done.stdout), _SUCCEEDED.search(done.stdout)

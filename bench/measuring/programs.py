@@ -10,9 +10,10 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.load.workload import Workload, warm_requests
-from clients import Client
+from clients import Client, ClientConfig
 
 UNARY = "kuntur.api.v1.ScoringService/ScoreTransaction"
 STREAM = "kuntur.api.v1.ScoringService/ScoreStream"
@@ -72,10 +73,12 @@ def running(
     cores: Sequence[int] = (SERVER_CORE,),
     settings: Mapping[str, str] | None = None,
     warm: bool = True,
+    ca: Path | None = None,
 ) -> Iterator[Running]:
     """Runs a server while the block lasts.
 
-    settings: by key, such as {"journal.path": "journal"}; warm: whether it gets the workload's warming rows.
+    settings: by key, such as {"journal.path": "journal"}; warm: whether it gets the workload's warming rows;
+    ca: of its certificate, where the settings say that it speaks TLS.
     """
     address = f"127.0.0.1:{free_port()}"
     environment = {
@@ -83,7 +86,7 @@ def running(
     }
     arguments = ("-m", "server", "serve", "--listen", address, "--registry", str(workload.registry))
     with pinned(cores, sys.executable, *arguments, environment=environment) as process:
-        with Client(address) as client:
+        with Client(config=ClientConfig(server=address, ca=ca)) as client:
             client.wait_until_ready(_READY_S)
             if warm:
                 client.send_history(iter(warm_requests(workload.raw)))

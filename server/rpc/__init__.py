@@ -5,7 +5,7 @@ from server.rpc.calls.edge import Edge
 from server.rpc.calls.lifetime import Lifetimes
 from server.rpc.calls.transport import TransportSettings
 from server.rpc.choice import chosen_transport
-from server.rpc.credentials import server_credentials
+from server.rpc.credentials import listening
 from server.rpc.endpoints.health import Health
 from server.rpc.endpoints.history import HistoryEndpoint
 from server.rpc.endpoints.intake import Intake, LatestTime
@@ -33,5 +33,5 @@ __all__ = [
     "TransportSettings",
     "chosen_transport",
     "compile_hot_path",
-    "server_credentials",
+    "listening",
 ]

@@ -7,8 +7,24 @@ from typing import cast
 
 import grpc
 
+from server.settings.config import ServerSettings
 from server.tls.material import Material
 from server.tls.watch import CertificateWatch
+
+
+def listening(
+    settings: ServerSettings, watch: CertificateWatch | None
+) -> list[tuple[str, grpc.ServerCredentials | None]]:
+    """Returns the addresses to listen on, each with its credentials; watch: None without TLS."""
+    if watch is None:
+        return [(settings.listen_address, None)]
+    tls = settings.tls
+    mutual = tls.client_certificate == "required"
+    found: list[tuple[str, grpc.ServerCredentials | None]]
+    found = [(settings.listen_address, server_credentials(watch, client_certificate=mutual))]
+    if tls.open_address is not None:
+        found.append((tls.open_address, server_credentials(watch, client_certificate=False)))
+    return found
 
 
 def server_credentials(watch: CertificateWatch, *, client_certificate: bool) -> grpc.ServerCredentials:

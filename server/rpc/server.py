@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,12 +54,11 @@ class RpcServer:
         edge: Edge,
         health: Health,
         transport: Transport,
-        listen_address: str,
-        credentials: grpc.ServerCredentials | None = None,
+        listening: Sequence[tuple[str, grpc.ServerCredentials | None]],
     ) -> None:
-        """Adds every method to a transport and binds the port, in plain text without credentials.
+        """Adds every method to a transport and binds its ports.
 
-        Raises OSError when the port cannot be had.
+        listening: addresses, in plain text without credentials. Raises OSError when a port cannot be had.
         """
         self._admission = edge.admission
         self._health = health
@@ -81,10 +80,8 @@ class RpcServer:
         for name, reflecting in reflection_handlers([*names, history], edge).items():
             transport.add_handlers(name, reflecting, edge.admission.streams)
         transport.add_handlers(HEALTH, {"Watch": health.watching()}, edge.admission.watchers)
-        try:
-            self.port = transport.bind(listen_address, credentials)
-        except RuntimeError as error:
-            raise OSError(f"cannot listen on {listen_address}: {error}") from error
+        self.ports = [_bind(transport, address, credentials) for address, credentials in listening]
+        """The ports, in the order of the addresses."""
 
     def responsive(self, timeout_s: float) -> bool:
         """Returns whether the thread that answers calls goes on, waiting for it at most for the time."""
@@ -118,6 +115,13 @@ class RpcServer:
         self._lifetimes.stop()
         self._memory.stop()
         self._transport.shut_down()
+
+
+def _bind(transport: Transport, address: str, credentials: grpc.ServerCredentials | None) -> int:
+    try:
+        return transport.bind(address, credentials)
+    except RuntimeError as error:
+        raise OSError(f"cannot listen on {address}: {error}") from error
 
 
 def _add_byte_methods(transport: Transport, services: Services, edge: Edge) -> list[str]:

@@ -105,7 +105,8 @@ class ServerSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _one_process_a_socket_file(self) -> Self:
-        if self.workers > 1 and is_socket_file(self.listen_address):
+        addresses = (self.listen_address, self.tls.open_address or "")
+        if self.workers > 1 and any(map(is_socket_file, addresses)):
             raise ValueError("only one process can listen on a Unix domain socket: set workers to 1")
         return self
 

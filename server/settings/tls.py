@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from kuntur.settings.section import Section
+from server.settings.listening import checked_address
 
 ClientCertificate = Literal["none", "required"]
 TlsVersion = Literal["1.2", "1.3"]
@@ -23,9 +24,12 @@ class Tls(Section):
     """PEM file with the certificate's private key, not encrypted, readable by the server's account alone."""
     client_ca: Path | None = None
     """PEM file with the CAs whose certificates callers show. One that is taken out is refused from the next
-    handshake on; connections that stand go on for `limits.max_connection_age_s` at most."""
+    handshake on; connections that stand go on until they end, by `limits.max_connection_age_s`."""
     client_certificate: ClientCertificate = "none"
     """Whether callers must show a certificate of one of `client_ca`."""
+    open_address: Annotated[str, AfterValidator(checked_address)] | None = None
+    """A further address, as `listen_address`, at which callers show no certificate though those at the other
+    must: gRPC asks all callers of a port for one, or none. For callers who have a token instead."""
     minimum_version: TlsVersion = "1.3"
     """Oldest TLS that callers may speak. 1.2 is taken with ECDHE and AES-GCM alone."""
     check_interval_s: float = Field(1.0, gt=0, le=3600)
@@ -42,6 +46,8 @@ class Tls(Section):
             raise ValueError('client_certificate = "required" needs client_ca, the CAs of the callers')
         if self.client_ca is not None and self.client_certificate == "none":
             raise ValueError('client_ca is of no use unless client_certificate = "required"')
+        if self.open_address is not None and self.client_certificate == "none":
+            raise ValueError('open_address is of no use unless client_certificate = "required"')
         if self.client_ca is not None and self.certificate is None:
             raise ValueError("client_ca needs TLS: set certificate and key")
         return self

@@ -72,7 +72,7 @@ def _load_pair(context: ssl.SSLContext, certificate: Path, key: Path) -> None:
     except _EncryptedKeyError as error:
         raise TlsError(f"{key}: the key is encrypted; it must have no password") from error
     except ssl.SSLError as error:
-        raise TlsError(f"{certificate} and {key}: are no certificate and its key ({error.reason})") from error
+        raise TlsError(f"{certificate} and {key}: are no certificate in PEM and its private key") from error
     except OSError as error:
         raise TlsError(f"{certificate} or {key}: cannot be read: {error.strerror}") from error
 

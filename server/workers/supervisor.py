@@ -51,6 +51,11 @@ class Supervisor:
         with ExitStack() as undone:
             self._port = SharedPort(settings.listen_address)
             undone.callback(self._port.close)
+            self._open_port = (
+                None if settings.tls.open_address is None else SharedPort(settings.tls.open_address)
+            )
+            if self._open_port is not None:
+                undone.callback(self._open_port.close)
             self._region = open_region(settings)
             if self._region is not None:
                 undone.callback(self._region.close)
@@ -99,7 +104,12 @@ class Supervisor:
                 while not ready.wait(0.1):
                     if self.failed or stop_is_wanted():
                         return
-        _LOG.info("server started", port=self.port, workers=len(self._threads))
+        _LOG.info(
+            "server started",
+            port=self.port,
+            open_port=None if self._open_port is None else self._open_port.port,
+            workers=len(self._threads),
+        )
 
     def serve_until_signalled(self) -> None:
         """Goes on until a signal ends it, or `failed`, and stops. Needs `hold_stop_signals`."""
@@ -125,6 +135,8 @@ class Supervisor:
                 thread.join(_KILL_AFTER_S)
         self._close_metrics()
         self._port.close()
+        if self._open_port is not None:
+            self._open_port.close()
         if self._region is not None:
             self._region.close()
         if self._journal_lock is not None:
@@ -200,6 +212,8 @@ class Supervisor:
         settings = self._settings.model_dump()
         settings["journal"]["path"] = worker_journal(self._settings.journal.path, number)
         settings["listen_address"] = self._port.listen_address
+        if self._open_port is not None:
+            settings["tls"]["open_address"] = self._open_port.listen_address
         settings["metrics"]["port"] = 0  # the supervisor answers for all
         order = WorkerOrder(
             number,

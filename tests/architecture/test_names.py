@@ -39,7 +39,7 @@ _CAPITALS = {
     "STORAGE_DRIVER", "MODEL_VERSION", "NRO_OPERACION", "FECHA_HORA", "NRO_CUENTA", "PUNTAJE_BURO",
     "FECHA_RECLAMO",
 }  # fmt: skip
-_ENVIRONMENT = ("BUILDAH_", "IMAGE_", "KUNTUR_", "MLFLOW_", "NUMBA_", "ORT_", "RAY_")
+_ENVIRONMENT = ("BUILDAH_", "GRPC_", "IMAGE_", "KUNTUR_", "MLFLOW_", "NUMBA_", "ORT_", "RAY_")
 _OTHERS_OPTIONS = {
     "docker": {"--network"},
     "ray": {"--address", "--head", "--num-cpus", "--port"},

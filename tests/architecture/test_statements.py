@@ -13,6 +13,7 @@ STATEMENTS: tuple[Statement, ...] = (
     *serving.SERVING,
     *serving.OVERLOAD,
     *serving.SETTINGS,
+    *serving.SECURITY,
     *keeping.STATE,
     *keeping.JOURNAL,
     *keeping.CHANGELOG,

@@ -19,7 +19,7 @@ from tests.architecture.statements.derived import (
 from tests.architecture.statements.reading import default, of, says
 
 _SETTINGS = "server/settings/*.py"
-_OVERLOAD, _SERVING = "docs/overload.md", "docs/serving.md"
+_OVERLOAD, _SERVING, _SECURITY = "docs/overload.md", "docs/serving.md", "docs/security.md"
 
 SERVING = (
     says(
@@ -182,4 +182,12 @@ SETTINGS = (
     ),
     says("server/cli/app.py", "then drains and ends with {}.", 0),
     says("server/cli/app.py", "Compile nothing: exit with {} where", of("server.cli.app", "_EXIT_USAGE")),
+)
+
+SECURITY = (
+    says(_SECURITY, "RSA of {} bits or more", of("server.tls.material", "_LEAST_RSA_BITS")),
+    says(_SETTINGS, "RSA of {} bits or more", of("server.tls.material", "_LEAST_RSA_BITS")),
+    says(_SECURITY, "and exit code {}:", of("server.cli.app", "_EXIT_USAGE")),
+    says(_SECURITY, "is larger than {} or holds no PEM", of("server.tls.material", "_MAX_BYTES")),
+    says(_SECURITY, "From {} days before, the log warns", of("server.tls.watch", "WARN_BEFORE.days")),
 )

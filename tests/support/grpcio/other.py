@@ -107,9 +107,9 @@ def _serve(full_name: str) -> dict[str, Any]:
         )
         transport = chosen_transport("auto", edge, settings)
         services = Services(endpoints, endpoints, endpoints, endpoints)
-        server = RpcServer(services, edge, Health(), transport, "127.0.0.1:0")
+        server = RpcServer(services, edge, Health(), transport, [("127.0.0.1:0", None)])
         server.start()
-    with grpc.insecure_channel(f"127.0.0.1:{server.port}") as channel:
+    with grpc.insecure_channel(f"127.0.0.1:{server.ports[0]}") as channel:
         unary = channel.unary_unary(_UNARY)(b"a", timeout=_TIMEOUT_S)
         stream = list(channel.stream_stream(_STREAM)(iter([b"b", b"c"]), timeout=_TIMEOUT_S))
     server.drain(balancer_wait_s=0.0, grace_s=1.0)

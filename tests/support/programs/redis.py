@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,21 @@ from tests.support.programs.apt import installed_program
 _STARTS_WITHIN_S = 20.0
 
 
+@dataclass(frozen=True)
+class RedisTls:
+    """Files with which a server speaks TLS alone, and asks for a certificate."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
 class RedisServer:
     """A server that can be killed and started anew; what it answered to is then still there."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, tls: RedisTls | None = None) -> None:
         self._folder = folder
+        self._tls = tls
         with socket.socket() as listener:
             listener.bind(("127.0.0.1", 0))
             self.port = int(listener.getsockname()[1])
@@ -35,16 +46,30 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
+        scheme = "redis" if self._tls is None else "rediss"
+        return f"{scheme}://127.0.0.1:{self.port}/0"
 
     def client(self) -> Any:
         """Connects, for bytes."""
-        return redis.Redis(port=self.port)
+        if self._tls is None:
+            return redis.Redis(port=self.port)
+        return redis.Redis(
+            "127.0.0.1",
+            self.port,
+            ssl=True,
+            ssl_ca_certs=str(self._tls.ca),
+            ssl_certfile=str(self._tls.certificate),
+            ssl_keyfile=str(self._tls.key),
+        )
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
-        options = {"bind": "127.0.0.1", "port": self.port, "dir": self._folder, "save": ""}
+        options: dict[str, Any] = {"bind": "127.0.0.1", "port": self.port, "dir": self._folder, "save": ""}
         options |= {"appendonly": "yes", "appendfsync": "no", "enable-debug-command": "yes"}
+        if self._tls is not None:
+            options |= {"port": 0, "tls-port": self.port, "tls-auth-clients": "yes"}
+            options |= {"tls-ca-cert-file": self._tls.ca, "tls-cert-file": self._tls.certificate}
+            options |= {"tls-key-file": self._tls.key}
         command = [
             _program(),
             *(str(part) for name, value in options.items() for part in (f"--{name}", value)),
@@ -70,10 +95,10 @@ class RedisServer:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
+def redis_server(tls: RedisTls | None = None) -> Iterator[RedisServer]:
     """Starts a server and ends it. Installs Redis by apt where it is lacking."""
     folder = Path(tempfile.mkdtemp(prefix="kuntur-redis-"))
-    server = RedisServer(folder)
+    server = RedisServer(folder, tls)
     try:
         server.start()
         yield server
