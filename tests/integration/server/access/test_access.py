@@ -292,13 +292,13 @@ def test_keys_rotate_under_calls_and_none_fails(registry: Path, transport: str, 
         server.wait_until_live("m-1")
         control: Any = server.app._access
         stop, failures, calls = threading.Event(), list[str](), [0]
-        using = [issuer.keys[0]]
+        using = [bearer(issuer.token(key=issuer.keys[0]))]
 
         def call() -> None:
             number = 0
             while not stop.is_set():
                 number += 1
-                metadata = (("authorization", bearer(issuer.token(key=using[0]))),)
+                metadata = (("authorization", using[0]),)
                 try:
                     server.stubs.scoring.ScoreTransaction(
                         unary(of("banco-andino", f"k-{threading.get_ident()}-{number}")), metadata=metadata
@@ -315,7 +315,7 @@ def test_keys_rotate_under_calls_and_none_fails(registry: Path, transport: str, 
             issuer.keys.append(new)
             issuer.publish(tmp_path / "keys.json")
             wait_until(lambda key=new: control.keys.current.knows(key.kid))
-            using[0] = new
+            using[0] = bearer(issuer.token(key=new))
             asked = calls[0]
             wait_until(lambda since=asked: calls[0] > since + 20)
             del issuer.keys[0]
