@@ -36,6 +36,8 @@ class Binding:
     """The methods that these roles open."""
     institutions: InstitutionSet | None
     """Those that it acts for; None: all."""
+    institution_ids: tuple[str, ...]
+    """Their ids, as the file has them."""
     max_calls: int | None
     """Calls in flight at a time; None: as the server's limits have it."""
     max_streams: int | None
@@ -147,6 +149,7 @@ def _binding(entry: _Entry) -> Binding:
     return Binding(
         roles=roles,
         methods=methods_of(roles),
+        institution_ids=entry.institutions,
         institutions=None if _ANY in entry.institutions else InstitutionSet(entry.institutions),
         max_calls=entry.max_calls,
         max_streams=entry.max_streams,

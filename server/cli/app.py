@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.cli.bindings import check_bindings
 from server.cli.journal import journal_app
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ app = typer.Typer(
     ),
 )
 app.add_typer(journal_app)
+app.command("bindings")(check_bindings)
 
 _ConfigPath = Annotated[
     Path | None,

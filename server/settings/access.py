@@ -53,7 +53,7 @@ class Access(Section):
     max_tokens: int = Field(16_384, ge=1, le=1_000_000)
     """Tokens that are remembered once they were checked, about half a KiB each."""
     token_checks_per_s: float = Field(500.0, gt=0, le=1e6)
-    """Tokens that are checked a second, after 256 at once: a check takes a tenth of a millisecond or more.
+    """Tokens that are checked a second, once 256 have been: a check takes a tenth of a millisecond or more.
     Callers of further new ones are told to come again; those of known ones are not kept waiting."""
 
     @field_validator("algorithms")

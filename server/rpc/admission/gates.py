@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -63,6 +64,16 @@ class Gate:
     def counts_callers(self) -> bool:
         """Whether whoever enters now has to say whose call it is."""
         return self._counts and self.limit - len(self._free) >= self._uncounted
+
+    def counted_as(self, identity: str, own_limit: int | None, name: Callable[[], str]) -> str:
+        """Returns under whose name a newcomer is to enter; empty where callers are not counted just now.
+
+        identity: who calls, if that is known; own_limit: that of the caller; name: gives one otherwise.
+        """
+        # As `counts_callers`, written out: this runs for each call.
+        if own_limit is None and not (self._counts and self.limit - len(self._free) >= self._uncounted):
+            return ""
+        return identity or name()
 
     def close(self) -> None:
         """Lets nobody in any more; whoever is in stays."""

@@ -131,9 +131,8 @@ class CallThreads(Executor):
             if not isinstance(admitted, Caller):
                 return admitted
             who = admitted
-        own = who.max_streams
-        caller = (who.identity or self.name(event)) if gate.counts_callers or own is not None else ""
-        refusal = gate.enter(caller, own)
+        caller = gate.counted_as(who.identity, who.max_streams, lambda: self.name(event))
+        refusal = gate.enter(caller, who.max_streams)
         if refusal is not None:
             return self._refusals(gate, refusal)
         self._next = (gate, caller)

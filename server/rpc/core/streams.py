@@ -36,7 +36,7 @@ from server.rpc.admission.unread import UnreadAnswers
 from server.rpc.admission.waiting import Held, Waiting
 from server.rpc.calls.lifetime import Lifetimes, end_of, lasting_s
 from server.rpc.calls.transport import Answer, Answers
-from server.rpc.core.unary import Refusals
+from server.rpc.core.unary import Refusals, told_apart
 from server.rpc.errors import CallStatus
 
 _NO_FLAGS = 0
@@ -86,13 +86,7 @@ class StreamCall:
     def __init__(self, method: StreamMethod, event: Any, caller: Caller | CallStatus = ANYONE) -> None:
         """Takes grpcio's event of a call that arrived, and who makes it or why they may not."""
         self.method = method
-        self._denied: CallStatus | None = None
-        self.caller = ANYONE
-        """Who opened it."""
-        if isinstance(caller, Caller):
-            self.caller = caller
-        else:
-            self._denied = caller
+        self.caller, self._denied = told_apart(caller)
         self._event = event  # of whom its caller's name is asked
         self._call = event.call
         self._counted_as = ""
@@ -315,8 +309,7 @@ class StreamCall:
         """Takes a place, that of an idle stream if there is no other; returns why there is none."""
         method, gate = self.method, self.method.gate
         who = self.caller
-        own = who.max_streams is not None
-        caller = (who.identity or method.name_of(self._event)) if gate.counts_callers or own else ""
+        caller = gate.counted_as(who.identity, who.max_streams, lambda: method.name_of(self._event))
         refusal = gate.enter(caller, who.max_streams)
         if isinstance(refusal, OverloadedError):
             of = caller if refusal.scope == "caller" else None

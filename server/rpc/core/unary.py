@@ -89,13 +89,7 @@ class UnaryCall:
     def __init__(self, method: UnaryMethod, event: Any, caller: Caller | CallStatus = ANYONE) -> None:
         """Takes grpcio's event of a call that arrived, and who makes it or why they may not."""
         self.method = method
-        self._denied: CallStatus | None = None
-        self.caller = ANYONE
-        """Who makes it."""
-        if isinstance(caller, Caller):
-            self.caller = caller
-        else:
-            self._denied = caller
+        self.caller, self._denied = told_apart(caller)
         self._event = event  # of whom its caller's name is asked, if it comes to that
         self._call = event.call
         self._deadline: float = event.call_details.deadline
@@ -195,8 +189,7 @@ class UnaryCall:
             self.end(_NO_REQUEST)
             return None, ()
         gate, who = method.gate, self.caller
-        own = who.max_calls is not None
-        counted_as = (who.identity or method.name_of(self._event)) if gate.counts_callers or own else ""
+        counted_as = gate.counted_as(who.identity, who.max_calls, lambda: method.name_of(self._event))
         refusal = gate.enter(counted_as, who.max_calls)
         if refusal is not None:
             method.put_off(self, method.refusals(gate, refusal))
@@ -236,6 +229,11 @@ class UnaryCall:
             self.method.held.remove(len(self._request))
             self._request = b""
             self.method.gate.leave(self._counted_as)
+
+
+def told_apart(admitted: Caller | CallStatus) -> tuple[Caller, CallStatus | None]:
+    """Returns who makes a call, and why it is to be ended instead, if it is."""
+    return (admitted, None) if isinstance(admitted, Caller) else (ANYONE, admitted)
 
 
 def refusal_operations(status: CallStatus) -> tuple[Any, ...]:

@@ -39,8 +39,7 @@ def gated(
     def enter(context: grpc.ServicerContext) -> str:
         who = edge.admitted(gate, method, context)
         with lock:
-            counted = gate.counts_callers or who.max_streams is not None
-            caller = (who.identity or names.of(context)) if counted else ""
+            caller = gate.counted_as(who.identity, who.max_streams, lambda: names.of(context))
             refusal = gate.enter(caller, who.max_streams)
         if refusal is not None:
             abort(context, edge.refusal(gate, refusal))

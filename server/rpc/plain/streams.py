@@ -185,8 +185,7 @@ class PlainStreams:
         """Takes a place, that of an idle stream if there is no other; returns why there is none."""
         who = stream.caller
         with self._lock:
-            counted = self._gate.counts_callers or who.max_streams is not None
-            caller = (who.identity or self._names.of(context)) if counted else ""
+            caller = self._gate.counted_as(who.identity, who.max_streams, lambda: self._names.of(context))
             refusal = self._gate.enter(caller, who.max_streams)
             if isinstance(refusal, OverloadedError):
                 mine = refusal.scope == "caller"

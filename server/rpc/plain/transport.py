@@ -164,10 +164,9 @@ class PlainTransport:
         context: grpc.ServicerContext,
     ) -> bytes | CallStatus:
         """Answers a request behind its gate."""
-        own = caller.max_calls
+        own, names = caller.max_calls, self._settings.names
         with self._entering:
-            counted = gate.counts_callers or own is not None
-            counted_as = (caller.identity or self._settings.names.of(context)) if counted else ""
+            counted_as = gate.counted_as(caller.identity, own, lambda: names.of(context))
             refusal = gate.enter(counted_as, own)
         if refusal is not None:
             return self._edge.refusal(gate, refusal)
