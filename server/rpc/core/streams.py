@@ -24,12 +24,7 @@ import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
 from server.access import ANYONE, Caller
-from server.errors import (
-    OverloadedError,
-    ServerError,
-    ShuttingDownError,
-    StreamDisplacedError,
-)
+from server.errors import OverloadedError, ServerError, ShuttingDownError, StreamDisplacedError
 from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
 from server.rpc.admission.gates import Frames, Gate
 from server.rpc.admission.unread import UnreadAnswers
@@ -104,7 +99,7 @@ class StreamCall:
         self._unsent_bytes = 0  # of all answers that were made
         self._any_packed = False
         self._counted = False  # among the answers that are unread
-        self._refusing = False  # a refusal was put off
+        self._refusing = self._denied is not None  # or a refusal was put off: nothing more is read
         self._no_more = False  # the caller has closed its half
         self._end: CallStatus | None = None  # to end with after what is worked on
         self._metadata_sent = False
@@ -114,9 +109,8 @@ class StreamCall:
         """Begins. For the polling thread, while it holds the server's lock."""
         with self._lock:
             self._start((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._closed)
-            if self._denied is None:
-                self._read_on()
-        if self._denied is not None:  # nothing is read of it
+            self._read_on()
+        if self._denied is not None:
             if not self.method.put_off(self, self._denied):
                 self.refuse(self._denied)
             return
