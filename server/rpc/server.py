@@ -58,7 +58,7 @@ class RpcServer:
     ) -> None:
         """Adds every method to a transport and binds its ports.
 
-        listening: addresses, in plain text without credentials. Raises OSError when a port cannot be had.
+        listening: addresses, in plain text without credentials. Raises OSError when one is not available.
         """
         self._admission = edge.admission
         self._health = health
@@ -84,7 +84,7 @@ class RpcServer:
         """The ports, in the order of the addresses."""
 
     def responsive(self, timeout_s: float) -> bool:
-        """Returns whether the thread that answers calls goes on, waiting for it at most for the time."""
+        """Returns whether the thread that answers calls shows, within the time, that it still runs."""
         return self._transport.responsive(timeout_s)
 
     def start(self) -> None:
@@ -94,10 +94,10 @@ class RpcServer:
         self._transport.start()
 
     def drain(self, *, balancer_wait_s: float, grace_s: float) -> None:
-        """Ends serving: NOT_SERVING, then nothing new, then what is in flight, at most for the grace.
+        """Reports NOT_SERVING, refuses what is new, then waits for what is in flight, at most the grace.
 
-        A stream of scores ends with SHUTTING_DOWN after the frame it is at. Others that wait for their
-        caller are cut off by gRPC, with UNAVAILABLE too, once nothing else is in flight.
+        A stream of scores ends with SHUTTING_DOWN after its current frame. Other streams that wait for their
+        callers are cut off by gRPC, with UNAVAILABLE too, once nothing else is in flight.
         """
         self._health.going_down()
         if self._transport.alive:
@@ -166,7 +166,7 @@ def _control(services: Services, health: Health) -> dict[str, dict[str, Callable
 
 
 def _parsed(request: Any, handler: Callable[[Any], Message]) -> Callable[[bytes], bytes]:
-    """Takes bytes to bytes by a handler of messages."""
+    """Returns a handler of bytes around a handler of messages."""
 
     def handle(raw: bytes) -> bytes:
         try:

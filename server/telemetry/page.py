@@ -1,4 +1,4 @@
-"""The page of metrics over HTTP or HTTPS, at `/metrics`."""
+"""The page of metrics that Prometheus reads over HTTP or HTTPS."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _CHECK_S = 1.0  # between two looks at the certificate
 _PATIENCE_S = 10.0  # for a handshake, and for each read
 
 
-def serve_page(settings: MetricsSettings, registry: CollectorRegistry) -> tuple[int, Callable[[], None]]:
-    """Offers what a registry holds; returns the port and what ends that.
+def offer(registry: CollectorRegistry, settings: MetricsSettings) -> tuple[int, Callable[[], None]]:
+    """Offers a registry's metrics at `/metrics`; returns the port and what ends that.
 
-    Raises OSError when the port cannot be had, `server.errors.TlsError` when its certificate cannot be used.
+    Raises OSError when the port is not available, `server.errors.TlsError` when the certificate is not.
     """
     if settings.certificate is None or settings.key is None:
         server, thread = start_http_server(settings.port, addr=settings.host, registry=registry)

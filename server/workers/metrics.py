@@ -1,6 +1,6 @@
 """The metrics of all workers on one page, each worker's apart.
 
-Counters of a worker begin anew when it is restarted. With a label of its own Prometheus sees that as the
+A worker's counters begin at 0 when it is restarted. With a label of its own Prometheus sees that as the
 restart that it is, and `sum(rate(…))` stays right; a sum made here would seem to fall.
 """
 
@@ -15,11 +15,11 @@ from prometheus_client.registry import Collector
 
 from server.settings.sections import MetricsSettings
 from server.telemetry.catalogue import SHARED
-from server.telemetry.page import serve_page
+from server.telemetry.page import offer
 
 
 class WorkerMetrics(Collector):
-    """Collects what the workers tell: the history, which all share, once; the rest by `worker`."""
+    """Collects the workers' metrics: those of the history, which all share, once; the rest by `worker`."""
 
     def __init__(self, ask: Callable[[], dict[int, str]]) -> None:
         """Takes what returns the metrics of each running worker, in Prometheus' form."""
@@ -47,11 +47,10 @@ class WorkerMetrics(Collector):
 def serve_worker_metrics(
     settings: MetricsSettings, ask: Callable[[], dict[int, str]], registry: CollectorRegistry | None = None
 ) -> Callable[[], None]:
-    """Offers them at `/metrics`, beside those of `registry`, and returns what ends that.
+    """Serves them at `/metrics`, beside those of `registry`, and returns what ends that.
 
     Raises OSError, TlsError.
     """
     registry = registry or CollectorRegistry(auto_describe=False)
     registry.register(WorkerMetrics(ask))
-    _, close = serve_page(settings, registry)
-    return close
+    return offer(registry, settings)[1]

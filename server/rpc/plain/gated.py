@@ -1,4 +1,4 @@
-"""Handlers of grpcio's behind a gate."""
+"""Puts handlers of grpcio behind a gate."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from server.rpc.calls.edge import Edge
 from server.rpc.errors import abort
 
 Enter = Callable[[grpc.ServicerContext], str]
-"""Takes a place; returns its caller, or ends the call."""
+"""Takes a place and returns the caller, or ends the call."""
 
 
 def gated(

@@ -1,4 +1,4 @@
-"""Streams on grpcio as it comes: one thread reads a stream's frames, one answers them."""
+"""Streams on grpcio's public API: one thread reads a stream's frames, another answers them."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class PlainStream:
         self.over = threading.Event()
 
     def peer(self) -> object:
-        """Returns what is the same for all calls of a connection."""
+        """Returns what names the connection, the same for all its calls."""
         return self._context.peer()
 
     def cut(self, _: ServerError) -> None:
@@ -54,7 +54,7 @@ class PlainStream:
         self._context.cancel()
 
     def end(self, error: ServerError) -> None:
-        """Ends the stream after the frame that it is at; what was read and not begun is dropped."""
+        """Ends the stream after its current frame; what was read and not begun is dropped."""
         self.over.set()
         while True:
             try:
@@ -68,14 +68,14 @@ class PlainStream:
                 return
 
     def answered(self, frame: bytes) -> None:
-        """Counts a frame no more that has come. Any thread."""
+        """Stops counting a frame. Any thread."""
         with self._lock:
             if not self._closed:
                 self._bytes -= len(frame)
                 self._held.remove(len(frame))
 
     def close(self) -> None:
-        """Counts no frame any more."""
+        """Stops counting frames."""
         self.over.set()
         with self._lock:
             self._closed = True
@@ -132,14 +132,14 @@ class PlainStreams:
         self._lock = threading.Lock()
 
     def end(self) -> None:
-        """Ends each stream after the frame that it is at."""
+        """Ends each stream after its current frame."""
         with self._lock:
             streams = list(self._open)
         for stream in streams:
             stream.end(ShuttingDownError())
 
     def behave(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        """Answers each frame. A behaviour as grpcio calls it."""
+        """Answers each frame; what grpcio calls for a stream."""
         caller = self._edge.admitted(self._gate, self._method, context)
         stream = PlainStream(context, self._held, caller)
         with self._lock:
@@ -182,7 +182,7 @@ class PlainStreams:
             self._unread.remove(stream)
 
     def _enter(self, stream: PlainStream, context: grpc.ServicerContext) -> ServerError | None:
-        """Takes a place, that of an idle stream if there is no other; returns why there is none."""
+        """Takes a place, if need be that of an idle stream; returns why there is none."""
         who = stream.caller
         with self._lock:
             caller = self._gate.counted_as(who.identity, who.max_streams, lambda: self._names.of(context))

@@ -141,6 +141,7 @@ def test_with_tls_it_needs_no_saying_and_workers_follow_the_files(place: Place) 
     credentials = grpc.ssl_channel_credentials(place.authority.certificate)
     with place.serve("--config", place.config(), listen="0.0.0.0:0", workers=2) as server:
         assert scored(server, credentials) == "t-1"
+        wait_until(lambda: server.wrote("server started", '"workers": 2'))  # not the first of them alone
         other = Authority("Servers, new")
         other.server().write(place.folder, "server")
         wait_until(lambda: sum("changed certificates are in force" in each for each in server.lines) == 2)
