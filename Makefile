@@ -7,7 +7,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
 UV := uv==0.13.9
-PAGES := docs/features.md docs/errors.md docs/metrics.md docs/settings.md docs/data.md
+PAGES := docs/features.md docs/errors.md docs/metrics.md docs/settings.md docs/data.md docs/security-roles.md
 GENERATED := kuntur/api kuntur/journal/v1 $(PAGES)
 # Tests that start Ray: mostly waiting for it, so beside the others, but one after the other themselves.
 ON_RAY := tests/e2e tests/integration/trainer tests/integration/cluster
@@ -111,6 +111,7 @@ generate: stubs ## Generate the stubs, the pages of features, errors, metrics an
 	$(BIN)/python -m tests.support.error_page > docs/errors.md
 	$(BIN)/python -m server.telemetry.document > docs/metrics.md
 	$(BIN)/python -m server.settings.document > docs/settings.md
+	$(BIN)/python -m server.access.document > docs/security-roles.md
 
 generated: generate
 	@test -z "$$(git status --porcelain $(GENERATED))" || { git status --short $(GENERATED); \

@@ -111,6 +111,10 @@ class JournalUnavailable(Unavailable):
     """The server cannot write its journal for now; nothing was counted."""
 
 
+class KeyPending(Unavailable):
+    """The server is fetching the keys of the token's issuer; called again it knows them."""
+
+
 class StreamExpired(Unavailable):
     """The stream reached its longest lifetime, or was idle when another needed its place.
 
@@ -154,6 +158,41 @@ class AccessDenied(KunturError):
     """The server does not let this caller do this."""
 
 
+class Unauthenticated(AccessDenied):
+    """The server does not know who calls: credentials are missing, or what was shown proves nothing to it."""
+
+
+class TokenExpired(Unauthenticated):
+    """The time of the bearer token is over: get another and call again. A stream can end with it, too."""
+
+
+class PermissionDenied(AccessDenied):
+    """The server knows who calls, and they may not do this."""
+
+    @property
+    def identity(self) -> str:
+        """Who the server takes this caller for; empty when it does not say."""
+        return self.details.metadata.get("identity", "")
+
+
+class RoleMissing(PermissionDenied):
+    """The method takes a role that this caller does not have."""
+
+    @property
+    def role(self) -> str:
+        """The role that is missing."""
+        return self.details.metadata.get("role", "")
+
+
+class InstitutionForeign(PermissionDenied):
+    """The transaction or outcome is of an institution that this caller does not act for."""
+
+    @property
+    def institution_id(self) -> str:
+        """The institution."""
+        return self.details.metadata.get("institution_id", "")
+
+
 class UnusableCredentials(KunturError):
     """A file of certificate, key, authorities or token on this side cannot be used; nothing was sent."""
 
@@ -186,6 +225,18 @@ BY_REASON: Mapping[str, type[KunturError]] = {
     "INTERNAL": ServerFault,
     "MODEL_VALUE_INVALID": ModelFault,
     "OUTCOME_CONFLICT": OutcomeConflict,
+    "CREDENTIALS_MISSING": Unauthenticated,
+    "CERTIFICATE_INVALID": Unauthenticated,
+    "TOKEN_INVALID": Unauthenticated,
+    "TOKEN_EXPIRED": TokenExpired,
+    "TOKEN_NOT_YET_VALID": Unauthenticated,
+    "TOKEN_ISSUER": Unauthenticated,
+    "TOKEN_AUDIENCE": Unauthenticated,
+    "KEY_UNKNOWN": Unauthenticated,
+    "KEY_PENDING": KeyPending,
+    "IDENTITY_UNKNOWN": PermissionDenied,
+    "ROLE_MISSING": RoleMissing,
+    "INSTITUTION_FOREIGN": InstitutionForeign,
 }
 """By the reason of ErrorInfo. What has no reason, or one newer than this client, goes by its code."""
 
@@ -197,8 +248,8 @@ BY_CODE: Mapping[grpc.StatusCode, type[KunturError]] = {
     grpc.StatusCode.DEADLINE_EXCEEDED: DeadlineExceeded,
     # This side's own end never comes as a status (see `error_from_rpc`): the server's gRPC ended it unread.
     grpc.StatusCode.CANCELLED: Overloaded,
-    grpc.StatusCode.UNAUTHENTICATED: AccessDenied,
-    grpc.StatusCode.PERMISSION_DENIED: AccessDenied,
+    grpc.StatusCode.UNAUTHENTICATED: Unauthenticated,
+    grpc.StatusCode.PERMISSION_DENIED: PermissionDenied,
 }
 
 

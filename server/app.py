@@ -16,6 +16,7 @@ from kuntur.bundle.bundle import Registry
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.time_zone import time_zone
 from kuntur.wire import TransactionReader
+from server.access import AccessControl
 from server.compiling import tell_ready
 from server.host.signals import interrupted, wait_for_stop_signal
 from server.journal import FileJournal, Journal, JournalMetrics, NullJournal
@@ -49,6 +50,7 @@ from server.scoring import (
     Scorer,
 )
 from server.settings.config import ServerSettings
+from server.settings.listening import stays_here
 from server.state.histories import OpenHistory, open_history
 from server.telemetry.certificates import CertificateMetrics
 from server.telemetry.metrics import Readings, ServerMetrics
@@ -84,13 +86,15 @@ class ServerApp:
 
         Raises OSError when the port or the journal is not available, `kuntur.journal.file.JournalError` when
         the journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
-        cannot be used, `server.errors.TlsError` when certificates cannot be used or others would reach the
-        port without TLS, and `TransportError` when the transport of the settings is not available.
+        cannot be used, `server.errors.AccessError` when the bindings cannot be used, `server.errors.TlsError`
+        when certificates cannot be used or others would reach the port without TLS, and `TransportError` when
+        the transport of the settings is not available.
         """
         refuse_open_port(settings)
         self.certificates = watch_of(settings.tls)
         self.settings = settings
         self.metrics = ServerMetrics()
+        self._access = self._access_control()
         self.history, self._close_history = history or open_history(settings)
         self.slot = LiveSlot()
         self._health = Health()
@@ -181,6 +185,8 @@ class ServerApp:
         if metrics.port:
             _, self._close_metrics = self.metrics.serve(metrics)
         self._started = True
+        if self._access is not None:
+            self._access.start()
         if self.certificates is not None:
             self.certificates.start()
         self._server.start()
@@ -194,6 +200,12 @@ class ServerApp:
             registry=str(self.settings.registry_path),
             journal=str(self.settings.journal.path) if self.settings.journal.path else None,
         )
+        if self._access is None and not stays_here(self.settings.listen_address):
+            _LOG.warning(
+                "whoever reaches the port may score, report and backfill for every institution: "
+                'set access.mode = "required" (docs/access.md)',
+                listen=self.settings.listen_address,
+            )
         if self.settings.history.hash_key == DEFAULT_HASH_KEY:
             _LOG.warning("ids are hashed with the public default key; set history.hash_key in production")
 
@@ -208,6 +220,8 @@ class ServerApp:
             if self._started:
                 self._server.drain(balancer_wait_s=shutdown.balancer_wait_s, grace_s=shutdown.grace_s)
             self._watcher.stop()
+            if self._access is not None:
+                self._access.stop()
             if self.certificates is not None:
                 self.certificates.stop()
             self.journal.close()
@@ -237,6 +251,13 @@ class ServerApp:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
+    def _access_control(self) -> AccessControl | None:
+        """Returns what asks callers who they are; None where the settings let everybody in."""
+        access, metrics = self.settings.access, self.metrics
+        if access.mode == "open":
+            return None
+        return AccessControl(access, metrics.access_reloaded, metrics.token_checked)
+
     def _went_live(self, _: LiveModel) -> None:
         self._health.serving()
 
@@ -246,7 +267,8 @@ class ServerApp:
     def _build_server(self, registry: Registry, *, reuse_port: bool) -> RpcServer:
         settings, limits, journal = self.settings, self.settings.limits, self.journal
         lifetimes = Lifetimes(limits.max_stream_lifetime_s, limits.caller_timeout_s)
-        edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics, lifetimes)
+        guard = None if self._access is None else self._access.guard
+        edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics, lifetimes, guard)
         latest = LatestTime(settings.history.future_tolerance_s)
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
         reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)

@@ -154,6 +154,106 @@ class IncidentError(ServerError):
         self.incident_id = incident_id
 
 
+class AccessDeniedError(ServerError):
+    """The guard does not let a caller do something; each reason is a class of its own."""
+
+
+class CredentialsMissingError(AccessDeniedError):
+    """A call has neither a certificate nor a bearer token."""
+
+    def __init__(self) -> None:
+        super().__init__("the call has neither a client certificate nor a bearer token")
+
+
+class CertificateInvalidError(AccessDeniedError):
+    """A certificate names nobody, or more than one."""
+
+    def __init__(self) -> None:
+        super().__init__("the client certificate has no single SPIFFE ID and no subject")
+
+
+class TokenInvalidError(AccessDeniedError):
+    """A token is none, or was not signed as tokens have to be.
+
+    why: a constant of the code, never anything of the token.
+    """
+
+    def __init__(self, why: str) -> None:
+        super().__init__(f"the bearer token {why}")
+        self.why = why
+
+
+class TokenExpiredError(AccessDeniedError):
+    """The time of a token is over."""
+
+    def __init__(self) -> None:
+        super().__init__("the bearer token has expired; get another")
+
+
+class TokenNotYetValidError(AccessDeniedError):
+    """The time of a token has not begun."""
+
+    def __init__(self) -> None:
+        super().__init__("the bearer token is not valid yet")
+
+
+class TokenIssuerError(AccessDeniedError):
+    """A token is of another issuer."""
+
+    def __init__(self) -> None:
+        super().__init__("the bearer token is not of the issuer that this server trusts")
+
+
+class TokenAudienceError(AccessDeniedError):
+    """A token is for another server."""
+
+    def __init__(self) -> None:
+        super().__init__("the bearer token is not for this server")
+
+
+class KeyUnknownError(AccessDeniedError):
+    """The issuer has no such key as a token names."""
+
+    def __init__(self) -> None:
+        super().__init__("the bearer token names a key that its issuer has not published")
+
+
+class KeyPendingError(AccessDeniedError):
+    """The keys of the issuer are being fetched."""
+
+    def __init__(self) -> None:
+        super().__init__("the keys of the token's issuer are being fetched; call again")
+
+
+class IdentityUnknownError(AccessDeniedError):
+    """Nobody bound an identity to anything."""
+
+    def __init__(self, identity: str) -> None:
+        super().__init__("the identity is bound to nothing on this server")
+        self.identity = identity
+
+
+class RoleMissingError(AccessDeniedError):
+    """An identity does not have the role that a method takes."""
+
+    def __init__(self, identity: str, role: str) -> None:
+        super().__init__(f"the identity does not have the role {role}")
+        self.identity = identity
+        self.role = role
+
+
+class InstitutionForeignError(AccessDeniedError):
+    """A transaction or outcome is of an institution that its sender does not act for."""
+
+    def __init__(self, institution_id: str) -> None:
+        super().__init__("the identity does not act for the institution")
+        self.institution_id = institution_id
+
+
+class AccessError(Exception):
+    """What the settings of access name cannot be used, so the server does not start."""
+
+
 class TransportError(Exception):
     """The transport that the settings ask for is not available, so the server does not start."""
 

@@ -1,8 +1,8 @@
-"""`python -m bench.costs.options`: what the journal, reasons and TLS cost, against a server without them.
+"""`python -m bench.costs.options`: what journal, reasons, TLS and tokens cost, against a server without them.
 
-Three servers take turns on one core, one with a journal, one with TLS and one without either; the others
-sleep meanwhile. A request asks for reasons or does not. The first round is for nothing: the transactions of a
-stream are counted in it, in later rounds they are computed again.
+Four servers take turns on one core: one with a journal, one with TLS, one with TLS that asks for a token, and
+one with nothing of it; the others sleep meanwhile. A request asks for reasons or does not. The first round is
+for nothing: the transactions of a stream are counted in it, in later rounds they are computed again.
 """
 
 from __future__ import annotations
@@ -20,28 +20,38 @@ from bench.load.workload import grpc_frames, prepare
 from bench.measuring.certificates import self_signed
 from bench.measuring.programs import LOAD_CORE, STREAM, UNARY, running
 from bench.measuring.report import Sheet, median_ratio, write
+from bench.measuring.tokens import access
 
 _WORK = Path("bench/work")
 _REASONS = b"\x10\x01"  # reasons_mode: REASONS_MODE_ALL
-_OPTIONS = ("plain", "journal", "reasons", "both", "tls")
+_OPTIONS = ("plain", "journal", "reasons", "both", "tls", "token")
 _WORDS = {
     "plain": "neither",
     "journal": "journal",
     "reasons": "reasons",
     "both": "reasons and journal",
     "tls": "TLS 1.3",
+    "token": "TLS 1.3 and a token",
 }
 _FRAMES = (64, 512)
 _STREAMED = 32_768  # transactions of one stream
 _CASES = ("unary_1", "unary_32", "stream_64", "stream_512")
 
 
-def _measure(address: str, case: str, body: Path, requests: int, *, tls: bool) -> Load:
-    method, _, size = case.partition("_")
-    log = _WORK / "h2load.log"
-    if method == "stream":
-        return run(address, STREAM, body, requests=1, in_flight=1, core=LOAD_CORE, log=log, tls=tls)
-    return run(address, UNARY, body, requests=requests, in_flight=int(size), core=LOAD_CORE, log=log, tls=tls)
+def _measure(address: str, case: str, body: Path, requests: int, *, tls: bool, authorization: str) -> Load:
+    kind, _, size = case.partition("_")
+    method, count, in_flight = (STREAM, 1, 1) if kind == "stream" else (UNARY, requests, int(size))
+    return run(
+        address,
+        method,
+        body,
+        requests=count,
+        in_flight=in_flight,
+        core=LOAD_CORE,
+        log=_WORK / "h2load.log",
+        tls=tls,
+        authorization=authorization,
+    )
 
 
 def _figures(loads: dict[tuple[str, str], list[Load]]) -> dict[str, float]:
@@ -75,7 +85,7 @@ def _sheet(figures: dict[str, float]) -> Sheet:
     ]
     headings = ("with", "lone call, p50", "call of 32 in flight", "in frames of 64", "in frames of 512")
     return Sheet(
-        "Cost of a transaction with reasons, journal and TLS, and against none of it", headings, rows
+        "Cost of a transaction with reasons, journal, TLS and a token, and against none of it", headings, rows
     )
 
 
@@ -97,12 +107,14 @@ def main(
         journal = {"journal.path": str(_WORK / "options" / "journal")}
         certificate, key = self_signed(_WORK / "options")
         tls = {"tls.certificate": str(certificate), "tls.key": str(key)}
+        asks = access(_WORK / "options")
         with (
             running(workload) as without,
             running(workload, settings=journal) as kept,
             running(workload, settings=tls, ca=certificate) as secured,
+            running(workload, settings=tls | asks.settings, ca=certificate, token=asks.token) as asking,
         ):
-            servers = {"journal": kept, "both": kept, "tls": secured}
+            servers = {"journal": kept, "both": kept, "tls": secured, "token": asking}
             for number in range(rounds + 1):
                 for case in _CASES:
                     for option in _OPTIONS:
@@ -110,7 +122,14 @@ def main(
                         asked = "reasons" if option in {"reasons", "both"} else "plain"
                         body = bodies[asked, int(size) if method == "stream" else 1]
                         ran = servers.get(option, without)
-                        load = _measure(ran.address, case, body, requests, tls=option == "tls")
+                        load = _measure(
+                            ran.address,
+                            case,
+                            body,
+                            requests,
+                            tls=option in {"tls", "token"},
+                            authorization=asks.authorization if option == "token" else "",
+                        )
                         if number:
                             loads.setdefault((option, case), []).append(load)
     except LoadError as error:

@@ -58,11 +58,12 @@ def run(
     core: int,
     log: Path,
     tls: bool = False,
+    authorization: str = "",
 ) -> Load:
     """Sends a body `requests` times, so many at once, from one core. Raises LoadError unless all succeed.
 
     method: full name, such as kuntur.api.v1.ScoringService/ScoreTransaction; tls: whether the server speaks
-    it, with whatever certificate.
+    it, with whatever certificate; authorization: metadata of that name.
     """
     log.unlink(missing_ok=True)
     command = [
@@ -70,6 +71,8 @@ def run(
         "-w", "24", "-W", "24", "-d", str(body), f"--log-file={log}",
         "-H", "content-type: application/grpc", "-H", "te: trailers", f"{'https' if tls else 'http'}://{address}/{method}",
     ]  # fmt: skip
+    if authorization:
+        command[-1:-1] = ["-H", f"authorization: {authorization}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     finished, succeeded = _DONE.search(done.stdout), _SUCCEEDED.search(done.stdout)
     if finished is None or succeeded is None or int(succeeded[1]) != requests:

@@ -74,11 +74,12 @@ def running(
     settings: Mapping[str, str] | None = None,
     warm: bool = True,
     ca: Path | None = None,
+    token: Path | None = None,
 ) -> Iterator[Running]:
     """Runs a server while the block lasts.
 
     settings: by key, such as {"journal.path": "journal"}; warm: whether it gets the workload's warming rows;
-    ca: of its certificate, where the settings say that it speaks TLS.
+    ca: of its certificate, where the settings say that it speaks TLS; token: file with one for it.
     """
     address = f"127.0.0.1:{free_port()}"
     environment = {
@@ -86,7 +87,7 @@ def running(
     }
     arguments = ("-m", "server", "serve", "--listen", address, "--registry", str(workload.registry))
     with pinned(cores, sys.executable, *arguments, environment=environment) as process:
-        with Client(config=ClientConfig(server=address, ca=ca)) as client:
+        with Client(config=ClientConfig(server=address, ca=ca, token_file=token)) as client:
             client.wait_until_ready(_READY_S)
             if warm:
                 client.send_history(iter(warm_requests(workload.raw)))

@@ -14,12 +14,14 @@ from clients.errors import (
     FrameSizeRefused,
     HistoryUnavailable,
     JournalUnavailable,
+    KeyPending,
     KunturError,
     NoLiveModel,
     Overloaded,
     ServerFault,
     ShuttingDown,
     StreamExpired,
+    Unauthenticated,
     Unavailable,
     UnusableCredentials,
 )
@@ -69,6 +71,8 @@ def sentence(error: KunturError, server: str) -> str:
             return (
                 f"The server at {server} ended the stream, as it had lasted its time: run the command again."
             )
+        case KeyPending():
+            return f"The server at {server} is fetching the keys of your token's issuer: {again}."
         case Unavailable():
             return (
                 f"No server answers at {server}: start one, or name another with --server or "
@@ -80,10 +84,12 @@ def sentence(error: KunturError, server: str) -> str:
             return f"The server at {server} gave no answer in time: raise --timeout-seconds, or {again}."
         case FrameSizeRefused():
             return f"The server takes at most {error.maximum or 'fewer'} transactions a frame: lower --frame."
+        case Unauthenticated():
+            return f"The server at {server} does not know you: {error} ({error.reason})."
         case UnusableCredentials():
             return str(error)
         case AccessDenied():
-            return f"The server at {server} does not let you do this: {error}."
+            return f"The server at {server} does not let you do this: {error} ({error.reason})."
         case ServerFault():
             incident = f"; its log has the cause under {error.incident_id}" if error.incident_id else ""
             return f"The server at {server} failed: {error}{incident}."

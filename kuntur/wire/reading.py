@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple, overload
 
 import numpy as np
@@ -77,8 +78,9 @@ class Reading(NamedTuple):
 
     ids: the transaction ids of the whole frame, as they came; batch: the good transactions in their
     order; places: int64 [n], where they stood in the frame; violations: by place, for each that was
-    refused; reasons_mode: number of ReasonsMode, or whatever else was sent. A tuple, because a frozen
-    dataclass costs a lone transaction half a microsecond more.
+    refused; reasons_mode: number of ReasonsMode, or whatever else was sent; foreign: by place, the
+    institution of each that its sender does not act for. A tuple, because a frozen dataclass costs a lone
+    transaction half a microsecond more.
     """
 
     ids: Sequence[str]
@@ -86,3 +88,16 @@ class Reading(NamedTuple):
     places: npt.NDArray[np.int64]
     violations: dict[int, list[Violation]]
     reasons_mode: int = 0
+    foreign: Mapping[int, str] = MappingProxyType({})
+
+    def without(self, foreign: Mapping[int, str]) -> Reading:
+        """Returns the frame without the transactions of other institutions, by place."""
+        if not foreign:
+            return self
+        kept = np.array([place not in foreign for place in self.places.tolist()], dtype=np.bool_)
+        return self._replace(
+            batch=self.batch.rows(np.flatnonzero(kept)),
+            places=self.places[kept],
+            violations={place: each for place, each in self.violations.items() if place not in foreign},
+            foreign=foreign,
+        )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.cli.bindings import check_bindings
 from server.cli.journal import journal_app
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ app = typer.Typer(
     ),
 )
 app.add_typer(journal_app)
+app.command("bindings")(check_bindings)
 
 _ConfigPath = Annotated[
     Path | None,
@@ -228,12 +230,12 @@ def _log_start(settings: ServerSettings, workers: int) -> None:
 def _failures_told() -> Iterator[None]:
     """Turns what keeps a server from starting into a sentence and an exit code."""
     from kuntur.journal.file import JournalError
-    from server.errors import TlsError, TransportError
+    from server.errors import AccessError, TlsError, TransportError
     from server.state import RegionError
 
     try:
         yield
-    except (OSError, JournalError, RegionError, TlsError, TransportError) as error:
+    except (OSError, JournalError, RegionError, AccessError, TlsError, TransportError) as error:
         raise _failure(str(error)) from error
 
 

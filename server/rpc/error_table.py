@@ -87,6 +87,36 @@ ERRORS: Mapping[type[Exception], ErrorRow] = {
     errors.HistoryUnavailableError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_HISTORY_UNAVAILABLE),
     errors.JournalUnavailableError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_JOURNAL_UNAVAILABLE),
     errors.ShuttingDownError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_SHUTTING_DOWN),
+    errors.CredentialsMissingError: ErrorRow(
+        code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_CREDENTIALS_MISSING
+    ),
+    errors.CertificateInvalidError: ErrorRow(
+        code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_CERTIFICATE_INVALID
+    ),
+    errors.TokenInvalidError: ErrorRow(code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_TOKEN_INVALID),
+    errors.TokenExpiredError: ErrorRow(code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_TOKEN_EXPIRED),
+    errors.TokenNotYetValidError: ErrorRow(
+        code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_TOKEN_NOT_YET_VALID
+    ),
+    errors.TokenIssuerError: ErrorRow(code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_TOKEN_ISSUER),
+    errors.TokenAudienceError: ErrorRow(code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_TOKEN_AUDIENCE),
+    errors.KeyUnknownError: ErrorRow(code_pb2.UNAUTHENTICATED, reasons.ERROR_REASON_KEY_UNKNOWN),
+    errors.KeyPendingError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_KEY_PENDING),
+    errors.IdentityUnknownError: ErrorRow(
+        code_pb2.PERMISSION_DENIED,
+        reasons.ERROR_REASON_IDENTITY_UNKNOWN,
+        lambda error: {"identity": error.identity},
+    ),
+    errors.RoleMissingError: ErrorRow(
+        code_pb2.PERMISSION_DENIED,
+        reasons.ERROR_REASON_ROLE_MISSING,
+        lambda error: {"identity": error.identity, "role": error.role},
+    ),
+    errors.InstitutionForeignError: ErrorRow(
+        code_pb2.PERMISSION_DENIED,
+        reasons.ERROR_REASON_INSTITUTION_FOREIGN,
+        lambda error: {"institution_id": error.institution_id[:_MAX_NAME]},
+    ),
     errors.IncidentError: ErrorRow(
         code_pb2.INTERNAL,
         reasons.ERROR_REASON_INTERNAL,

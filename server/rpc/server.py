@@ -23,6 +23,7 @@ from server.host.free_memory import MemoryReturner
 from server.rpc.calls.edge import Edge
 from server.rpc.calls.transport import Transport
 from server.rpc.endpoints.health import HEALTH, Health
+from server.rpc.endpoints.history import METHOD as BACKFILL
 from server.rpc.endpoints.history import HistoryEndpoint
 from server.rpc.endpoints.models import ModelEndpoint
 from server.rpc.endpoints.outcomes import OutcomeEndpoint
@@ -72,7 +73,9 @@ class RpcServer:
         ]
         history = _name(history_service_pb2.DESCRIPTOR)
         backfill: grpc.RpcMethodHandler[Any, Any]
-        backfill = grpc.stream_unary_rpc_method_handler(edge.stream_to_unary(services.history.backfill))
+        backfill = grpc.stream_unary_rpc_method_handler(
+            edge.stream_to_unary(services.history.backfill, BACKFILL)
+        )
         transport.add_handlers(history, {"Backfill": backfill}, edge.admission.streams)
         for name, reflecting in reflection_handlers([*names, history], edge).items():
             transport.add_handlers(name, reflecting, edge.admission.streams)
@@ -127,12 +130,13 @@ def _add_byte_methods(transport: Transport, services: Services, edge: Edge) -> l
     Returns the names of their services.
     """
     scoring, outcomes = _name(scoring_service_pb2.DESCRIPTOR), _name(outcome_service_pb2.DESCRIPTOR)
+    stream = f"/{scoring}/ScoreStream"
     score = edge.unary(services.scoring.score_transaction, "ScoreTransaction")
     together = edge.gathered(services.scoring.score_transactions, "ScoreTransaction")
     transport.add_unary(f"/{scoring}/ScoreTransaction", score, short=True, answers=together)
-    frame = edge.unary(edge.framed(services.scoring.score_frame), "ScoreStream")
-    frames = edge.gathered(edge.framed(services.scoring.score_frames), "ScoreStream")
-    transport.add_stream(f"/{scoring}/ScoreStream", frame, frames)
+    frame = edge.unary(edge.framed(services.scoring.score_frame, stream), "ScoreStream")
+    frames = edge.gathered(edge.framed_together(services.scoring.score_frames, stream), "ScoreStream")
+    transport.add_stream(stream, frame, frames)
     report = edge.unary(services.outcomes.report_outcomes, "ReportOutcomes")
     transport.add_unary(f"/{outcomes}/ReportOutcomes", report)
     return [scoring, outcomes]

@@ -14,7 +14,7 @@ from kuntur.reasons import Reasoner, smallest_explanations
 from kuntur.scores import Decision, Scores
 from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
-from kuntur.wire import TransactionReader, write_frame
+from kuntur.wire import InstitutionSet, TransactionReader, write_frame
 from server.models import compile_decisions, compile_run
 from server.state import HistorySizes, Region, RegionHistory
 
@@ -47,7 +47,9 @@ def compile_hot_path(reader: TransactionReader) -> None:
     # Alone, in a frame with one that breaks a rule, and in a frame large enough for the compiled writer.
     for messages in ([message], [message, refused], [message] * _FRAME):
         request = scoring_service_pb2.ScoreStreamRequest(transactions=messages)
-        reading = reader.read_request(request.SerializeToString(), latest_time_us)
+        raw = request.SerializeToString()
+        reading = reader.read_request(raw, latest_time_us)
+        InstitutionSet(["warm-up"]).foreign(raw, len(messages))
         history.score_features(reading.batch)
         n = len(reading.batch)
         scores = Scores(np.zeros(n, np.float32), np.full(n, Decision.APPROVE, np.int8), "warm-up")

@@ -25,6 +25,7 @@ from pydantic_settings import (
 from kuntur.files.paths import UnusableFileError, read_settings
 from kuntur.institution import Institution
 from kuntur.settings.document import fields
+from server.settings.access import Access
 from server.settings.limits import Limits
 from server.settings.listening import checked_address, is_socket_file
 from server.settings.sections import (
@@ -77,6 +78,8 @@ class ServerSettings(BaseSettings):
     """The institution: the same in the settings of server and trainer."""
     limits: Limits = Limits()
     """How much the server takes at a time."""
+    access: Access = Access()
+    """Who may call, and what they may do."""
     tls: Tls = Tls()
     """TLS on the port of calls."""
     rpc: Rpc = Rpc()
@@ -105,6 +108,14 @@ class ServerSettings(BaseSettings):
         addresses = (self.listen_address, self.tls.open_address or "")
         if self.workers > 1 and any(map(is_socket_file, addresses)):
             raise ValueError("only one process can listen on a Unix domain socket: set workers to 1")
+        return self
+
+    @model_validator(mode="after")
+    def _callers_can_show_who_they_are(self) -> Self:
+        if self.access.mode == "required" and not self.access.issuer and self.tls.client_ca is None:
+            raise ValueError(
+                'access.mode = "required" and callers have nothing to show: set tls.client_ca or issuer'
+            )
         return self
 
 

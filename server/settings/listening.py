@@ -37,6 +37,23 @@ def checked_address(address: str) -> str:
     return address
 
 
+def stays_here(address: str) -> bool:
+    """Returns whether only this machine reaches `address`; a name other than localhost may lead anywhere."""
+    if is_socket_file(address):
+        return True
+    return is_loopback(address.rpartition(":")[0])
+
+
+def is_loopback(host: str) -> bool:
+    """Returns whether a host is this machine's own."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
 def is_socket_file(address: str) -> bool:
     """Returns whether `address` is a Unix domain socket, which only one process can listen on."""
     return address.startswith("unix:")

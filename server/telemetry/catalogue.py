@@ -122,6 +122,17 @@ CALLS_REFUSED = CounterDeclaration(
     "Calls and streams that ended before work on them began",
     ("resource", "reason"),
 )
+ACCESS_REFUSED = CounterDeclaration(
+    "kuntur_access_refused", "Calls, streams and items that whoever sent them may not send", ("reason",)
+)
+ACCESS_RELOADS = CounterDeclaration(
+    "kuntur_access_reloads",
+    "Times that bindings, or keys of the tokens' issuer, were read anew, and taken or refused",
+    ("what", "result"),
+)
+TOKENS_CHECKED = CounterDeclaration(
+    "kuntur_tokens_checked", "Bearer tokens that were not known yet and whose signature was looked at"
+)
 CALLS_IN_FLIGHT = GaugeDeclaration("kuntur_calls_in_flight", "Unary calls in flight")
 STREAMS_OPEN = GaugeDeclaration("kuntur_streams_open", "Streams open")
 RPC_TRANSPORT = GaugeDeclaration("kuntur_rpc_transport", "1 for the transport that serves", ("transport",))

@@ -61,6 +61,9 @@ class ServerMetrics:
         self._refused_items = catalogue.ITEMS_REFUSED.kept(registry)
         self._errors = catalogue.ERRORS.kept(registry).labels
         self._refused_calls = catalogue.CALLS_REFUSED.kept(registry)
+        self._access_refused = catalogue.ACCESS_REFUSED.kept(registry).labels
+        self._access_reloads = catalogue.ACCESS_RELOADS.kept(registry).labels
+        self._tokens_checked = catalogue.TOKENS_CHECKED.kept(registry).inc
         self._transport = catalogue.RPC_TRANSPORT.kept(registry)
         self._holds: tuple[Callable[[], int], ...] = ()
         self._held = catalogue.RPC_HELD_BYTES.kept(registry)
@@ -117,6 +120,18 @@ class ServerMetrics:
         """Counts a call or stream that ended with an error before work on it began."""
         self._refused_calls.labels(resource, reason).inc()
         self._errors(reason).inc()
+
+    def access_refused(self, reason: str, count: int = 1) -> None:
+        """Counts what its sender may not send."""
+        self._access_refused(reason).inc(count)
+
+    def access_reloaded(self, what: str, taken: bool) -> None:
+        """Counts that bindings or keys were read anew."""
+        self._access_reloads(what, "taken" if taken else "refused").inc()
+
+    def token_checked(self) -> None:
+        """Counts a token that was not known."""
+        self._tokens_checked()
 
     def bundle_refused(self, reason: RefusalReason) -> None:
         """Counts a refused bundle."""

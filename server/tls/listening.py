@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 from urllib.parse import urlsplit
 
@@ -10,7 +9,7 @@ import structlog
 
 from server.errors import TlsError
 from server.settings.config import ServerSettings
-from server.settings.listening import is_socket_file
+from server.settings.listening import is_loopback, stays_here
 from server.settings.tls import Tls, TlsVersion
 from server.tls.material import TlsFiles, checked, read
 from server.tls.watch import CertificateWatch
@@ -82,29 +81,14 @@ def warn_of_plain_text(settings: ServerSettings) -> None:
             listen=settings.listen_address,
         )
     metrics = settings.metrics
-    if metrics.port and metrics.certificate is None and not _is_loopback(metrics.host):
+    if metrics.port and metrics.certificate is None and not is_loopback(metrics.host):
         _LOG.warning("metrics leave this machine in plain text; set metrics.certificate", host=metrics.host)
     redis = urlsplit(settings.redis.url)
     if settings.history.store == "redis" and redis.scheme == "redis":
         host = redis.hostname or "localhost"
-        if not _is_loopback(host):
+        if not is_loopback(host):
             _LOG.warning("the history leaves this machine in plain text; use rediss://", host=host)
 
 
 def _in_the_clear(settings: ServerSettings) -> bool:
     return settings.tls.certificate is None and not stays_here(settings.listen_address)
-
-
-def stays_here(listen_address: str) -> bool:
-    """Returns whether only this machine reaches an address: loopback, or a Unix domain socket."""
-    return is_socket_file(listen_address) or _is_loopback(listen_address.rpartition(":")[0])
-
-
-def _is_loopback(host: str) -> bool:
-    """Returns whether a host is this machine's own; a name but localhost may lead anywhere."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False

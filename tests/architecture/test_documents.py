@@ -28,7 +28,7 @@ _RUN = re.compile(r"python3? -m ([\w.]+)")
 _MAKE = re.compile(r"(?:^|`)@?make (?:[A-Z]+=\S+ )*([a-z][a-z-]*(?: [a-z][a-z-]*)*)", re.MULTILINE)
 _FILE = re.compile(r"\w[\w-]*\.(?:py|proto|toml|sh)")
 _MADE = ("bench/work", "kuntur/__compiled__")  # by programs, never committed
-_OF_USERS = {"banco.toml", "recipe.toml", "card.toml", "server.toml"}  # what a reader writes
+_OF_USERS = {"banco.toml", "bindings.toml", "recipe.toml", "card.toml", "server.toml"}  # what a reader writes
 _ANY = ".NAME"  # stands for any module of a package
 
 

@@ -14,6 +14,7 @@ STATEMENTS: tuple[Statement, ...] = (
     *serving.OVERLOAD,
     *serving.SETTINGS,
     *serving.SECURITY,
+    *serving.ACCESS,
     *keeping.STATE,
     *keeping.JOURNAL,
     *keeping.CHANGELOG,

@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class HistoryServiceStub:
     """Warms the features of a new server from transactions that happened before it was there.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     def __init__(self, channel):
@@ -44,12 +47,16 @@ class HistoryServiceStub:
 
 class HistoryServiceServicer:
     """Warms the features of a new server from transactions that happened before it was there.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     def Backfill(self, request_iterator, context):
         """Takes frames of past transactions, oldest first, through the same engine that serves, and
         scores none of them. Outcomes follow through OutcomeService. A transaction that is already known
-        is not counted again.
+        is not counted again. One that is refused, for what it holds or as PERMISSION_DENIED
+        (INSTITUTION_FOREIGN), is among the failures of the answer.
 
         Errors end the stream; what was taken before stays: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for
         bytes that are no such message), UNAVAILABLE (HISTORY_UNAVAILABLE, JOURNAL_UNAVAILABLE,
@@ -80,6 +87,9 @@ def add_HistoryServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class HistoryService:
     """Warms the features of a new server from transactions that happened before it was there.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     @staticmethod

@@ -31,6 +31,9 @@ class ModelServiceStub:
     Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
     without a reason for what gRPC itself ends in a flood.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     def __init__(self, channel):
@@ -62,6 +65,9 @@ class ModelServiceServicer:
     Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
     without a reason for what gRPC itself ends in a flood.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     def ListModels(self, request, context):
@@ -117,6 +123,9 @@ class ModelService:
     Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
     RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
     without a reason for what gRPC itself ends in a flood.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     @staticmethod

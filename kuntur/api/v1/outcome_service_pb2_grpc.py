@@ -27,6 +27,9 @@ if _version_not_supported:
 
 class OutcomeServiceStub:
     """Learns what scored transactions turned out to be.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     def __init__(self, channel):
@@ -44,6 +47,9 @@ class OutcomeServiceStub:
 
 class OutcomeServiceServicer:
     """Learns what scored transactions turned out to be.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     def ReportOutcomes(self, request, context):
@@ -78,6 +84,9 @@ def add_OutcomeServiceServicer_to_server(servicer, server):
  # This class is part of an EXPERIMENTAL API.
 class OutcomeService:
     """Learns what scored transactions turned out to be.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
     """
 
     @staticmethod

@@ -28,6 +28,10 @@ if _version_not_supported:
 class ScoringServiceStub:
     """Scores transactions as they happen. Each scored transaction becomes part of the history from
     which the features of later ones are computed.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys; a stream ends so when the caller's token expires.
+    ErrorReason has the reasons.
     """
 
     def __init__(self, channel):
@@ -51,12 +55,16 @@ class ScoringServiceStub:
 class ScoringServiceServicer:
     """Scores transactions as they happen. Each scored transaction becomes part of the history from
     which the features of later ones are computed.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys; a stream ends so when the caller's token expires.
+    ErrorReason has the reasons.
     """
 
     def ScoreTransaction(self, request, context):
         """Scores one transaction.
 
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), UNAVAILABLE (NO_LIVE_MODEL, HISTORY_UNAVAILABLE,
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (INSTITUTION_FOREIGN), UNAVAILABLE (NO_LIVE_MODEL, HISTORY_UNAVAILABLE,
         JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED; without a reason for a message that
         is too large), DEADLINE_EXCEEDED (DEADLINE_PASSED; without a reason when the deadline passes later or the
         answer is not read), INTERNAL (MODEL_VALUE_INVALID, INTERNAL), CANCELLED without a reason for what gRPC
@@ -70,7 +78,8 @@ class ScoringServiceServicer:
     def ScoreStream(self, request_iterator, context):
         """Scores frames of transactions. Answers come in the order of the requests, one response a
         request, one result a transaction. A transaction that cannot be scored carries its own status,
-        INVALID_ARGUMENT (INVALID_FIELD) or INTERNAL (MODEL_VALUE_INVALID); the stream goes on. The frame size trades latency for throughput: 1 for the fastest answer, 64
+        INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (INSTITUTION_FOREIGN) or INTERNAL (MODEL_VALUE_INVALID); the stream
+        goes on. The frame size trades latency for throughput: 1 for the fastest answer, 64
         to 512 for volume.
 
         Errors that end the stream: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such
@@ -108,6 +117,10 @@ def add_ScoringServiceServicer_to_server(servicer, server):
 class ScoringService:
     """Scores transactions as they happen. Each scored transaction becomes part of the history from
     which the features of later ones are computed.
+
+    A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
+    PERMISSION_DENIED, or UNAVAILABLE while it fetches keys; a stream ends so when the caller's token expires.
+    ErrorReason has the reasons.
     """
 
     @staticmethod

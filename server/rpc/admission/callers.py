@@ -43,11 +43,14 @@ class Callers:
         """Returns how many callers have something in flight."""
         return len(self._inside)
 
-    def enter(self, caller: str) -> bool:
-        """Counts one more for a caller unless that is beyond the limit; returns whether it was counted."""
+    def enter(self, caller: str, own_limit: int | None = None) -> bool:
+        """Counts one more for a caller unless that is beyond the limit; returns whether it was counted.
+
+        own_limit: that of this caller, in place of everybody's.
+        """
         with self._lock:
             inside = self._inside.get(caller, 0)
-            if inside >= self.limit:
+            if inside >= (self.limit if own_limit is None else own_limit):
                 return False
             self._inside[caller] = inside + 1
         return True

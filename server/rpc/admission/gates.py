@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -47,7 +48,8 @@ class Gate:
         self.resource = resource
         self.limit = limit
         self.closed = False
-        self.callers = None if per_caller is None or per_caller >= limit else Callers(per_caller)
+        self.callers = Callers(limit if per_caller is None else min(per_caller, limit))
+        self._counts = self.callers.limit < limit
         self.queue = StandingQueue(target_wait_s)
         self.budget = RefusalBudget(refusals_per_s)
         self._uncounted = uncounted
@@ -62,25 +64,37 @@ class Gate:
     @property
     def counts_callers(self) -> bool:
         """Whether `enter` has to be given the caller now."""
-        return self.callers is not None and self.limit - len(self._free) >= self._uncounted
+        return self._counts and self.limit - len(self._free) >= self._uncounted
+
+    def counted_as(self, identity: str, own_limit: int | None, name: Callable[[], str]) -> str:
+        """Returns under whose name a newcomer is to enter; empty where callers are not counted just now.
+
+        identity: who calls, if that is known; own_limit: that of the caller; name: gives one otherwise.
+        """
+        # As `counts_callers`, written out: this runs for each call.
+        if own_limit is None and not (self._counts and self.limit - len(self._free) >= self._uncounted):
+            return ""
+        return identity or name()
 
     def close(self) -> None:
         """Lets nothing more in; what is in stays."""
         self.closed = True
 
-    def enter(self, caller: str = "") -> ServerError | None:
+    def enter(self, caller: str = "", own_limit: int | None = None) -> ServerError | None:
         """Takes a place, or returns the reason why there is none: OverloadedError, ShuttingDownError.
 
-        caller: who calls, where the gate `counts_callers`; without it the call is not counted by caller.
+        caller: who calls, where the gate `counts_callers` or the caller has a limit of its own; without it
+        the call is not counted by caller.
         """
         if self.closed:
             return ShuttingDownError()
         if not self._free:
             return OverloadedError(self.resource, self.limit)
-        if caller and self.callers is not None and not self.callers.enter(caller):
-            return OverloadedError(self.resource, self._uncounted + self.callers.limit, "caller")
+        if caller and not self.callers.enter(caller, own_limit):
+            most = self._uncounted + self.callers.limit if own_limit is None else own_limit
+            return OverloadedError(self.resource, most, "caller")
         if self.queue.stands and self.budget.take():
-            if caller and self.callers is not None:
+            if caller:
                 self.callers.leave(caller)
             return OverloadedError(self.resource, self.limit, standing=True)
         self._free.pop()
@@ -89,7 +103,7 @@ class Gate:
     def leave(self, caller: str = "") -> None:
         """Frees a place; caller: as given to `enter`."""
         self._free.append(None)
-        if caller and self.callers is not None:
+        if caller:
             self.callers.leave(caller)
 
     def __enter__(self) -> Self:

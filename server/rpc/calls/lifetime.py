@@ -12,7 +12,8 @@ from typing import Any
 
 import grpc
 
-from server.errors import StreamExpiredError
+from server.access import ANYONE, Caller
+from server.errors import ServerError, StreamExpiredError, TokenExpiredError
 
 _JITTER = 0.1  # of the lifetime: streams that were opened together should not all come again together
 _GRACE_S = 1.0
@@ -48,9 +49,13 @@ class Lifetimes:
         if self._thread.is_alive():
             self._thread.join(_JOIN_S)
 
-    def add(self, stream: object, end: Callable[[], object]) -> float:
-        """Has a stream ended when its time has come; returns when that is, by time.monotonic."""
-        ends = time.monotonic() + self._max_s * (1 - _JITTER * random.random())  # noqa: S311  # no secret
+    def add(self, stream: object, end: Callable[[], object], most_s: float = math.inf) -> float:
+        """Has a stream ended when its time has come; returns when that is, by time.monotonic.
+
+        most_s: time that it may last whatever others may.
+        """
+        lasts_s = self._max_s * (1 - _JITTER * random.random())  # noqa: S311  # no secret
+        ends = time.monotonic() + min(lasts_s, most_s)
         with self._lock:
             self._open[stream] = (ends, end)
         return ends
@@ -61,7 +66,12 @@ class Lifetimes:
             self._open.pop(stream, None)
 
     @contextmanager
-    def limited(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Iterator[Any]]:
+    def limited(
+        self,
+        requests: Iterator[Any],
+        context: grpc.ServicerContext,
+        caller: Caller = ANYONE,
+    ) -> Iterator[Iterator[Any]]:
         """Yields the requests of a stream until its lifetime is over, while the block lasts.
 
         A stream that is working ends after its current frame; one that waits for its caller, to send or to
@@ -72,12 +82,12 @@ class Lifetimes:
             if time.monotonic() >= ends + _GRACE_S:
                 self.cut(context)
 
-        ends = self.add(context, cut)
+        ends = self.add(context, cut, lasting_s(caller))
         silent = object()
         with self._lock:
             self._open[silent] = (time.monotonic() + self._first_s, lambda: self.cut(context))
         try:
-            yield _until(requests, ends, lambda: self.remove(silent))
+            yield _until(requests, ends, lambda: self.remove(silent), caller)
         finally:
             self.remove(silent)
             self.remove(context)
@@ -91,10 +101,22 @@ class Lifetimes:
                 end()
 
 
-def _until(requests: Iterator[Any], ends: float, first_came: Callable[[], None]) -> Iterator[Any]:
+def lasting_s(caller: Caller) -> float:
+    """Returns for how long a stream of a caller may last."""
+    return caller.expires - time.time()
+
+
+def end_of(caller: Caller) -> ServerError:
+    """Returns why a stream ends whose time has come."""
+    return TokenExpiredError() if caller.expires <= time.time() else StreamExpiredError()
+
+
+def _until(
+    requests: Iterator[Any], ends: float, first_came: Callable[[], None], caller: Caller
+) -> Iterator[Any]:
     clock = time.monotonic
     for request in requests:
         first_came()
         yield request
         if clock() >= ends:
-            raise StreamExpiredError
+            raise end_of(caller)

@@ -9,14 +9,15 @@ from typing import Any, Protocol, Self
 
 import grpc
 
+from server.access import Caller
 from server.rpc.admission.callers import CallerNames
 from server.rpc.admission.gates import Gate
 from server.rpc.errors import CallStatus
 from server.settings.limits import Limits
 
-Answer = Callable[[bytes], bytes | CallStatus]
-"""Returns the serialised response to a request, or what to end the call with. Never raises."""
-Answers = Callable[[list[bytes]], list[bytes | CallStatus] | None]
+Answer = Callable[[bytes, Caller], bytes | CallStatus]
+"""Returns the serialised response to a request of a caller, or what to end the call with. Never raises."""
+Answers = Callable[[list[bytes], list[Caller]], list[bytes | CallStatus] | None]
 """Takes several requests at once to what `Answer` would return for each, one after the other. Never raises.
 
 Returns None, and has done nothing, where they do not go together.

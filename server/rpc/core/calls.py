@@ -18,11 +18,13 @@ import grpc
 import structlog
 from grpc._server import _Context
 
+from server.access import ANYONE, Caller
 from server.errors import DeadlinePassedError
 from server.host.scheduling import cores
 from server.rpc.admission.callers import CallerNames
 from server.rpc.admission.gates import Gate
 from server.rpc.calls.lifetime import Lifetimes
+from server.rpc.core.credentials import Admit
 from server.rpc.core.unary import Refusals
 from server.rpc.errors import CallStatus, abort
 
@@ -86,6 +88,7 @@ class CallThreads(Executor):
         holding: Collection[Gate],
         control_threads: int,
         packed_threads: int,
+        admit: Admit,
         names: CallerNames,
         refusals: Refusals,
         request_timeout_s: float,
@@ -97,6 +100,7 @@ class CallThreads(Executor):
         self._holding = holding
         self._requests = Lifetimes(request_timeout_s)
         self._gates = gates
+        self._admit = admit
         self._names = names
         self._refusals = refusals
         self._control = control
@@ -120,9 +124,15 @@ class CallThreads(Executor):
             gate, caller = self._next
             gate.leave(caller)
             self._next = None
-        gate = self._gates.get(method, self._control)
-        caller = self.caller(gate, event)
-        refusal = gate.enter(caller)
+        gate, who = self._control, ANYONE
+        if method in self._gates:  # else the server has no such method, and grpcio says so
+            gate = self._gates[method]
+            admitted = self._admit(gate, method, event)
+            if not isinstance(admitted, Caller):
+                return admitted
+            who = admitted
+        caller = gate.counted_as(who.identity, who.max_streams, lambda: self.name(event))
+        refusal = gate.enter(caller, who.max_streams)
         if refusal is not None:
             return self._refusals(gate, refusal)
         self._next = (gate, caller)
@@ -142,10 +152,6 @@ class CallThreads(Executor):
         self._requests.stop()
         for lane in (*self._lanes.values(), self.frames, self.packed):
             lane.end()
-
-    def caller(self, gate: Gate, event: Any) -> str:
-        """Returns the name of who calls, where a gate counts callers."""
-        return self.name(event) if gate.counts_callers else ""
 
     def name(self, event: Any) -> str:
         """Returns the name of who calls."""

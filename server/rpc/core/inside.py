@@ -26,6 +26,7 @@ NAMES = (
     ("grpc._cython.cygrpc", "SendMessageOperation"),
     ("grpc._cython.cygrpc", "SendStatusFromServerOperation"),
     ("grpc._cython.cygrpc", "Server"),
+    ("grpc._cython.cygrpc", "auth_context"),
 )
 """Modules and what is used of them."""
 _PARAMETERS = {

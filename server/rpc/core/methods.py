@@ -15,6 +15,7 @@ from server.rpc.calls.edge import Edge
 from server.rpc.calls.transport import Answer, Answers, Patience
 from server.rpc.core.asking import TakeUp
 from server.rpc.core.calls import Lane
+from server.rpc.core.credentials import Admit
 from server.rpc.core.streams.call import StreamCall
 from server.rpc.core.streams.method import StreamMethod
 from server.rpc.core.streams.reading import AHEAD_BYTES
@@ -39,6 +40,7 @@ class ByteMethods:
     def __init__(
         self,
         edge: Edge,
+        admit: Admit,
         name_of: Callable[[Any], str],
         lane: Callable[[Gate], Lane],
         frames: Lane,
@@ -46,7 +48,7 @@ class ByteMethods:
         waits: Callable[[], bool],
         patience: Patience,
     ) -> None:
-        """Takes what names the caller of an event, and the threads for what is not done between events.
+        """Takes what lets a call in, what names an event's caller, and threads for what is not done here.
 
         frames: those of large frames; packed: those of compressed requests; waits: whether work may have to
         wait at the moment for a disk or another machine.
@@ -54,7 +56,7 @@ class ByteMethods:
         self.ready: deque[Call] = deque()
         self.refused: deque[tuple[Call, CallStatus]] = deque()
         self.hot: dict[str, TakeUp] = {}
-        self._edge, self._name_of, self._waits = edge, name_of, waits
+        self._edge, self._admit, self._name_of, self._waits = edge, admit, name_of, waits
         self._unary = edge.admission.unary
         self._lane, self._frames, self._packed = lane, frames, packed
         self._unpacking = edge.admission.unpacking
@@ -109,8 +111,10 @@ class ByteMethods:
             answers,
         )
 
+        admit = self._admit
+
         def take_up(event: Any) -> UnaryCall:
-            return UnaryCall(method, event)
+            return UnaryCall(method, event, admit(gate, name, event))
 
         if short:
             self.hot[name] = take_up
@@ -155,8 +159,10 @@ class ByteMethods:
         )
         self._streams.append(method)
 
+        admit, gate = self._admit, edge.admission.streams
+
         def take_up(event: Any) -> StreamCall:
-            return StreamCall(method, event)
+            return StreamCall(method, event, admit(gate, name, event))
 
         self.hot[name] = take_up
 

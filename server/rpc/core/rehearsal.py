@@ -14,6 +14,9 @@ from typing import Any
 
 import grpc
 
+from server.access import ANYONE, Caller, Guard
+from server.access.bindings import Bindings
+from server.access.guard import Certificate
 from server.rpc.admission.callers import CallerNames
 from server.rpc.admission.gates import Admission
 from server.rpc.calls.edge import Edge
@@ -26,6 +29,7 @@ from server.telemetry.metrics import ServerMetrics
 
 _TIMEOUT_S = 30.0  # a machine that is busy is not a grpcio that fails
 _CALL, _STREAM = "/kuntur.Rehearsal/Call", "/kuntur.Rehearsal/Stream"
+_SHOWN = "Bearer of a rehearsal"
 _OPTIONS = (("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0))
 
 
@@ -35,7 +39,8 @@ def failure() -> str | None:
     It goes over a Unix domain socket without a file.
     """
     limits = Limits()
-    edge = Edge(Admission(limits), ErrorTable(1.0), ServerMetrics(), Lifetimes(60.0))
+    guard = _Rehearsed()
+    edge = Edge(Admission(limits), ErrorTable(1.0), ServerMetrics(), Lifetimes(60.0), guard)
     failed = threading.Event()
     address = f"unix-abstract:kuntur-{os.getpid()}-{secrets.token_hex(8)}"
     channel = grpc.insecure_channel(address, options=_OPTIONS)
@@ -61,10 +66,11 @@ def failure() -> str | None:
         with channel:
             call: Any = channel.unary_unary(_CALL)
             stream: Any = channel.stream_stream(_STREAM)
-            answers = [call(b"a", timeout=_TIMEOUT_S), *stream(iter((b"b", b"c")), timeout=_TIMEOUT_S)]
+            shown = {"metadata": (("authorization", _SHOWN),), "timeout": _TIMEOUT_S}
+            answers = [call(b"a", **shown), *stream(iter((b"b", b"c")), **shown)]
         ended = transport.stop(None).wait(_TIMEOUT_S) and not failed.is_set()
         transport.shut_down()
-        if answers == [b"a", b"b", b"c"] and ended:
+        if answers == [b"a", b"b", b"c"] and ended and guard.seen == [(_CALL, _SHOWN), (_STREAM, _SHOWN)]:
             return None
         why = "its answers in a rehearsal were wrong" if ended else "it did not end in a rehearsal"
     except Exception as error:
@@ -74,7 +80,20 @@ def failure() -> str | None:
     return why
 
 
-def _echo(request: bytes) -> bytes:
+class _Rehearsed(Guard):
+    """Lets everybody in, and remembers what they showed."""
+
+    def __init__(self) -> None:
+        super().__init__(Bindings({}, ()), None)
+        self.seen: list[tuple[str, str | None]] = []
+
+    def admit(self, method: str, certificate: Certificate, authorization: str | None) -> Caller:
+        if certificate() is None:  # there is no TLS here
+            self.seen.append((method, authorization))
+        return ANYONE
+
+
+def _echo(request: bytes, _: Caller) -> bytes:
     return request
 
 

@@ -12,6 +12,7 @@ from server.rpc.admission.gates import Gate
 from server.rpc.calls.edge import Edge
 from server.rpc.calls.transport import Answer, Answers, TransportSettings
 from server.rpc.core.calls import CallThreads
+from server.rpc.core.credentials import admission as admission_of
 from server.rpc.core.methods import ByteMethods
 from server.rpc.core.polling import AdmittingServer
 
@@ -23,19 +24,21 @@ class FastTransport:
 
     def __init__(self, edge: Edge, settings: TransportSettings) -> None:
         self._gates: dict[str, Gate] = {}
-        admission = edge.admission
+        admission, admit = edge.admission, admission_of(edge)
         self._threads = CallThreads(
             self._gates,
             admission.control,
             holding=(admission.streams, admission.watchers),
             control_threads=settings.control_threads,
             packed_threads=admission.unpacking.at_a_time,
+            admit=admit,
             names=settings.names,
             refusals=edge.refusal,
             request_timeout_s=settings.patience.caller_timeout_s,
         )
         self._methods = ByteMethods(
             edge,
+            admit,
             self._threads.name,
             self._threads.lane,
             self._threads.frames,

@@ -21,6 +21,7 @@ import structlog
 from google.rpc import status_pb2
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
+from server.access import ANYONE, Caller
 from server.errors import DeadlinePassedError, OverloadedError, ServerError
 from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError, Unpacking, is_packed
 from server.rpc.admission.gates import Gate
@@ -71,25 +72,28 @@ class UnaryCall:
 
     __slots__ = (
         "_call",
-        "_caller",
         "_came",
+        "_counted_as",
         "_deadline",
+        "_denied",
         "_due",
         "_event",
         "_inside",
         "_over",
         "_request",
+        "caller",
         "method",
         "packed",
     )
 
-    def __init__(self, method: UnaryMethod, event: Any) -> None:
-        """Takes grpcio's event of a call that arrived."""
+    def __init__(self, method: UnaryMethod, event: Any, caller: Caller | CallStatus = ANYONE) -> None:
+        """Takes grpcio's event of a call that arrived, and who makes it or why they may not."""
         self.method = method
+        self.caller, self._denied = told_apart(caller)
         self._event = event  # tells the caller's name, where that is needed
         self._call = event.call
         self._deadline: float = event.call_details.deadline
-        self._caller = ""
+        self._counted_as = ""
         self._request = b""
         self._came = 0.0  # by time.monotonic
         self.packed = False
@@ -100,6 +104,9 @@ class UnaryCall:
 
     def receive(self) -> None:
         """Asks for the request. For the polling thread, while it holds the server's lock."""
+        if self._denied is not None:  # nothing is read of it
+            self.method.put_off(self, self._denied)
+            return
         self.method.waiting.add(self)
         self._due = 1
         self._call.start_server_batch((cygrpc.ReceiveMessageOperation(_NO_FLAGS),), self._received)
@@ -181,13 +188,13 @@ class UnaryCall:
         if request is None:  # cancelled, or its caller had nothing to send
             self.end(_NO_REQUEST)
             return None, ()
-        gate = method.gate
-        caller = method.name_of(self._event) if gate.counts_callers else ""
-        refusal = gate.enter(caller)
+        gate, who = method.gate, self.caller
+        counted_as = gate.counted_as(who.identity, who.max_calls, lambda: method.name_of(self._event))
+        refusal = gate.enter(counted_as, who.max_calls)
         if refusal is not None:
             method.put_off(self, method.refusals(gate, refusal))
             return None, ()
-        self._inside, self._caller = True, caller
+        self._inside, self._counted_as = True, counted_as
         if not method.held.add(len(request)):
             method.held.remove(len(request))
             self._leave()
@@ -221,7 +228,12 @@ class UnaryCall:
             self._inside = False
             self.method.held.remove(len(self._request))
             self._request = b""
-            self.method.gate.leave(self._caller)
+            self.method.gate.leave(self._counted_as)
+
+
+def told_apart(admitted: Caller | CallStatus) -> tuple[Caller, CallStatus | None]:
+    """Returns who makes a call, and why it is to be ended instead, if it is."""
+    return (admitted, None) if isinstance(admitted, Caller) else (ANYONE, admitted)
 
 
 def refusal_operations(status: CallStatus) -> tuple[Any, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from server.access import Caller
 from server.rpc.calls.transport import Answer
 from server.rpc.core.streams.call import StreamCall
 from server.rpc.core.unary import UnaryCall
@@ -19,7 +20,7 @@ def work_for(calls: list[Call], room: int) -> None:
     taken = [(call, call.take(room)) for call in calls]
     requests = [request for _, its in taken for request in its]
     if method.answers is not None and len(requests) > 1:
-        answers = method.answers(requests)
+        answers = method.answers(requests, [call.caller for call, its in taken for _ in its])
         if answers is not None:
             following = iter(answers)
             for call, its in taken:
@@ -28,14 +29,14 @@ def work_for(calls: list[Call], room: int) -> None:
             return
     for call, its in taken:
         if its:
-            call.give(_one_by_one(method.answer, its))
+            call.give(_one_by_one(method.answer, its, call.caller))
 
 
-def _one_by_one(answer: Answer, requests: list[bytes]) -> list[bytes | CallStatus]:
+def _one_by_one(answer: Answer, requests: list[bytes], caller: Caller) -> list[bytes | CallStatus]:
     """Answers requests until one of them ends its call."""
     answers = []
     for request in requests:
-        answers.append(answer(request))
+        answers.append(answer(request, caller))
         if not isinstance(answers[-1], bytes):
             break
     return answers

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from google.rpc import status_pb2
 
 from kuntur.validation.messages import Violation
 from kuntur.wire import MalformedError, OversizedError, Reading, TransactionReader, read_outline
-from server.errors import FrameSizeError, InvalidFieldsError, JournalUnavailableError
+from server.access import Caller
+from server.errors import (
+    FrameSizeError,
+    InstitutionForeignError,
+    InvalidFieldsError,
+    JournalUnavailableError,
+)
 from server.journal import Journal
 from server.rpc.calls.edge import Edge
 from server.rpc.errors import fitted
@@ -50,10 +57,10 @@ class Intake:
         if self.journal.unavailable is not None:
             raise JournalUnavailableError
 
-    def read_one(self, raw: bytes) -> Reading:
+    def read_one(self, raw: bytes, caller: Caller) -> Reading:
         """Reads a request of one transaction.
 
-        Raises JournalUnavailableError, MalformedError, InvalidFieldsError.
+        Raises JournalUnavailableError, MalformedError, InstitutionForeignError, InvalidFieldsError.
         """
         self.check_journal()
         try:
@@ -62,22 +69,31 @@ class Intake:
             raise MalformedError("the request holds more than one transaction") from error
         if not len(reading.ids):
             raise InvalidFieldsError([Violation("transaction", "is required")])
+        if caller.institutions is not None and (foreign := caller.institutions.foreign(raw, 1)):
+            raise InstitutionForeignError(foreign[0])
         if reading.violations:
             raise InvalidFieldsError(reading.violations[0], "transaction.")
         return reading
 
-    def read_frame(self, raw: bytes) -> Reading:
-        """Reads a frame. Raises JournalUnavailableError, MalformedError, FrameSizeError."""
+    def read_frame(self, raw: bytes, caller: Caller) -> Reading:
+        """Reads a frame, without the transactions of institutions that its caller does not act for.
+
+        Raises JournalUnavailableError, MalformedError, FrameSizeError.
+        """
         self.check_journal()
         try:
             reading = self.reader.read_request(raw, self.latest.us(), self.max_items)
         except OversizedError as error:
             raise FrameSizeError(error.count, self.max_items) from error
         self.check_size(len(reading.ids))
-        return reading
+        if caller.institutions is None:
+            return reading
+        return reading.without(caller.institutions.foreign(raw, len(reading.ids)))
 
-    def read_together(self, raws: list[bytes], most_each: int) -> tuple[Reading, list[int]] | None:
-        """Reads requests of up to `most_each` transactions as one, which their bytes are when joined.
+    def read_together(
+        self, raws: list[bytes], callers: list[Caller], most_each: int
+    ) -> tuple[Reading, list[int]] | None:
+        """Reads requests of up to `most_each` transactions as one: which their bytes are when joined.
 
         Returns the reading and how many transactions each request has; None where they have to be read one by
         one: one is not plainly written, or they differ in `reasons_mode`. Raises JournalUnavailableError.
@@ -86,8 +102,10 @@ class Intake:
         sizes, modes = zip(*map(read_outline, raws), strict=True)
         if min(sizes) < 1 or max(sizes) > most_each or min(modes) != max(modes):
             return None
+        joined = b"".join(raws)
         try:
-            return self.reader.read_request(b"".join(raws), self.latest.us()), list(sizes)
+            reading = self.reader.read_request(joined, self.latest.us())
+            return reading.without(_foreign(raws, joined, callers, sizes)), list(sizes)
         except MalformedError:
             return None
 
@@ -97,17 +115,43 @@ class Intake:
             raise FrameSizeError(size, self.max_items)
 
 
-def item_statuses(reading: Reading, edge: Edge) -> dict[int, status_pb2.Status]:
+def _foreign(
+    raws: list[bytes], joined: bytes, callers: list[Caller], sizes: Sequence[int]
+) -> Mapping[int, str]:
+    """Returns the institutions that requests name and their callers do not act for, by place in all."""
+    sets = {caller.institutions for caller in callers}
+    if len(sets) == 1:
+        (institutions,) = sets
+        return {} if institutions is None else institutions.foreign(joined, sum(sizes))
+    found: dict[int, str] = {}
+    first = 0
+    for raw, caller, size in zip(raws, callers, sizes, strict=True):
+        if caller.institutions is not None:
+            foreign = caller.institutions.foreign(raw, size)
+            found |= {first + place: institution for place, institution in foreign.items()}
+        first += size
+    return found
+
+
+def item_statuses(reading: Reading, edge: Edge, caller: Caller, method: str) -> dict[int, status_pb2.Status]:
     """Returns the statuses of a frame's refused transactions by place.
 
     Together they stay well below the 4 MiB that a client takes by default: violations that do not fit are
     left out.
     """
-    if not reading.violations:
+    count = len(reading.violations) + len(reading.foreign)
+    if not count:
         return {}
-    edge.metrics.items_refused(len(reading.violations))
-    max_bytes = _MAX_REFUSALS_BYTES // len(reading.violations)
-    return {
+    edge.metrics.items_refused(count)
+    max_bytes = _MAX_REFUSALS_BYTES // count
+    statuses = {
         place: fitted(edge.table.status(InvalidFieldsError(violations, f"transactions[{place}].")), max_bytes)
         for place, violations in reading.violations.items()
     }
+    if reading.foreign:
+        edge.foreign(caller, reading.foreign.values(), method)
+        told = {
+            each: edge.table.status(InstitutionForeignError(each)) for each in set(reading.foreign.values())
+        }
+        statuses |= {place: told[each] for place, each in reading.foreign.items()}
+    return statuses

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from kuntur.api.v1 import outcome_service_pb2
 from kuntur.wire import MalformedError
-from server.errors import InvalidFieldsError, ServerError
+from server.access import Caller
+from server.errors import InstitutionForeignError, InvalidFieldsError, ServerError
 from server.journal import ExchangeKind
 from server.rpc.calls.edge import Edge
 from server.rpc.endpoints.intake import Intake
@@ -21,15 +23,23 @@ class OutcomeEndpoint:
         self._intake = intake
         self._reports = reports
 
-    def report_outcomes(self, raw: bytes) -> bytes:
+    def report_outcomes(self, raw: bytes, caller: Caller) -> bytes:
         """Answers a serialised ReportOutcomesRequest."""
         outcomes, intake = _parse(raw).outcomes, self._intake
         intake.check_journal()
         intake.check_size(len(outcomes))
-        batch, places, violations = intake.reader.read_outcomes(outcomes, intake.latest.us())
+        own = [place for place, each in enumerate(outcomes) if caller.may_act_for(each.institution_id)]
+        batch, good, violations = intake.reader.read_outcomes([outcomes[i] for i in own], intake.latest.us())
+        places = np.array(own, dtype=np.int64)[good]
         failures: dict[int, ServerError] = {
-            place: InvalidFieldsError(found, f"outcomes[{place}].") for place, found in violations.items()
+            own[at]: InvalidFieldsError(found, f"outcomes[{own[at]}].") for at, found in violations.items()
         }
+        foreign = {
+            place: InstitutionForeignError(outcomes[place].institution_id)
+            for place in set(range(len(outcomes))).difference(own)
+        }
+        self._edge.foreign(caller, [error.institution_id for error in foreign.values()], "ReportOutcomes")
+        failures |= foreign
         failures |= self._reports.take(batch, places, [o.transaction_id for o in outcomes])
         response = outcome_service_pb2.ReportOutcomesResponse(accepted_count=len(outcomes) - len(failures))
         for place, error in sorted(failures.items()):

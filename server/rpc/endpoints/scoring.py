@@ -12,7 +12,8 @@ from google.rpc import status_pb2
 from kuntur.scores import ReasonsMode, Scores
 from kuntur.validation.messages import Violation
 from kuntur.wire import Reading, write_frame, write_frames, write_score
-from server.errors import InvalidFieldsError, ModelValueError
+from server.access import Caller
+from server.errors import InstitutionForeignError, InvalidFieldsError, ModelValueError
 from server.journal import ExchangeKind
 from server.rpc.calls.edge import Edge
 from server.rpc.endpoints.intake import Intake, item_statuses
@@ -29,9 +30,9 @@ class ScoringEndpoint:
         self._intake = intake
         self._scorer = scorer
 
-    def score_transaction(self, raw: bytes) -> bytes:
+    def score_transaction(self, raw: bytes, caller: Caller) -> bytes:
         """Answers a serialised ScoreTransactionRequest."""
-        reading = self._intake.read_one(raw)
+        reading = self._intake.read_one(raw, caller)
         if reading.reasons_mode:
             _check_mode(reading)
         reading, model = self._scorer.admit(reading)
@@ -46,13 +47,13 @@ class ScoringEndpoint:
         self._edge.metrics.scored(scores.decision)
         return response
 
-    def score_transactions(self, raws: list[bytes]) -> list[bytes | Exception] | None:
+    def score_transactions(self, raws: list[bytes], callers: list[Caller]) -> list[bytes | Exception] | None:
         """Answers serialised ScoreTransactionRequests as if they came one after the other.
 
         Returns what `score_transaction` would return or raise for each; None, with nothing done, where they
         cannot be read together.
         """
-        read = self._intake.read_together(raws, 1)
+        read = self._intake.read_together(raws, callers, 1)
         if read is None:
             return None
         reading, _ = read
@@ -75,22 +76,25 @@ class ScoringEndpoint:
         outcomes |= {
             place: InvalidFieldsError(found, "transaction.") for place, found in reading.violations.items()
         }
+        outcomes |= {
+            place: InstitutionForeignError(institution) for place, institution in reading.foreign.items()
+        }
         return [outcomes[place] for place in range(len(raws))]
 
-    def score_frame(self, raw: bytes) -> bytes:
+    def score_frame(self, raw: bytes, caller: Caller) -> bytes:
         """Answers a serialised ScoreStreamRequest."""
-        reading = self._intake.read_frame(raw)
+        reading = self._intake.read_frame(raw, caller)
         _check_mode(reading)
         reading, model = self._scorer.admit(reading)
         scores = self._scorer.score(reading, model)
-        statuses = item_statuses(reading, self._edge)
+        statuses = item_statuses(reading, self._edge, caller, "ScoreStream")
         response = self._write_frame(reading.ids, reading.places, scores, statuses)
         self._intake.journal.append(ExchangeKind.SCORE_STREAM, raw, response)
         if len(scores.decision):
             self._edge.metrics.scored(scores.decision)
         return response
 
-    def score_frames(self, raws: list[bytes]) -> list[bytes] | None:
+    def score_frames(self, raws: list[bytes], callers: list[Caller]) -> list[bytes] | None:
         """Answers serialised ScoreStreamRequests as if they came one after the other.
 
         Returns what `score_frame` would return for each; raises what it would raise for all. Returns None,
@@ -99,8 +103,8 @@ class ScoringEndpoint:
         """
         if self._scorer.rules is not None:
             return None
-        read = self._intake.read_together(raws, self._intake.max_items)
-        if read is None or read[0].violations:
+        read = self._intake.read_together(raws, callers, self._intake.max_items)
+        if read is None or read[0].violations or read[0].foreign:
             return None
         reading, sizes = read
         _check_mode(reading)

@@ -12,18 +12,19 @@ from typing import Any
 
 import grpc
 
+from server.access import Caller
 from server.errors import (
     OverloadedError,
     ServerError,
     ShuttingDownError,
     StreamDisplacedError,
-    StreamExpiredError,
 )
 from server.rpc.admission.callers import CallerNames
 from server.rpc.admission.compression import OversizedMessageError, is_packed
 from server.rpc.admission.unread import UnreadAnswers
 from server.rpc.admission.waiting import Held
 from server.rpc.calls.edge import Edge
+from server.rpc.calls.lifetime import end_of, lasting_s
 from server.rpc.calls.transport import Answer
 from server.rpc.errors import abort
 
@@ -33,13 +34,13 @@ _AHEAD_FRAMES = 2
 class PlainStream:
     """One stream that has a place or waits for its first message."""
 
-    def __init__(self, context: grpc.ServicerContext, held: Held) -> None:
-        self._context, self._held = context, held
+    def __init__(self, context: grpc.ServicerContext, held: Held, caller: Caller) -> None:
+        self._context, self._held, self.caller = context, held, caller
         self._bytes = 0  # of frames that have come and have not been answered
         self._closed = False
         self._lock = threading.Lock()
         self.frames: queue.Queue[bytes | ServerError | None] = queue.Queue(_AHEAD_FRAMES)
-        self.caller = ""
+        self.counted_as = ""
         self.inside = False
         self.moved = math.inf
         self.over = threading.Event()
@@ -115,13 +116,15 @@ class PlainStreams:
     def __init__(
         self,
         edge: Edge,
+        method: str,
         answer: Answer,
         names: CallerNames,
         idle_s: float,
         held: Held,
         unread: UnreadAnswers,
     ) -> None:
-        """Takes the handler of a frame, and what counts bytes."""
+        """Takes the full name of the method, the handler of a frame, and what counts bytes."""
+        self._method = method
         self._held, self._unread, self._unpacking = held, unread, edge.admission.unpacking
         self._edge, self._answer, self._names, self._idle_s = edge, answer, names, idle_s
         self._gate = edge.admission.streams
@@ -137,10 +140,11 @@ class PlainStreams:
 
     def behave(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
         """Answers each frame; what grpcio calls for a stream."""
-        stream = PlainStream(context, self._held)
+        caller = self._edge.admitted(self._gate, self._method, context)
+        stream = PlainStream(context, self._held, caller)
         with self._lock:
             self._open.add(stream)
-        self._edge.lifetimes.add(stream, lambda: stream.end(StreamExpiredError()))
+        self._edge.lifetimes.add(stream, lambda: stream.end(end_of(caller)), lasting_s(caller))
         context.add_callback(lambda: stream.end(ShuttingDownError()))  # or the thread would wait for ever
         threading.Thread(target=stream.read, args=(requests,), name="reader", daemon=True).start()
         try:
@@ -153,7 +157,7 @@ class PlainStreams:
                 self._open.discard(stream)
                 if stream.inside:
                     stream.inside = False
-                    self._gate.leave(stream.caller)
+                    self._gate.leave(stream.counted_as)
 
     def _answers(self, stream: PlainStream, context: grpc.ServicerContext) -> Iterator[bytes]:
         while (frame := stream.frames.get()) is not None:
@@ -166,7 +170,7 @@ class PlainStreams:
             stream.moved = math.inf
             with self._unpacking.turn if is_packed(frame) else contextlib.nullcontext():
                 try:
-                    answer = self._answer(self._unpacking.message(frame))
+                    answer = self._answer(self._unpacking.message(frame), stream.caller)
                 except OversizedMessageError as error:
                     abort(context, self._edge.status(error))
             if not isinstance(answer, bytes):
@@ -179,20 +183,21 @@ class PlainStreams:
 
     def _enter(self, stream: PlainStream, context: grpc.ServicerContext) -> ServerError | None:
         """Takes a place, if need be that of an idle stream; returns why there is none."""
+        who = stream.caller
         with self._lock:
-            caller = self._names.of(context) if self._gate.counts_callers else ""
-            refusal = self._gate.enter(caller)
+            caller = self._gate.counted_as(who.identity, who.max_streams, lambda: self._names.of(context))
+            refusal = self._gate.enter(caller, who.max_streams)
             if isinstance(refusal, OverloadedError):
                 mine = refusal.scope == "caller"
-                idle = [one for one in self._open if one.inside and (not mine or one.caller == caller)]
+                idle = [one for one in self._open if one.inside and (not mine or one.counted_as == caller)]
                 idlest = min(idle, key=lambda one: one.moved, default=stream)
                 if idlest.moved <= time.monotonic() - self._idle_s:
                     idlest.end(StreamDisplacedError())
                     idlest.inside = False
-                    self._gate.leave(idlest.caller)
-                    refusal = self._gate.enter(caller)
+                    self._gate.leave(idlest.counted_as)
+                    refusal = self._gate.enter(caller, who.max_streams)
             if refusal is None:
-                stream.inside, stream.caller = True, caller
+                stream.inside, stream.counted_as = True, caller
         return refusal
 
 

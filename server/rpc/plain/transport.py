@@ -15,6 +15,7 @@ from typing import Any
 
 import grpc
 
+from server.access import Caller
 from server.errors import DeadlinePassedError, OverloadedError, ServerError
 from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError, is_packed
 from server.rpc.admission.gates import Gate
@@ -89,6 +90,7 @@ class PlainTransport:
         gate = gate or self._edge.admission.unary
 
         def behave(requests: Any, context: grpc.ServicerContext) -> bytes:
+            caller = self._edge.admitted(gate, name, context)
             self._requests.add(context, context.cancel)
             try:
                 request = read_one(requests)
@@ -96,7 +98,7 @@ class PlainTransport:
                 self._requests.remove(context)
             if request is None:
                 context.abort(grpc.StatusCode.UNIMPLEMENTED, "one request is required")
-            found = self._answered(gate, answer, request, context)
+            found = self._answered(gate, answer, request, caller, context)
             if not isinstance(found, bytes):
                 abort(context, found)
             under_way = _Answered(context)
@@ -111,7 +113,7 @@ class PlainTransport:
         """Adds a method of streams."""
         patience = self._settings.patience
         streams = PlainStreams(
-            self._edge, answer, self._settings.names, patience.stream_idle_s, self._held, self._unread
+            self._edge, name, answer, self._settings.names, patience.stream_idle_s, self._held, self._unread
         )
         self._streams.append(streams)
         self._add(name, grpc.stream_stream_rpc_method_handler(streams.behave))
@@ -121,8 +123,8 @@ class PlainTransport:
     ) -> None:
         """Adds methods that grpcio handles, behind a gate."""
         for method, handler in handlers.items():
-            behind = gated(handler, gate, self._edge, self._settings.names, self._entering)
-            self._add(f"/{service}/{method}", behind)
+            name = f"/{service}/{method}"
+            self._add(name, gated(handler, name, gate, self._edge, self._settings.names, self._entering))
 
     def bind(self, address: str, credentials: grpc.ServerCredentials | None) -> int:
         """Listens on an address; returns the port. Raises RuntimeError."""
@@ -154,12 +156,18 @@ class PlainTransport:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _answered(
-        self, gate: Gate, answer: Answer, request: bytes, context: grpc.ServicerContext
+        self,
+        gate: Gate,
+        answer: Answer,
+        request: bytes,
+        caller: Caller,
+        context: grpc.ServicerContext,
     ) -> bytes | CallStatus:
         """Answers a request behind its gate."""
+        own, names = caller.max_calls, self._settings.names
         with self._entering:
-            caller = self._settings.names.of(context) if gate.counts_callers else ""
-            refusal = gate.enter(caller)
+            counted_as = gate.counted_as(caller.identity, own, lambda: names.of(context))
+            refusal = gate.enter(counted_as, own)
         if refusal is not None:
             return self._edge.refusal(gate, refusal)
         came = time.monotonic()
@@ -179,12 +187,12 @@ class PlainTransport:
                 if remaining is not None and remaining <= 0:
                     return self._edge.refusal(gate, DeadlinePassedError())
                 try:
-                    return answer(self._edge.admission.unpacking.message(request))
+                    return answer(self._edge.admission.unpacking.message(request), caller)
                 except OversizedMessageError:
                     return TOO_LARGE
         finally:
             self._held.remove(len(request))
-            gate.leave(caller)
+            gate.leave(counted_as)
 
     def _look(self) -> None:
         """Cuts off calls whose answers are not read, until the transport is shut down."""

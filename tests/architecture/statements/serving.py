@@ -148,6 +148,24 @@ OVERLOAD = (
     ),
 )
 
+_ACCESS = "docs/access.md"
+
+ACCESS = (
+    says(_ACCESS, "give or take `leeway_s` ({})", default("server", "access.leeway_s")),
+    says(
+        _ACCESS,
+        "an answer has at most {} and {}",
+        of("server.access.key_sources", "_MOST_BYTES"),
+        of("server.access.key_sources", "_TIMEOUT_S"),
+    ),
+    says(_ACCESS, "each `jwks_refresh_s` ({})", default("server", "access.jwks_refresh_s")),
+    says(_ACCESS, "once in `jwks_unknown_s` ({})", default("server", "access.jwks_unknown_s")),
+    says(_ACCESS, "Of one reason {} lines a second", of("server.access.security_log", "LINES_A_SECOND")),
+    says(_ACCESS, "the {} in use are found", of("server.access.guard", "_MOST_READY")),
+    says(_ACCESS, "`token_checks_per_s` after {} at once", of("server.access.checks", "CHECKS_AT_ONCE")),
+    says(_SETTINGS, "a second, once {} have been", of("server.access.checks", "CHECKS_AT_ONCE")),
+)
+
 SETTINGS = (
     says(
         _SETTINGS,

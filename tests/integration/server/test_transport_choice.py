@@ -109,7 +109,7 @@ def test_the_inside_that_the_fast_transport_uses_is_declared() -> None:
 
 def test_a_fast_transport_that_answers_wrongly_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     assert rehearsal.failure() is None
-    monkeypatch.setattr(rehearsal, "_echo", lambda _: b"another")
+    monkeypatch.setattr(rehearsal, "_echo", lambda *_: b"another")
     assert rehearsal.failure() == "its answers in a rehearsal were wrong"
 
 

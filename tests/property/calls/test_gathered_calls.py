@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import server.app
 from kuntur.api.v1 import score_pb2, scoring_service_pb2
 from kuntur.journal.file import read_entries
+from server.access import ANYONE
 from server.app import ServerApp
 from server.rpc.endpoints.scoring import ScoringEndpoint
 from tests.support.bundles import publish
@@ -46,7 +47,7 @@ class Endpoint:
         outcomes: list[bytes | Exception] = []
         for raw in raws:
             try:
-                outcomes.append(answer(raw))
+                outcomes.append(answer(raw, ANYONE))
             except Exception as error:
                 outcomes.append(error)
         return outcomes
@@ -56,7 +57,7 @@ class Endpoint:
         before = self.app.history.counts()
         answers = self.endpoint.score_frames if frames else self.endpoint.score_transactions
         try:
-            outcomes = answers(raws)
+            outcomes = answers(raws, [ANYONE] * len(raws))
         except Exception as error:
             outcomes = [error] * len(raws)
         if outcomes is None:
@@ -168,7 +169,7 @@ def test_frames_together_are_one_after_the_other(
 
 def test_good_frames_go_together(endpoints: tuple[Endpoint, Endpoint]) -> None:
     raws = [_frame(size, "reasons") for size in (1, 3, 1)]
-    found = endpoints[0].endpoint.score_frames(raws)
+    found = endpoints[0].endpoint.score_frames(raws, [ANYONE] * len(raws))
     assert list(map(_told, found or [])) == list(map(_told, endpoints[1].one_by_one(raws, frames=True)))
 
 

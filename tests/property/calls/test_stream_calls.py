@@ -12,6 +12,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from server.access import ANYONE, Caller
 from server.errors import ServerError, ShuttingDownError, StreamExpiredError
 from server.rpc.admission.compression import Unpacking
 from server.rpc.admission.gates import Admission
@@ -118,16 +119,17 @@ class Streams(RuleBasedStateMachine):
 
     # The part of the server.
 
-    def _answer(self, frame: bytes) -> bytes | CallStatus:
+    def _answer(self, frame: bytes, caller: Caller) -> bytes | CallStatus:
+        assert caller is ANYONE
         self.begun.append(frame)
         return self._status(StreamExpiredError()) if frame.startswith(b"bad") else b"answer " + frame
 
-    def _answer_together(self, frames: list[bytes]) -> list[bytes | CallStatus] | None:
+    def _answer_together(self, frames: list[bytes], callers: list[Caller]) -> list[bytes | CallStatus] | None:
         """Takes frames together unless one of them is bad, and then does nothing."""
         assert len(frames) <= _AHEAD
         if any(frame.startswith(b"bad") for frame in frames):
             return None
-        return [self._answer(frame) for frame in frames]
+        return [self._answer(frame, caller) for frame, caller in zip(frames, callers, strict=True)]
 
     @staticmethod
     def _status(error: ServerError) -> CallStatus:

@@ -91,10 +91,10 @@ def _serve(full_name: str) -> dict[str, Any]:
     metrics, limits = ServerMetrics(), Limits()
     edge = Edge(Admission(limits), ErrorTable(1.0), metrics, Lifetimes(60.0))
     endpoints: Any = SimpleNamespace(
-        score_transaction=lambda raw: b"score of " + raw,
-        score_transactions=lambda raws: [b"score of " + raw for raw in raws],
-        score_frame=lambda raw: b"scores of " + raw,
-        score_frames=lambda raws: [b"scores of " + raw for raw in raws],
+        score_transaction=lambda raw, _: b"score of " + raw,
+        score_transactions=lambda raws, _: [b"score of " + raw for raw in raws],
+        score_frame=lambda raw, _: b"scores of " + raw,
+        score_frames=lambda raws, _: [b"scores of " + raw for raw in raws],
         report_outcomes=None,
         backfill=None,
         list_models=None,

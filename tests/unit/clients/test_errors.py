@@ -6,7 +6,6 @@ import grpc
 import pytest
 
 from clients import (
-    AccessDenied,
     Client,
     ClientConfig,
     DeadlineExceeded,
@@ -21,10 +20,12 @@ from clients import (
     NotFound,
     OutcomeConflict,
     Overloaded,
+    PermissionDenied,
     ServerFault,
     ShuttingDown,
     StreamExpired,
     TransactionNotFound,
+    Unauthenticated,
     Unavailable,
     Violation,
 )
@@ -84,8 +85,8 @@ def test_the_status_of_an_item_gives_the_same_exception(
         (grpc.StatusCode.RESOURCE_EXHAUSTED, Overloaded),
         (grpc.StatusCode.DEADLINE_EXCEEDED, DeadlineExceeded),
         (grpc.StatusCode.CANCELLED, Overloaded),
-        (grpc.StatusCode.PERMISSION_DENIED, AccessDenied),
-        (grpc.StatusCode.UNAUTHENTICATED, AccessDenied),
+        (grpc.StatusCode.PERMISSION_DENIED, PermissionDenied),
+        (grpc.StatusCode.UNAUTHENTICATED, Unauthenticated),
         (grpc.StatusCode.UNKNOWN, ServerFault),
         (grpc.StatusCode.UNIMPLEMENTED, ServerFault),
     ],

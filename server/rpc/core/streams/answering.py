@@ -9,6 +9,7 @@ from typing import Any
 import grpc
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
+from server.access import ANYONE, Caller
 from server.rpc.core.streams.method import StreamMethod
 from server.rpc.core.streams.reading import NO_FLAGS, Ended, ReadingStream
 from server.rpc.errors import CallStatus
@@ -20,9 +21,9 @@ _COUNTED_BYTES = 4096
 class AnsweringStream(ReadingStream):
     """A stream that reads and answers. When it works, and what ends it, is left to subclasses."""
 
-    def __init__(self, method: StreamMethod[Any], event: Any) -> None:
-        """Takes grpcio's event of a call that arrived."""
-        super().__init__(method, event)
+    def __init__(self, method: StreamMethod[Any], event: Any, caller: Caller | CallStatus = ANYONE) -> None:
+        """Takes grpcio's event of a call that arrived, and who makes it or why they may not."""
+        super().__init__(method, event, caller)
         self._working = False
         self._answers: deque[bytes] = deque()  # made, not sent
         self._sending = False

@@ -8,8 +8,9 @@ from typing import Any
 
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
-from server.errors import ServerError, ShuttingDownError, StreamDisplacedError, StreamExpiredError
+from server.errors import ServerError, ShuttingDownError, StreamDisplacedError
 from server.rpc.admission.compression import TOO_LARGE, OversizedMessageError
+from server.rpc.calls.lifetime import end_of, lasting_s
 from server.rpc.core.streams.answering import AnsweringStream
 from server.rpc.core.streams.method import StreamMethod
 from server.rpc.core.streams.reading import NO_FLAGS, Ended
@@ -26,9 +27,13 @@ class StreamCall(AnsweringStream):
         with self._lock:
             self._start((cygrpc.ReceiveCloseOnServerOperation(NO_FLAGS),), self._closed)
             self._read_on()
+        if self._denied is not None:
+            if not self.method.put_off(self, self._denied):
+                self.refuse(self._denied)
+            return
         self.method.waiting.add(self)
         self.method.open.add(self)
-        self.method.lifetimes.add(self, self._expire)
+        self.method.lifetimes.add(self, self._expire, lasting_s(self.caller))
 
     def take(self, room: int) -> list[bytes]:
         """Returns the next frame, and as many more as fit into `room` bytes. Any thread.
@@ -90,7 +95,12 @@ class StreamCall(AnsweringStream):
 
     def idle_since(self, caller: str | None) -> float:
         """Returns when something last moved; infinity while it is answered or if it is another caller's."""
-        if not self._inside or self._working or self._end or (caller is not None and caller != self._caller):
+        if (
+            not self._inside
+            or self._working
+            or self._end
+            or (caller is not None and caller != self._counted_as)
+        ):
             return math.inf
         return self._moved
 
@@ -102,7 +112,7 @@ class StreamCall(AnsweringStream):
             self.end(StreamDisplacedError())
 
     def _expire(self) -> None:
-        self.end(StreamExpiredError())
+        self.end(end_of(self.caller))
 
     def _advance(self) -> None:
         """Does what can be done now. Under the lock."""

@@ -11,9 +11,11 @@ from typing import Any
 
 from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, without stubs
 
+from server.access import ANYONE, Caller
 from server.errors import OverloadedError, ServerError
 from server.rpc.admission.compression import is_packed
 from server.rpc.core.streams.method import StreamMethod
+from server.rpc.core.unary import told_apart
 from server.rpc.errors import CallStatus
 
 NO_FLAGS = 0
@@ -26,12 +28,13 @@ Ended = tuple[Any, tuple[()]]
 class ReadingStream(ABC):
     """A stream as far as it reads. What follows from what was read, and every end, is left to subclasses."""
 
-    def __init__(self, method: StreamMethod[Any], event: Any) -> None:
-        """Takes grpcio's event of a call that arrived."""
+    def __init__(self, method: StreamMethod[Any], event: Any, caller: Caller | CallStatus = ANYONE) -> None:
+        """Takes grpcio's event of a call that arrived, and who makes it or why they may not."""
         self.method = method
+        self.caller, self._denied = told_apart(caller)
         self._event = event  # tells the caller's name
         self._call = event.call
-        self._caller = ""
+        self._counted_as = ""
         self._inside = False
         self._moved = 0.0  # when something last did, by time.monotonic
         self._lock = threading.Lock()  # events come on the polling thread, frames may be done by others
@@ -40,7 +43,7 @@ class ReadingStream(ABC):
         self._ahead_bytes = 0  # of these
         self._any_packed = False
         self._reading = False
-        self._refusing = False  # a refusal was put off
+        self._refusing = self._denied is not None  # or a refusal was put off: nothing more is read
         self._no_more = False  # the caller has closed its half
         self._end: CallStatus | None = None  # to end with after what is worked on
         self._over = False
@@ -121,16 +124,17 @@ class ReadingStream(ABC):
     def _enter(self) -> ServerError | None:
         """Takes a place, if need be that of an idle stream; returns why there is none."""
         method, gate = self.method, self.method.gate
-        caller = method.name_of(self._event) if gate.counts_callers else ""
-        refusal = gate.enter(caller)
+        own = self.caller.max_streams
+        caller = gate.counted_as(self.caller.identity, own, lambda: method.name_of(self._event))
+        refusal = gate.enter(caller, own)
         if isinstance(refusal, OverloadedError):
             of = caller if refusal.scope == "caller" else None
             idlest = min(method.open, key=lambda stream: stream.idle_since(of), default=self)
             if idlest.idle_since(of) <= time.monotonic() - method.idle_s:
                 idlest.displace()
-                refusal = gate.enter(caller)
+                refusal = gate.enter(caller, own)
         if refusal is None:
-            self._inside, self._caller = True, caller
+            self._inside, self._counted_as = True, caller
         return refusal
 
     def _leave(self) -> None:
@@ -142,7 +146,7 @@ class ReadingStream(ABC):
             method.waiting.remove(self)
             if self._inside:
                 self._inside = False
-                method.gate.leave(self._caller)
+                method.gate.leave(self._counted_as)
 
     def _start(self, operations: tuple[Any, ...], ended: Callable[[Any], Ended]) -> None:
         self._call.start_server_batch(operations, ended)

@@ -47,9 +47,9 @@ def test_a_gate_refuses_a_caller_at_its_own_limit_and_keeps_the_place() -> None:
 
 
 def test_a_gate_counts_callers_only_where_their_limit_is_below_its_own() -> None:
-    assert Gate("calls", 2, per_caller=2).callers is None
-    assert Gate("calls", 2).callers is None
-    assert Gate("calls", 2, per_caller=1).callers is not None
+    assert not Gate("calls", 2, per_caller=2).counts_callers
+    assert not Gate("calls", 2).counts_callers
+    assert Gate("calls", 2, per_caller=1).counts_callers
 
 
 def test_frames_at_work_are_counted_and_begin_no_more_once_closed() -> None:

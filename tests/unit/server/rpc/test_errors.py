@@ -58,6 +58,33 @@ CASES = [
         "OUTCOME_CONFLICT",
         {"transaction_id": "t-1"},
     ),
+    (errors.CredentialsMissingError(), code_pb2.UNAUTHENTICATED, "CREDENTIALS_MISSING", {}),
+    (errors.CertificateInvalidError(), code_pb2.UNAUTHENTICATED, "CERTIFICATE_INVALID", {}),
+    (errors.TokenInvalidError("is no JWT"), code_pb2.UNAUTHENTICATED, "TOKEN_INVALID", {}),
+    (errors.TokenExpiredError(), code_pb2.UNAUTHENTICATED, "TOKEN_EXPIRED", {}),
+    (errors.TokenNotYetValidError(), code_pb2.UNAUTHENTICATED, "TOKEN_NOT_YET_VALID", {}),
+    (errors.TokenIssuerError(), code_pb2.UNAUTHENTICATED, "TOKEN_ISSUER", {}),
+    (errors.TokenAudienceError(), code_pb2.UNAUTHENTICATED, "TOKEN_AUDIENCE", {}),
+    (errors.KeyUnknownError(), code_pb2.UNAUTHENTICATED, "KEY_UNKNOWN", {}),
+    (errors.KeyPendingError(), code_pb2.UNAVAILABLE, "KEY_PENDING", {}),
+    (
+        errors.IdentityUnknownError("token:core"),
+        code_pb2.PERMISSION_DENIED,
+        "IDENTITY_UNKNOWN",
+        {"identity": "token:core"},
+    ),
+    (
+        errors.RoleMissingError("token:core", "backfill"),
+        code_pb2.PERMISSION_DENIED,
+        "ROLE_MISSING",
+        {"identity": "token:core", "role": "backfill"},
+    ),
+    (
+        errors.InstitutionForeignError("banco-andino"),
+        code_pb2.PERMISSION_DENIED,
+        "INSTITUTION_FOREIGN",
+        {"institution_id": "banco-andino"},
+    ),
     (errors.IncidentError("8a2c41d05e9b"), code_pb2.INTERNAL, "INTERNAL", {"incident_id": "8a2c41d05e9b"}),
 ]
 
@@ -81,7 +108,8 @@ def test_a_delay_is_told_as_the_retries_of_grpc_understand_it(error: Exception, 
 
 
 def test_every_error_of_the_server_is_in_the_table() -> None:
-    assert set(ERRORS) == {*errors.ServerError.__subclasses__(), MalformedError}
+    kinds = {*errors.ServerError.__subclasses__(), *errors.AccessDeniedError.__subclasses__()}
+    assert set(ERRORS) == kinds - {errors.AccessDeniedError} | {MalformedError}
     assert {type(case[0]) for case in CASES} == set(ERRORS)
 
 

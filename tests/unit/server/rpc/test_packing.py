@@ -9,6 +9,7 @@ from unittest.mock import Mock
 import pytest
 
 from kuntur.wire import MalformedError
+from server.access import ANYONE, Caller
 from server.rpc.admission.compression import OversizedMessageError, Unpacking, is_packed, unpacked
 from server.rpc.admission.gates import Admission
 from server.rpc.calls.edge import Edge
@@ -59,12 +60,15 @@ def test_whoever_fails_at_a_message_gives_the_turn_back() -> None:
     edge = Edge(Admission(Limits()), ErrorTable(1.0), ServerMetrics(), Lifetimes(60.0))
     edge.admission.unpacking = unpacking
 
-    def fail(messages: Iterator[bytes]) -> bytes:
+    def fail(messages: Iterator[bytes], _: Caller) -> bytes:
         next(messages)
         raise MalformedError("no message")
 
     kept = []
-    for behaviour in (edge.stream_to_unary(fail), edge.stream_to_stream(lambda its: iter([fail(its)]))):
+    for behaviour in (
+        edge.stream_to_unary(fail, "/a/b"),
+        edge.stream_to_stream(lambda its: iter([fail(its, ANYONE)]), "/a/c"),
+    ):
         context = Mock()
         context.abort_with_status.side_effect = RuntimeError("ended")
         with pytest.raises(RuntimeError, match="ended") as caught:
