@@ -38,6 +38,7 @@ from server.settings.sections import (
     RedisSettings,
     Rpc,
     Shutdown,
+    Signatures,
 )
 
 ENVIRONMENT_PREFIX = "KUNTUR_SERVER_"
@@ -80,6 +81,8 @@ class ServerSettings(BaseSettings):
     """How calls are taken up."""
     models: Models = Models()
     """Where models come from."""
+    signatures: Signatures = Signatures()
+    """Whose signatures a model must have."""
     attributes: Attributes = Attributes()
     """Attributes that do not match the live model's."""
     reasons: Reasons = Reasons()

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from kuntur.bundle.onnx_file import OnnxFileError, check_declared
 from kuntur.confined import confine
 from server.trial.contract import (
     INPUT,
@@ -70,6 +71,7 @@ class _Whole:
 def examine(candidate: Candidate) -> Finding:
     """Returns what loading and running a model comes to."""
     try:
+        check_declared(candidate.model)
         session = open_session(candidate.model)
         features = candidate.golden_features
         check_contract(session, features.shape[1])
@@ -84,6 +86,8 @@ def examine(candidate: Candidate) -> Finding:
         return Finding(call_s=_median_call_s(infer, features), margin=margin)
     except ModelRefusedError as error:
         return Finding(error.reason, error.message)
+    except OnnxFileError as error:
+        return Finding("NOT_LOADABLE", str(error))
     except MemoryError:
         return Finding("TRIAL_FAILED", "it takes more memory than a model may")
     except Exception as error:  # whatever a hostile model makes the runtime raise, it is refused

@@ -31,6 +31,7 @@ from trainer.cli.options import (
     settings_of,
     told_of,
 )
+from trainer.cli.signing import sign, verify
 from trainer.cli.tuning import tune
 
 if TYPE_CHECKING:
@@ -173,6 +174,8 @@ app.command()(backtest)
 app.command()(tune)
 app.command()(features)
 app.command("fit-distributed")(fit_distributed)
+app.command()(sign)
+app.command()(verify)
 app.command("compile")(compile_functions)
 
 

@@ -267,6 +267,15 @@ class CardSettings(_Section):
     """What it is not for, and where it was not tested."""
 
 
+class SigningSettings(_Section):
+    """The trainer's signature under what it publishes (docs/signing.md)."""
+
+    key: Path | None = None
+    """PEM file of its private key, on P-256; unset: bundles are published unsigned."""
+    password: SecretStr | None = None
+    """What the file is encrypted with; better in the environment than in a file, and never shown."""
+
+
 class TrackingSettings(_Section):
     """Where runs are recorded for MLflow; nowhere unless switched on."""
 
@@ -323,6 +332,8 @@ class TrainerSettings(BaseSettings):
     """Where the search runs."""
     card: CardSettings = CardSettings()
     """What the model card says that no computation can know."""
+    signing: SigningSettings = SigningSettings()
+    """The signature under what is published."""
     tracking: TrackingSettings = TrackingSettings()
     """Where runs are recorded."""
     registry: Path = Path("registry")
