@@ -9,7 +9,7 @@ A bundle is a directory of the registry, named by its model version:
     golden_scores.npy      float32 [g]: those answers
     explanation.npz        what the reasons of its scores are computed from; not every model has one
     documents/             whatever a validator wants to find beside it
-    signatures/            signatures (`kuntur.bundle.signing`), which may come later and are not in the manifest
+    signatures/            signatures (`kuntur.bundle.signing`); they may come later, no manifest names them
 
 It is written under a name that no reader looks at and renamed at the end. `LIVE` in the registry names
 the version that servers are to serve.

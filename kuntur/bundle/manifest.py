@@ -1,4 +1,4 @@
-"""The manifest of a bundle: what a model is, and whether this code computes its features as it was trained."""
+"""The manifest of a bundle: what a model is, and whether this code computes its features as they were."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""What an ONNX file declares, looked at before a runtime opens it: how deep it nests, how much it claims to hold.
+"""What an ONNX file declares, looked at before a runtime opens it: how deep it nests, how much it holds.
 
-A file of some bytes may declare a tensor that fills the memory, one that lies in another file of the
-machine, or graphs within graphs until a reader's stack ends. So the messages of the file are walked here first, without
-unfolding any: field by field, on a stack of this module's own. Meant for the child in which a model is
-tried, since a large file takes its time; nothing but the standard library is loaded.
+A file of some bytes may declare a tensor that fills the memory, one that lies in another file of the machine,
+or graphs within graphs until a reader's stack ends. So the messages of the file are walked here first,
+without unfolding any: field by field, on a stack of this module's own. Meant for the child in which a model
+is tried, since a large file takes its time; nothing but the standard library is loaded.
 
 The numbers are those of onnx.proto, which never change.
 """
@@ -141,7 +141,7 @@ def _integers(model: bytes, wire: int, start: int, end: int) -> list[int]:
     """Returns the integers of a repeated field, written one by one or packed."""
     if wire not in (_VARINT, _BYTES):
         raise OnnxFileError("it is no protobuf message")
-    found = []
+    found: list[int] = []
     while start < end and len(found) <= MAX_DEPTH:
         value, start = _varint(model, start, end)
         found.append(value)

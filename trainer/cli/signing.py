@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from trainer.cli.faults import console, fault
-from trainer.cli.options import require_directory
+from trainer.cli.options import require_directory, require_key
 
 _REFUSED = 1
 _BundleArgument = Annotated[Path, typer.Argument(help="The bundle, such as registry/VERSION.")]
@@ -39,6 +39,7 @@ def sign(
     Exit codes: 0 signed, 2 not.
     """
     require_directory(bundle, "bundle")
+    require_key(key)
     from kuntur.bundle.bundle import BundleRefusedError
     from kuntur.bundle.signing import KeyFileError, read_private_key
     from trainer.release.signing import sign as sign_bundle
