@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from server.models.newest import Newest, NewestLive, NewestLiveError
 _LOG = structlog.get_logger(__name__)
 _BEFORE_ALL = datetime.min.replace(tzinfo=UTC)
 _WARN_DAYS = 30
+Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 
 class Trust:
@@ -23,7 +25,7 @@ class Trust:
         """Takes the file of the policy, None to trust all that is there, and that of the newest model."""
         self._path = policy
         self._newest = NewestLive(newest_live)
-        self._files: tuple[Path, ...] = ()
+        self._known: tuple[Fingerprint, Policy] | None = None
         self._warned: set[str] = set()
 
     def signers_required(self) -> int:
@@ -71,20 +73,17 @@ class Trust:
                 "that a model is live cannot be kept: an older one could be put back", error=str(error)
             )
 
-    def fingerprint(self) -> tuple[tuple[str, int, int, int], ...]:
+    def fingerprint(self) -> Fingerprint:
         """Returns name, size, time of change and inode of the files that a verdict depends on."""
-        found = []
-        for path in {*self._files, *(p for p in (self._path, self._newest.path) if p is not None)}:
-            try:
-                status = path.stat()
-            except OSError:
-                continue
-            found.append((str(path), status.st_size, status.st_mtime_ns, status.st_ino))
-        return tuple(sorted(found))
+        files = () if self._known is None else self._known[1].files
+        return _fingerprint({*files, *(path for path in (self._path, self._newest.path) if path is not None)})
 
     def _read(self, path: Path) -> Policy:
+        """Returns the policy: as it was read last while none of its files has changed since."""
+        if self._known is not None and self._known[0] == _fingerprint(self._known[1].files):
+            return self._known[1]
         policy = read_policy(path)
-        self._files = policy.files
+        self._known = _fingerprint(policy.files), policy
         today = datetime.now(UTC).date()
         for key in policy.keys:
             if key.until is None or key.public.id in self._warned:
@@ -94,6 +93,17 @@ class Trust:
                 _LOG.warning("a signer's key ends soon: sign again with its next one", signer=key.signer,
                              key=key.public.id[:16], until=str(key.until))  # fmt: skip
         return policy
+
+
+def _fingerprint(paths: Iterable[Path]) -> Fingerprint:
+    found = []
+    for path in paths:
+        try:
+            status = path.stat()
+        except OSError:
+            continue
+        found.append((str(path), status.st_size, status.st_mtime_ns, status.st_ino))
+    return tuple(sorted(found))
 
 
 def published(manifest: Manifest) -> datetime:

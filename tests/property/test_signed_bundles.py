@@ -1,4 +1,4 @@
-"""Whatever becomes of a signed bundle, a reader with a policy refuses it with a reason, if anything changed."""
+"""Whatever becomes of a signed bundle, a reader with a policy refuses it with a reason, if it changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A real server that asks for two signers: it takes what both signed, refuses all else, and goes on scoring."""
+"""A real server that asks for two signers: it takes what both signed and refuses all else, still scoring."""
 
 from __future__ import annotations
 
