@@ -42,7 +42,8 @@ class Trust:
         try:
             return self._read(self._path)
         except PolicyError as error:
-            message = f"the policy of signatures cannot be used: {error}"
+            _LOG.error("the policy of signatures cannot be used: no model goes live", error=str(error))
+            message = "the policy of signatures cannot be used; the server's log says why"
             raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
 
     def check_age(self, manifest: Manifest) -> None:
@@ -52,7 +53,8 @@ class Trust:
         try:
             newest = self._newest.read()
         except NewestLiveError as error:
-            message = f"whether it is older than what was live cannot be told: {error}"
+            _LOG.error("what was live cannot be told: no model goes live", error=str(error))
+            message = "whether it is older than what was live cannot be told; the server's log says why"
             raise BundleRefusedError(RefusalReason.MODEL_ROLLED_BACK, message) from error
         if newest is not None and published(manifest) < newest.time:
             message = (

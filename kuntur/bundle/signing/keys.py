@@ -82,8 +82,9 @@ def read_private_key(path: Path, password: str | None = None) -> SigningKey:
 
 def read_public_key(path: Path) -> PublicKey:
     """Returns the public key of a PEM file. Raises KeyFileError."""
+    content = _content(path)
     try:
-        key = serialization.load_pem_public_key(_content(path))
+        key = serialization.load_pem_public_key(content)
     except (ValueError, UnsupportedAlgorithm) as error:
         raise KeyFileError(f"{path} holds no public key in PEM") from error
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):

@@ -44,7 +44,7 @@ def test_model_signing_verifies_each_of_our_signatures(tmp_path: Path, signers: 
     with pytest.raises(ValueError, match="Key mismatch"):
         verify(bundle, files["trainer"], signers[1])
     (bundle / "documents" / "card.md").write_bytes(b"another card\n")
-    with pytest.raises(ValueError, match=r"Hash mismatch for 'documents/card\.md'"):
+    with pytest.raises(ValueError, match=r"Hash mismatch for .*documents/card\.md"):
         verify(bundle, files["trainer"], signers[0])
 
 

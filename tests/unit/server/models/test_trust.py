@@ -59,7 +59,7 @@ def test_an_older_model_is_refused_and_one_as_old_is_not(tmp_path: Path, policy:
     found = refusal(trust, "older", NOW - timedelta(milliseconds=1))
     assert found.reason is RefusalReason.MODEL_ROLLED_BACK
     assert "live of 2026-05-01T12:00:00+00:00 was live" in found.message
-    assert refusal(trust, "from before times were told", None).reason is RefusalReason.MODEL_ROLLED_BACK
+    assert refusal(trust, "from-before-times-were-told", None).reason is RefusalReason.MODEL_ROLLED_BACK
 
 
 def test_an_older_model_that_was_live_lowers_nothing(tmp_path: Path, policy: Path) -> None:
@@ -128,9 +128,11 @@ def test_a_policy_that_becomes_unreadable_lets_no_model_through(tmp_path: Path, 
     before = trust.fingerprint()
     (tmp_path / "trainer.pub.pem").unlink()
     assert trust.fingerprint() != before
-    with pytest.raises(BundleRefusedError, match=r"trainer\.pub\.pem cannot be read") as refused:
+    with capture_logs() as logs, pytest.raises(BundleRefusedError) as refused:
         trust.policy()
     assert refused.value.reason is RefusalReason.INCOMPLETE
+    assert str(tmp_path) not in refused.value.message  # callers of ModelService read it
+    assert "trainer.pub.pem cannot be read" in logs[0]["error"]
     with pytest.raises(PolicyError):
         trust.signers_required()
 
