@@ -90,7 +90,7 @@ class Trust:
         for key in policy.keys:
             if key.until is None or key.public.id in self._warned:
                 continue
-            if (key.until - today).days < _WARN_DAYS:
+            if 0 <= (key.until - today).days < _WARN_DAYS:
                 self._warned.add(key.public.id)
                 _LOG.warning("a signer's key ends soon: sign again with its next one", signer=key.signer,
                              key=key.public.id[:16], until=str(key.until))  # fmt: skip

@@ -50,6 +50,11 @@ def sign(bundle: Path, *signers: Signer) -> None:
         signer.sign_files(bundle, digests)
 
 
+def fresh(registry: Path, version: str) -> Path:
+    """Writes a good bundle that is published now, and leaves it to the caller to sign or spoil it."""
+    return publish(registry, version, live=False, published_time=datetime.now(UTC).isoformat())
+
+
 def edit_manifest(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
     """Changes the manifest, with a hash to match."""
     manifest = json.loads((bundle / MANIFEST).read_text())
@@ -67,7 +72,7 @@ def put(bundle: Path, name: str, content: bytes) -> None:
 
 
 def path_out_of_the_bundle(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     (registry / "secret").write_bytes(b"secret")
     entry = {"size_bytes": 6, "sha256": hashlib.sha256(b"secret").hexdigest()}
     edit_manifest(bundle, lambda manifest: manifest["files"].update({"documents/../../secret": entry}))
@@ -75,7 +80,7 @@ def path_out_of_the_bundle(registry: Path, version: str, signers: Signers) -> No
 
 
 def symlink(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     sign(bundle, signers.trainer, signers.approver)
     (registry / "elsewhere.onnx").write_bytes((bundle / "model.onnx").read_bytes())
     (bundle / "model.onnx").unlink()
@@ -83,13 +88,13 @@ def symlink(registry: Path, version: str, signers: Signers) -> None:
 
 
 def pipe_in_place_of_a_signature(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     sign(bundle, signers.trainer, signers.approver)
     os.mkfifo(bundle / "signatures" / "waiting.sig")
 
 
 def zip_bomb(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         archive.writestr("base.npy", bytes(64 << 20))
@@ -98,7 +103,7 @@ def zip_bomb(registry: Path, version: str, signers: Signers) -> None:
 
 
 def archive_of_countless_entries(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:
         for number in range(2_000):
@@ -108,7 +113,7 @@ def archive_of_countless_entries(registry: Path, version: str, signers: Signers)
 
 
 def explanation_that_declares_terabytes(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     header = io.BytesIO()
     np.lib.format.write_array_header_1_0(
         header, {"descr": "<f8", "fortran_order": False, "shape": (1 << 40,)}
@@ -121,7 +126,7 @@ def explanation_that_declares_terabytes(registry: Path, version: str, signers: S
 
 
 def _with_model(registry: Path, version: str, signers: Signers, model: bytes) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     put(bundle, "model.onnx", model)
     sign(bundle, signers.trainer, signers.approver)
 
@@ -161,7 +166,7 @@ def graphs_within_graphs(registry: Path, version: str, signers: Signers) -> None
 
 
 def manifest_of_endless_brackets(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     digests = dict.fromkeys(("model.onnx", "golden_scores.npy", "golden_features.npy"), "00" * 32)
     raw = b"[" * (1 << 20)
     (bundle / MANIFEST).write_bytes(raw)
@@ -173,41 +178,41 @@ def manifest_of_endless_brackets(registry: Path, version: str, signers: Signers)
 
 
 def signature_of_endless_brackets(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     sign(bundle, signers.trainer, signers.approver)
     (bundle / "signatures" / "deep.sig").write_bytes(b'{"a":' * 100_000)
 
 
 def surplus_file(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     sign(bundle, signers.trainer, signers.approver)
     (bundle / "documents" / "payload.so").write_bytes(b"\x7fELF")
 
 
 def no_signature(registry: Path, version: str, signers: Signers) -> None:
-    publish(registry, version, live=False)
+    fresh(registry, version)
 
 
 def wrong_key(registry: Path, version: str, signers: Signers) -> None:
-    sign(publish(registry, version, live=False), signers.stranger)
+    sign(fresh(registry, version), signers.stranger)
 
 
 def expired_key(registry: Path, version: str, signers: Signers) -> None:
-    sign(publish(registry, version, live=False), signers.trainer, signers.past)
+    sign(fresh(registry, version), signers.trainer, signers.past)
 
 
 def one_of_two_signatures(registry: Path, version: str, signers: Signers) -> None:
-    sign(publish(registry, version, live=False), signers.trainer)
+    sign(fresh(registry, version), signers.trainer)
 
 
 def signatures_of_another_bundle(registry: Path, version: str, signers: Signers) -> None:
-    other, bundle = publish(registry, f"{version}-b", live=False), publish(registry, version, live=False)
+    other, bundle = fresh(registry, f"{version}-b"), fresh(registry, version)
     sign(other, signers.trainer, signers.approver)
     (other / "signatures").rename(bundle / "signatures")
 
 
 def model_exchanged_with_its_hashes(registry: Path, version: str, signers: Signers) -> None:
-    bundle = publish(registry, version, live=False)
+    bundle = fresh(registry, version)
     sign(bundle, signers.trainer, signers.approver)
     put(bundle, "model.onnx", linear_model([0.0, 0.0, 0.0, 0.0], bias=-9.0))
 
