@@ -1,6 +1,6 @@
 """Bundles that somebody made to do harm: each whole by its own hashes, and signed by those who may sign.
 
-What each tries is in its name; the reason is what a server has to refuse it for.
+What each tries is in its name; beside it stand the reasons of which one has to refuse it.
 """
 
 from __future__ import annotations
@@ -222,25 +222,26 @@ def older_version_put_back(registry: Path, version: str, signers: Signers) -> No
     sign(publish(registry, version, live=False, published_time=before), signers.trainer, signers.approver)
 
 
-HOSTILE: dict[Make, RefusalReason] = {
-    path_out_of_the_bundle: RefusalReason.MANIFEST_INVALID,
-    symlink: RefusalReason.MANIFEST_INVALID,
-    pipe_in_place_of_a_signature: RefusalReason.MANIFEST_INVALID,
-    zip_bomb: RefusalReason.EXPLANATION_INVALID,
-    archive_of_countless_entries: RefusalReason.EXPLANATION_INVALID,
-    explanation_that_declares_terabytes: RefusalReason.EXPLANATION_INVALID,
-    tensor_of_ten_gigabytes: RefusalReason.NOT_LOADABLE,
-    operator_that_makes_sixteen_gigabytes: RefusalReason.TRIAL_FAILED,
-    tensor_in_a_file_of_the_machine: RefusalReason.NOT_LOADABLE,
-    graphs_within_graphs: RefusalReason.NOT_LOADABLE,
-    manifest_of_endless_brackets: RefusalReason.MANIFEST_INVALID,
-    signature_of_endless_brackets: RefusalReason.SIGNATURE_INVALID,
-    surplus_file: RefusalReason.SURPLUS_FILE,
-    no_signature: RefusalReason.SIGNATURE_MISSING,
-    wrong_key: RefusalReason.SIGNATURE_KEY_UNKNOWN,
-    expired_key: RefusalReason.SIGNATURE_KEY_EXPIRED,
-    one_of_two_signatures: RefusalReason.SIGNATURE_BELOW_THRESHOLD,
-    signatures_of_another_bundle: RefusalReason.SIGNATURE_INVALID,
-    model_exchanged_with_its_hashes: RefusalReason.SIGNATURE_INVALID,
-    older_version_put_back: RefusalReason.MODEL_ROLLED_BACK,
+HOSTILE: dict[Make, set[RefusalReason]] = {
+    path_out_of_the_bundle: {RefusalReason.MANIFEST_INVALID},
+    symlink: {RefusalReason.MANIFEST_INVALID},
+    pipe_in_place_of_a_signature: {RefusalReason.MANIFEST_INVALID},
+    zip_bomb: {RefusalReason.EXPLANATION_INVALID},
+    archive_of_countless_entries: {RefusalReason.EXPLANATION_INVALID},
+    explanation_that_declares_terabytes: {RefusalReason.EXPLANATION_INVALID},
+    tensor_of_ten_gigabytes: {RefusalReason.NOT_LOADABLE},
+    # Told that there is no more memory, or killed.
+    operator_that_makes_sixteen_gigabytes: {RefusalReason.NOT_LOADABLE, RefusalReason.TRIAL_FAILED},
+    tensor_in_a_file_of_the_machine: {RefusalReason.NOT_LOADABLE},
+    graphs_within_graphs: {RefusalReason.NOT_LOADABLE},
+    manifest_of_endless_brackets: {RefusalReason.MANIFEST_INVALID},
+    signature_of_endless_brackets: {RefusalReason.SIGNATURE_INVALID},
+    surplus_file: {RefusalReason.SURPLUS_FILE},
+    no_signature: {RefusalReason.SIGNATURE_MISSING},
+    wrong_key: {RefusalReason.SIGNATURE_KEY_UNKNOWN},
+    expired_key: {RefusalReason.SIGNATURE_KEY_EXPIRED},
+    one_of_two_signatures: {RefusalReason.SIGNATURE_BELOW_THRESHOLD},
+    signatures_of_another_bundle: {RefusalReason.SIGNATURE_INVALID},
+    model_exchanged_with_its_hashes: {RefusalReason.SIGNATURE_INVALID},
+    older_version_put_back: {RefusalReason.MODEL_ROLLED_BACK},
 }

@@ -77,12 +77,11 @@ def test_a_hostile_bundle_is_refused_with_its_reason_and_the_live_model_stays(
     version = make.__name__
     make(server.registry, version, signers)
     Registry(server.registry).set_live(version)
-    assert refused_for(server, version) == HOSTILE[make]
+    reason = refused_for(server, version)
+    assert reason in HOSTILE[make]
     assert scored_by(server) == "good"
-    counted = server.app.metrics.registry.get_sample_value(
-        "kuntur_bundles_refused_total", {"reason": HOSTILE[make]}
-    )
-    assert counted
+    metrics = server.app.metrics.registry
+    assert metrics.get_sample_value("kuntur_bundles_refused_total", {"reason": reason})
 
 
 def test_a_model_goes_live_with_its_last_signature_and_says_who_signed(
