@@ -65,12 +65,13 @@ DOCUMENTS = "documents"
 _SIGNATURE = re.compile(rf"{SIGNATURES}/[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}\.sig")
 _MAX_HASH_BYTES = 4 << 10
 _MAX_FILE_BYTES = 1 << 30
+_MAX_GOLDEN_BYTES = 64 << 20
 _MAX_BUNDLE_BYTES = 4 << 30
 # What is read of each file that is used; of all others only the hash is taken.
 _USED = {
     MODEL: _MAX_FILE_BYTES,
-    GOLDEN_FEATURES: 64 << 20,
-    GOLDEN_SCORES: 64 << 20,
+    GOLDEN_FEATURES: _MAX_GOLDEN_BYTES,
+    GOLDEN_SCORES: _MAX_GOLDEN_BYTES,
     EXPLANATION: _MAX_FILE_BYTES,
 }
 

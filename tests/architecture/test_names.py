@@ -44,6 +44,7 @@ _OTHERS_OPTIONS = {
     "docker": {"--network"},
     "ray": {"--address", "--head", "--num-cpus", "--port"},
     "mlflow": {"--backend-store-uri"},
+    "model_signing": {"--ignore-paths", "--private_key", "--public_key", "--signature"},
     "python -m bench.costs.search_speed": {"--trials"},
 }
 
