@@ -27,6 +27,7 @@ class Trust:
         self._newest = NewestLive(newest_live)
         self._known: tuple[Fingerprint, Policy] | None = None
         self._warned: set[str] = set()
+        self._told = ("", "")
 
     def signers_required(self) -> int:
         """Returns how many signers a bundle must have, 0 without a policy. Raises PolicyError."""
@@ -42,7 +43,7 @@ class Trust:
         try:
             return self._read(self._path)
         except PolicyError as error:
-            _LOG.error("the policy of signatures cannot be used: no model goes live", error=str(error))
+            self._tell("the policy of signatures cannot be used: no model goes live", error)
             message = "the policy of signatures cannot be used; the server's log says why"
             raise BundleRefusedError(RefusalReason.INCOMPLETE, message) from error
 
@@ -53,7 +54,7 @@ class Trust:
         try:
             newest = self._newest.read()
         except NewestLiveError as error:
-            _LOG.error("what was live cannot be told: no model goes live", error=str(error))
+            self._tell("what was live cannot be told: no model goes live", error)
             message = "whether it is older than what was live cannot be told; the server's log says why"
             raise BundleRefusedError(RefusalReason.MODEL_ROLLED_BACK, message) from error
         if newest is not None and published(manifest) < newest.time:
@@ -71,14 +72,18 @@ class Trust:
         try:
             self._newest.raise_to(Newest(manifest.model_version, published(manifest)))
         except NewestLiveError as error:
-            _LOG.error(
-                "that a model is live cannot be kept: an older one could be put back", error=str(error)
-            )
+            self._tell("that a model is live cannot be kept: an older one could be put back", error)
 
     def fingerprint(self) -> Fingerprint:
         """Returns name, size, time of change and inode of the files that a verdict depends on."""
         files = () if self._known is None else self._known[1].files
         return _fingerprint({*files, *(path for path in (self._path, self._newest.path) if path is not None)})
+
+    def _tell(self, event: str, error: Exception) -> None:
+        """Logs what keeps models from going live: once, though it is met at every look."""
+        if self._told != (event, str(error)):
+            self._told = event, str(error)
+            _LOG.error(event, error=str(error))
 
     def _read(self, path: Path) -> Policy:
         """Returns the policy: as it was read last while none of its files has changed since."""
