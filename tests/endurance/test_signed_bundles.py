@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tests.property.test_signed_bundles import refusals_of_mutated
+from tests.support.mutated_bundles import refusals_of_mutated
 
 
 def test_two_thousand_mutated_bundles_are_refused_each_with_a_reason(tmp_path: Path) -> None:
