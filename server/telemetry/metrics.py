@@ -1,6 +1,6 @@
 """What the server counts for its operators, in Prometheus' form.
 
-Counts that the history keeps anyway are read when someone asks; the hot path adds one observation and
+Counts that the history keeps anyway are read when they are scraped; the hot path adds one observation and
 at most three additions a frame.
 """
 
@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
@@ -19,6 +19,7 @@ from kuntur.scores import Decision
 from server.state import HistoryCounts
 from server.telemetry import catalogue
 from server.telemetry.history import history_families
+from server.telemetry.page import offer
 from server.telemetry.tallies import Latencies, TalliedCounter, TalliedHistogram, Tally
 
 DECISIONS = tuple(decision.name.lower() for decision in Decision)  # by number
@@ -67,7 +68,7 @@ class ServerMetrics:
         self._latency[method](seconds)
 
     def reasoned(self, count: int, seconds: float) -> None:
-        """Counts transactions of a request that got reasons, and the time all of these took."""
+        """Counts transactions of a request that got reasons, and the time that all of these took."""
         self._reasoned.inc(count)
         self._reasons.observe(seconds)
 
@@ -81,11 +82,11 @@ class ServerMetrics:
         self._errors(reason).inc()
 
     def transport(self, name: str) -> None:
-        """Tells which transport serves."""
+        """Sets which transport serves."""
         self._transport.labels(name).set(1)
 
     def holds(self, requests: Callable[[], int], answers: Callable[[], int]) -> None:
-        """Reads how many bytes the transport holds, whenever someone asks for the metrics."""
+        """Takes what returns the bytes that the transport holds, read whenever the metrics are scraped."""
         self._holds = (requests, answers)
         for kind, held in zip(("requests", "answers"), self._holds, strict=True):
             self._held.labels(kind).set_function(held)
@@ -128,19 +129,12 @@ class ServerMetrics:
         streams_open: Callable[[], int],
         journal_queued: Callable[[], int],
     ) -> None:
-        """Reads these whenever someone asks for the metrics."""
+        """Takes what returns these, read whenever the metrics are scraped."""
         self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
 
     def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
-        """Offers the metrics over HTTP at `/metrics`; returns the port and what ends that."""
-        server, thread = start_http_server(port, addr=host, registry=self.registry)
-
-        def close() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        return int(server.server_port), close
+        """Serves the metrics over HTTP at `/metrics`; returns the port and what ends that. Raises OSError."""
+        return offer(self.registry, host, port)
 
 
 class _Readings(Collector):

@@ -1,6 +1,6 @@
 """The metrics of all workers on one page, each worker's apart.
 
-Counters of a worker begin anew when it is restarted. With a label of its own Prometheus sees that as the
+A worker's counters begin at 0 when it is restarted. With a label of its own Prometheus sees that as the
 restart that it is, and `sum(rate(…))` stays right; a sum made here would seem to fall.
 """
 
@@ -8,16 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from server.telemetry.catalogue import SHARED
+from server.telemetry.page import offer
 
 
 class WorkerMetrics(Collector):
-    """Collects what the workers tell: the history, which all share, once; the rest by `worker`."""
+    """Collects the workers' metrics: those of the history, which all share, once; the rest by `worker`."""
 
     def __init__(self, ask: Callable[[], dict[int, str]]) -> None:
         """Takes what returns the metrics of each running worker, in Prometheus' form."""
@@ -45,17 +46,10 @@ class WorkerMetrics(Collector):
 def serve_worker_metrics(
     host: str, port: int, ask: Callable[[], dict[int, str]], registry: CollectorRegistry | None = None
 ) -> Callable[[], None]:
-    """Offers them over HTTP at `/metrics`, beside those of `registry`, and returns what ends that.
+    """Serves them over HTTP at `/metrics`, beside those of `registry`, and returns what ends that.
 
     Raises OSError.
     """
     registry = registry or CollectorRegistry(auto_describe=False)
     registry.register(WorkerMetrics(ask))
-    server, thread = start_http_server(port, addr=host, registry=registry)
-
-    def close() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return close
+    return offer(registry, host, port)[1]

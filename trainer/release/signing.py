@@ -8,7 +8,7 @@ from pathlib import Path
 from kuntur.bundle.bundle import Bundle, read_bundle
 from kuntur.bundle.signing import SigningKey, read_private_key, signature, signature_name
 from kuntur.files.paths import sync
-from trainer.settings.config import SigningSettings
+from trainer.settings.recording import SigningSettings
 
 
 def signing_keys(settings: SigningSettings) -> tuple[SigningKey, ...]:

@@ -45,8 +45,8 @@ STATE = (
     says(
         _STATE,
         "In tables of up to {} records … longest idle of {} that",
-        of("kuntur.records.table", "LOOKED_AT"),
-        of("kuntur.records.table", "LOOKED_AT"),
+        of("kuntur.records.adding", "LOOKED_AT"),
+        of("kuntur.records.adding", "LOOKED_AT"),
     ),
     says(_STATE, "(at most {} records of a part)", of("kuntur.history.repair", "MOST_KEPT")),
     says(
@@ -130,8 +130,8 @@ CHANGELOG = (
     says(
         "CHANGELOG.md",
         "Streams read {} or {} frames ahead",
-        of("server.rpc.core.streams", "AHEAD_BYTES"),
-        of("server.rpc.core.streams", "AHEAD_FRAMES"),
+        of("server.rpc.core.streams.reading", "AHEAD_BYTES"),
+        of("server.rpc.core.streams.reading", "AHEAD_FRAMES"),
     ),
     says(
         "CHANGELOG.md",
@@ -156,8 +156,6 @@ CHANGELOG = (
     says("CHANGELOG.md", "(revision {}; the first", of("kuntur.journal.layout", "REVISION")),
     says("CHANGELOG.md", "run as uid {} on", UID),
     says("CHANGELOG.md", "**Features**: {}. New", FEATURES),
-    says("README.md", "200 trees on all {} features", FEATURES),
-    says("docs/performance.md", "depth 6 on all {} features", FEATURES),
     says("README.md", "machine with Python {} or newer", PYTHON),
     says("Makefile", "Kuntur needs Python {} or newer", PYTHON),
     says("docker/server.Dockerfile", "Any image with Python {} or newer", PYTHON),

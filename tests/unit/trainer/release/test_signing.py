@@ -15,7 +15,7 @@ from tests.unit.trainer.samples import manifest_of, served_model
 from trainer.release.manifest import BundleName
 from trainer.release.publish import publish
 from trainer.release.signing import signing_keys
-from trainer.settings.config import SigningSettings
+from trainer.settings.recording import SigningSettings
 
 
 @pytest.fixture
