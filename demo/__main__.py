@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -13,7 +14,7 @@ from rich.console import Console
 
 from clients import Client
 from clients.replay import outcomes_between, rows_between
-from demo import check, live, programs, summary
+from demo import check, live, programs, signers, summary
 from kuntur.bundle.bundle import Registry
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
@@ -42,6 +43,7 @@ def main() -> None:
     began = time.perf_counter()
     shutil.rmtree(_ROOT, ignore_errors=True)
     _ROOT.mkdir()
+    os.environ |= signers.made(_ROOT / "keys")  # the trainer signs its models, the server takes no others
     first, second = (_START + timedelta(days=days) for days in (_FIRST_TRAINING, _SECOND_TRAINING))
 
     console.rule("1. Transactions of three Peruvian institutions, with fraud that has causes")
@@ -86,7 +88,8 @@ def main() -> None:
             raise programs.StepFailedError("the retraining failed")
         single_latencies = _score_singly(address, singles)
         with Client(address) as client:
-            new = client.live_model().model_version
+            found = client.live_model()
+        new = found.model_version
     if old is None or new == old:
         raise programs.StepFailedError("no new model went live: the retraining's verdict says why")
 
@@ -102,6 +105,7 @@ def main() -> None:
     title = f"The same {int(after.sum()):,} transactions after {second:%d %B}, judged by both models"
     summary.show_detection(title, figures, replayed.currency, console)
     summary.show_served(served, (weeks, rest), single_latencies, (old, new), differing, console)
+    summary.show_fact("the new model is signed by", ", ".join(found.signers), console)
     for name, place in (("models", _REGISTRY), ("journal", _JOURNAL), ("server's log", _ROOT / "server.log")):
         summary.show_fact(name, str(place), console)
     summary.show_fact("took", f"{(time.perf_counter() - began) / 60:.1f} minutes", console)

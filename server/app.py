@@ -20,7 +20,7 @@ from server.access import AccessControl
 from server.compiling import tell_ready
 from server.host.signals import interrupted, wait_for_stop_signal
 from server.journal import FileJournal, Journal, JournalMetrics, NullJournal
-from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher
+from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher, Trust
 from server.rpc import (
     Admission,
     Edge,
@@ -87,8 +87,9 @@ class ServerApp:
         Raises OSError when the port or the journal is not available, `kuntur.journal.file.JournalError` when
         the journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
         cannot be used, `server.errors.AccessError` when the bindings cannot be used, `server.errors.TlsError`
-        when certificates cannot be used or others would reach the port without TLS, and `TransportError` when
-        the transport of the settings is not available.
+        when certificates cannot be used or others would reach the port without TLS, `TransportError` when the
+        transport of the settings is not available, and `kuntur.bundle.signing.PolicyError` when the policy of
+        signatures cannot be used.
         """
         refuse_open_port(settings)
         self.certificates = watch_of(settings.tls)
@@ -103,6 +104,9 @@ class ServerApp:
         trial = trial or TrialProcess(
             TrialLimits(limits.trial_s, limits.trial_bytes, limits.max_call_ms / 1e3)
         )
+        signatures = settings.signatures
+        trust = Trust(signatures.policy, signatures.newest_live)
+        self.metrics.signers_required(trust.signers_required())
         self._watcher = ModelWatcher(
             registry,
             self.slot,
@@ -111,6 +115,7 @@ class ServerApp:
             poll_interval_s=settings.models.poll_interval_s,
             on_live=self._went_live,
             zone=time_zone(settings.institution.time_zone),
+            trust=trust,
         )
         self.failed = False
         """Whether it stopped taking up calls by itself."""
@@ -208,6 +213,17 @@ class ServerApp:
             )
         if self.settings.history.hash_key == DEFAULT_HASH_KEY:
             _LOG.warning("ids are hashed with the public default key; set history.hash_key in production")
+        signatures = self.settings.signatures
+        if signatures.policy is None:
+            _LOG.warning(
+                "UNSIGNED BUNDLES ARE TRUSTED: whoever can write into the registry decides what is fraud; "
+                "set signatures.policy in production"
+            )
+        elif signatures.newest_live is None:
+            _LOG.warning(
+                "which model was the newest is forgotten when this server ends, and an older one could be "
+                "put back then; set signatures.newest_live"
+            )
 
     def stop(self) -> None:
         """Drains and ends: health first, then intake, then what is in flight, the journal last."""

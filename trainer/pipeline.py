@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,7 @@ from trainer.release.dossier import DataReport, dossier
 from trainer.release.examination import examine
 from trainer.release.manifest import TrainingData, build_manifest, name_beside_live
 from trainer.release.publish import publish
+from trainer.release.signing import signing_keys
 from trainer.search.problem import Problem
 from trainer.search.result import Choice, SearchResult
 from trainer.search.run import search
@@ -49,7 +51,7 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
     """Trains, checks, judges and publishes: live if it is better than what is live, else as a challenger.
 
     Raises DataCheckError, LeakageError, TooLittleHistoryError, TooFewFraudsError, ClusterError,
-    SearchFailedError, ParityError, TrackingError.
+    SearchFailedError, ParityError, KeyFileError, TrackingError.
     """
     with recorder(settings.tracking, "train", work=settings.work, note=progress.note) as record:
         return _train(source, settings, progress, record)
@@ -57,6 +59,7 @@ def train(source: Source, settings: TrainerSettings, progress: Progress) -> Trai
 
 def _train(source: Source, settings: TrainerSettings, progress: Progress, record: Recorder) -> TrainingReport:
     table, secret = source.table, secret_from_hex(settings.hash_key)
+    keys = signing_keys(settings.signing)  # before the hours of work that end with it
     checks = check_table(table, settings.checks, source.until)
     for warning in checks.warnings:
         progress.note(f"Warning: {warning.told()}")
@@ -81,10 +84,11 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     name = name_beside_live(model, data, settings.gate, registry)
     progress.note("Judging it on the test window, beside the live model where there is one")
     judged = examine(model, name.version, rows, dataset, split, until_us, settings)
-    manifest = build_manifest(name, model, data, judged.metrics, judged.verdict)
+    manifest = build_manifest(name, model, data, judged.metrics, judged.verdict, datetime.now(UTC))
     found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
-    documents = dossier(manifest, model, judged, found, choice, found_in_data, settings)
-    publish(registry, manifest, model, documents)
+    signed_with = keys[0].public.id if keys else ""
+    documents = dossier(manifest, model, judged, found, choice, found_in_data, settings, signed_with)
+    publish(registry, manifest, model, documents, keys)
     _record(record, manifest, found, registry)
     return TrainingReport(manifest, dataset.currency, len(found.trials), judged.verdict)
 

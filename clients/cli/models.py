@@ -60,6 +60,8 @@ def _print_table(found: list[Model]) -> None:
         )
         refusal = f"{model.refusal.reason}: {model.refusal.message}" if model.refusal else ""
         since = f"{model.live_since_time:%Y-%m-%d %H:%M:%SZ}" if model.live_since_time else ""
+        if model.signers:
+            since += f"\nsigned by {', '.join(model.signers)}"
         state = Text(model.state.name, style=_STYLES.get(model.state, ""))
         table.add_row(
             Text(model.model_version), state, Text(model.algorithm), Text(metrics), since, Text(refusal)

@@ -65,6 +65,9 @@ class Model:
     live_since_time: datetime | None
     """When it went live in this server."""
 
+    signers: tuple[str, ...] = ()
+    """Who signed it, by the names of the server's policy; only of the model that scores."""
+
 
 def model_from_proto(message: model_pb2.Model) -> Model:
     """Reads a model from the wire."""
@@ -86,6 +89,7 @@ def model_from_proto(message: model_pb2.Model) -> Model:
         live_since_time=time_from_proto(message.live_since_time)
         if message.HasField("live_since_time")
         else None,
+        signers=tuple(message.signers),
     )
 
 

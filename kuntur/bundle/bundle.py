@@ -9,6 +9,7 @@ A bundle is a directory of the registry, named by its model version:
     golden_scores.npy      float32 [g]: those answers
     explanation.npz        what the reasons of its scores are computed from; not every model has one
     documents/             whatever a validator wants to find beside it
+    signatures/            signatures (`kuntur.bundle.signing`); they may come later, no manifest names them
 
 It is written under a name that no reader looks at and renamed at the end. `LIVE` in the registry names
 the version that servers are to serve.
@@ -19,150 +20,68 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, Self
 
 import numpy as np
 import numpy.typing as npt
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import ValidationError
 
+from kuntur.bundle.contents import check_no_more, check_plain, names_below
 from kuntur.bundle.files import hash_file, read_file
-from kuntur.bundle.files import load_array as _load_array
 from kuntur.bundle.files import sha256 as _sha256
+from kuntur.bundle.manifest import (
+    MANIFEST,
+    MANIFEST_HASH,
+    MAX_MANIFEST_BYTES,
+    FeatureUse,
+    FileEntry,
+    Manifest,
+    Thresholds,
+    TrainingWindow,
+    check_features,
+    check_time_zone,
+    feature_uses,
+)
 from kuntur.bundle.refusal import BundleRefusedError, RefusalReason
 from kuntur.bundle.registry import LIVE, Registry, RegistryError
-from kuntur.features import CATALOGUE
+from kuntur.bundle.signing import Policy, Signed, SigningKey, signature, signature_name
+from kuntur.bundle.signing.envelope import MAX_BYTES as _MAX_SIGNATURE_BYTES
+from kuntur.bundle.signing.policy import MAX_SIGNATURES
+from kuntur.bundle.signing.statement import SIGNATURES
+from kuntur.files.arrays import load_array as _load_array
 from kuntur.files.paths import UnusableFileError
 from kuntur.files.paths import sync as _sync
 from kuntur.reasons import Explanation, ExplanationError, read_explanation
-from kuntur.time_zone import DEFAULT_TIME_ZONE, TimeZone, checked_time_zone, time_zone
-from kuntur.transaction import ATTRIBUTE_PREFIX
 
-FORMAT_VERSION = 1
-MANIFEST, MANIFEST_HASH, MODEL = "manifest.json", "manifest.sha256", "model.onnx"
+MODEL = "model.onnx"
 GOLDEN_FEATURES, GOLDEN_SCORES = "golden_features.npy", "golden_scores.npy"
 EXPLANATION = "explanation.npz"
 DOCUMENTS = "documents"
-_USED = (MODEL, GOLDEN_FEATURES, GOLDEN_SCORES, EXPLANATION)
+_SIGNATURE = re.compile(rf"{SIGNATURES}/[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}\.sig")
 _MAX_HASH_BYTES = 4 << 10
-_MAX_MANIFEST_BYTES = 16 << 20
 _MAX_FILE_BYTES = 1 << 30
-
-
-class _Document(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
-
-
-class FeatureUse(_Document):
-    """A feature that a model uses."""
-
-    name: str
-    """Name in the catalogue, or `attribute.NAME`."""
-    fingerprint: str
-    """Fingerprint of its definition; empty for an attribute."""
-
-
-class FileEntry(_Document):
-    """A file of the bundle."""
-
-    size_bytes: int = Field(ge=0)
-    """Its size."""
-    sha256: str = Field(pattern="^[0-9a-f]{64}$")
-    """Its hash."""
-
-
-class Thresholds(_Document):
-    """Probabilities at which the advice changes, and why they lie there."""
-
-    review: float = Field(ge=0, le=1)
-    """At or above: REVIEW."""
-    decline: float = Field(ge=0, le=1)
-    """At or above: DECLINE; not below `review`."""
-    rationale: str
-    """How they were chosen, in words."""
-
-    @model_validator(mode="after")
-    def _ordered(self) -> Self:
-        if self.decline < self.review:
-            raise ValueError("decline lies below review")
-        return self
-
-
-class TrainingWindow(_Document):
-    """Where in time the model learnt. Times are ISO 8601 in UTC, ends exclusive."""
-
-    train_start_time: str
-    """First transaction to learn from."""
-    train_end_time: str
-    """End of the transactions to learn from."""
-    validation_start_time: str
-    """Start of the later transactions on which it was chosen."""
-    validation_end_time: str
-    """Their end."""
-    label_delay_days: float = Field(ge=0)
-    """Time that labels are taken to need, between the end of training and the start of validation."""
-
-
-class Manifest(_Document):
-    """What a model is."""
-
-    format_version: Literal[1] = 1
-    """Version of the bundle's form."""
-    model_version: str = Field(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
-    """Name of the model and of the bundle's directory."""
-    algorithm: str
-    """Kind of estimator."""
-    features: tuple[FeatureUse, ...] = Field(min_length=1)
-    """The model's inputs, in order."""
-    catalogue_fingerprint: str
-    """Fingerprint of the whole catalogue at training."""
-    time_zone: Annotated[str, AfterValidator(checked_time_zone)] = DEFAULT_TIME_ZONE
-    """IANA time zone in which features counted hours and days at training; bundles from before it was named
-    have Peru's."""
-    window: TrainingWindow
-    """Where in time it learnt."""
-    data_hash: str
-    """Hash of the transactions and labels it learnt from."""
-    row_count: int = Field(ge=0)
-    """Transactions in the data."""
-    fraud_count: int = Field(ge=0)
-    """Frauds among them."""
-    metrics: dict[str, float]
-    """Figures on the test window, by name."""
-    thresholds: Thresholds
-    """Where the advice changes."""
-    parameters: dict[str, str | int | float | bool | None]
-    """Settings of the estimator and of its training."""
-    parity: dict[str, float]
-    """What the export gate compared and found."""
-    library_versions: dict[str, str]
-    """Versions of what built it."""
-    git_revision: str
-    """Revision of the code that built it; empty when not known."""
-    role: Literal["champion", "challenger"] = "champion"
-    """Whether it was published to be live, or stays beside the live one."""
-    replaces: str = ""
-    """Version that was live when it was published, to which a rollback goes; empty without one."""
-    verdict: str = ""
-    """Why it has that role, in words."""
-    files: dict[str, FileEntry] = Field(default_factory=dict)
-    """Every file but the manifest and its hash, by path in the bundle."""
-
-    @property
-    def feature_names(self) -> tuple[str, ...]:
-        """Names of the inputs, in order."""
-        return tuple(feature.name for feature in self.features)
+_MAX_GOLDEN_BYTES = 64 << 20
+_MAX_BUNDLE_BYTES = 4 << 30
+# What is read of each file that is used; of all others only the hash is taken.
+_USED = {
+    MODEL: _MAX_FILE_BYTES,
+    GOLDEN_FEATURES: _MAX_GOLDEN_BYTES,
+    GOLDEN_SCORES: _MAX_GOLDEN_BYTES,
+    EXPLANATION: _MAX_FILE_BYTES,
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
     """A bundle whose files are all there and as the manifest says.
 
-    golden_features: float32 [g, features]; golden_scores: float32 [g]; explanation: None without the file.
+    golden_features: float32 [g, features]; golden_scores: float32 [g]; explanation: None without the file;
+    digests: SHA-256 by path of all files but signatures; signers: by a policy, sorted.
     """
 
     path: Path
@@ -171,43 +90,8 @@ class Bundle:
     golden_features: npt.NDArray[np.float32]
     golden_scores: npt.NDArray[np.float32]
     explanation: Explanation | None = None
-
-
-def feature_uses(names: tuple[str, ...]) -> tuple[FeatureUse, ...]:
-    """Returns the features of these names with their fingerprints. Raises KeyError for an unknown one."""
-    fingerprints = {feature.name: feature.fingerprint for feature in CATALOGUE}
-    return tuple(
-        FeatureUse(name=name, fingerprint="" if name.startswith(ATTRIBUTE_PREFIX) else fingerprints[name])
-        for name in names
-    )
-
-
-def check_features(manifest: Manifest) -> None:
-    """Raises BundleRefusedError for a feature that this code lacks or defines otherwise."""
-    known = {feature.name: feature.fingerprint for feature in CATALOGUE}
-    for use in manifest.features:
-        if use.name.startswith(ATTRIBUTE_PREFIX):
-            continue
-        if use.name not in known:
-            raise BundleRefusedError(RefusalReason.FEATURE_UNKNOWN, f"there is no feature {use.name!r} here")
-        if use.fingerprint != known[use.name]:
-            message = f"feature {use.name!r} was trained under another definition ({use.fingerprint})"
-            raise BundleRefusedError(RefusalReason.FEATURE_CHANGED, message)
-
-
-def check_time_zone(manifest: Manifest, zone: TimeZone) -> None:
-    """Raises BundleRefusedError for a feature in hours or days of another time zone than `zone`."""
-    trained = time_zone(manifest.time_zone)
-    if trained.agrees_with(zone):
-        return
-    local = {feature.name for feature in CATALOGUE if feature.local}
-    for name in manifest.feature_names:
-        if name in local:
-            message = (
-                f"feature {name!r} was trained in the time zone {trained.name} and is computed in "
-                f"{zone.name} here: set institution.time_zone to the same for training and serving"
-            )
-            raise BundleRefusedError(RefusalReason.FEATURE_CHANGED, message)
+    digests: Mapping[str, str] = field(default_factory=dict)
+    signers: tuple[str, ...] = ()
 
 
 def _files_below(directory: Path) -> list[str]:
@@ -223,13 +107,14 @@ def write_bundle(
     golden_scores: npt.NDArray[np.float32],
     documents: Mapping[str, bytes],
     explanation: bytes | None = None,
+    keys: Sequence[SigningKey] = (),
 ) -> Path:
     """Writes a bundle into the registry and gives its path; nothing shows until it is whole on disk.
 
-    documents: contents by file name; explanation: by `kuntur.reasons.write_explanation`. `manifest.files` is
-    filled in here, the catalogue's fingerprint is taken from the manifest. Raises FileExistsError when the
-    version is there already: a version never changes; ValueError for a document outside `documents/`, and
-    for a version of a name that is taken.
+    documents: contents by file name; explanation: by `kuntur.reasons.write_explanation`; keys: of those who
+    sign it. `manifest.files` is filled in here, the catalogue's fingerprint is taken from the manifest.
+    Raises FileExistsError when the version is there already: a version never changes; ValueError for a
+    document outside `documents/`, and for a version of a name that is taken.
     """
     if manifest.model_version == LIVE:
         raise ValueError(f"{LIVE} is the name of the file that says which version is live")
@@ -260,9 +145,15 @@ def write_bundle(
         text = json.dumps(whole.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
         (draft / MANIFEST).write_text(text, encoding="utf-8")
         (draft / MANIFEST_HASH).write_text(_sha256(draft / MANIFEST) + "\n", encoding="ascii")
-        for name in [*files, MANIFEST, MANIFEST_HASH]:
+        digests = {name: entry.sha256 for name, entry in files.items()}
+        digests |= {name: _sha256(draft / name) for name in (MANIFEST, MANIFEST_HASH)}
+        signatures = {signature_name(key): signature(target.name, digests, key) for key in keys}
+        for name, content in signatures.items():
+            (draft / SIGNATURES).mkdir(exist_ok=True)
+            (draft / name).write_bytes(content)
+        for name in [*digests, *signatures]:
             _sync(draft / name)
-        for directory in {(draft / name).parent for name in files} | {draft}:
+        for directory in {(draft / name).parent for name in [*digests, *signatures]}:
             _sync(directory)
         draft.rename(target)
         _sync(registry)
@@ -274,21 +165,30 @@ def write_bundle(
 
 def read_manifest(path: Path) -> Manifest:
     """Reads and checks the manifest of a bundle. Raises BundleRefusedError."""
+    raw, _ = _read_manifest(path)
+    return _parsed(raw, path.name)
+
+
+def _read_manifest(path: Path) -> tuple[bytes, bytes]:
+    """Reads the manifest and its hash, and holds one against the other; nothing is parsed."""
     if not path.is_dir():
         raise BundleRefusedError(RefusalReason.INCOMPLETE, f"there is no bundle {path.name!r}")
-    raw = _read(path, MANIFEST, _MAX_MANIFEST_BYTES)
-    stated = _read(path, MANIFEST_HASH, _MAX_HASH_BYTES).decode("ascii", errors="replace").strip()
-    if hashlib.sha256(raw).hexdigest() != stated:
+    raw, stated = _read(path, MANIFEST, MAX_MANIFEST_BYTES), _read(path, MANIFEST_HASH, _MAX_HASH_BYTES)
+    if hashlib.sha256(raw).hexdigest() != stated.decode("ascii", errors="replace").strip():
         raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{MANIFEST} does not have its hash")
+    return raw, stated
+
+
+def _parsed(raw: bytes, directory: str) -> Manifest:
     try:
         manifest = Manifest.model_validate_json(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        field = ".".join(str(part) for part in first["loc"])
-        message = f"{MANIFEST}: {field or 'document'}: {first['msg']}"
+        where = ".".join(str(part) for part in first["loc"])
+        message = f"{MANIFEST}: {where or 'document'}: {first['msg']}"
         raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, message) from error
-    if manifest.model_version != path.name:
-        message = f"{MANIFEST} is of {manifest.model_version}, in the directory of {path.name}"
+    if manifest.model_version != directory:
+        message = f"{MANIFEST} is of {manifest.model_version}, in the directory of {directory}"
         raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, message)
     return manifest
 
@@ -314,15 +214,10 @@ def _read(path: Path, name: str, max_bytes: int) -> bytes:
 
 def _read_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
     """Reads each file once, checks it, and returns the contents of those that are used."""
-    for required in (MODEL, GOLDEN_FEATURES, GOLDEN_SCORES):
-        if required not in manifest.files:
-            raise BundleRefusedError(RefusalReason.INCOMPLETE, f"{MANIFEST} names no {required}")
     contents = {}
     for name, entry in manifest.files.items():
-        if Path(name).is_absolute() or ".." in Path(name).parts:
-            raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, f"{name} lies outside the bundle")
         if name in _USED:
-            contents[name] = _read(path, name, _MAX_FILE_BYTES)
+            contents[name] = _read(path, name, _USED[name])
             size, digest = len(contents[name]), hashlib.sha256(contents[name]).hexdigest()
         else:
             with _refused(name):
@@ -335,24 +230,70 @@ def _read_files(path: Path, manifest: Manifest) -> dict[str, bytes]:
     return contents
 
 
-def read_bundle(path: Path) -> Bundle:
+def read_bundle(path: Path, policy: Policy | None = None) -> Bundle:
     """Reads a bundle, each file once, and checks all that can be checked without running it.
 
-    Raises BundleRefusedError, and only that.
+    With a policy its signatures are verified before anything of it is parsed but these themselves.
+
+    Args:
+        path: Its directory.
+        policy: Who must have signed it; None trusts whoever wrote it.
+
+    Raises:
+        BundleRefusedError: A check failed. Nothing else is raised but MemoryError.
     """
-    manifest = read_manifest(path)
+    raw, stated = _read_manifest(path)
+    found = names_below(path)
+    signatures = {} if policy is None else _read_signatures(path, found)
+    signed = Signed((), {}) if policy is None else policy.verified(signatures)
+    digests = {MANIFEST: hashlib.sha256(raw).hexdigest(), MANIFEST_HASH: hashlib.sha256(stated).hexdigest()}
+    signed.check(digests)
+    manifest = _parsed(raw, path.name)
+    _check_names(manifest, found)
+    digests |= {name: entry.sha256 for name, entry in manifest.files.items()}
+    signed.check(digests)
+    others = {name: hashlib.sha256(content).hexdigest() for name, content in signatures.items()}
+    signed.check_no_more(digests | others)
     files = _read_files(path, manifest)
     check_features(manifest)
+    features, scores = _golden_vectors(files, len(manifest.features))
+    explanation = _explanation(files.get(EXPLANATION), manifest)
+    return Bundle(path, manifest, files[MODEL], features, scores, explanation, digests, signed.signers)
+
+
+def _read_signatures(path: Path, found: frozenset[str]) -> dict[str, bytes]:
+    names = sorted(name for name in found if _SIGNATURE.fullmatch(name))
+    return {name: _read(path, name, _MAX_SIGNATURE_BYTES) for name in names[: MAX_SIGNATURES + 1]}
+
+
+def _check_names(manifest: Manifest, found: frozenset[str]) -> None:
+    """Holds the names in the manifest against those in the directory; nothing is opened."""
+    check_plain(manifest.files)
+    for required in (MODEL, GOLDEN_FEATURES, GOLDEN_SCORES):
+        if required not in manifest.files:
+            raise BundleRefusedError(RefusalReason.INCOMPLETE, f"{MANIFEST} names no {required}")
+    for name in manifest.files:
+        if name in (MANIFEST, MANIFEST_HASH) or name.startswith(f"{SIGNATURES}/"):
+            raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, f"{MANIFEST} names {name}")
+    if sum(entry.size_bytes for entry in manifest.files.values()) > _MAX_BUNDLE_BYTES:
+        message = f"{MANIFEST} names more than {_MAX_BUNDLE_BYTES >> 30} GiB"
+        raise BundleRefusedError(RefusalReason.MANIFEST_INVALID, message)
+    named = {MANIFEST, MANIFEST_HASH, *manifest.files}
+    check_no_more((name for name in found if not _SIGNATURE.fullmatch(name)), named)
+
+
+def _golden_vectors(
+    files: Mapping[str, bytes], width: int
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
     try:
         features, scores = _load_array(files[GOLDEN_FEATURES]), _load_array(files[GOLDEN_SCORES])
     except ValueError as error:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, f"golden vectors: {error}") from error
-    if features.ndim != 2 or features.shape[1] != len(manifest.features) or scores.ndim != 1:
+    if features.ndim != 2 or features.shape[1] != width or scores.ndim != 1:
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors do not have the model's inputs")
     if features.dtype != np.float32 or scores.dtype != np.float32 or len(features) != len(scores):
         raise BundleRefusedError(RefusalReason.NOT_LOADABLE, "golden vectors are not float32 of one length")
-    explanation = _explanation(files.get(EXPLANATION), manifest)
-    return Bundle(path, manifest, files[MODEL], features, scores, explanation)
+    return features, scores
 
 
 def _explanation(content: bytes | None, manifest: Manifest) -> Explanation | None:
@@ -365,6 +306,8 @@ def _explanation(content: bytes | None, manifest: Manifest) -> Explanation | Non
 
 
 __all__ = [
+    "MANIFEST",
+    "MANIFEST_HASH",
     "Bundle",
     "BundleRefusedError",
     "FeatureUse",

@@ -10,16 +10,11 @@ from __future__ import annotations
 
 import errno
 import hashlib
-import io
-import math
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
-
-import numpy as np
-import numpy.typing as npt
 
 from kuntur.files.paths import UnusableFileError, content_of
 
@@ -68,24 +63,6 @@ def hash_file(directory: Path, name: str, size_bytes: int) -> tuple[int, str]:
                 digest.update(chunk)
                 left -= len(chunk)
     return size_bytes + 1 - left, digest.hexdigest()
-
-
-def load_array(content: bytes) -> npt.NDArray[np.float32]:
-    """Returns the array in the bytes of a .npy file, of whatever type and shape; the caller looks at both.
-
-    Takes no more memory than the bytes. Raises ValueError.
-    """
-    file = io.BytesIO(content)
-    version = np.lib.format.read_magic(file)
-    header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(file)
-    if dtype.hasobject or fortran:
-        raise ValueError("is not a plain array in C order")
-    data = memoryview(content)[file.tell() :]
-    if math.prod(shape) * dtype.itemsize != len(data):
-        raise ValueError("has another size than its header says")
-    array: npt.NDArray[np.float32] = np.frombuffer(data, dtype).reshape(shape)
-    return array
 
 
 @contextmanager

@@ -14,11 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.files.arrays import load_array
 from kuntur.reasons.explanation import Explanation, ExplanationError
 from kuntur.reasons.linear import LinearExplanation
 from kuntur.reasons.trees import TreeExplanation, Trees
 
 FORMAT_VERSION = 1
+_ENTRY = b"PK\x01\x02"  # what each entry of an archive's directory begins with
+_MAX_ENTRIES = 64
 _KINDS: dict[type[Explanation], int] = {TreeExplanation: 1, LinearExplanation: 2}
 _TREE_TYPES: dict[str, Any] = {
     "starts": np.int64, "right": np.int32, "column": np.int32, "threshold": np.float32,
@@ -73,6 +76,9 @@ def read_explanation(content: bytes, columns: int) -> Explanation:
 
 
 def _read(content: bytes) -> dict[str, npt.NDArray[Any]]:
+    # Before the archive is read: each of its entries becomes an object of ten times its size.
+    if content.count(_ENTRY) > _MAX_ENTRIES:
+        raise ExplanationError(f"holds more than {_MAX_ENTRIES} arrays")
     try:
         archive = zipfile.ZipFile(BytesIO(content))
         entries = archive.infolist()
@@ -84,12 +90,9 @@ def _read(content: bytes) -> dict[str, npt.NDArray[Any]]:
         raise ExplanationError("holds more than its own size")  # entries that lie on one another, the same
     try:
         return {
-            entry.filename.removesuffix(".npy"): np.lib.format.read_array(
-                BytesIO(archive.read(entry)), allow_pickle=False
-            )
-            for entry in entries
+            entry.filename.removesuffix(".npy"): load_array(archive.read(entry)).copy() for entry in entries
         }
-    except Exception as error:  # so does NumPy for bytes that are not arrays
+    except Exception as error:  # zipfile again, for entries that are not as the archive says
         raise ExplanationError(f"does not hold arrays: {error}") from error
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.cli.bindings import check_bindings
+from server.cli.going_back import go_back
 from server.cli.journal import journal_app
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 app.add_typer(journal_app)
 app.command("bindings")(check_bindings)
+app.command("go-back")(go_back)
 
 _ConfigPath = Annotated[
     Path | None,
@@ -229,13 +231,22 @@ def _log_start(settings: ServerSettings, workers: int) -> None:
 @contextmanager
 def _failures_told() -> Iterator[None]:
     """Turns what keeps a server from starting into a sentence and an exit code."""
+    from kuntur.bundle.signing import PolicyError
     from kuntur.journal.file import JournalError
     from server.errors import AccessError, TlsError, TransportError
     from server.state import RegionError
 
     try:
         yield
-    except (OSError, JournalError, RegionError, AccessError, TlsError, TransportError) as error:
+    except (
+        OSError,
+        JournalError,
+        PolicyError,
+        RegionError,
+        AccessError,
+        TlsError,
+        TransportError,
+    ) as error:
         raise _failure(str(error)) from error
 
 

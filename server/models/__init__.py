@@ -3,6 +3,7 @@
 from server.models.listing import ModelListing, ModelRecord, ModelState
 from server.models.live import LiveModel, LiveSlot, compile_decisions
 from server.models.onnx_c import compile_run
+from server.models.trust import Trust
 from server.models.watcher import ModelWatcher
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "ModelRecord",
     "ModelState",
     "ModelWatcher",
+    "Trust",
     "compile_decisions",
     "compile_run",
 ]

@@ -29,13 +29,14 @@ class ModelState(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ModelRecord:
-    """One model: its state, why it was refused if it was, and its manifest if that can be read."""
+    """One model: its state, why it was refused if it was, its manifest if that can be read, who signed it."""
 
     model_version: str
     state: ModelState
     manifest: Manifest | None = None
     refusal: tuple[RefusalReason, str] | None = None
     live_since: datetime | None = None
+    signers: tuple[str, ...] = ()
 
 
 class ModelListing:
@@ -52,7 +53,9 @@ class ModelListing:
         if live is None:
             raise NoLiveModelError
         model = live.model
-        return ModelRecord(model.version, ModelState.LIVE, model.manifest, live_since=live.since)
+        return ModelRecord(
+            model.version, ModelState.LIVE, model.manifest, live_since=live.since, signers=model.signers
+        )
 
     def get(self, model_version: str) -> ModelRecord:
         """Returns one model. Raises ModelNotFoundError."""

@@ -48,9 +48,13 @@ class LiveModel:
     """A loaded model with its features and thresholds. Safe for threads."""
 
     def __init__(
-        self, manifest: Manifest, inference: Inference, explanation: Explanation | None = None
+        self,
+        manifest: Manifest,
+        inference: Inference,
+        explanation: Explanation | None = None,
+        signers: tuple[str, ...] = (),
     ) -> None:
-        """Takes the manifest, the inference, and what explains its scores.
+        """Takes the manifest, the inference, what explains its scores, and who signed it, by a policy.
 
         infer: the inference, float32 [n, features of the model] to probabilities, float32 [n].
         """
@@ -62,6 +66,7 @@ class LiveModel:
             if name.startswith(ATTRIBUTE_PREFIX)
         )
         self.version = manifest.model_version
+        self.signers = signers
         self.infer = inference
         self._selection = FeatureSelection(manifest.feature_names)
         # Compared as float32, as the trainer does: 0.7 and float32(0.7) differ in the last places.

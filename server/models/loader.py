@@ -20,6 +20,7 @@ from kuntur.time_zone import TimeZone, time_zone
 from server.host.scheduling import others_first
 from server.models.inference import BindingInference, open_inference
 from server.models.live import LiveModel
+from server.models.trust import Trust
 from server.trial.contract import (
     MARGIN,
     FloatArray,
@@ -35,17 +36,22 @@ EXPLANATION_TOLERANCE = 1e-4
 _WARM_UP_ROWS = (1, 64, 512)
 
 
-def load_model(path: Path, trial: Trial, zone: TimeZone | None = None) -> LiveModel:
+def load_model(
+    path: Path, trial: Trial, zone: TimeZone | None = None, trust: Trust | None = None
+) -> LiveModel:
     """Reads, tries, loads, checks and warms up the bundle at `path`.
 
     Only a model that passed `trial` is loaded into this process, and threads that serve go first. zone: in
-    which features count hours and days here, by default Peru's.
+    which features count hours and days here, by default Peru's; trust: who must have signed it and how old it
+    may be, by default nobody and whatever age.
 
     Raises BundleRefusedError, and only that.
     """
     try:
+        trust = trust or Trust()
         with others_first():
-            bundle = read_bundle(path)
+            bundle = read_bundle(path, trust.policy())
+        trust.check_age(bundle.manifest)
         check_time_zone(bundle.manifest, zone or time_zone())
         finding = _tried(bundle, trial)
         with others_first():
@@ -72,7 +78,8 @@ def _load(bundle: Bundle, finding: Finding) -> LiveModel:
         _check_explanation(bundle.explanation, bundle.golden_features, finding.margin)
     width = len(bundle.manifest.features)
     binding = partial(_binding, bundle.model)
-    model = LiveModel(bundle.manifest, open_inference(bundle.model, binding, width), bundle.explanation)
+    inference = open_inference(bundle.model, binding, width)
+    model = LiveModel(bundle.manifest, inference, bundle.explanation, bundle.signers)
     # What serves is a session of its own, not the one that was tried.
     replay_golden(model.infer, bundle.golden_features, bundle.golden_scores)
     for rows in _WARM_UP_ROWS:

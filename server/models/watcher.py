@@ -17,6 +17,7 @@ from server.host.free_memory import return_free_memory
 from server.host.scheduling import give_way, others_first
 from server.models.live import Live, LiveModel, LiveSlot
 from server.models.loader import load_model
+from server.models.trust import Trust
 from server.telemetry.metrics import ServerMetrics
 from server.trial.process import TrialProcess
 
@@ -30,19 +31,19 @@ Fingerprint = tuple[tuple[str, int, int, int], ...]
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a bundle was refused, and the files it had then."""
+    """Why a bundle was refused, the files it had then, and those by which it was judged."""
 
     reason: RefusalReason
     message: str
-    fingerprint: Fingerprint
+    fingerprints: tuple[Fingerprint, Fingerprint]
 
 
 class ModelWatcher:
     """Polls the registry, checks what it chooses, and swaps it in.
 
-    A bundle that fails a check is refused, logged and counted once, and tried again only when its files
-    change or, where they could not be read, at each look; the live model stays. Only the watcher writes the
-    slot.
+    A bundle that fails a check is refused, logged and counted once, and tried again only when its files or
+    those of the trust change or, where they could not be read, at each look; the live model stays. Only the
+    watcher writes the slot.
     """
 
     def __init__(
@@ -55,11 +56,14 @@ class ModelWatcher:
         poll_interval_s: float,
         on_live: Callable[[LiveModel], None],
         zone: TimeZone | None = None,
+        trust: Trust | None = None,
     ) -> None:
         """Takes where to look and how often, how to try models, where to put them, and whom to tell.
 
-        zone: in which features count hours and days, by default Peru's.
+        zone: in which features count hours and days, by default Peru's; trust: which bundles may go live, by
+        default whatever is there.
         """
+        self._trust = trust or Trust()
         self._trial = trial
         self._zone = zone
         self._registry = registry
@@ -116,20 +120,21 @@ class ModelWatcher:
         live = self._slot.live
         if live is not None and live.model.version == version and fingerprint == self._loaded:
             return
+        fingerprints = fingerprint, self._trust.fingerprint()
         refusal = self._refusals.get(version)
         unreadable = refusal is not None and refusal.reason is RefusalReason.INCOMPLETE
-        if refusal is not None and refusal.fingerprint == fingerprint and not unreadable:
+        if refusal is not None and refusal.fingerprints == fingerprints and not unreadable:
             return
         if not named:
             message = "LIVE names something that is not a version"
-            self._refuse(version, Refusal(RefusalReason.INCOMPLETE, message, fingerprint))
+            self._refuse(version, Refusal(RefusalReason.INCOMPLETE, message, fingerprints))
             return
         try:
-            model = load_model(path, self._trial, self._zone)
+            model = load_model(path, self._trial, self._zone, self._trust)
         except BundleRefusedError as error:
             if self._stopping.is_set():
                 return
-            self._refuse(version, Refusal(error.reason, error.message, fingerprint))
+            self._refuse(version, Refusal(error.reason, error.message, fingerprints))
         else:
             self._swap(model, fingerprint)
 
@@ -141,6 +146,7 @@ class ModelWatcher:
 
     def _swap(self, model: LiveModel, fingerprint: Fingerprint) -> None:
         old = self._slot.live
+        self._trust.went_live(model.manifest)
         self._slot.live = Live(model, datetime.now(UTC))
         self._loaded = fingerprint
         self._refusals = {v: r for v, r in self._refusals.items() if v != model.version}
@@ -148,7 +154,12 @@ class ModelWatcher:
         self._retired = old.model if old is not None else None
         self._metrics.model_went_live(model.version)
         self._on_live(model)
-        _LOG.info("model is live", model_version=model.version, replaces=old.model.version if old else None)
+        _LOG.info(
+            "model is live",
+            model_version=model.version,
+            replaces=old.model.version if old else None,
+            signers=list(model.signers),
+        )
 
     def _refuse(self, version: str, refusal: Refusal) -> None:
         if self._refusals.get(version) == refusal:

@@ -39,6 +39,7 @@ from server.settings.sections import (
     RedisSettings,
     Rpc,
     Shutdown,
+    Signatures,
 )
 from server.settings.tls import Tls
 
@@ -86,6 +87,8 @@ class ServerSettings(BaseSettings):
     """How calls are taken up."""
     models: Models = Models()
     """Where models come from."""
+    signatures: Signatures = Signatures()
+    """Whose signatures a model must have."""
     attributes: Attributes = Attributes()
     """Attributes that do not match the live model's."""
     reasons: Reasons = Reasons()

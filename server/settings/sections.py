@@ -43,6 +43,25 @@ class Models(Section):
     """Median processor time that a call of one transaction may take there; a slower model is refused."""
 
 
+class Signatures(Section):
+    """Whose signatures a model must have before it may go live."""
+
+    policy: Path | None = None
+    """TOML file that names the keys and how many signers it takes (docs/signing.md), read anew for each
+    bundle; unset: whoever can write into the registry chooses the model."""
+    newest_live: Path | None = None
+    """File in which the newest model that was ever live is kept, where nobody but the server writes: an older
+    one is refused from then on. Unset: that is known while the server runs, and forgotten when it ends."""
+
+    @model_validator(mode="after")
+    def _newest_of_signed(self) -> Self:
+        if self.newest_live is not None and self.policy is None:
+            raise ValueError(
+                "newest_live needs a policy: without signatures nobody vouches for a model's age"
+            )
+        return self
+
+
 class Attributes(Section):
     """Attributes that do not match the live model's: in any case each is counted by name and logged once."""
 

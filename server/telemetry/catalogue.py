@@ -149,6 +149,10 @@ ATTRIBUTES_MISMATCHED = CounterDeclaration(
 LIVE_MODEL = GaugeDeclaration("kuntur_live_model", "1 for the model that scores", ("model_version",))
 MODELS_GONE_LIVE = CounterDeclaration("kuntur_models_gone_live", "Models that went live")
 BUNDLES_REFUSED = CounterDeclaration("kuntur_bundles_refused", "Bundles refused", ("reason",))
+BUNDLE_SIGNERS_REQUIRED = GaugeDeclaration(
+    "kuntur_bundle_signers_required",
+    "Signers that a bundle must have to go live; 0: unsigned ones are trusted",
+)
 MODEL_VALUES_INVALID = CounterDeclaration(
     "kuntur_model_values_invalid", "Transactions for which the live model returned no probability"
 )

@@ -70,6 +70,7 @@ class ServerMetrics:
         self._refusals = catalogue.BUNDLES_REFUSED.kept(registry)
         for reason in RefusalReason:
             self._refusals.labels(reason)
+        self._signers_required = catalogue.BUNDLE_SIGNERS_REQUIRED.kept(registry)
         self._invalid_values = catalogue.MODEL_VALUES_INVALID.kept(registry)
         self._journal_set_aside = catalogue.JOURNAL_SET_ASIDE.kept(registry)
         self._reloads = catalogue.MODELS_GONE_LIVE.kept(registry)
@@ -136,6 +137,10 @@ class ServerMetrics:
     def bundle_refused(self, reason: RefusalReason) -> None:
         """Counts a refused bundle."""
         self._refusals.labels(reason).inc()
+
+    def signers_required(self, count: int) -> None:
+        """Tells how many signers a bundle must have; 0 where unsigned ones are trusted."""
+        self._signers_required.set(count)
 
     def values_invalid(self, count: int) -> None:
         """Counts transactions for which the model returned no probability."""

@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from kuntur.bundle.onnx_file import OnnxFileError, check_declared
 from kuntur.confined import confine
 from server.trial.contract import (
     INPUT,
@@ -73,6 +74,7 @@ class _Whole:
 def examine(candidate: Candidate) -> Finding:
     """Loads and runs a model; returns what was found."""
     try:
+        check_declared(candidate.model)
         session = open_session(candidate.model)
         features = candidate.golden_features
         check_contract(session, features.shape[1])
@@ -87,6 +89,8 @@ def examine(candidate: Candidate) -> Finding:
         return Finding(call_s=_median_call_s(infer, features), margin=margin)
     except ModelRefusedError as error:
         return Finding(error.reason, error.message)
+    except OnnxFileError as error:
+        return Finding("NOT_LOADABLE", str(error))
     except MemoryError:
         return Finding("TRIAL_FAILED", "it takes more memory than a model may")
     except Exception as error:  # whatever a hostile model makes the runtime raise, it is refused

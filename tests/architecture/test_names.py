@@ -44,6 +44,7 @@ _OTHERS_OPTIONS = {
     "docker": {"--network"},
     "ray": {"--address", "--head", "--num-cpus", "--port"},
     "mlflow": {"--backend-store-uri"},
+    "model_signing": {"--ignore-paths", "--private", "--public", "--signature"},  # _key is cut off
     "python -m bench.costs.search_speed": {"--trials"},
 }
 

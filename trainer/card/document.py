@@ -79,6 +79,7 @@ def _model(evidence: Evidence) -> Model:
         library_versions={name: versions[name] for name in sorted(versions)} or None,
         settings=None if evidence.settings is None else plain(evidence.settings),
         reasons=evidence.reasons,
+        signing_key=evidence.signing_key,
     )
 
 

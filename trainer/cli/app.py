@@ -32,6 +32,7 @@ from trainer.cli.options import (
     settings_with_source,
     told_of,
 )
+from trainer.cli.signing import sign, verify
 from trainer.cli.tuning import tune
 
 if TYPE_CHECKING:
@@ -166,6 +167,8 @@ app.command()(backtest)
 app.command()(tune)
 app.command()(features)
 app.command("fit-distributed")(fit_distributed)
+app.command()(sign)
+app.command()(verify)
 app.command("compile")(compile_functions)
 
 

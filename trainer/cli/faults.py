@@ -41,6 +41,7 @@ def training() -> Iterator[None]:
 
     Exit code 1: no model passed; 2: not carried out, for what it was given; 130: interrupted.
     """
+    from kuntur.bundle.signing import KeyFileError
     from kuntur.journal.file import JournalError
     from trainer.checks import DataCheckError
     from trainer.cluster.connection import ClusterError
@@ -55,6 +56,7 @@ def training() -> Iterator[None]:
 
     of_the_trainer = (
         TooLittleHistoryError, TooFewFraudsError, DataCheckError, LeakageError, JournalError, RecipeError,
+        KeyFileError,
     )  # fmt: skip
     try:
         with told(*of_the_trainer, ClusterError, PostgresError, TrackingError):

@@ -96,6 +96,8 @@ def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettin
     except SettingsError as error:
         raise fault(f"an environment variable cannot be read: {error}") from error
     _require_sources(settings.data)
+    if settings.signing.key is not None:
+        require_key(settings.signing.key)
     return settings
 
 
@@ -132,6 +134,12 @@ def require_directory(path: Path, what: str) -> None:
     """Ends the command where there is no such directory; what: what it is called in the message."""
     if not path.is_dir():
         raise fault(f"{path}: there is no {what}")
+
+
+def require_key(path: Path) -> None:
+    """Ends the command where there is no such file of a key, before any work."""
+    if not path.is_file():
+        raise fault(f"{path}: there is no file of a key")
 
 
 def _require_sources(data: DataSettings) -> None:

@@ -12,6 +12,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from kuntur.bundle.onnx_file import check_declared
 from kuntur.confined import confine, exactly, receive, send
 from trainer.confined.session import run, session
 
@@ -33,7 +34,9 @@ def _answer(questions: IO[bytes], answers: IO[bytes]) -> None:
     head = receive(questions)
     if head is None:
         return
-    opened = session(exactly(questions, head["model"]))
+    model = exactly(questions, head["model"])
+    check_declared(model)
+    opened = session(model)
     while (head := receive(questions)) is not None:
         shape = (head["rows"], head["width"])
         features = np.frombuffer(exactly(questions, 4 * shape[0] * shape[1]), np.float32).reshape(shape)

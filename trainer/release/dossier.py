@@ -52,8 +52,9 @@ def dossier(
     choice: Choice,
     data: DataReport,
     settings: TrainerSettings,
+    signing_key: str = "",
 ) -> dict[str, bytes]:
-    """Returns the documents by file name."""
+    """Returns the documents by file name; signing_key: id of the trainer's, empty where it does not sign."""
     plain_settings = settings.model_dump(mode="json", exclude={"hash_key"})
     leakage, drifts = data.leakage.document(), [moved.document() for moved in found.drifts]
     evidence = Evidence(
@@ -78,6 +79,7 @@ def dossier(
         traces=_traces(manifest.model_version, found, data.leakage),
         reasons=_REASONS.get(model.algorithm, "") if model.explanation is not None else "",
         settings=plain_settings,
+        signing_key=signing_key,
     )
     return documents(evidence) | {
         "search.json": trials_as_json(searched),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 from kuntur.bundle.bundle import (
     BundleRefusedError,
@@ -94,11 +95,16 @@ def name_beside_live(
 
 
 def build_manifest(
-    name: BundleName, model: ServedModel, data: TrainingData, metrics: dict[str, float], verdict: Verdict
+    name: BundleName,
+    model: ServedModel,
+    data: TrainingData,
+    metrics: dict[str, float],
+    verdict: Verdict,
+    published: datetime | None = None,
 ) -> Manifest:
     """Returns the manifest, but for the files, which `write_bundle` fills in.
 
-    metrics: on the test window, by name.
+    metrics: on the test window, by name; published: an aware time, None leaves it untold.
     """
     return Manifest(
         model_version=name.version,
@@ -119,4 +125,9 @@ def build_manifest(
         role="champion" if verdict.promoted else "challenger",
         replaces=name.replaces,
         verdict=verdict.text,
+        published_time="" if published is None else _iso(published),
     )
+
+
+def _iso(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

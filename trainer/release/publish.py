@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
 from kuntur.bundle.bundle import Manifest, Registry, write_bundle
+from kuntur.bundle.signing import SigningKey
 from trainer.release.candidate import ServedModel
 
 GOLDEN_ROWS = 256
@@ -18,8 +21,14 @@ def golden_rows(probability: npt.NDArray[np.float32]) -> npt.NDArray[np.intp]:
     return order[places]
 
 
-def publish(registry: Registry, manifest: Manifest, model: ServedModel, documents: dict[str, bytes]) -> None:
-    """Writes the bundle unless it is there, and makes a champion the one to be live."""
+def publish(
+    registry: Registry,
+    manifest: Manifest,
+    model: ServedModel,
+    documents: dict[str, bytes],
+    keys: Sequence[SigningKey] = (),
+) -> None:
+    """Writes the bundle unless it is there, signed with the keys, and makes a champion the one to be live."""
     if manifest.model_version not in registry.versions():
         registry.path.mkdir(parents=True, exist_ok=True)
         chosen = golden_rows(model.calibrate_probability)
@@ -31,6 +40,7 @@ def publish(registry: Registry, manifest: Manifest, model: ServedModel, document
             model.calibrate_probability[chosen],
             documents,
             model.explanation,
+            keys,
         )
     if manifest.role == "champion":
         registry.set_live(manifest.model_version)

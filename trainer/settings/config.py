@@ -30,7 +30,7 @@ from trainer.settings.judging import (
     LeakageSettings,
     ThresholdSettings,
 )
-from trainer.settings.recording import CardSettings, TrackingSettings
+from trainer.settings.recording import CardSettings, SigningSettings, TrackingSettings
 from trainer.settings.searching import RaySettings, SearchSettings
 
 
@@ -71,6 +71,8 @@ class TrainerSettings(BaseSettings):
     """Where the search runs."""
     card: CardSettings = CardSettings()
     """What the model card says that no computation can know."""
+    signing: SigningSettings = SigningSettings()
+    """The signature under what is published."""
     tracking: TrackingSettings = TrackingSettings()
     """Where runs are recorded."""
     registry: Path = Path("registry")

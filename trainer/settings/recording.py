@@ -1,6 +1,8 @@
-"""Settings of what is written about a run: the model card, MLflow."""
+"""Settings of what is written about a run and its bundle: the model card, the signature, MLflow."""
 
 from __future__ import annotations
+
+from pathlib import Path
 
 from pydantic import SecretStr
 
@@ -30,6 +32,15 @@ class CardSettings(Section):
         "share of fraud."
     )
     """What it is not for, and where it was not tested."""
+
+
+class SigningSettings(Section):
+    """The trainer's signature under what it publishes (docs/signing.md)."""
+
+    key: Path | None = None
+    """PEM file of its private key, on P-256; unset: bundles are published unsigned."""
+    password: SecretStr | None = None
+    """What the file is encrypted with; better in the environment than in a file, and never shown."""
 
 
 class TrackingSettings(Section):

@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19kuntur/api/v1/model.proto\x12\rkuntur.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x0cModelRefusal\x12\x31\n\x06reason\x18\x01 \x01(\x0e\x32!.kuntur.api.v1.ModelRefusalReason\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xd8\x03\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.kuntur.api.v1.ModelState\x12,\n\x07refusal\x18\x03 \x01(\x0b\x32\x1b.kuntur.api.v1.ModelRefusal\x12\x11\n\talgorithm\x18\x04 \x01(\t\x12\x34\n\x10train_start_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0etrain_end_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rfeature_names\x18\x07 \x03(\t\x12\x32\n\x07metrics\x18\x08 \x03(\x0b\x32!.kuntur.api.v1.Model.MetricsEntry\x12\x18\n\x10review_threshold\x18\t \x01(\x01\x12\x19\n\x11\x64\x65\x63line_threshold\x18\n \x01(\x01\x12\x33\n\x0flive_since_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01*s\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x14\n\x10MODEL_STATE_LIVE\x10\x02\x12\x17\n\x13MODEL_STATE_REFUSED\x10\x03*\xf7\x03\n\x12ModelRefusalReason\x12$\n MODEL_REFUSAL_REASON_UNSPECIFIED\x10\x00\x12#\n\x1fMODEL_REFUSAL_REASON_INCOMPLETE\x10\x01\x12&\n\"MODEL_REFUSAL_REASON_SIZE_MISMATCH\x10\x02\x12&\n\"MODEL_REFUSAL_REASON_HASH_MISMATCH\x10\x03\x12)\n%MODEL_REFUSAL_REASON_MANIFEST_INVALID\x10\x04\x12(\n$MODEL_REFUSAL_REASON_FEATURE_UNKNOWN\x10\x05\x12(\n$MODEL_REFUSAL_REASON_FEATURE_CHANGED\x10\x06\x12%\n!MODEL_REFUSAL_REASON_NOT_LOADABLE\x10\x07\x12(\n$MODEL_REFUSAL_REASON_GOLDEN_MISMATCH\x10\x08\x12,\n(MODEL_REFUSAL_REASON_EXPLANATION_INVALID\x10\t\x12%\n!MODEL_REFUSAL_REASON_TRIAL_FAILED\x10\n\x12!\n\x1dMODEL_REFUSAL_REASON_TOO_SLOW\x10\x0b\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x19kuntur/api/v1/model.proto\x12\rkuntur.api.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"R\n\x0cModelRefusal\x12\x31\n\x06reason\x18\x01 \x01(\x0e\x32!.kuntur.api.v1.ModelRefusalReason\x12\x0f\n\x07message\x18\x02 \x01(\t\"\xe9\x03\n\x05Model\x12\x15\n\rmodel_version\x18\x01 \x01(\t\x12(\n\x05state\x18\x02 \x01(\x0e\x32\x19.kuntur.api.v1.ModelState\x12,\n\x07refusal\x18\x03 \x01(\x0b\x32\x1b.kuntur.api.v1.ModelRefusal\x12\x11\n\talgorithm\x18\x04 \x01(\t\x12\x34\n\x10train_start_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0etrain_end_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x15\n\rfeature_names\x18\x07 \x03(\t\x12\x32\n\x07metrics\x18\x08 \x03(\x0b\x32!.kuntur.api.v1.Model.MetricsEntry\x12\x18\n\x10review_threshold\x18\t \x01(\x01\x12\x19\n\x11\x64\x65\x63line_threshold\x18\n \x01(\x01\x12\x33\n\x0flive_since_time\x18\x0b \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07signers\x18\x0c \x03(\t\x1a.\n\x0cMetricsEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01*s\n\nModelState\x12\x1b\n\x17MODEL_STATE_UNSPECIFIED\x10\x00\x12\x19\n\x15MODEL_STATE_AVAILABLE\x10\x01\x12\x14\n\x10MODEL_STATE_LIVE\x10\x02\x12\x17\n\x13MODEL_STATE_REFUSED\x10\x03*\xb6\x06\n\x12ModelRefusalReason\x12$\n MODEL_REFUSAL_REASON_UNSPECIFIED\x10\x00\x12#\n\x1fMODEL_REFUSAL_REASON_INCOMPLETE\x10\x01\x12&\n\"MODEL_REFUSAL_REASON_SIZE_MISMATCH\x10\x02\x12&\n\"MODEL_REFUSAL_REASON_HASH_MISMATCH\x10\x03\x12)\n%MODEL_REFUSAL_REASON_MANIFEST_INVALID\x10\x04\x12(\n$MODEL_REFUSAL_REASON_FEATURE_UNKNOWN\x10\x05\x12(\n$MODEL_REFUSAL_REASON_FEATURE_CHANGED\x10\x06\x12%\n!MODEL_REFUSAL_REASON_NOT_LOADABLE\x10\x07\x12(\n$MODEL_REFUSAL_REASON_GOLDEN_MISMATCH\x10\x08\x12,\n(MODEL_REFUSAL_REASON_EXPLANATION_INVALID\x10\t\x12%\n!MODEL_REFUSAL_REASON_TRIAL_FAILED\x10\n\x12!\n\x1dMODEL_REFUSAL_REASON_TOO_SLOW\x10\x0b\x12%\n!MODEL_REFUSAL_REASON_SURPLUS_FILE\x10\x0c\x12*\n&MODEL_REFUSAL_REASON_SIGNATURE_MISSING\x10\r\x12*\n&MODEL_REFUSAL_REASON_SIGNATURE_INVALID\x10\x0e\x12.\n*MODEL_REFUSAL_REASON_SIGNATURE_KEY_UNKNOWN\x10\x0f\x12.\n*MODEL_REFUSAL_REASON_SIGNATURE_KEY_EXPIRED\x10\x10\x12\x32\n.MODEL_REFUSAL_REASON_SIGNATURE_BELOW_THRESHOLD\x10\x11\x12*\n&MODEL_REFUSAL_REASON_MODEL_ROLLED_BACK\x10\x12\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,14 +34,14 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_MODEL_METRICSENTRY']._loaded_options = None
   _globals['_MODEL_METRICSENTRY']._serialized_options = b'8\001'
-  _globals['_MODELSTATE']._serialized_start=636
-  _globals['_MODELSTATE']._serialized_end=751
-  _globals['_MODELREFUSALREASON']._serialized_start=754
-  _globals['_MODELREFUSALREASON']._serialized_end=1257
+  _globals['_MODELSTATE']._serialized_start=653
+  _globals['_MODELSTATE']._serialized_end=768
+  _globals['_MODELREFUSALREASON']._serialized_start=771
+  _globals['_MODELREFUSALREASON']._serialized_end=1593
   _globals['_MODELREFUSAL']._serialized_start=77
   _globals['_MODELREFUSAL']._serialized_end=159
   _globals['_MODEL']._serialized_start=162
-  _globals['_MODEL']._serialized_end=634
-  _globals['_MODEL_METRICSENTRY']._serialized_start=588
-  _globals['_MODEL_METRICSENTRY']._serialized_end=634
+  _globals['_MODEL']._serialized_end=651
+  _globals['_MODEL_METRICSENTRY']._serialized_start=605
+  _globals['_MODEL_METRICSENTRY']._serialized_end=651
 # @@protoc_insertion_point(module_scope)

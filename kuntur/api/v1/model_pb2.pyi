@@ -31,6 +31,13 @@ class ModelRefusalReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     MODEL_REFUSAL_REASON_EXPLANATION_INVALID: _ClassVar[ModelRefusalReason]
     MODEL_REFUSAL_REASON_TRIAL_FAILED: _ClassVar[ModelRefusalReason]
     MODEL_REFUSAL_REASON_TOO_SLOW: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_SURPLUS_FILE: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_SIGNATURE_MISSING: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_SIGNATURE_INVALID: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_SIGNATURE_KEY_UNKNOWN: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_SIGNATURE_KEY_EXPIRED: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_SIGNATURE_BELOW_THRESHOLD: _ClassVar[ModelRefusalReason]
+    MODEL_REFUSAL_REASON_MODEL_ROLLED_BACK: _ClassVar[ModelRefusalReason]
 MODEL_STATE_UNSPECIFIED: ModelState
 MODEL_STATE_AVAILABLE: ModelState
 MODEL_STATE_LIVE: ModelState
@@ -47,6 +54,13 @@ MODEL_REFUSAL_REASON_GOLDEN_MISMATCH: ModelRefusalReason
 MODEL_REFUSAL_REASON_EXPLANATION_INVALID: ModelRefusalReason
 MODEL_REFUSAL_REASON_TRIAL_FAILED: ModelRefusalReason
 MODEL_REFUSAL_REASON_TOO_SLOW: ModelRefusalReason
+MODEL_REFUSAL_REASON_SURPLUS_FILE: ModelRefusalReason
+MODEL_REFUSAL_REASON_SIGNATURE_MISSING: ModelRefusalReason
+MODEL_REFUSAL_REASON_SIGNATURE_INVALID: ModelRefusalReason
+MODEL_REFUSAL_REASON_SIGNATURE_KEY_UNKNOWN: ModelRefusalReason
+MODEL_REFUSAL_REASON_SIGNATURE_KEY_EXPIRED: ModelRefusalReason
+MODEL_REFUSAL_REASON_SIGNATURE_BELOW_THRESHOLD: ModelRefusalReason
+MODEL_REFUSAL_REASON_MODEL_ROLLED_BACK: ModelRefusalReason
 
 class ModelRefusal(_message.Message):
     __slots__ = ("reason", "message")
@@ -57,7 +71,7 @@ class ModelRefusal(_message.Message):
     def __init__(self, reason: _Optional[_Union[ModelRefusalReason, str]] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Model(_message.Message):
-    __slots__ = ("model_version", "state", "refusal", "algorithm", "train_start_time", "train_end_time", "feature_names", "metrics", "review_threshold", "decline_threshold", "live_since_time")
+    __slots__ = ("model_version", "state", "refusal", "algorithm", "train_start_time", "train_end_time", "feature_names", "metrics", "review_threshold", "decline_threshold", "live_since_time", "signers")
     class MetricsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -76,6 +90,7 @@ class Model(_message.Message):
     REVIEW_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     DECLINE_THRESHOLD_FIELD_NUMBER: _ClassVar[int]
     LIVE_SINCE_TIME_FIELD_NUMBER: _ClassVar[int]
+    SIGNERS_FIELD_NUMBER: _ClassVar[int]
     model_version: str
     state: ModelState
     refusal: ModelRefusal
@@ -87,4 +102,5 @@ class Model(_message.Message):
     review_threshold: float
     decline_threshold: float
     live_since_time: _timestamp_pb2.Timestamp
-    def __init__(self, model_version: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., refusal: _Optional[_Union[ModelRefusal, _Mapping]] = ..., algorithm: _Optional[str] = ..., train_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., train_end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., feature_names: _Optional[_Iterable[str]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., review_threshold: _Optional[float] = ..., decline_threshold: _Optional[float] = ..., live_since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    signers: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, model_version: _Optional[str] = ..., state: _Optional[_Union[ModelState, str]] = ..., refusal: _Optional[_Union[ModelRefusal, _Mapping]] = ..., algorithm: _Optional[str] = ..., train_start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., train_end_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., feature_names: _Optional[_Iterable[str]] = ..., metrics: _Optional[_Mapping[str, float]] = ..., review_threshold: _Optional[float] = ..., decline_threshold: _Optional[float] = ..., live_since_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., signers: _Optional[_Iterable[str]] = ...) -> None: ...

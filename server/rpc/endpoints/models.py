@@ -42,6 +42,7 @@ def _to_proto(record: ModelRecord) -> model_pb2.Model:
         model.refusal.message = message
     if record.live_since is not None:
         model.live_since_time.CopyFrom(time_to_proto(record.live_since))
+    model.signers.extend(record.signers)
     manifest = record.manifest
     if manifest is not None:
         model.algorithm = manifest.algorithm

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.architecture.statements.reading import ROOT, Code, default, of, says
 from tests.architecture.statements.rules import longest, longest_address, most_attributes
 
-_BUNDLE, _DATA = "docs/bundle.md", "docs/data.md"
+_BUNDLE, _DATA, _SIGNING = "docs/bundle.md", "docs/data.md", "docs/signing.md"
 _DETECTION, _REASONS = "docs/detection.md", "docs/reasons.md"
 _LEVEL = of("trainer.evaluation.bootstrap", "LEVEL")
 _MARGINS = of("trainer.export.explanation", "TOLERANCE")
@@ -103,6 +103,30 @@ DATA = (
 BUNDLE = (
     says(_BUNDLE, "up to {} inputs spread over", of("trainer.release.publish", "GOLDEN_ROWS")),
     says(_BUNDLE, "a device or beyond {} |", of("kuntur.bundle.bundle", "_MAX_FILE_BYTES")),
+    says(_BUNDLE, "of this form or beyond {},", of("kuntur.bundle.manifest", "MAX_MANIFEST_BYTES")),
+    says(_BUNDLE, "outside the bundle or more than {},", of("kuntur.bundle.bundle", "_MAX_BUNDLE_BYTES")),
+    says(_BUNDLE, "golden vectors are beyond {},", of("kuntur.bundle.bundle", "_MAX_GOLDEN_BYTES")),
+    says(
+        _BUNDLE,
+        "more than {} files, or folders more than {} deep |",
+        of("kuntur.bundle.contents", "MAX_FILES"),
+        of("kuntur.bundle.contents", "_MAX_DEPTH"),
+    ),
+    says(
+        _SIGNING,
+        "at most {} files, folders {} deep",
+        of("kuntur.bundle.contents", "MAX_FILES"),
+        of("kuntur.bundle.contents", "_MAX_DEPTH"),
+    ),
+    says(
+        _SIGNING,
+        "within bounds ({}, {}, {})",
+        of("kuntur.bundle.manifest", "MAX_MANIFEST_BYTES"),
+        of("kuntur.bundle.bundle", "_MAX_HASH_BYTES"),
+        of("kuntur.bundle.signing.envelope", "MAX_BYTES"),
+    ),
+    says(_SIGNING, "nested more than {} messages deep", of("kuntur.bundle.onnx_file", "MAX_DEPTH")),
+    says(_SIGNING, "counts; {} days before", of("server.models.trust", "_WARN_DAYS")),
     says(
         _BUNDLE,
         "`models.trial_s` ({}) or `models.trial_bytes` ({})",

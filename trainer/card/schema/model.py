@@ -40,6 +40,8 @@ class Model(Part):
     """Settings of the run, without secrets."""
     reasons: str
     """How reasons are computed; empty when the bundle gives none."""
+    signing_key: str
+    """SHA-256 of the PEM file of the public key with which it was signed when published; empty for none."""
 
 
 class Finding(Part):

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from kuntur.bundle.files import UnusableFileError, hash_file, load_array, read_file
+from kuntur.bundle.files import UnusableFileError, hash_file, read_file
+from kuntur.files.arrays import load_array
 
 
 def test_a_file_is_read_whole(tmp_path: Path) -> None:

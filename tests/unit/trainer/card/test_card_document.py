@@ -22,6 +22,7 @@ STRUCTURE = {
     "model": [
         "version", "algorithm", "parameters", "features", "purpose", "limits", "owner", "approver", "contact",
         "rollback_target", "latency_us_per_row", "git_revision", "library_versions", "settings", "reasons",
+        "signing_key",
     ],
     "verdict": ["promoted", "forced", "champion", "text", "findings"],
     "changes": [
