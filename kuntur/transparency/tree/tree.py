@@ -44,7 +44,9 @@ class Tree(StoredTree):
 
     def root(self, size: int | None = None) -> bytes:
         """Returns the root it has, or had at an earlier size. Raises DamagedTreeError, OSError."""
-        return self._frontier.root() if size == self._frontier.size else super().root(size)
+        if self._frontier.size and size in {None, self._frontier.size}:
+            return self._frontier.root()
+        return super().root(size)
 
     def append(self, hashes: Hashes) -> None:
         """Adds leaf hashes: uint8 [n, 32]. `save` makes them last. Raises OSError."""
