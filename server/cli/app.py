@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.cli.journal import journal_app
+from server.cli.keygen import make_key
+from server.cli.witness import serve_witness
 
 if TYPE_CHECKING:
     from server.settings.config import ServerSettings
@@ -32,6 +34,8 @@ app = typer.Typer(
     ),
 )
 app.add_typer(journal_app)
+journal_app.command("keygen")(make_key)
+app.command("witness")(serve_witness)
 
 _ConfigPath = Annotated[
     Path | None,

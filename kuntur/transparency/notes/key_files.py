@@ -44,20 +44,20 @@ def read_key(path: Path) -> SigningKey:
         raise NoteError(f"{path}: {error}") from error
 
 
-def read_log_keys(directory: Path) -> list[SigningKey]:
-    """Reads the keys of a log: all `*.key` of a directory, more than one while they are rotated.
+def read_keys(directory: Path, kind: KeyKind) -> list[SigningKey]:
+    """Reads the keys of a log or witness: all `*.key` of a directory, several while they are rotated.
 
-    Raises NoteError when there is none, or they are not of one log; OSError.
+    Raises NoteError when there is none, one of another kind, or they do not bear the same name; OSError.
     """
     keys = [read_key(path) for path in sorted(directory.glob(f"*{ENDING}"))]
     if not keys:
-        raise NoteError(f"{directory}: there is no key here, no file *{ENDING}: kuntur-server journal keygen")
+        raise NoteError(f"{directory}: no key is here, no file *{ENDING}: kuntur-server journal keygen")
     for key in keys:
-        if key.verifier.kind is not KeyKind.LOG:
-            raise NoteError(f"{directory}: the key {key.verifier.name} is a witness's, not a log's")
+        if key.verifier.kind is not kind:
+            raise NoteError(f"{directory}: the key {key.verifier.name} is not a {kind.name.lower()}'s")
     if len({key.verifier.name for key in keys}) > 1:
         names = ", ".join(sorted({key.verifier.name for key in keys}))
-        raise NoteError(f"{directory}: the keys are of several logs, {names}: all of one log have its origin")
+        raise NoteError(f"{directory}: the keys have several names, {names}: all here sign for one")
     return keys
 
 

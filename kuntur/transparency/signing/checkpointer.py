@@ -7,13 +7,11 @@ tiles as they were written. It serves nobody: run it in a process of its own (`r
 
 from __future__ import annotations
 
-import fcntl
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from kuntur.files.private import make_private, open_private
+from kuntur.files.alone import Alone
 from kuntur.transparency.errors import (
     DamagedTreeError,
     InconsistentLogError,
@@ -21,8 +19,8 @@ from kuntur.transparency.errors import (
     ProofError,
 )
 from kuntur.transparency.notes.checkpoint import Checkpoint, SignedCheckpoint
-from kuntur.transparency.notes.key_files import ENDING, read_log_keys
-from kuntur.transparency.notes.keys import SigningKey
+from kuntur.transparency.notes.key_files import ENDING, read_keys
+from kuntur.transparency.notes.keys import KeyKind, SigningKey
 from kuntur.transparency.notes.note import Note
 from kuntur.transparency.signing.places import Places
 from kuntur.transparency.tree.hashing import EMPTY_ROOT
@@ -61,18 +59,13 @@ class Checkpointer:
         self._tell = _without_repeats(tell)
         self._places = Places((plan.tree, *plan.elsewhere), self._tell)
         self._keys_seen = _state(plan.keys)
-        self._keys = read_log_keys(plan.keys)
-        make_private(plan.tree)
-        self._lock = open_private(plan.tree / _LOCK, os.O_RDWR)
+        self._keys = read_keys(plan.keys, KeyKind.LOG)
+        self._lock = Alone(plan.tree / _LOCK, "another process signs this log")
         try:
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             self.last = self._places.newest(key.verifier for key in self._keys)
             """The newest checkpoint, None before the first."""
             self._tree = self._open_tree()
             self._check_journal()
-        except BlockingIOError as error:
-            self.close()
-            raise OSError(error.errno, "another process signs this log", str(plan.tree)) from error
         except BaseException:
             self.close()
             raise
@@ -112,9 +105,7 @@ class Checkpointer:
 
     def close(self) -> None:
         """Leaves the log to others. Twice is once."""
-        if self._lock >= 0:
-            os.close(self._lock)
-            self._lock = -1
+        self._lock.close()
 
     def _open_tree(self) -> Tree:
         size, root = (0, EMPTY_ROOT) if self.last is None else self._signed()
@@ -173,7 +164,7 @@ class Checkpointer:
             seen = _state(self._plan.keys)
             if seen == self._keys_seen:
                 return False
-            keys = read_log_keys(self._plan.keys)
+            keys = read_keys(self._plan.keys, KeyKind.LOG)
             _check_followed(self._keys, keys)
         except (NoteError, OSError) as error:
             self._tell(f"the keys stay as they were: {error}")
