@@ -47,7 +47,7 @@ class LogPlan:
 class Checkpointer:
     """A log that is open to be signed, by one process at a time."""
 
-    def __init__(self, plan: LogPlan, leaves: Leaves, tell: Callable[[str], None]) -> None:
+    def __init__(self, plan: LogPlan, leaves: Leaves, tell: Callable[[str], object]) -> None:
         """Opens the log at its newest checkpoint, and writes tiles anew that are damaged.
 
         leaves: leaf hashes of the journal from an index on, those alone that are on the disk for good;
@@ -177,7 +177,7 @@ class Checkpointer:
         return changed
 
 
-def _without_repeats(tell: Callable[[str], None]) -> Callable[[str], None]:
+def _without_repeats(tell: Callable[[str], object]) -> Callable[[str], None]:
     """Returns it for sentences that are said at each try: each is told once, until another one is."""
     told = ""
 

@@ -37,7 +37,7 @@ def read_checkpoint(path: Path, keys: Iterable[VerifierKey]) -> SignedCheckpoint
 class Places:
     """The folders of one log's checkpoints; the first is the one beside its tree."""
 
-    def __init__(self, folders: Sequence[Path], failed: Callable[[str], None]) -> None:
+    def __init__(self, folders: Sequence[Path], failed: Callable[[str], object]) -> None:
         """Takes folders, which are made when they are not there.
 
         failed: called with a sentence for a folder that cannot be written while another one can.
@@ -68,18 +68,18 @@ class Places:
 
         Raises OSError when none can be written.
         """
-        errors: list[OSError] = []
+        failures: list[OSError] = []
         content = note.encode()
         for folder in reversed(self.folders):
             try:
                 make_private(folder)
                 replace_whole(folder / name, content)
             except OSError as error:
-                errors.append(error)
-        if len(errors) == len(self.folders):
-            raise errors[-1]
-        for error in errors:
-            self._failed(f"a checkpoint was put into the other places alone: {error}")
+                failures.append(error)
+        if len(failures) == len(self.folders):
+            raise failures[-1]
+        for failure in failures:
+            self._failed(f"a checkpoint was put into the other places alone: {failure}")
 
 
 def _check_together(one: SignedCheckpoint, other: SignedCheckpoint) -> None:

@@ -33,7 +33,7 @@ def run(
     stop: threading.Event,
     *,
     rhythm: Rhythm | None = None,
-    tell: Callable[[str], None] = lambda _sentence: None,
+    tell: Callable[[str], object] = lambda _sentence: None,
     published: Callable[[SignedCheckpoint], None] = lambda _signed: None,
 ) -> None:
     """Signs the checkpoints of a log until `stop` is set, and a last one then.
@@ -65,14 +65,14 @@ def run(
 
 
 def _sign(
-    checkpointer: Checkpointer, tell: Callable[[str], None], published: Callable[[SignedCheckpoint], None]
+    checkpointer: Checkpointer, tell: Callable[[str], object], published: Callable[[SignedCheckpoint], None]
 ) -> None:
     signed = _tried(checkpointer.sign, tell)
     if signed is not None:
         published(signed)
 
 
-def _tried(step: Callable[[], T], tell: Callable[[str], None]) -> T | None:
+def _tried(step: Callable[[], T], tell: Callable[[str], object]) -> T | None:
     """Returns what a step returns, None where the disk did not let it: it is done again in its time."""
     try:
         return step()

@@ -97,7 +97,7 @@ class WitnessRounds:
         places: Places,
         witnesses: Sequence[WitnessClient],
         interval_s: float,
-        tell: Callable[[str], None],
+        tell: Callable[[str], object],
     ) -> None:
         """Takes the folder of the tiles. tell: called with a sentence for a witness that does not cosign."""
         self._tree, self._places, self._witnesses = tree, places, witnesses

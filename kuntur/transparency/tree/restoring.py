@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 from kuntur.transparency.errors import DamagedTreeError
@@ -23,7 +24,11 @@ def restore(directory: Path, size: int, root: bytes, leaves: Leaves) -> Tree:
     say, and else from `leaves`; where that does not give the root, all come from `leaves`. Raises
     DamagedTreeError when that does not give it either, and then changes nothing; OSError.
     """
-    for chunks in (lambda: _kept(directory, size, leaves), lambda: _between(0, size, leaves)):
+    sources: tuple[Callable[[], Iterator[Hashes]], ...] = (
+        partial(_kept, directory, size, leaves),
+        partial(_between, 0, size, leaves),
+    )
+    for chunks in sources:
         frontier = Frontier()
         for hashes in chunks():
             frontier.append(hashes)
