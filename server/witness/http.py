@@ -7,6 +7,7 @@ TLS in front where the name of the witness has to be proved to its callers.
 from __future__ import annotations
 
 import socket
+import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -74,8 +75,10 @@ class WitnessServer(ThreadingHTTPServer):
             self._places.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Passes over callers that went away."""
+        """Passes over callers that went away or fell silent; anything else is a fault, and is logged."""
         del request, client_address
+        if not isinstance(sys.exception(), ConnectionError | TimeoutError):
+            _LOG.exception("a caller could not be served")
 
 
 class _Handler(BaseHTTPRequestHandler):

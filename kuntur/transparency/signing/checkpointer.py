@@ -60,6 +60,7 @@ class Checkpointer:
         self._places = Places((plan.tree, *plan.elsewhere), self._tell)
         self._keys_seen = _state(plan.keys)
         self._keys = read_keys(plan.keys, KeyKind.LOG)
+        self._rotated = False
         self._lock = Alone(plan.tree / _LOCK, "another process signs this log")
         try:
             self.last = self._places.newest(key.verifier for key in self._keys)
@@ -87,8 +88,8 @@ class Checkpointer:
         Raises InconsistentLogError when that would contradict what was signed before, OSError when it cannot
         be written; signing again goes on.
         """
-        rotated = self._rotate()
-        if self.last is not None and not self.unsigned and not rotated:
+        self._rotate()
+        if self.last is not None and not self.unsigned and not self._rotated:
             return None
         self._tree.save()
         checkpoint = Checkpoint(self._keys[0].verifier.name, self._tree.size, self._tree.root())
@@ -100,6 +101,7 @@ class Checkpointer:
         note = Note(checkpoint.text).signed(self._keys)
         self._places.put(note)
         self.last = SignedCheckpoint(checkpoint, note)
+        self._rotated = False
         self._tree.tidy()
         return self.last
 
@@ -158,23 +160,22 @@ class Checkpointer:
                 f"{size:,} that was signed before: {error}"
             ) from error
 
-    def _rotate(self) -> bool:
-        """Takes the keys that are in their folder now, and returns whether they are others than before."""
+    def _rotate(self) -> None:
+        """Takes the keys that are in their folder now."""
         try:
             seen = _state(self._plan.keys)
             if seen == self._keys_seen:
-                return False
+                return
             keys = read_keys(self._plan.keys, KeyKind.LOG)
             _check_followed(self._keys, keys)
         except (NoteError, OSError) as error:
             self._tell(f"the keys stay as they were: {error}")
-            return False
+            return
         self._keys_seen = seen
-        changed = {key.verifier for key in keys} != {key.verifier for key in self._keys}
-        self._keys = keys
-        if changed:
+        if {key.verifier for key in keys} != {key.verifier for key in self._keys}:
             self._tell(f"signs with {', '.join(str(key.verifier) for key in keys)}")
-        return changed
+            self._rotated = True  # until a checkpoint bears them
+        self._keys = keys
 
 
 def _without_repeats(tell: Callable[[str], object]) -> Callable[[str], None]:

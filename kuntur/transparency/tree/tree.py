@@ -73,17 +73,15 @@ class Tree(StoredTree):
 
     def _write(self, tiles: dict[Tile, bytes]) -> None:
         """Writes tiles so that they last, and forgets the full ones among them."""
-        renamed = set()
+        changed: set[Path] = set()
         for tile, hashes in tiles.items():
             path = self.directory / tile.path(tile.width(self.size))
-            if path.parent not in renamed:
+            if path.parent not in changed:
+                changed.add(path.parent)
+                changed.update(above.parent for above in path.parents if not above.exists())
                 make_private(path.parent)
-                renamed |= {
-                    path.parent,
-                    *(above for above in path.parents if self.directory in above.parents),
-                }
             write_draft(path, hashes).rename(path)
-        for folder in sorted(renamed | {self.directory}):
+        for folder in changed:
             sync(folder)
         for tile in tiles:
             self._unsaved.pop(tile, None)

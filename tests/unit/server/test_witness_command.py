@@ -1,4 +1,4 @@
-"""`kuntur-server journal keygen`: keys that are private, named as notes can hold it, and never written over."""
+"""`kuntur-server journal keygen`: private, named as notes can hold it, never written over."""
 
 from __future__ import annotations
 

@@ -264,7 +264,7 @@ def test_a_checkpoint_comes_after_so_many_entries_without_waiting_for_its_time(b
 
     def published(signed: SignedCheckpoint) -> None:
         found.append(signed.checkpoint.size)
-        if signed.checkpoint.size == 3000:
+        if signed.checkpoint.size == 2500:
             stop.set()
 
     rhythm = Rhythm(interval_s=3600, max_entries=1000)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kuntur.transparency.errors import DamagedTreeError
+from kuntur.transparency.tree.comparing import first_difference
 from kuntur.transparency.tree.hashing import HASH_BYTES, Hashes, leaf_hash
 from kuntur.transparency.tree.proofs import check_consistency, check_inclusion
 from kuntur.transparency.tree.restoring import restore
@@ -228,3 +230,17 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
     grown(tmp_path / "log", ENTRIES[:300])
     for path in (tmp_path / "log").rglob("*"):
         assert path.stat().st_mode & 0o077 == 0
+
+
+def test_the_first_record_that_is_another_is_found(folder: Path, root: bytes) -> None:
+    tree = StoredTree(folder, SIZE, root)
+    assert first_difference(tree, 0, LEAVES) is None
+    assert first_difference(tree, 65_000, LEAVES[65_000:]) is None
+    for index in (0, 255, 256, 65_999):
+        other = LEAVES.copy()
+        other[[index, -1], 31] ^= 1
+        assert first_difference(tree, 0, other) == index
+        assert first_difference(tree, index, other[index:]) == index
+    moved = np.delete(LEAVES, 300, axis=0)
+    assert first_difference(tree, 0, moved) == 300
+    assert first_difference(tree, SIZE, LEAVES) is None
