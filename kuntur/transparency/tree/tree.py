@@ -30,6 +30,7 @@ class Tree(StoredTree):
         """
         self._frontier = Frontier()
         self._unsaved: dict[Tile, bytes] = {}
+        self._first_write = True
         self._partial = {tile for tile, _ in edge(size)}
         super().__init__(directory, size, root)
         levels = [b""] * (-(-size.bit_length() // HEIGHT))
@@ -78,13 +79,18 @@ class Tree(StoredTree):
             path = self.directory / tile.path(tile.width(self.size))
             if path.parent not in changed:
                 changed.add(path.parent)
-                changed.update(above.parent for above in path.parents if not above.exists())
+                changed.update(above.parent for above in path.parents if self._may_not_last(above))
                 make_private(path.parent)
             write_draft(path, hashes).rename(path)
         for folder in changed:
             sync(folder)
+        self._first_write = False
         for tile in tiles:
             self._unsaved.pop(tile, None)
+
+    def _may_not_last(self, folder: Path) -> bool:
+        """Returns whether a folder may be lost with the power: it is new, or of a writer that was killed."""
+        return not folder.exists() or (self._first_write and self.directory in folder.parents)
 
     def _read(self, tile: Tile) -> bytes:
         if tile in self._unsaved:
