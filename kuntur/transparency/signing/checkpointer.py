@@ -7,7 +7,7 @@ tiles as they were written. It serves nobody: run it in a process of its own (`r
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,13 +60,15 @@ class Checkpointer:
         self._places = Places((plan.tree, *plan.elsewhere), self._tell)
         self._keys_seen = _state(plan.keys)
         self._keys = read_keys(plan.keys, KeyKind.LOG)
-        self._rotated = False
         self._lock = Alone(plan.tree / _LOCK, "another process signs this log")
         try:
-            self.last = self._places.newest(key.verifier for key in self._keys)
+            found = self._places.read(key.verifier for key in self._keys)
+            self.last = max(filter(None, found), key=lambda each: each.checkpoint.size, default=None)
             """The newest checkpoint, None before the first."""
+            self._due = any(each != self.last for each in found)  # also with nothing new
             self._tree = self._open_tree()
             self._check_journal()
+            self._check_past(filter(None, found))
         except BaseException:
             self.close()
             raise
@@ -89,7 +91,7 @@ class Checkpointer:
         be written; signing again goes on.
         """
         self._rotate()
-        if self.last is not None and not self.unsigned and not self._rotated:
+        if self.last is not None and not self.unsigned and not self._due:
             return None
         self._tree.save()
         checkpoint = Checkpoint(self._keys[0].verifier.name, self._tree.size, self._tree.root())
@@ -101,7 +103,7 @@ class Checkpointer:
         note = Note(checkpoint.text).signed(self._keys)
         self._places.put(note)
         self.last = SignedCheckpoint(checkpoint, note)
-        self._rotated = False
+        self._due = False
         self._tree.tidy()
         return self.last
 
@@ -143,6 +145,15 @@ class Checkpointer:
                 f"{size:,} was signed over; nothing is signed any more"
             )
 
+    def _check_past(self, found: Iterable[SignedCheckpoint]) -> None:
+        """Raises InconsistentLogError when the tree never had the root of a checkpoint, OSError."""
+        for checkpoint in (each.checkpoint for each in found):
+            if self._tree.root(checkpoint.size) != checkpoint.root:
+                raise InconsistentLogError(
+                    f"a checkpoint of {checkpoint.size:,} entries was signed that the journal does not go on "
+                    "from: keep it, it proves that the log was forked; nothing is signed any more"
+                )
+
     def _check_growth(self, checkpoint: Checkpoint) -> None:
         """Proves a checkpoint consistent with the newest one, from the tiles as they were written.
 
@@ -174,7 +185,7 @@ class Checkpointer:
         self._keys_seen = seen
         if {key.verifier for key in keys} != {key.verifier for key in self._keys}:
             self._tell(f"signs with {', '.join(str(key.verifier) for key in keys)}")
-            self._rotated = True  # until a checkpoint bears them
+            self._due = True  # until a checkpoint bears them
         self._keys = keys
 
 

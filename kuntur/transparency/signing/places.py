@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from itertools import combinations
 from pathlib import Path
 
 from kuntur.files.paths import UnusableFileError
@@ -45,22 +46,16 @@ class Places:
         self.folders = tuple(folders)
         self._failed = failed
 
-    def newest(self, keys: Iterable[VerifierKey]) -> SignedCheckpoint | None:
-        """Returns the largest checkpoint of all places, None where there is none.
+    def read(self, keys: Iterable[VerifierKey]) -> list[SignedCheckpoint | None]:
+        """Returns the checkpoint of each place, None where there is none.
 
-        Raises NoteError for one that none of the keys signed, InconsistentLogError when two contradict each
-        other, OSError.
+        Raises NoteError for one that none of the keys signed, InconsistentLogError when two of one size
+        contradict each other, OSError.
         """
         known = list(keys)
-        found: SignedCheckpoint | None = None
-        for folder in self.folders:
-            signed = read_checkpoint(folder / CHECKPOINT, known)
-            if signed is None:
-                continue
-            if found is not None:
-                _check_together(found, signed)
-            if found is None or signed.checkpoint.size > found.checkpoint.size:
-                found = signed
+        found = [read_checkpoint(folder / CHECKPOINT, known) for folder in self.folders]
+        for one, other in combinations(filter(None, found), 2):
+            _check_together(one, other)
         return found
 
     def put(self, note: Note, name: str = CHECKPOINT) -> None:

@@ -155,6 +155,21 @@ def test_checkpoints_that_contradict_each_other_end_the_signing(bank: Bank, tmp_
         bank.open()
 
 
+def test_an_older_checkpoint_that_was_forked_ends_the_signing(bank: Bank, tmp_path: Path) -> None:
+    bank.grow(700)
+    forked = grown(tmp_path / "forked", records(301)[1:])
+    (bank.plan.elsewhere[0] / CHECKPOINT).write_bytes(signed(forked).encode())
+    with pytest.raises(InconsistentLogError, match="forked"):
+        bank.open()
+
+
+def test_a_new_place_gets_the_checkpoint_with_nothing_new(bank: Bank) -> None:
+    bank.grow(700)
+    shutil.rmtree(bank.plan.elsewhere[0])
+    assert bank.grow(700).checkpoint.size == 700
+    assert bank.at(1) == bank.at(0)
+
+
 def test_a_forged_checkpoint_is_named(bank: Bank, tmp_path: Path) -> None:
     bank.grow(700)
     forged = signed(grown(tmp_path / "forged", records(800)), signing_key(7))
