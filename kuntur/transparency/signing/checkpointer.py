@@ -97,8 +97,8 @@ class Checkpointer:
         checkpoint = Checkpoint(self._keys[0].verifier.name, self._tree.size, self._tree.root())
         try:
             self._check_growth(checkpoint)
-        except DamagedTreeError:
-            self._tree = self._open_tree()  # back to what is signed: what is behind it is taken again
+        except DamagedTreeError as error:
+            self._tree = self._restored(error)  # back to what is signed: what is behind it is taken again
             return None
         note = Note(checkpoint.text).signed(self._keys)
         self._places.put(note)
@@ -112,21 +112,26 @@ class Checkpointer:
         self._lock.close()
 
     def _open_tree(self) -> Tree:
-        size, root = (0, EMPTY_ROOT) if self.last is None else self._signed()
         try:
-            return Tree(self._plan.tree, size, root)
+            return Tree(self._plan.tree, *self._signed())
         except DamagedTreeError as error:
-            self._tell(f"the tree's tiles are written anew: {error}")
+            return self._restored(error)
+
+    def _restored(self, damage: DamagedTreeError) -> Tree:
+        """Returns the tree of the newest checkpoint, written anew. Raises InconsistentLogError, OSError."""
+        self._tell(f"the tree's tiles are written anew: {damage}")
         try:
-            return restore(self._plan.tree, size, root, self._leaves)
+            return restore(self._plan.tree, *self._signed(), self._leaves)
         except DamagedTreeError as error:
             raise InconsistentLogError(
                 f"the journal is not what was signed, and nothing is signed any more: {error}"
             ) from error
 
     def _signed(self) -> tuple[int, bytes]:
-        assert self.last is not None  # noqa: S101 - for the type alone: callers have looked
-        return self.last.checkpoint.size, self.last.checkpoint.root
+        """Returns size and root of the newest checkpoint."""
+        return (
+            (0, EMPTY_ROOT) if self.last is None else (self.last.checkpoint.size, self.last.checkpoint.root)
+        )
 
     def _check_journal(self) -> None:
         """Raises InconsistentLogError when the journal does not reach to the newest checkpoint."""
@@ -148,7 +153,12 @@ class Checkpointer:
     def _check_past(self, found: Iterable[SignedCheckpoint]) -> None:
         """Raises InconsistentLogError when the tree never had the root of a checkpoint, OSError."""
         for checkpoint in (each.checkpoint for each in found):
-            if self._tree.root(checkpoint.size) != checkpoint.root:
+            try:
+                root = self._tree.root(checkpoint.size)
+            except DamagedTreeError as error:
+                self._tree = self._restored(error)
+                root = self._tree.root(checkpoint.size)
+            if root != checkpoint.root:
                 raise InconsistentLogError(
                     f"a checkpoint of {checkpoint.size:,} entries was signed that the journal does not go on "
                     "from: keep it, it proves that the log was forked; nothing is signed any more"
