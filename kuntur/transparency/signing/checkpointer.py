@@ -15,14 +15,12 @@ from kuntur.files.alone import Alone
 from kuntur.transparency.errors import (
     DamagedTreeError,
     InconsistentLogError,
-    NoteError,
     ProofError,
 )
 from kuntur.transparency.notes.checkpoint import Checkpoint, SignedCheckpoint
-from kuntur.transparency.notes.key_files import ENDING, read_keys
-from kuntur.transparency.notes.keys import KeyKind, SigningKey
 from kuntur.transparency.notes.note import Note
 from kuntur.transparency.signing.places import Places
+from kuntur.transparency.signing.rotation import LogKeys
 from kuntur.transparency.tree.hashing import EMPTY_ROOT
 from kuntur.transparency.tree.proofs import check_consistency
 from kuntur.transparency.tree.restoring import Leaves, restore
@@ -58,11 +56,10 @@ class Checkpointer:
         self._plan, self._leaves = plan, leaves
         self._tell = _without_repeats(tell)
         self._places = Places((plan.tree, *plan.elsewhere), self._tell)
-        self._keys_seen = _state(plan.keys)
-        self._keys = read_keys(plan.keys, KeyKind.LOG)
+        self._keys = LogKeys(plan.keys, self._tell)
         self._lock = Alone(plan.tree / _LOCK, "another process signs this log")
         try:
-            found = self._places.read(key.verifier for key in self._keys)
+            found = self._places.read(self._keys.verifiers)
             self.last = max(filter(None, found), key=lambda each: each.checkpoint.size, default=None)
             """The newest checkpoint, None before the first."""
             self._due = any(each != self.last for each in found)  # also with nothing new
@@ -90,17 +87,17 @@ class Checkpointer:
         Raises InconsistentLogError when that would contradict what was signed before, OSError when it cannot
         be written; signing again goes on.
         """
-        self._rotate()
+        self._due |= self._keys.look()
         if self.last is not None and not self.unsigned and not self._due:
             return None
         self._tree.save()
-        checkpoint = Checkpoint(self._keys[0].verifier.name, self._tree.size, self._tree.root())
+        checkpoint = Checkpoint(self._keys.origin, self._tree.size, self._tree.root())
         try:
             self._check_growth(checkpoint)
         except DamagedTreeError as error:
             self._tree = self._restored(error)  # back to what is signed: what is behind it is taken again
             return None
-        note = Note(checkpoint.text).signed(self._keys)
+        note = Note(checkpoint.text).signed(self._keys.signing)
         self._places.put(note)
         self.last = SignedCheckpoint(checkpoint, note)
         self._due = False
@@ -129,9 +126,9 @@ class Checkpointer:
 
     def _signed(self) -> tuple[int, bytes]:
         """Returns size and root of the newest checkpoint."""
-        return (
-            (0, EMPTY_ROOT) if self.last is None else (self.last.checkpoint.size, self.last.checkpoint.root)
-        )
+        if self.last is None:
+            return 0, EMPTY_ROOT
+        return self.last.checkpoint.size, self.last.checkpoint.root
 
     def _check_journal(self) -> None:
         """Raises InconsistentLogError when the journal does not reach to the newest checkpoint."""
@@ -181,23 +178,6 @@ class Checkpointer:
                 f"{size:,} that was signed before: {error}"
             ) from error
 
-    def _rotate(self) -> None:
-        """Takes the keys that are in their folder now."""
-        try:
-            seen = _state(self._plan.keys)
-            if seen == self._keys_seen:
-                return
-            keys = read_keys(self._plan.keys, KeyKind.LOG)
-            _check_followed(self._keys, keys)
-        except (NoteError, OSError) as error:
-            self._tell(f"the keys stay as they were: {error}")
-            return
-        self._keys_seen = seen
-        if {key.verifier for key in keys} != {key.verifier for key in self._keys}:
-            self._tell(f"signs with {', '.join(str(key.verifier) for key in keys)}")
-            self._due = True  # until a checkpoint bears them
-        self._keys = keys
-
 
 def _without_repeats(tell: Callable[[str], object]) -> Callable[[str], None]:
     """Returns it for sentences that are said at each try: each is told once, until another one is."""
@@ -210,18 +190,3 @@ def _without_repeats(tell: Callable[[str], object]) -> Callable[[str], None]:
             tell(sentence)
 
     return changed
-
-
-def _check_followed(before: list[SigningKey], after: list[SigningKey]) -> None:
-    """Raises NoteError when no key goes on: whoever knows the earlier ones could not follow."""
-    if not {key.verifier for key in before} & {key.verifier for key in after}:
-        raise NoteError("none of the new keys signed so far: put the new one beside the old one first")
-
-
-def _state(folder: Path) -> frozenset[tuple[str, int, int, int]]:
-    """Returns what tells that keys were put, replaced or taken away. Raises OSError."""
-    return frozenset(
-        (path.name, status.st_mtime_ns, status.st_ino, status.st_mode)
-        for path in folder.glob(f"*{ENDING}")
-        for status in [path.stat()]
-    )
