@@ -47,8 +47,8 @@ class LogKeys:
         before, after = set(self.verifiers), {key.verifier for key in keys}
         if not before & after:
             self._tell(
-                "the keys stay as they were: none of the new ones signed so far; put the new one beside the old "
-                "one first"
+                "the keys stay as they were: none of the new ones signed so far; put a new one beside "
+                "the old one first"
             )
             return False
         self._seen, self.signing = seen, keys
