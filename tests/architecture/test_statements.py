@@ -15,6 +15,7 @@ STATEMENTS: tuple[Statement, ...] = (
     *serving.SETTINGS,
     *keeping.STATE,
     *keeping.JOURNAL,
+    *keeping.PROOF,
     *keeping.CHANGELOG,
     *training.TRAINING,
     *training.CLUSTER,
