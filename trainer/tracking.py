@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from trainer.settings.config import TrackingSettings
+from trainer.settings.recording import TrackingSettings
 from trainer.sources.address import redacted
 
 INSTALL = "python -m pip install '.[tracking]'"

@@ -9,9 +9,19 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
-from bench.load.http2 import DATA, HEADERS, INITIAL_WINDOW, PREFACE, SETTINGS, frame, header_block
+from bench.load.frames import (
+    DATA,
+    DEFAULT_WINDOW,
+    END_HEADERS,
+    END_STREAM,
+    HEADERS,
+    INITIAL_WINDOW,
+    PREFACE,
+    SETTINGS,
+    frame,
+    header_block,
+)
 
-_END_HEADERS, _END_STREAM = 4, 1
 _BATCH = 64  # requests written at once
 SOURCE = "127.0.0.2"  # so that the server takes them for another caller than the polite ones
 
@@ -24,7 +34,7 @@ def silent(address: str, method: str, calls: int, connections: int) -> Iterator[
     try:
         for place, connection in enumerate(opened):
             mine = range(place, calls, connections)
-            frames = [frame(HEADERS, _END_HEADERS, 1 + 2 * number, head) for number in range(len(mine))]
+            frames = [frame(HEADERS, END_HEADERS, 1 + 2 * number, head) for number in range(len(mine))]
             _write(connection, frames)
         yield
     finally:
@@ -42,7 +52,7 @@ def unread(address: str, method: str, bodies: Sequence[bytes], connections: int)
             for number, body in enumerate(bodies[place::connections]):
                 stream = 1 + 2 * number
                 frames.append(
-                    frame(HEADERS, _END_HEADERS, stream, head) + frame(DATA, _END_STREAM, stream, body)
+                    frame(HEADERS, END_HEADERS, stream, head) + frame(DATA, END_STREAM, stream, body)
                 )
             _write(connection, frames)
         yield
@@ -50,7 +60,7 @@ def unread(address: str, method: str, bodies: Sequence[bytes], connections: int)
         _close(opened)
 
 
-def _connect(address: str, window: int = 65_535) -> socket.socket:
+def _connect(address: str, window: int = DEFAULT_WINDOW) -> socket.socket:
     """Opens a connection whose answers are read and thrown away."""
     host, _, port = address.rpartition(":")
     opened = socket.create_connection((host, int(port)), timeout=10, source_address=(SOURCE, 0))

@@ -26,7 +26,7 @@ from trainer.dataset.rows import TrainingRows
 from trainer.progress import Silent
 from trainer.search.problem import Problem
 from trainer.search.run import search
-from trainer.settings.config import RaySettings, SearchSettings
+from trainer.settings.searching import RaySettings, SearchSettings
 from trainer.synthetic import SyntheticConfig, generate
 
 _SEED = 11

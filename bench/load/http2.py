@@ -10,37 +10,32 @@ from __future__ import annotations
 import socket
 import struct
 
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-DATA, HEADERS, _RESET, SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
-_END_STREAM, _ACK, _END_HEADERS = 1, 1, 4
-_HEADER_TABLE_SIZE, _MAX_STREAMS, INITIAL_WINDOW = 1, 3, 4
+from bench.load.frames import (
+    ACK,
+    DATA,
+    DEFAULT_WINDOW,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEADER_TABLE_SIZE,
+    HEADERS,
+    INITIAL_WINDOW,
+    MAX_STREAMS,
+    PING,
+    PREFACE,
+    RESET,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+    header_block,
+    settings,
+)
+
 _WINDOW = 2**30
-_DEFAULT_WINDOW = 65_535
 
 
 class ConnectionEndedError(Exception):
     """The server ended the connection."""
-
-
-def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    """Returns one frame of HTTP/2."""
-    return struct.pack(">I", len(payload))[1:] + struct.pack(">BBI", kind, flags, stream) + payload
-
-
-def header_block(authority: str, method: str) -> bytes:
-    """Returns the headers of a gRPC request by HPACK, as literals, so that no table is kept."""
-
-    def text(value: str) -> bytes:
-        encoded = value.encode()
-        if len(encoded) > 126:
-            raise ValueError(f"longer than a length of one byte: {value}")
-        return bytes([len(encoded)]) + encoded
-
-    post, http = b"\x83", b"\x86"  # places in the static table, as are 4 (path), 1 (authority), 31
-    return (
-        post + http + b"\x04" + text("/" + method) + b"\x01" + text(authority)
-        + b"\x0f\x10" + text("application/grpc") + b"\x00" + text("te") + text("trailers")
-    )  # fmt: skip
 
 
 class Connection:
@@ -56,11 +51,11 @@ class Connection:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._headers = header_block(address, method)
         self._in, self._out = bytearray(), bytearray()
-        self._next, self._window, self._most, self._answered = 1, _DEFAULT_WINDOW, 2**31, set[int]()
+        self._next, self._window, self._most, self._answered = 1, DEFAULT_WINDOW, 2**31, set[int]()
         self.in_flight = 0
-        settings = struct.pack(">HIHI", _HEADER_TABLE_SIZE, 0, INITIAL_WINDOW, _WINDOW)
-        self._out += PREFACE + frame(SETTINGS, 0, 0, settings)
-        self._out += frame(_WINDOW_UPDATE, 0, 0, struct.pack(">I", _WINDOW))
+        wanted = struct.pack(">HIHI", HEADER_TABLE_SIZE, 0, INITIAL_WINDOW, _WINDOW)
+        self._out += PREFACE + frame(SETTINGS, 0, 0, wanted)
+        self._out += frame(WINDOW_UPDATE, 0, 0, struct.pack(">I", _WINDOW))
         self._socket.setblocking(False)
         self.flush()
 
@@ -77,8 +72,8 @@ class Connection:
         stream, self._next = self._next, self._next + 2
         self._window -= len(body)
         self.in_flight += 1
-        self._out += frame(HEADERS, _END_HEADERS, stream, self._headers)
-        self._out += frame(DATA, _END_STREAM, stream, body)
+        self._out += frame(HEADERS, END_HEADERS, stream, self._headers)
+        self._out += frame(DATA, END_STREAM, stream, body)
         self.flush()
         return stream
 
@@ -125,20 +120,19 @@ class Connection:
     ) -> None:
         if kind == DATA:
             self._answered.add(stream)
-        elif kind == SETTINGS and not flags & _ACK:
-            for place in range(0, len(payload), 6):
-                name, value = struct.unpack_from(">HI", payload, place)
-                if name == _MAX_STREAMS:
+        elif kind == SETTINGS and not flags & ACK:
+            for name, value in settings(payload):
+                if name == MAX_STREAMS:
                     self._most = value
-            self._out += frame(SETTINGS, _ACK, 0, b"")
-        elif kind == _PING and not flags & _ACK:
-            self._out += frame(_PING, _ACK, 0, payload)
-        elif kind == _WINDOW_UPDATE and stream == 0:
+            self._out += frame(SETTINGS, ACK, 0, b"")
+        elif kind == PING and not flags & ACK:
+            self._out += frame(PING, ACK, 0, payload)
+        elif kind == WINDOW_UPDATE and stream == 0:
             self._window += int.from_bytes(payload, "big")
-        elif kind == _GOAWAY:
+        elif kind == GOAWAY:
             raise ConnectionEndedError(f"the server sent GOAWAY: {payload[8:]!r}")
-        if kind == _RESET or (kind in {DATA, HEADERS} and flags & _END_STREAM):
-            if kind == _RESET and stream not in self._answered and payload == b"\x00" * 4:
+        if kind == RESET or (kind in {DATA, HEADERS} and flags & END_STREAM):
+            if kind == RESET and stream not in self._answered and payload == b"\x00" * 4:
                 return  # a reset without error behind a whole answer
             self.in_flight -= 1
             ended.append((stream, stream in self._answered))

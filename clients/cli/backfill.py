@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from typing import Annotated
 
@@ -24,7 +24,41 @@ from clients.cli.options import (
     read_files,
 )
 from clients.errors import error_from_status
-from kuntur.api.v1 import history_service_pb2
+from clients.sync.client import Client
+from kuntur.api.v1 import history_service_pb2, transaction_pb2
+
+
+class HistoryTally:
+    """Sends past rows to a server and counts what became of them."""
+
+    def __init__(
+        self,
+        client: Client,
+        messages: Iterator[transaction_pb2.Transaction],
+        frame_transactions: int,
+        on_sent: Callable[[int], None],
+    ) -> None:
+        self._client = client
+        self._messages = messages
+        self._frame_transactions = frame_transactions
+        self._on_sent = on_sent
+        self.counts: Counter[str] = Counter()
+        self.listed_by_reason: Counter[str] = Counter()
+
+    def send(self, row_count: int) -> None:
+        """Sends the next `row_count` rows in one call. Raises KunturError."""
+        response = self._client.send_history(self._requests(row_count))
+        self.counts["accepted"] += response.accepted_count
+        self.counts["repeated"] += response.repeated_count
+        self.counts["refused"] += response.refused_count
+        for failure in response.failures:
+            self.listed_by_reason[error_from_status(failure.status).reason] += 1
+
+    def _requests(self, row_count: int) -> Iterator[history_service_pb2.BackfillRequest]:
+        while part := list(islice(self._messages, min(row_count, self._frame_transactions))):
+            row_count -= len(part)
+            yield history_service_pb2.BackfillRequest(transactions=part)
+            self._on_sent(len(part))
 
 
 def backfill(
@@ -68,17 +102,10 @@ def backfill(
     from clients.cli.progress import row_progress
     from clients.cli.scoring import OutcomeTally
     from clients.cli.summary import backfill_facts, outcome_facts, print_facts, reject_facts
-    from clients.replay import (
-        hourly_steps,
-        joined_steps,
-        outcomes_between,
-        rows_between,
-    )
+    from clients.replay import hourly_steps, joined_steps, outcomes_between, rows_between
     from clients.values.messages import messages_in_blocks, outcomes_in_blocks
 
     start, end = moment(since), moment(until)
-    counts: Counter[str] = Counter()
-    listed_by_reason: Counter[str] = Counter()
     with told(server), open_client(server, timeout_seconds) as client:
         client.models()  # says at once, before files are read, when no server answers
         described = load_mapping(mapping)
@@ -86,34 +113,25 @@ def backfill(
         table = read_files(files, described, rejects, until=end)
         rows = rows_between(table.frame, start, end)
         known = outcomes_between(table.frame, start, end)
-        messages = messages_in_blocks(rows)
         tally = OutcomeTally(client, outcomes_in_blocks(known))
         started_at = time.perf_counter()
         with row_progress() as progress:
             task = progress.add_task("history", total=len(rows))
-
-            def requests(row_count: int) -> Iterator[history_service_pb2.BackfillRequest]:
-                while part := list(islice(messages, min(row_count, frame))):
-                    row_count -= len(part)
-                    yield history_service_pb2.BackfillRequest(transactions=part)
-                    progress.advance(task, len(part))
-
+            history = HistoryTally(
+                client, messages_in_blocks(rows), frame, lambda count: progress.advance(task, count)
+            )
             # The end of a call says that the server has counted its rows: the barrier before outcomes.
             for step in joined_steps(hourly_steps(rows, known)):
                 if step.outcome_count:
                     tally.tell(step.outcome_count)
                 if step.stop > step.start:
-                    response = client.send_history(requests(step.stop - step.start))
-                    counts["accepted"] += response.accepted_count
-                    counts["repeated"] += response.repeated_count
-                    counts["refused"] += response.refused_count
-                    for failure in response.failures:
-                        listed_by_reason[error_from_status(failure.status).reason] += 1
+                    history.send(step.stop - step.start)
+        counts = history.counts
         facts = backfill_facts(
             counts["accepted"],
             counts["repeated"],
             counts["refused"],
-            listed_by_reason,
+            history.listed_by_reason,
             time.perf_counter() - started_at,
         )
         print_facts("History", facts + outcome_facts(tally) + reject_facts(table.rejects))

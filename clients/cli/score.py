@@ -23,7 +23,6 @@ from clients.cli.options import (
     open_client,
     read_files,
 )
-from clients.errors import KunturError
 from kuntur.scores import ReasonsMode
 
 
@@ -36,50 +35,50 @@ class ReasonsWritten(StrEnum):
 
 _MODES = {ReasonsWritten.REVIEW: ReasonsMode.REVIEWED, ReasonsWritten.ALL: ReasonsMode.ALL}
 
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        metavar="OUT",
+        help="Where to write the scored rows: .parquet, .csv or .jsonl, by its name.",
+    ),
+]
+InFlight = Annotated[
+    int, typer.Option("--in-flight", min=1, help="Frames sent before the first must be answered.")
+]
+From = Annotated[
+    str | None,
+    typer.Option("--from", metavar="ISO", help="Score rows from this event time on (zone: the mapping's)."),
+]
+Until = Annotated[
+    str | None, typer.Option("--until", metavar="ISO", help="Score rows before this event time.")
+]
+OutcomesToo = Annotated[
+    bool,
+    typer.Option(
+        "--report-outcomes",
+        help="Tell the server each label of the files when it became known, in event time.",
+    ),
+]
+Reasons = Annotated[
+    ReasonsWritten | None,
+    typer.Option("--reasons", help="Write the reasons of scores too: those to review, or all."),
+]
+
 
 def score(
     files: Files,
     *,
     mapping: MappingName = "kuntur",
     server: Server = "localhost:50051",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            metavar="OUT",
-            help="Where to write the scored rows: .parquet, .csv or .jsonl, by its name.",
-        ),
-    ] = None,
+    output: Output = None,
     frame: FrameTransactions = 256,
-    in_flight: Annotated[
-        int, typer.Option("--in-flight", min=1, help="Frames sent before the first must be answered.")
-    ] = 8,
-    since: Annotated[
-        str | None,
-        typer.Option(
-            "--from",
-            metavar="ISO",
-            help="Score rows from this event time on (zone: the mapping's).",
-        ),
-    ] = None,
-    until: Annotated[
-        str | None, typer.Option("--until", metavar="ISO", help="Score rows before this event time.")
-    ] = None,
-    report_outcomes: Annotated[
-        bool,
-        typer.Option(
-            "--report-outcomes",
-            help="Tell the server each label of the files when it became known, in event time.",
-        ),
-    ] = False,
-    reasons: Annotated[
-        ReasonsWritten | None,
-        typer.Option(
-            "--reasons",
-            help="Write the reasons of scores too: those to review, or all.",
-        ),
-    ] = None,
+    in_flight: InFlight = 8,
+    since: From = None,
+    until: Until = None,
+    report_outcomes: OutcomesToo = False,
+    reasons: Reasons = None,
     rejects: Rejects = None,
     timeout_seconds: TimeoutSeconds = 10.0,
 ) -> None:
@@ -107,7 +106,7 @@ def score(
     """
     check_sources(files, mapping)
     from clients.cli.progress import row_progress
-    from clients.cli.scoring import OutcomeTally, ScoringRun, fill_unanswered
+    from clients.cli.scoring import OutcomeTally, ScoringRun, carry_out
     from clients.cli.summary import outcome_facts, print_facts, reject_facts, scoring_facts
     from clients.replay import Step, hourly_steps, outcomes_between, rows_between
     from clients.scored import write
@@ -115,7 +114,6 @@ def score(
 
     start, end = moment(since), moment(until)
     check_output(output)
-    broken: KunturError | None = None
     with told(server), open_client(server, timeout_seconds) as client:
         client.live_model()  # says at once, before files are read, when there is nobody to score them
         described = load_mapping(mapping)
@@ -136,13 +134,7 @@ def score(
                 on_answer=lambda count: progress.advance(task, count),
                 reasons=None if reasons is None else _MODES[reasons],
             )
-            try:
-                run.run(steps)
-            except KunturError as error:
-                if not len(run.scored):
-                    raise
-                broken = error
-                fill_unanswered(run.scored, len(rows), error)
+            broken = carry_out(run, steps, len(rows))
         if output is not None:
             write(run.scored.frame(rows), output)
         facts = scoring_facts(run) + (outcome_facts(tally) if report_outcomes else [])

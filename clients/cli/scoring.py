@@ -99,7 +99,19 @@ class ScoringRun:
         self._on_answer(len(answer.results))
 
 
-def fill_unanswered(scored: ScoredRows, row_count: int, error: KunturError) -> None:
-    """Marks the rows that a broken run left without an answer."""
-    if row_count > len(scored):
-        scored.add_error(error, row_count - len(scored))
+def carry_out(run: ScoringRun, steps: Iterator[Step], row_count: int) -> KunturError | None:
+    """Carries a run out; returns what broke it off after its first answer, None when nothing did.
+
+    The rows that a broken run left without an answer are marked with its error. Raises KunturError when
+    there was no answer at all.
+    """
+    try:
+        run.run(steps)
+    except KunturError as error:
+        answered = len(run.scored)
+        if not answered:
+            raise
+        if row_count > answered:
+            run.scored.add_error(error, row_count - answered)
+        return error
+    return None

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from kuntur.features import kernel
 from kuntur.features.catalogue import CATALOGUE, feature_index
 from kuntur.features.label_changes import LabelChanges, label_changes
-from kuntur.records import table
+from kuntur.records import adding, table
 from kuntur.records.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PROFILE_RECORD_WORDS
 from kuntur.records.undo import NO_UNDO
 from kuntur.time_zone import TimeZone, time_zone
@@ -184,7 +184,7 @@ class FeatureEngine:
         # transaction a microsecond.
         self._room -= rows
         if self._room < 0:
-            self._tables = [table.reserve(memory, rows) for memory in self._tables]
+            self._tables = [adding.reserve(memory, rows) for memory in self._tables]
             opened = [memory for memory in self._tables if not table.is_closed(memory)]
             self._room = min(int(m[table.P_CAPACITY] - m[table.P_USED]) for m in opened) - rows
 

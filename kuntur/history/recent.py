@@ -7,15 +7,11 @@ each record are sealed, the record in what its label leaves of a word, and entri
 
 from __future__ import annotations
 
-from enum import IntEnum
-from typing import Any, NamedTuple
-
 import numpy as np
 import numpy.typing as npt
 
 from kuntur.compiled.inside.prefetch import prefetch_word
 from kuntur.compiled.native import native
-from kuntur.features.kernel import Change
 from kuntur.records.index_entry import entry_holds, entry_of, number_in, tag_of
 from kuntur.records.seals import header_holds, seal_header, seal_of
 from kuntur.records.undo import NO_UNDO, keep, keep_word
@@ -30,42 +26,11 @@ DAMAGED = -2
 TIME, COUNTED = int(IntColumn.EVENT_TIME_US), int(IntColumn.COUNTED)
 TRANSACTION, ACCOUNT, MERCHANT = int(KeyColumn.TRANSACTION), int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT)
 DEVICE, CATEGORY = int(KeyColumn.DEVICE), int(KeyColumn.CATEGORY)
-_NO_LABEL, _LEGITIMATE, _FRAUD = 0, 1, 2
-_LABEL_BITS = np.int64(3)  # of the word of the label; the others are the seal
+NO_LABEL = 0
+LABEL_BITS = np.int64(3)  # of the word of the label; the others are the seal
 _ODD = np.int64(0x2545F4914F6CDD1D)
 
 Memory = npt.NDArray[np.int64]
-
-
-class OutcomeStatus(IntEnum):
-    """What became of a reported outcome."""
-
-    APPLIED = 0
-    REPEATED = 1  # says what was known already, or was reported before it
-    CORRECTED = 2  # replaces an earlier one, which is taken back
-    UNKNOWN = 3  # no such transaction, or no longer
-    BEFORE_EVENT = 4  # reported before the transaction took place
-
-
-APPLIED, CORRECTED = int(OutcomeStatus.APPLIED), int(OutcomeStatus.CORRECTED)
-_REPEATED, _UNKNOWN = int(OutcomeStatus.REPEATED), int(OutcomeStatus.UNKNOWN)
-_BEFORE_EVENT = int(OutcomeStatus.BEFORE_EVENT)
-
-
-class Resolved(NamedTuple):
-    """What is known of the transaction that an outcome is about.
-
-    status: number of an `OutcomeStatus`, or DAMAGED; the rest is 0 unless the status is APPLIED or CORRECTED:
-    keys of its entities, its earlier label, and when that was reported.
-    """
-
-    status: Any
-    account: Any
-    merchant: Any
-    device: Any
-    category: Any
-    before: Any
-    reported_us: Any
 
 
 def words_needed(capacity: int) -> int:
@@ -122,16 +87,16 @@ def is_usable(memory):
 
 @native
 def _seal(memory, start):
-    label = memory[start + R_LABEL] & _LABEL_BITS
+    label = memory[start + R_LABEL] & LABEL_BITS
     seal = seal_of(memory, start, R_LABEL) ^ ((label + 1) * _ODD)
-    return (seal + memory[start + R_REPORTED] * _ODD) & ~_LABEL_BITS
+    return (seal + memory[start + R_REPORTED] * _ODD) & ~LABEL_BITS
 
 
 @native
 def seal_record(memory, start, undo):
     """Seals a record after a change of it."""
     if len(undo) > 0:
-        memory[start + R_LABEL] = (memory[start + R_LABEL] & _LABEL_BITS) | _seal(memory, start)
+        memory[start + R_LABEL] = (memory[start + R_LABEL] & LABEL_BITS) | _seal(memory, start)
 
 
 @native
@@ -143,7 +108,7 @@ def record_holds(memory, start, undo):
 @native
 def seal_holds(memory, start):
     """Tells whether a record of sealed memory is as it was sealed."""
-    return memory[start + R_LABEL] & ~_LABEL_BITS == _seal(memory, start)
+    return memory[start + R_LABEL] & ~LABEL_BITS == _seal(memory, start)
 
 
 @native
@@ -261,68 +226,10 @@ def admit(memory, undo, keys, ints, i):
     memory[start + R_DEVICE] = np.int64(keys[i, DEVICE])
     memory[start + R_CATEGORY] = np.int64(keys[i, CATEGORY])
     memory[start + R_TIME] = ints[i, TIME]
-    memory[start + R_LABEL] = _NO_LABEL
+    memory[start + R_LABEL] = NO_LABEL
     memory[start + R_REPORTED] = 0
     seal_record(memory, start, undo)
     return 0
-
-
-@native
-def _unresolved(status):
-    none = np.uint64(0)
-    return Resolved(np.int64(status), none, none, none, none, np.int64(_NO_LABEL), np.int64(0))
-
-
-@native
-def resolve(memory, undo, transaction, time_us, is_fraud):
-    """Finds the transaction of an outcome and remembers its label; returns what is known of it, `Resolved`.
-
-    transaction: uint64; time_us: int64, of the report.
-    """
-    place = place_of(memory, transaction, undo)
-    if place < 0:
-        return _unresolved(DAMAGED)
-    slot = leads_to(memory, place)
-    if slot < 0:
-        return _unresolved(_UNKNOWN)
-    start = start_of(memory, slot)
-    if not record_holds(memory, start, undo):
-        return _unresolved(DAMAGED)
-    label = _FRAUD if is_fraud else _LEGITIMATE
-    before, reported = memory[start + R_LABEL] & _LABEL_BITS, memory[start + R_REPORTED]
-    if time_us < memory[start + R_TIME]:
-        return _unresolved(_BEFORE_EVENT)
-    if before == label or (before != _NO_LABEL and time_us < reported):
-        return _unresolved(_REPEATED)
-    keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
-    memory[start + R_LABEL] = label
-    memory[start + R_REPORTED] = time_us
-    seal_record(memory, start, undo)
-    return Resolved(
-        np.int64(APPLIED if before == _NO_LABEL else CORRECTED),
-        np.uint64(memory[start + R_ACCOUNT]),
-        np.uint64(memory[start + R_MERCHANT]),
-        np.uint64(memory[start + R_DEVICE]),
-        np.uint64(memory[start + R_CATEGORY]),
-        before,
-        reported,
-    )
-
-
-@native
-def taken_back(found):
-    """Returns the change that takes the earlier label of a corrected transaction back."""
-    fraud = np.int64(-1 if found.before == _FRAUD else 0)
-    return Change(
-        found.account, found.merchant, found.device, found.category, found.reported_us, fraud, np.int64(-1)
-    )
-
-
-@native
-def added(found, time_us, is_fraud):
-    """Returns the change that an outcome makes, reported at a time."""
-    fraud = np.int64(1 if is_fraud else 0)
-    return Change(found.account, found.merchant, found.device, found.category, time_us, fraud, np.int64(1))
 
 
 @native

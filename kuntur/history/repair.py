@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from kuntur.compiled.native import native
 from kuntur.history import held, recent
-from kuntur.records import table
+from kuntur.records import adding, table
 from kuntur.records.index_entry import entry_of
 from kuntur.records.layout import W_KEY
 from kuntur.records.seals import header_holds, seal_header, seal_of
@@ -75,7 +75,7 @@ def mend_table(memory: Memory, record_words: int, capacity: int, base: int, entr
         memory[table.P_USED] = last
         memory[table.P_HAND] = min(int(memory[table.P_HAND]), max(last - 1, 0))
         seal_header(memory, table.SEALED_WORDS, _SEALED)
-    table.return_blank(memory)
+    adding.return_blank(memory)
     seal_header(memory, table.SEALED_WORDS, _SEALED)
     if not repair.lost and entries == used and _index_leads_to_all(memory):
         return repair
@@ -192,7 +192,7 @@ def _make_index(memory):
     memory[table.HEADER_WORDS : table.record_start(memory, 0)] = 0
     for number in range(memory[table.P_USED]):
         key = np.uint64(memory[table.record_start(memory, number) + W_KEY])
-        table.enter(memory, key, number)
+        adding.enter(memory, key, number)
 
 
 @native

@@ -11,7 +11,7 @@ import numpy as np
 from kuntur.features.engine import ENTITIES
 from kuntur.history import held, recent
 from kuntur.history.memory import COUNTER_WORDS, HistoryMemory, HistorySizes, Memory
-from kuntur.records import table
+from kuntur.records import adding, table
 from kuntur.records.undo import NO_UNDO
 
 HELD_CORRECTIONS = 4096  # as many as a region holds
@@ -41,7 +41,7 @@ class Scratch(HistoryMemory):
         if kind == TRANSACTIONS:
             recent.bring_in(self.recent, rows)
         else:
-            table.bring_in(self.tables[kind], rows)
+            adding.bring_in(self.tables[kind], rows)
 
     def bring_in_held(self, words: Memory) -> None:
         """Puts in held corrections, or only the header of their memory; no words: there are none."""

@@ -26,15 +26,8 @@ from kuntur.features.kernel import (
 from kuntur.history import held as holding
 from kuntur.history import recent as remembering
 from kuntur.history.held import hold, is_due, is_full, rows_hold, take_due
-from kuntur.history.recent import (
-    APPLIED,
-    CORRECTED,
-    added,
-    admit,
-    prefetch_admission,
-    resolve,
-    taken_back,
-)
+from kuntur.history.outcomes import APPLIED, CORRECTED, added, resolve, taken_back
+from kuntur.history.recent import admit, prefetch_admission
 from kuntur.records import table
 from kuntur.records.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PROFILE_RECORD_WORDS
 from kuntur.records.seals import header_holds, seal_header

@@ -3,9 +3,9 @@
 Of the kernel, only this package, `kuntur.validation.messages` and `kuntur.values` know the stubs of the API.
 """
 
+from kuntur.wire.outline import read_outline
 from kuntur.wire.reader import TransactionReader
 from kuntur.wire.reading import MalformedError, OversizedError, Reading, TransactionIds
-from kuntur.wire.scan import read_outline
 from kuntur.wire.scores import write_frame, write_frames, write_score
 
 __all__ = [

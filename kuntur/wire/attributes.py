@@ -11,7 +11,7 @@ import numpy.typing as npt
 from kuntur.compiled.inside.words import load_word
 from kuntur.compiled.native import native, native_owning
 from kuntur.wire.limits import MAX_ATTRIBUTES, MAX_NAME_BYTES
-from kuntur.wire.scan import ATTRIBUTES, GIVE_UP
+from kuntur.wire.outline import ATTRIBUTES, GIVE_UP
 from kuntur.wire.varint import LENGTH, read_length, read_tag, skip_field
 
 _NAMES = 64  # different names in a frame; more are left to protobuf

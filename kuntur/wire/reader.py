@@ -28,8 +28,9 @@ from kuntur.validation.messages import Violation, outcome_violations, transactio
 from kuntur.wire.attributes import read_attributes
 from kuntur.wire.codes import make_context
 from kuntur.wire.messages import gather, join
+from kuntur.wire.outline import read_outline
 from kuntur.wire.reading import MalformedError, OversizedError, Reading, TransactionIds
-from kuntur.wire.scan import read_outline, scan
+from kuntur.wire.scan import scan
 
 _KEYS, _INTS, _FLOATS = len(KeyColumn), len(IntColumn), len(FloatColumn)
 _ANY_NUMBER = 2**31

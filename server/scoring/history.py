@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.history.recent import OutcomeStatus
+from kuntur.history.outcomes import OutcomeStatus
 from kuntur.transaction import OutcomeBatch
 from kuntur.wire import Reading
 from server.errors import OutcomeConflictError, ServerError, TransactionNotFoundError

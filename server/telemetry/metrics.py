@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 
 import numpy as np
 import numpy.typing as npt
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
@@ -19,6 +19,7 @@ from kuntur.scores import Decision
 from server.state import HistoryCounts
 from server.telemetry import catalogue
 from server.telemetry.history import history_families
+from server.telemetry.page import offer
 from server.telemetry.tallies import Latencies, TalliedCounter, TalliedHistogram, Tally
 
 DECISIONS = tuple(decision.name.lower() for decision in Decision)  # by number
@@ -127,15 +128,8 @@ class ServerMetrics:
         self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
 
     def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
-        """Offers the metrics over HTTP at `/metrics`; returns the port and what ends that."""
-        server, thread = start_http_server(port, addr=host, registry=self.registry)
-
-        def close() -> None:
-            server.shutdown()
-            server.server_close()
-            thread.join()
-
-        return int(server.server_port), close
+        """Offers the metrics over HTTP at `/metrics`; returns the port and what ends that. Raises OSError."""
+        return offer(self.registry, host, port)
 
 
 class _Readings(Collector):

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector
 
 from server.telemetry.catalogue import SHARED
+from server.telemetry.page import offer
 
 
 class WorkerMetrics(Collector):
@@ -51,11 +52,4 @@ def serve_worker_metrics(
     """
     registry = registry or CollectorRegistry(auto_describe=False)
     registry.register(WorkerMetrics(ask))
-    server, thread = start_http_server(port, addr=host, registry=registry)
-
-    def close() -> None:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-    return close
+    return offer(registry, host, port)[1]

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine, FeatureMatrix
-from kuntur.history.recent import OutcomeStatus
+from kuntur.history.outcomes import OutcomeStatus
 from kuntur.transaction import UNSET_INT, IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
 from server.state import HistoryStore
 

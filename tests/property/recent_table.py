@@ -6,7 +6,7 @@ import numpy as np
 
 from kuntur.features.kernel import Change
 from kuntur.features.label_changes import LabelChanges
-from kuntur.history import recent
+from kuntur.history import outcomes, recent
 from kuntur.records.undo import NO_UNDO
 from kuntur.transaction import KeyColumn
 
@@ -31,12 +31,12 @@ class RecentTable:
         """Remembers outcomes; returns the status of each and the changes they cause, in their order."""
         statuses, changes = np.empty(len(transactions), dtype=np.int8), []
         for i, (transaction, time_us) in enumerate(zip(transactions, times_us.tolist(), strict=True)):
-            found = recent.resolve(self._memory, NO_UNDO, transaction, time_us, is_fraud[i])
+            found = outcomes.resolve(self._memory, NO_UNDO, transaction, time_us, is_fraud[i])
             statuses[i] = found.status
-            if found.status == recent.CORRECTED:
-                changes.append((transaction, time_us, recent.taken_back.py_func(found)))
-            if found.status in {recent.APPLIED, recent.CORRECTED}:
-                changes.append((transaction, time_us, recent.added.py_func(found, time_us, is_fraud[i])))
+            if found.status == outcomes.CORRECTED:
+                changes.append((transaction, time_us, outcomes.taken_back.py_func(found)))
+            if found.status in {outcomes.APPLIED, outcomes.CORRECTED}:
+                changes.append((transaction, time_us, outcomes.added.py_func(found, time_us, is_fraud[i])))
         return statuses, _gathered(changes)
 
 

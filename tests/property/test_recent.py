@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
-from kuntur.history.recent import OutcomeStatus
+from kuntur.history.outcomes import OutcomeStatus
 from kuntur.transaction import IntColumn, KeyColumn
 from tests.property.histories import HOUR_US, START_US, make_history
 from tests.property.recent_table import RecentTable

@@ -8,15 +8,29 @@ import struct
 import time
 from typing import Self
 
+from bench.load.frames import (
+    ACK,
+    DATA,
+    DEFAULT_WINDOW,
+    END_HEADERS,
+    END_STREAM,
+    GOAWAY,
+    HEAD_BYTES,
+    HEADERS,
+    INITIAL_WINDOW,
+    MAX_STREAMS,
+    PING,
+    PREFACE,
+    RESET,
+    SETTINGS,
+    WINDOW_UPDATE,
+    frame,
+    header_block,
+    settings,
+)
+
 _PATIENCE_S = 60.0
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RESET, _SETTINGS, _PING, _GOAWAY, _WINDOW_UPDATE = 0, 1, 3, 4, 6, 7, 8
-_END_STREAM = _ACK = 1
-_END_HEADERS = 4
-_MAX_STREAMS, _INITIAL_WINDOW = 3, 4
-_DEFAULT_WINDOW = 65_535
 _LONGEST_DATA = 16_384
-_FRAME_HEAD = 9
 
 
 class HandwrittenCaller:
@@ -25,7 +39,7 @@ class HandwrittenCaller:
     A context manager that closes the connection.
     """
 
-    def __init__(self, address: str, *, window: int = _DEFAULT_WINDOW, source: str = "127.0.0.1") -> None:
+    def __init__(self, address: str, *, window: int = DEFAULT_WINDOW, source: str = "127.0.0.1") -> None:
         """Connects. window: bytes of each answer that are read, at most; source: address to call from."""
         host, _, port = address.rpartition(":")
         self._socket = socket.create_connection((host, int(port)), source_address=(source, 0))
@@ -38,10 +52,10 @@ class HandwrittenCaller:
         """Whether the server has closed the connection."""
         self._read = b""
         self._next = 1
-        self._windows = {0: _DEFAULT_WINDOW}  # bytes that may be sent, of the connection and of each stream
-        self._first_window = _DEFAULT_WINDOW
+        self._windows = {0: DEFAULT_WINDOW}  # bytes that may be sent, of the connection and of each stream
+        self._first_window = DEFAULT_WINDOW
         self._unsent: dict[int, tuple[bytes, bool]] = {}  # by stream, and whether that is all
-        self._socket.sendall(_PREFACE + _frame(_SETTINGS, 0, 0, struct.pack(">HI", _INITIAL_WINDOW, window)))
+        self._socket.sendall(PREFACE + frame(SETTINGS, 0, 0, struct.pack(">HI", INITIAL_WINDOW, window)))
 
     def call(
         self,
@@ -57,20 +71,8 @@ class HandwrittenCaller:
         message: as it goes over the wire, so gzipped by whoever calls; body: whether any message follows.
         """
         stream, self._next = self._next, self._next + 2
-        fields = [
-            (b":method", b"POST"),
-            (b":scheme", b"http"),
-            (b":path", method.encode()),
-            (b":authority", self._authority.encode()),
-            (b"te", b"trailers"),
-            (b"content-type", b"application/grpc"),
-        ]
-        if gzipped:
-            fields.append((b"grpc-encoding", b"gzip"))
-        headers = b"".join(
-            b"\0" + bytes([len(name)]) + name + bytes([len(value)]) + value for name, value in fields
-        )
-        self._socket.sendall(_frame(_HEADERS, _END_HEADERS, stream, headers))
+        headers = header_block(self._authority, method.removeprefix("/"), gzipped=gzipped)
+        self._socket.sendall(frame(HEADERS, END_HEADERS, stream, headers))
         self._windows[stream] = self._first_window
         if body:
             self._unsent[stream] = (struct.pack(">BI", gzipped, len(message)) + message, half_close)
@@ -125,7 +127,7 @@ class HandwrittenCaller:
             while (size := min(self._windows[0], self._windows[stream], _LONGEST_DATA, len(body) - sent)) > 0:
                 last = half_close and sent + size == len(body)
                 try:
-                    self._socket.sendall(_frame(_DATA, _END_STREAM * last, stream, body[sent : sent + size]))
+                    self._socket.sendall(frame(DATA, END_STREAM * last, stream, body[sent : sent + size]))
                 except ConnectionError:
                     self.closed = True
                     return
@@ -139,40 +141,35 @@ class HandwrittenCaller:
 
     def _take(self, data: bytes) -> None:
         self._read += data
-        while len(self._read) >= _FRAME_HEAD:
-            size = _FRAME_HEAD + int.from_bytes(self._read[:3], "big")
+        while len(self._read) >= HEAD_BYTES:
+            size = HEAD_BYTES + int.from_bytes(self._read[:3], "big")
             if len(self._read) < size:
                 return
             kind, flags, stream = struct.unpack_from(">BBI", self._read, 3)
-            payload, self._read = self._read[_FRAME_HEAD:size], self._read[size:]
-            if kind == _SETTINGS and not flags & _ACK:
+            payload, self._read = self._read[HEAD_BYTES:size], self._read[size:]
+            if kind == SETTINGS and not flags & ACK:
                 self._settle(payload)
                 self._answer(kind, b"")
-            elif kind == _PING and not flags & _ACK:
+            elif kind == PING and not flags & ACK:
                 self._answer(kind, payload)
-            elif kind == _WINDOW_UPDATE:
+            elif kind == WINDOW_UPDATE:
                 self._windows[stream] = self._windows.get(stream, 0) + int.from_bytes(payload, "big")
-            elif kind == _GOAWAY:
+            elif kind == GOAWAY:
                 self.closed = True
-            elif kind == _RESET or (kind == _HEADERS and flags & _END_STREAM):
+            elif kind == RESET or (kind == HEADERS and flags & END_STREAM):
                 self.ended.add(stream)
                 self._unsent.pop(stream, None)
 
     def _settle(self, payload: bytes) -> None:
-        for place in range(0, len(payload), 6):
-            name, value = struct.unpack_from(">HI", payload, place)
-            if name == _MAX_STREAMS:
+        for name, value in settings(payload):
+            if name == MAX_STREAMS:
                 self.most_streams = value
-            elif name == _INITIAL_WINDOW:
+            elif name == INITIAL_WINDOW:
                 grown, self._first_window = value - self._first_window, value
                 self._windows |= {stream: n + grown for stream, n in self._windows.items() if stream}
 
     def _answer(self, kind: int, payload: bytes) -> None:
         try:
-            self._socket.sendall(_frame(kind, _ACK, 0, payload))
+            self._socket.sendall(frame(kind, ACK, 0, payload))
         except ConnectionError:
             self.closed = True
-
-
-def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
-    return len(payload).to_bytes(3, "big") + struct.pack(">BBI", kind, flags, stream) + payload

@@ -17,7 +17,8 @@ from trainer.cluster.connection import ClusterError, connected, require_cpus
 from trainer.dataset.rows import TrainingRows
 from trainer.models import Parameters
 from trainer.progress import Progress
-from trainer.settings.config import BacktestSettings, RaySettings
+from trainer.settings.judging import BacktestSettings
+from trainer.settings.searching import RaySettings
 
 _DAY_US = 86_400_000_000
 Arrays = Mapping[str, npt.NDArray[Any]]

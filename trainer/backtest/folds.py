@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.backtest.calendar import Calendar
-from trainer.settings.config import BacktestSettings, SplitSettings
+from trainer.settings.data import SplitSettings
+from trainer.settings.judging import BacktestSettings
 from trainer.sources.split import TooLittleHistoryError
 
 _DAY_US = 86_400_000_000

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.backtest.folds import Fold, History, Rows, unknown_rows
-from trainer.settings.config import BacktestSettings
+from trainer.settings.judging import BacktestSettings
 from trainer.sources.split import TooLittleHistoryError
 
 

@@ -16,7 +16,7 @@ from trainer.backtest.figures.metrics import figures
 from trainer.backtest.run import Round
 from trainer.evaluation.bootstrap import Float64, Interval, weights, where_none_differs
 from trainer.evaluation.figures import WITHOUT_INTERVAL
-from trainer.settings.config import BacktestSettings
+from trainer.settings.judging import BacktestSettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.bundle.bundle import Manifest
-from trainer.settings.config import CardSettings
+from trainer.settings.recording import CardSettings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ import dataframely as dy
 import polars as pl
 
 from kuntur.fields.schema import ENUMS, LABEL_COLUMNS, SOURCE_ROW
-from trainer.settings.config import CheckSettings
+from trainer.settings.data import CheckSettings
 
 _DAY = pl.col("event_time").dt.date().alias("day")
 # A source may mark a few verifications and leave the type of all others open: no column with holes.

@@ -11,7 +11,7 @@ from kuntur.tables import Table
 from trainer.checks import expectations
 from trainer.checks.contract import MEANINGS, REPORTED, contract
 from trainer.checks.report import CheckReport, CheckResult, DataCheckError, Severity
-from trainer.settings.config import CheckSettings
+from trainer.settings.data import CheckSettings
 
 _EXAMPLES = 5
 

@@ -25,10 +25,11 @@ from trainer.cli.options import (
     SearchWorkOption,
     SinceOption,
     TrialsOption,
-    given,
+    data_options,
     require_directory,
     require_files,
     settings_of,
+    settings_with_source,
     told_of,
 )
 from trainer.cli.tuning import tune
@@ -147,14 +148,8 @@ def train(
 
     """
     options: dict[str, Any] = {
-        "data": {
-            "paths": tuple(files) if files else None,
-            "mapping": mapping,
-            "journal": journal,
-            "postgres": {"table": postgres_table, "query": postgres_query},
-            "since": since,
-            "until": until,
-        },
+        "data": data_options(files, mapping, since, until)
+        | {"journal": journal, "postgres": {"table": postgres_table, "query": postgres_query}},
         "split": {"label_delay_days": label_delay_days},
         "search": {"trials": trials, "method": method},
         "thresholds": {"review_alerts_per_day": alerts_per_day},
@@ -163,10 +158,8 @@ def train(
         "registry": registry,
         "work": work,
     }
-    settings = settings_of(config, given(options))
-    if not settings.data.chosen:
-        raise fault("nothing to learn from: give files, --journal DIRECTORY, or --postgres-table TABLE")
-    _train(settings)
+    missing = "nothing to learn from: give files, --journal DIRECTORY, or --postgres-table TABLE"
+    _train(settings_with_source(config, options, missing))
 
 
 app.command()(backtest)
@@ -188,7 +181,7 @@ def show_config(
 
     from kuntur.hash_key import DEFAULT_HASH_KEY
     from kuntur.settings.document import to_toml
-    from trainer.settings.config import ENVIRONMENT_PREFIX
+    from trainer.settings.environment import ENVIRONMENT_PREFIX
 
     settings = settings_of(config, {})
     sys.stdout.write(to_toml(settings, ENVIRONMENT_PREFIX, {"hash_key": DEFAULT_HASH_KEY}))

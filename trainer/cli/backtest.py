@@ -20,9 +20,9 @@ from trainer.cli.options import (
     SinceOption,
     TrainingDaysOption,
     UntilLastLabelOption,
+    data_options,
     first_days,
-    given,
-    settings_of,
+    settings_with_source,
 )
 
 _SUFFIXES = (".parquet", ".csv")
@@ -72,12 +72,7 @@ def backtest(
     fail a check, a column that gives the label away), 130 interrupted.
     """
     options: dict[str, Any] = {
-        "data": {
-            "paths": tuple(files) if files else None,
-            "mapping": mapping,
-            "since": since,
-            "until": until,
-        },
+        "data": data_options(files, mapping, since, until),
         "split": {"label_delay_days": label_delay_days, "training_days": training_days},
         "backtest": {
             "train_start": first_days(train_start),
@@ -96,9 +91,8 @@ def backtest(
         raise fault(f"{output}: scored rows are written as Parquet or CSV; end its name in .parquet or .csv")
     if recipe is not None and not recipe.exists():
         raise fault(f"{recipe}: no such file")
-    settings = settings_of(config, given(options))
-    if not settings.data.chosen:
-        raise fault("nothing to judge on: give files, or name a source in --config")
+    missing = "nothing to judge on: give files, or name a source in --config"
+    settings = settings_with_source(config, options, missing)
     from trainer.progress import Terminal
 
     with training():

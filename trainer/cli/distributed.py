@@ -16,9 +16,11 @@ from trainer.cli.options import (
     FilesArgument,
     MappingOption,
     RayAddressOption,
+    data_options,
     given,
     require_directory,
     settings_of,
+    settings_with_source,
 )
 
 
@@ -40,10 +42,9 @@ def features(
 
     Example: kuntur-trainer features data.parquet --output /shared/features --ray-address head:6379
     """
-    data = {"paths": tuple(files) if files else None, "mapping": mapping, "until": until}
-    settings = settings_of(config, given({"data": data, "ray": {"address": ray_address}}))
-    if not settings.data.chosen:
-        raise fault("nothing to compute from: give files, or name a source in --config")
+    options = {"data": data_options(files, mapping, until=until), "ray": {"address": ray_address}}
+    missing = "nothing to compute from: give files, or name a source in --config"
+    settings = settings_with_source(config, options, missing)
     from kuntur.hash_key import secret_from_hex
     from kuntur.journal.file import JournalError
     from kuntur.tables import to_batch

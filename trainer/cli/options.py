@@ -13,7 +13,8 @@ from kuntur.files.paths import UnusableFileError, missing_files, missing_mapping
 from trainer.cli.faults import fault
 
 if TYPE_CHECKING:
-    from trainer.settings.config import DataSettings, TrainerSettings
+    from trainer.settings.config import TrainerSettings
+    from trainer.settings.data import DataSettings
 
 TIMES = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 ZONE = "In the mapping's zone unless it names one; a journal's is UTC."
@@ -57,6 +58,16 @@ def given(options: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in inner.items() if value is not None and value != {}}
 
 
+def data_options(
+    files: list[str] | None,
+    mapping: str | None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+) -> dict[str, Any]:
+    """Returns the section `data` of the options, with those that all commands on a history have."""
+    return {"paths": tuple(files) if files else None, "mapping": mapping, "since": since, "until": until}
+
+
 def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettings:
     """Reads the settings; ends the command with a sentence that names what is wrong with them.
 
@@ -85,6 +96,17 @@ def settings_of(config: Path | None, overrides: dict[str, Any]) -> TrainerSettin
     except SettingsError as error:
         raise fault(f"an environment variable cannot be read: {error}") from error
     _require_sources(settings.data)
+    return settings
+
+
+def settings_with_source(config: Path | None, options: dict[str, Any], missing: str) -> TrainerSettings:
+    """Reads the settings of a command that reads a history; ends it where no source is named.
+
+    options: None for each that was not given; missing: what is said then.
+    """
+    settings = settings_of(config, given(options))
+    if not settings.data.chosen:
+        raise fault(missing)
     return settings
 
 

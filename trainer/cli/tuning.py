@@ -23,9 +23,9 @@ from trainer.cli.options import (
     TrainingDaysOption,
     TrialsOption,
     UntilLastLabelOption,
+    data_options,
     first_days,
-    given,
-    settings_of,
+    settings_with_source,
 )
 
 
@@ -68,12 +68,7 @@ def tune(
     fail a check, a column that gives the label away), 130 interrupted.
     """
     options: dict[str, Any] = {
-        "data": {
-            "paths": tuple(files) if files else None,
-            "mapping": mapping,
-            "since": since,
-            "until": until,
-        },
+        "data": data_options(files, mapping, since, until),
         "split": {"label_delay_days": label_delay_days, "training_days": training_days},
         "backtest": {
             "train_start": first_days(train_start),
@@ -92,9 +87,8 @@ def tune(
     }
     if output.suffix != ".toml":
         raise fault(f"{output}: a recipe is written as TOML; end its name in .toml")
-    settings = settings_of(config, given(options))
-    if not settings.data.chosen:
-        raise fault("nothing to judge on: give files, or name a source in --config")
+    missing = "nothing to judge on: give files, or name a source in --config"
+    settings = settings_with_source(config, options, missing)
     from trainer.progress import Terminal
 
     with training():

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from trainer.cluster.quiet import keeping_to_itself
-from trainer.settings.config import RaySettings
+from trainer.settings.searching import RaySettings
 
 _REACHABLE_S = 10.0
 # Ray asks a server that does not answer as Ray's does so many times, about 40 seconds each; its own 20 would

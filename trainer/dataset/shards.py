@@ -24,7 +24,7 @@ from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
 from trainer.cluster.connection import ClusterError, connected
 from trainer.dataset.history import Replay, replay_here
-from trainer.settings.config import RaySettings
+from trainer.settings.searching import RaySettings
 
 # By the field that names the entity: its kind, as the engine calls it, and the column of its key.
 _KINDS = {

@@ -141,19 +141,6 @@ def average_precision_replicates(
     return replicates([average_precision(label, score)], groups, count, seed)[:, 0]
 
 
-def interval(
-    statistic: Statistic,
-    label: Flags,
-    score: npt.NDArray[np.floating],
-    groups: npt.NDArray[np.int64],
-    count: int,
-    seed: int,
-) -> Interval:
-    """Returns a statistic with its interval."""
-    figure = statistic(label, score)
-    return Interval.of(figure(np.ones(len(label))), replicates([figure], groups, count, seed)[:, 0])
-
-
 @dataclass(frozen=True, slots=True)
 class _Steps:
     """Rows by falling score, cut behind each score that a fraud has: between them recall does not change.

@@ -22,7 +22,8 @@ from trainer.leakage import LeakageReport
 from trainer.release.candidate import ServedModel
 from trainer.release.examination import Examination
 from trainer.search.result import Choice, SearchResult, trials_as_json
-from trainer.settings.config import DataSettings, TrainerSettings
+from trainer.settings.config import TrainerSettings
+from trainer.settings.data import DataSettings
 from trainer.sources.postgres import source_name
 
 _REASONS = {

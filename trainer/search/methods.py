@@ -15,7 +15,7 @@ from trainer.models import SearchSpace
 from trainer.models.gradient_boosting import REPORT_ROUNDS
 from trainer.progress import Progress
 from trainer.search.trial import METRIC
-from trainer.settings.config import SearchSettings
+from trainer.settings.searching import SearchSettings
 
 # Reports before a trial may be ended, 180 rounds: at 60, learning rates that are best after 400 lag behind.
 _GRACE_REPORTS = 9

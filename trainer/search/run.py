@@ -27,7 +27,7 @@ from trainer.progress import Progress
 from trainer.search.problem import Problem
 from trainer.search.result import Curve, FailedTrial, SearchResult, Trial
 from trainer.search.trial import METRIC, flat, run_trial
-from trainer.settings.config import RaySettings, SearchSettings
+from trainer.settings.searching import RaySettings, SearchSettings
 
 _FORMAT = 2  # of a search; raised where a change of the trainer makes a setting give another result
 Ranking = npt.NDArray[np.intp]

@@ -1,13 +1,16 @@
-"""Settings of what judges data and models: leakage, the gate, calibration, thresholds."""
+"""Settings of what judges data and models: leakage, the gate, calibration, thresholds, backtests."""
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from kuntur.settings.section import Section
 from trainer.confined.model import RunLimits
+
+Baseline = Literal["constant", "amount", "logistic_regression", "plain_xgboost"]
 
 
 class LeakageSettings(Section):
@@ -92,3 +95,40 @@ class ThresholdSettings(Section):
     """What it costs to decline a legitimate transaction, in units of the data's most frequent currency."""
     wrong_decline_share: float = Field(default=0.02, ge=0, le=1)
     """Share of the amount that it costs besides: the business that is lost."""
+
+
+class BacktestSettings(Section):
+    """How a recipe is judged on folds that follow one another in time. Days are of the mapping's zone."""
+
+    train_start: tuple[date, ...] = ()
+    """First day of the protocol's training of each fold. Unset: the newest `folds` that the data allow."""
+    folds: PositiveInt = 4
+    """Folds, with tests one behind the other, where train_start is unset."""
+    train_days: PositiveInt = 7
+    """Days of the protocol's training; the label delay and the test follow. What is learnt from reaches
+    further back, up to split.training_days."""
+    test_days: PositiveInt = 7
+    """Days of a fold's test."""
+    calibrate_days: PositiveInt = 7
+    """Newest days before the end of training, a third of what is learnt from at the most, that a first fit
+    leaves out: on them calibration and thresholds are chosen."""
+    remove_known: bool = True
+    """Leaves cards out of the test that were known to be compromised: those with a fraud between train_start
+    and the label delay before the day of the test."""
+    baselines: tuple[Baseline, ...] = ("constant", "amount", "logistic_regression", "plain_xgboost")
+    """What stands in the table beside the recipe."""
+    k: PositiveInt = 100
+    """Cards that are examined a day in card precision."""
+    resamples: PositiveInt = 200
+    """Replicates of the bootstrap, which draws accounts."""
+    cpus_per_fit: PositiveInt = 1
+    """Threads of a fit; as many fits run at once as the cluster has cores for."""
+    seed: int = 7
+    """Seed of fits and bootstrap."""
+
+    @field_validator("train_start")
+    @classmethod
+    def _each_once(cls, days: tuple[date, ...]) -> tuple[date, ...]:
+        if len(set(days)) < len(days):
+            raise ValueError("names a day twice")
+        return tuple(sorted(days))

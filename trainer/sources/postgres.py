@@ -15,7 +15,7 @@ from typing import Any
 import polars as pl
 
 from kuntur.tables import Mapping, needed_columns, prefixed_attributes, require_columns
-from trainer.settings.config import PostgresSettings
+from trainer.settings.data import PostgresSettings
 from trainer.sources.address import address_of, redacted
 
 INSTALL = "python -m pip install '.[postgres]'"

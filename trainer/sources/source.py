@@ -13,7 +13,8 @@ from kuntur.journal.file import Loss
 from kuntur.tables import Mapping, Table, read, read_frame
 from kuntur.time_zone import TimeZone, time_zone, time_zone_names
 from trainer.progress import Progress
-from trainer.settings.config import SplitSettings, TrainerSettings
+from trainer.settings.config import TrainerSettings
+from trainer.settings.data import SplitSettings
 from trainer.sources.journal import read_journal
 from trainer.sources.labels import known_at
 from trainer.sources.postgres import fetch, source_name

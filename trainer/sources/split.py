@@ -15,7 +15,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 
-from trainer.settings.config import SplitSettings
+from trainer.settings.data import SplitSettings
 
 _DAY_US = 86_400 * 1_000_000
 

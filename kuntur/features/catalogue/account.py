@@ -13,21 +13,26 @@ from kuntur.records.layout import (
     WINDOWS,
 )
 
+_BEHAVIOUR, _PLACE = PersonalData.BEHAVIOURAL, PersonalData.LOCATION
+
 
 def account_features() -> list[Feature]:
     """Returns them in order."""
-    behaviour, place = PersonalData.BEHAVIOURAL, PersonalData.LOCATION
+    windows = [f for window in WINDOWS for f in window_features("account", window, "account_id")]
+    return [*windows, *_activity(), *_movement(), *_novelty(), *_frauds(), *habit_features()]
+
+
+def _activity() -> list[Feature]:
+    """Returns those of how much and how often the account moves."""
     account, money = ("account_id", "event_time"), ("account_id", "amount_minor", "currency_code")
-    position = ("account_id", "event_time", "merchant_latitude", "merchant_longitude")
-    features = [f for window in WINDOWS for f in window_features("account", window, "account_id")]
-    features += [
+    return [
         Feature(
             "account_total_count",
             "Earlier transactions of the account",
             "count",
             account,
             "How well it is known",
-            behaviour,
+            _BEHAVIOUR,
         ),
         Feature(
             "account_log_amount_zscore",
@@ -36,7 +41,7 @@ def account_features() -> list[Feature]:
             "standard deviation",
             money,
             "A departure from the customer's own habit",
-            behaviour,
+            _BEHAVIOUR,
         ),
         Feature(
             "account_amount_to_max",
@@ -44,7 +49,7 @@ def account_features() -> list[Feature]:
             "ratio",
             money,
             "A record amount",
-            behaviour,
+            _BEHAVIOUR,
         ),
         Feature(
             "account_seconds_since_last",
@@ -52,7 +57,7 @@ def account_features() -> list[Feature]:
             "second",
             account,
             "Fraud comes in bursts",
-            behaviour,
+            _BEHAVIOUR,
         ),
         Feature(
             "account_burst_1h_24h",
@@ -60,7 +65,7 @@ def account_features() -> list[Feature]:
             "ratio",
             account,
             "Sudden activity",
-            behaviour,
+            _BEHAVIOUR,
         ),
         Feature(
             "account_burst_24h_30d",
@@ -68,7 +73,7 @@ def account_features() -> list[Feature]:
             "ratio",
             account,
             "Sudden activity",
-            behaviour,
+            _BEHAVIOUR,
         ),
         Feature(
             "account_burst_7d_30d",
@@ -76,7 +81,7 @@ def account_features() -> list[Feature]:
             "ratio",
             account,
             "Changed habits",
-            behaviour,
+            _BEHAVIOUR,
         ),
         Feature(
             "amount_times_count_24h",
@@ -84,15 +89,22 @@ def account_features() -> list[Feature]:
             "log currency unit",
             money,
             "Much money, often",
-            behaviour,
+            _BEHAVIOUR,
         ),
+    ]
+
+
+def _movement() -> list[Feature]:
+    """Returns those of where the account was."""
+    position = ("account_id", "event_time", "merchant_latitude", "merchant_longitude")
+    return [
         Feature(
             "distance_km",
             "Great-circle distance from the account's latest position",
             "km",
             position,
             "The customer cannot be in two places",
-            place,
+            _PLACE,
         ),
         Feature(
             "speed_kmh",
@@ -100,16 +112,22 @@ def account_features() -> list[Feature]:
             "km/h",
             position,
             "The customer cannot travel so fast",
-            place,
+            _PLACE,
             revision=2,
         ),
+    ]
+
+
+def _novelty() -> list[Feature]:
+    """Returns those of whom and what the account has not met before."""
+    return [
         Feature(
             "is_new_merchant",
             f"1 when not among the account's last {RECENT_MERCHANTS} different merchants",
             "flag",
             ("account_id", "merchant_id"),
             "A departure from habit",
-            behaviour,
+            _BEHAVIOUR,
             revision=2,
         ),
         Feature(
@@ -118,7 +136,7 @@ def account_features() -> list[Feature]:
             "flag",
             ("account_id", "device_id"),
             "Account takeovers come from new devices",
-            behaviour,
+            _BEHAVIOUR,
             revision=2,
         ),
         Feature(
@@ -127,7 +145,7 @@ def account_features() -> list[Feature]:
             "flag",
             ("account_id", "merchant_country_code"),
             "A departure from habit",
-            place,
+            _PLACE,
             revision=2,
         ),
         Feature(
@@ -136,7 +154,7 @@ def account_features() -> list[Feature]:
             "flag",
             ("account_id", "counterparty_account_id"),
             "Cash-out goes to a new payee",
-            behaviour,
+            _BEHAVIOUR,
             revision=2,
         ),
         Feature(
@@ -145,7 +163,7 @@ def account_features() -> list[Feature]:
             "count",
             ("account_id", "merchant_id"),
             "How regular the customer is",
-            behaviour,
+            _BEHAVIOUR,
             revision=2,
         ),
         Feature(
@@ -154,16 +172,22 @@ def account_features() -> list[Feature]:
             "count",
             ("account_id", "device_id"),
             "How regular the customer is",
-            behaviour,
+            _BEHAVIOUR,
             revision=2,
         ),
+    ]
+
+
+def _frauds() -> list[Feature]:
+    """Returns those of frauds reported on the account."""
+    return [
         Feature(
             "account_fraud_count",
             "Frauds of the account reported before this hour; unset when very late",
             "count",
             ("account_id", "outcome"),
             "Victims are hit again",
-            behaviour,
+            _BEHAVIOUR,
             revision=2,
         ),
         Feature(
@@ -173,9 +197,7 @@ def account_features() -> list[Feature]:
             "hour",
             ("account_id", "outcome"),
             "Victims are hit again soon",
-            behaviour,
+            _BEHAVIOUR,
             revision=2,
         ),
-        *habit_features(),
     ]
-    return features

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from kuntur.features.catalogue.feature import Feature, PersonalData
 
+_MONEY, _NONE = PersonalData.FINANCIAL, PersonalData.NONE
+
 
 def transaction_features() -> list[Feature]:
     """Returns them in order."""
-    money, behaviour, none = PersonalData.FINANCIAL, PersonalData.BEHAVIOURAL, PersonalData.NONE
-    time, amount = ("event_time",), ("amount_minor", "currency_code")
+    return [*_amounts(), *_times(), *_kinds()]
+
+
+def _amounts() -> list[Feature]:
+    """Returns those of the amount."""
+    amount = ("amount_minor", "currency_code")
     return [
         Feature(
             "amount",
@@ -16,7 +22,7 @@ def transaction_features() -> list[Feature]:
             "currency unit",
             amount,
             "Fraud goes for more than the customer does",
-            money,
+            _MONEY,
         ),
         Feature(
             "log_amount",
@@ -24,7 +30,7 @@ def transaction_features() -> list[Feature]:
             "log currency unit",
             amount,
             "Amounts differ by factors, not by sums",
-            money,
+            _MONEY,
         ),
         Feature(
             "amount_is_round",
@@ -32,7 +38,7 @@ def transaction_features() -> list[Feature]:
             "flag",
             amount,
             "Round amounts are typical of cash-out",
-            money,
+            _MONEY,
         ),
         Feature(
             "amount_to_balance",
@@ -40,15 +46,22 @@ def transaction_features() -> list[Feature]:
             "ratio",
             (*amount, "account_balance_minor"),
             "Account takeovers drain the balance",
-            money,
+            _MONEY,
         ),
+    ]
+
+
+def _times() -> list[Feature]:
+    """Returns those of the hour and day."""
+    time = ("event_time",)
+    return [
         Feature(
             "hour",
             "Hour of the day, in the institution's time zone",
             "hour",
             time,
             "Fraud keeps other hours",
-            behaviour,
+            PersonalData.BEHAVIOURAL,
             local=True,
         ),
         Feature(
@@ -57,7 +70,7 @@ def transaction_features() -> list[Feature]:
             "day",
             time,
             "Habits follow the week",
-            behaviour,
+            PersonalData.BEHAVIOURAL,
             local=True,
         ),
         Feature(
@@ -66,7 +79,7 @@ def transaction_features() -> list[Feature]:
             "flag",
             time,
             "Fewer eyes on the account",
-            behaviour,
+            PersonalData.BEHAVIOURAL,
             local=True,
         ),
         Feature(
@@ -75,16 +88,22 @@ def transaction_features() -> list[Feature]:
             "flag",
             time,
             "The customer sleeps",
-            behaviour,
+            PersonalData.BEHAVIOURAL,
             local=True,
         ),
+    ]
+
+
+def _kinds() -> list[Feature]:
+    """Returns those of what kind of transaction it is, and abroad or not."""
+    return [
         Feature(
             "type",
             "Number of the transaction type; unset when unspecified",
             "code",
             ("type",),
             "Schemes use some types",
-            none,
+            _NONE,
         ),
         Feature(
             "channel",
@@ -92,7 +111,7 @@ def transaction_features() -> list[Feature]:
             "code",
             ("channel",),
             "Schemes use some channels",
-            none,
+            _NONE,
         ),
         Feature(
             "account_type",
@@ -100,7 +119,7 @@ def transaction_features() -> list[Feature]:
             "code",
             ("account_type",),
             "Some accounts are easier to abuse",
-            money,
+            _MONEY,
         ),
         Feature(
             "account_age_days",
@@ -108,7 +127,7 @@ def transaction_features() -> list[Feature]:
             "day",
             ("account_age_days",),
             "Mule accounts are young",
-            money,
+            _MONEY,
         ),
         Feature(
             "is_cross_border",
@@ -124,6 +143,6 @@ def transaction_features() -> list[Feature]:
             "flag",
             ("currency_code",),
             "Stolen cards are used abroad",
-            none,
+            _NONE,
         ),
     ]

@@ -39,7 +39,8 @@ from kuntur.features.kernel.views import (
 )
 from kuntur.features.kernel.windows import DAILY_HOP, FINE_HOP, HOURLY_HOP, advance_rings, hop_of
 from kuntur.records import layout as at
-from kuntur.records.table import ABSENT, DAMAGED, is_closed, return_blank
+from kuntur.records.adding import return_blank
+from kuntur.records.table import ABSENT, DAMAGED, is_closed
 
 
 @native

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from kuntur.compiled.native import native, native_inline
 from kuntur.features.kernel.views import ACCOUNT, C_DAMAGED, CATEGORY, DEVICE, MERCHANT
+from kuntur.records.adding import add, borrow_blank
 from kuntur.records.prefetch import prefetch_place, prefetch_record
 from kuntur.records.table import (
     ABSENT,
     DAMAGED,
-    add,
-    borrow_blank,
     empty_record,
     find,
     keep_record,

@@ -11,7 +11,7 @@ from typing import Any
 
 from grpc import _server as grpcio
 
-from server.rpc.core.streams import StreamCall
+from server.rpc.core.streams.call import StreamCall
 from server.rpc.core.unary import UnaryCall, refusal_operations
 from server.rpc.errors import CallStatus
 

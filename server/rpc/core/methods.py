@@ -15,7 +15,9 @@ from server.rpc.calls.edge import Edge
 from server.rpc.calls.transport import Answer, Answers, Patience
 from server.rpc.core.asking import TakeUp
 from server.rpc.core.calls import Lane
-from server.rpc.core.streams import AHEAD_BYTES, StreamCall, StreamMethod
+from server.rpc.core.streams.call import StreamCall
+from server.rpc.core.streams.method import StreamMethod
+from server.rpc.core.streams.reading import AHEAD_BYTES
 from server.rpc.core.unary import UnaryCall, UnaryMethod
 from server.rpc.core.work import Call, work_for
 from server.rpc.errors import CallStatus
@@ -57,7 +59,7 @@ class ByteMethods:
         self._lane, self._frames, self._packed = lane, frames, packed
         self._unpacking = edge.admission.unpacking
         self._methods: dict[bytes, TakeUp] = {}
-        self._streams: list[StreamMethod] = []
+        self._streams: list[StreamMethod[StreamCall]] = []
         self._idle_s = patience.stream_idle_s
         self._timeout_s = patience.caller_timeout_s
         self._look_again = 0.0

@@ -26,7 +26,7 @@ from grpc._cython import cygrpc  # type: ignore[attr-defined]  # compiled, witho
 from server.rpc.calls.pulse import Pulse
 from server.rpc.core.asking import Asking, begin
 from server.rpc.core.methods import ByteMethods
-from server.rpc.core.streams import StreamCall
+from server.rpc.core.streams.call import StreamCall
 from server.rpc.core.unary import UnaryCall
 from server.rpc.errors import CallStatus
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from server.rpc.calls.transport import Answer
-from server.rpc.core.streams import StreamCall
+from server.rpc.core.streams.call import StreamCall
 from server.rpc.core.unary import UnaryCall
 from server.rpc.errors import CallStatus
 

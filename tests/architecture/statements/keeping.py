@@ -46,8 +46,8 @@ STATE = (
     says(
         _STATE,
         "In tables of up to {} records … longest idle of {} that",
-        of("kuntur.records.table", "LOOKED_AT"),
-        of("kuntur.records.table", "LOOKED_AT"),
+        of("kuntur.records.adding", "LOOKED_AT"),
+        of("kuntur.records.adding", "LOOKED_AT"),
     ),
     says(_STATE, "(at most {} records of a part)", of("kuntur.history.repair", "MOST_KEPT")),
     says(
@@ -144,8 +144,8 @@ CHANGELOG = (
     says(
         "CHANGELOG.md",
         "Streams read {} or {} frames ahead",
-        of("server.rpc.core.streams", "AHEAD_BYTES"),
-        of("server.rpc.core.streams", "AHEAD_FRAMES"),
+        of("server.rpc.core.streams.reading", "AHEAD_BYTES"),
+        of("server.rpc.core.streams.reading", "AHEAD_FRAMES"),
     ),
     says(
         "CHANGELOG.md",

@@ -34,8 +34,8 @@ SERVING = (
     says(
         _SERVING,
         "{} or {} frames ahead",
-        of("server.rpc.core.streams", "AHEAD_BYTES"),
-        of("server.rpc.core.streams", "AHEAD_FRAMES"),
+        of("server.rpc.core.streams.reading", "AHEAD_BYTES"),
+        of("server.rpc.core.streams.reading", "AHEAD_FRAMES"),
     ),
     says(_SERVING, "no sign of life for {} (`worker_silence_s`)", default("server", "worker_silence_s")),
     says(

@@ -111,7 +111,7 @@ TRAINING = (
         of("trainer.evaluation.evaluate", "REPLICATES"),
     ),
     says(
-        "trainer/settings/config.py",
+        "trainer/settings/data.py",
         "the mapping's; {} where it has none",
         of("trainer.sources.source", "DEFAULT_LABEL_DELAY_DAYS"),
     ),
@@ -121,7 +121,7 @@ TRAINING = (
         of("trainer.sources.source", "DEFAULT_LABEL_DELAY_DAYS"),
     ),
     says(
-        "trainer/settings/config.py",
+        "trainer/settings/searching.py",
         "scale_pos_weight would be; {} legitimate",
         of("trainer.models.imbalance", "_KEPT_PER_FRAUD"),
     ),

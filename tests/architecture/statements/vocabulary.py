@@ -22,6 +22,7 @@ PAGES = (
     *(path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))),
 )
 FOLDERS = (
+    ".ci",
     "bench",
     "clients",
     "demo",
@@ -50,22 +51,12 @@ def sources() -> Iterator[str]:
                 yield str(path.relative_to(ROOT))
 
 
-def words(place: str) -> Iterator[tuple[str, int, str]]:
-    """Yields file, line number and text of what is said in a file, or by the Python files of a package.
-
-    Of Python that is comments and docstrings.
-    """
-    for file in (
-        (each for each in sources() if each.startswith(f"{place}/")) if place in PACKAGES else [place]
-    ):
-        if not file.endswith(".py"):
-            yield from ((file, number, line) for number, line in enumerate(lines(file), 1))
-            continue
-        with (ROOT / file).open("rb") as source:
-            for token in tokenize.tokenize(source.readline):
-                if token.type == tokenize.COMMENT or token.string.startswith('"""'):
-                    for place_of, line in enumerate(token.string.splitlines()):
-                        yield file, token.start[0] + place_of, line
+def words(file: str) -> Iterator[str]:
+    """Yields the comments and docstrings of a Python file."""
+    with (ROOT / file).open("rb") as source:
+        for token in tokenize.tokenize(source.readline):
+            if token.type == tokenize.COMMENT or token.string.startswith('"""'):
+                yield token.string
 
 
 @cache
@@ -92,21 +83,14 @@ def keys() -> dict[str, Any]:
 
 
 @cache
-def metrics() -> dict[str, str]:
-    """Returns the kind of each metric of the server by its name in the code: Counter, Gauge, Histogram."""
-    declared = re.compile(r'\b\w*?(Counter|Gauge|Histogram)\w*\(\s*"(kuntur_\w+)"')
-    return {
-        name: kind
-        for file in sources()
-        if file.startswith("server/")
-        for kind, name in declared.findall((ROOT / file).read_text(encoding="utf-8"))
-    }
+def metrics() -> frozenset[str]:
+    """Returns the names under which Prometheus has the server's metrics."""
+    from server.telemetry.catalogue import CATALOGUE, HistogramDeclaration
 
-
-def exposed() -> set[str]:
-    """Returns the names under which Prometheus has the metrics."""
-    endings = {"Counter": ("_total",), "Gauge": ("",), "Histogram": ("", "_bucket", "_sum", "_count")}
-    return {name + ending for name, kind in metrics().items() for ending in endings[kind]}
+    behind = {HistogramDeclaration: ("", "_bucket", "_sum", "_count")}
+    return frozenset(
+        declared.exposed + ending for declared in CATALOGUE for ending in behind.get(type(declared), ("",))
+    )
 
 
 @cache
@@ -178,19 +162,25 @@ def source_of(module: str) -> Path | None:
 
 
 def is_there(dotted: str) -> bool:
-    """Returns whether a dotted name is a module, or something that a module of its beginning has."""
+    """Returns whether a dotted name is a module, or of something that a module or its protos define."""
     parts = dotted.split(".")
     for count in range(len(parts), 0, -1):
         path = source_of(".".join(parts[:count]))
         if path is None:
             continue
-        rest = parts[count:]
-        if not rest:
+        if count == len(parts):
             return True
-        package = ROOT.joinpath(*parts[:count]) / "__init__.py"
+        folder = ROOT.joinpath(*parts[:count])
+        package = folder / "__init__.py"
         text = (package if package.is_file() else path).read_text(encoding="utf-8") if path.is_file() else ""
-        return rest[0] in _names(text)
+        return parts[count] in _names(text) | _of_protos(ROOT / "protos" / folder.relative_to(ROOT))
     return False
+
+
+def _of_protos(folder: Path) -> set[str]:
+    """Returns the messages, enums and services that the protos of a folder have at their top."""
+    top = re.compile(r"^(?:message|enum|service) (\w+)", re.MULTILINE)
+    return {name for path in folder.glob("*.proto") for name in top.findall(path.read_text(encoding="utf-8"))}
 
 
 def _names(text: str) -> set[str]:

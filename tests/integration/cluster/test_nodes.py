@@ -39,7 +39,8 @@ from trainer.dataset.shards import replay_of
 from trainer.models.recipes import shipped_recipe
 from trainer.search.result import Curve, SearchResult, Trial
 from trainer.search.trial import run_trial
-from trainer.settings.config import BacktestSettings, RaySettings
+from trainer.settings.judging import BacktestSettings
+from trainer.settings.searching import RaySettings
 
 PATIENCE_S = 240
 MADRID = time_zone("Europe/Madrid")

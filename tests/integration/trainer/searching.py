@@ -16,7 +16,7 @@ from trainer.search.problem import Problem
 from trainer.search.result import SearchResult
 from trainer.search.run import search
 from trainer.search.snapshot import NAME
-from trainer.settings.config import RaySettings, SearchSettings
+from trainer.settings.searching import RaySettings, SearchSettings
 
 OBJECT_STORE_BYTES = 100 << 20
 LONG_ROWS, LONG_TRIALS = 12_000, 3

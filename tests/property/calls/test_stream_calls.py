@@ -18,8 +18,9 @@ from server.rpc.admission.gates import Admission
 from server.rpc.admission.unread import UnreadAnswers
 from server.rpc.admission.waiting import Held, Waiting
 from server.rpc.calls.lifetime import Lifetimes
-from server.rpc.core import streams
-from server.rpc.core.streams import StreamCall, StreamMethod
+from server.rpc.core.streams import answering, reading
+from server.rpc.core.streams.call import StreamCall
+from server.rpc.core.streams.method import StreamMethod
 from server.rpc.core.work import work_for
 from server.rpc.errors import CallStatus
 from server.settings.limits import Limits
@@ -56,8 +57,8 @@ class Streams(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(streams, "AHEAD_FRAMES", _AHEAD)
-        self.patch.setattr(streams, "_COUNTED_BYTES", 0)
+        self.patch.setattr(reading, "AHEAD_FRAMES", _AHEAD)
+        self.patch.setattr(answering, "_COUNTED_BYTES", 0)
         admission = Admission(Limits())
         self.gate = admission.streams
         self.frames = admission.frames

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -18,8 +19,11 @@ _PATIENCE_S = 120.0
 
 def children(pid: int) -> list[int]:
     """Returns the processes that a process has started and that have not ended."""
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has ended since
+            found += map(int, (task / "children").read_text().split())
+    return found
 
 
 class ServerProcess:
@@ -62,7 +66,7 @@ class ServerProcess:
     def wait(self) -> int:
         """Waits for its end and gives the exit code."""
         code = self._process.wait(_PATIENCE_S)
-        self._reader.join()
+        self._reader.join(_PATIENCE_S)
         return code
 
     def end(self, number: int = signal.SIGTERM) -> int:

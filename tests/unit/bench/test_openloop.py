@@ -7,7 +7,7 @@ import grpc
 import numpy as np
 import pytest
 
-from bench.load.http2 import header_block
+from bench.load.frames import header_block
 from bench.load.openloop import OpenLoad, due_times, send_all, split_bodies
 from bench.load.workload import grpc_frames
 

@@ -8,7 +8,7 @@ import pytest
 import ray
 
 from trainer.cluster.connection import ClusterError, connected
-from trainer.settings.config import RaySettings
+from trainer.settings.searching import RaySettings
 
 
 def refusal(address: str) -> str:

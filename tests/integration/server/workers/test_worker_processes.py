@@ -203,6 +203,11 @@ def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(lasting: 
     }
 
 
+def _is_worker(pid: int) -> bool:
+    """Tells whether a process of the supervisor runs the worker's program by now."""
+    return b"worker" in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+
 def _values(page: str, name: str, label: str) -> list[float]:
     lines = [line for line in page.splitlines() if re.split("[{ ]", line)[0] == name and label in line]
     return [float(line.rpartition(" ")[2]) for line in lines]
@@ -254,7 +259,8 @@ def test_a_worker_stopped_while_it_starts_is_replaced_and_a_killed_supervisor_ta
     publish(tmp_path / "registry", "m-1")
     monkeypatch.setenv("KUNTUR_SERVER_WORKER_SILENCE_S", "1")
     with ServerProcess("--registry", str(tmp_path / "registry"), workers=2) as starting:
-        wait_until(lambda: len(children(starting.pid)) == 1)
+        # As a worker, not as what the supervisor is between forking and starting it: that waits for itself.
+        wait_until(lambda: [_is_worker(child) for child in children(starting.pid)] == [True])
         (stopped,) = children(starting.pid)
         os.kill(stopped, signal.SIGSTOP)
         wait_until(lambda: starting.wrote("worker gave no sign of life", '"stopped": true'))

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from kuntur.bundle.bundle import RefusalReason
+from kuntur.confined import end, start
 from server.host.scheduling import give_way
 from server.trial.messages import Candidate, Finding
 from server.trial.process import TrialLimits, TrialProcess
@@ -85,6 +86,15 @@ def test_a_model_that_could_not_be_tried_may_be_tried_again(
     assert finding.reason == RefusalReason.INCOMPLETE  # which the watcher tries again at each look
     assert "temporarily unavailable" in finding.message
     assert trial(candidate()).reason == ""
+
+
+def test_a_process_that_ends_by_itself_is_not_taken_for_one_that_a_model_killed() -> None:
+    for _ in range(5):
+        process = start("server.trial.child", str(LIMITS.bytes), "0.01")
+        assert process.stdout is not None
+        assert process.stdout.read() == b""  # nothing came, so it ends
+        end(process)
+        assert process.returncode == 0
 
 
 def test_a_model_that_never_ends_is_given_up_and_the_next_is_tried(trial: TrialProcess) -> None:

@@ -16,7 +16,7 @@ import structlog
 
 from kuntur.features.engine import ENTITIES
 from kuntur.history import recent
-from kuntur.history.recent import OutcomeStatus
+from kuntur.history.outcomes import OutcomeStatus
 from kuntur.records import table
 from kuntur.transaction import KeyColumn
 from server.host.lost_history import EXIT_CODE

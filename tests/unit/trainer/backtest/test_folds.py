@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.support.examples import examples
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.folds import Fold, History, cut_folds
-from trainer.settings.config import BacktestSettings, SplitSettings
+from trainer.settings.data import SplitSettings
+from trainer.settings.judging import BacktestSettings
 from trainer.sources.split import TooLittleHistoryError
 
 FIRST, ZONE = date(2024, 3, 1), "America/Lima"

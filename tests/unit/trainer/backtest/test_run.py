@@ -26,7 +26,7 @@ from trainer.backtest.output.document import as_json, document
 from trainer.backtest.raw_columns import raw_columns
 from trainer.backtest.run import Round, account_numbers, scored_rows
 from trainer.backtest.summary import Summary, summarise
-from trainer.settings.config import SplitSettings
+from trainer.settings.data import SplitSettings
 from trainer.sources.split import TooLittleHistoryError
 
 TABLE, DATASET = bank()

@@ -12,7 +12,7 @@ from kuntur.features import CATALOGUE, FEATURE_NAMES
 from tests.unit.trainer.samples import WINDOW
 from trainer.card import Evidence, TestWindow
 from trainer.evaluation.evaluate import INTERVAL_NOTE, figures, intervals
-from trainer.settings.config import CardSettings
+from trainer.settings.recording import CardSettings
 
 THRESHOLDS = Thresholds(review=0.4, decline=0.8, rationale="Alert budget: 5 a day")
 DAYS = 7.0

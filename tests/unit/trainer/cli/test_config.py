@@ -8,7 +8,8 @@ from pydantic import BaseModel, ValidationError
 
 from kuntur.hash_key import DEFAULT_HASH_KEY
 from kuntur.settings.document import to_toml
-from trainer.settings.config import ENVIRONMENT_PREFIX, TrainerSettings, load
+from trainer.settings.config import TrainerSettings, load
+from trainer.settings.environment import ENVIRONMENT_PREFIX
 
 
 def sections(model: type[BaseModel]) -> Iterator[type[BaseModel]]:

@@ -20,6 +20,11 @@ def rows(n: int, seed: int, accounts: int = 50) -> tuple[np.ndarray, np.ndarray,
     return label, score, chance.integers(0, accounts, n)
 
 
+def interval(figure: bootstrap.Weighted, account: np.ndarray, seed: int) -> bootstrap.Interval:
+    drawn = bootstrap.replicates([figure], account, 200, seed)
+    return bootstrap.Interval.of(figure(np.ones(len(account))), drawn[:, 0])
+
+
 @pytest.mark.parametrize(
     ("statistic", "reference"),
     [(bootstrap.average_precision, average_precision_score), (bootstrap.auc_roc, roc_auc_score)],
@@ -84,9 +89,9 @@ def test_the_same_seed_gives_the_same_replicates_and_another_seed_others() -> No
 def test_rows_that_repeat_within_an_account_make_nothing_surer() -> None:
     label, score, _ = rows(300, 4)
     account = np.arange(300)
-    once = bootstrap.interval(bootstrap.average_precision, label, score, account, 200, 1)
+    once = interval(bootstrap.average_precision(label, score), account, 1)
     label, score, account = (np.tile(values, 9) for values in (label, score, account))
-    nine = bootstrap.interval(bootstrap.average_precision, label, score, account, 200, 1)
+    nine = interval(bootstrap.average_precision(label, score), account, 1)
     assert (nine.high - nine.low) == pytest.approx(once.high - once.low, rel=0.05)
 
 
@@ -98,7 +103,7 @@ def test_intervals_hold_the_true_figure_about_as_often_as_they_say() -> None:
         account = np.repeat(np.arange(150), 2)
         label = chance.random(300) < 0.3
         score = chance.normal(size=300) + label
-        found = bootstrap.interval(bootstrap.auc_roc, label, score, account, 200, seed)
+        found = interval(bootstrap.auc_roc(label, score), account, seed)
         held += found.low <= truth <= found.high
     assert 0.88 * 120 <= held <= 119
 

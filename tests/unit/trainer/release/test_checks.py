@@ -21,7 +21,7 @@ from tests.unit.trainer.sources.test_journal import (
     written,
 )
 from trainer.checks import CheckReport, DataCheckError, check_table
-from trainer.settings.config import CheckSettings
+from trainer.settings.data import CheckSettings
 from trainer.sources.journal import read_journal
 from trainer.sources.labels import known_at
 from trainer.synthetic import SyntheticConfig, generate

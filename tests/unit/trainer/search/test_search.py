@@ -17,7 +17,7 @@ from trainer.search.progress import TrialProgress
 from trainer.search.result import Curve, FailedTrial, SearchResult, Trial, trials_as_json
 from trainer.search.run import _experiment_name, _gathered
 from trainer.search.snapshot import NAME, DamagedSnapshotError, SearchSnapshot
-from trainer.settings.config import SearchSettings
+from trainer.settings.searching import SearchSettings
 
 FEATURES = np.arange(12, dtype=np.float32).reshape(6, 2)
 ONES = np.ones(6, dtype=np.float32)

@@ -15,7 +15,7 @@ from trainer.models.recipes import checked, shipped_recipe
 from trainer.models.space import Choice, Range
 from trainer.search.methods import grid_points, searcher
 from trainer.search.trial import flat
-from trainer.settings.config import SearchSettings
+from trainer.settings.searching import SearchSettings
 
 FAMILY_NAMES = tuple(FAMILIES)
 METHODS = ("tpe", "hyperopt", "random", "grid")

@@ -24,7 +24,8 @@ from kuntur.tables import canonical_schema
 from tests.support.journals import flip
 from trainer.dataset.history import replay
 from trainer.progress import Silent
-from trainer.settings.config import DataSettings, TrainerSettings
+from trainer.settings.config import TrainerSettings
+from trainer.settings.data import DataSettings
 from trainer.sources.journal import read_journal
 from trainer.sources.labels import known_at
 from trainer.sources.quality import quality_profile

@@ -12,7 +12,8 @@ from kuntur.tables import Mapping, to_batch
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn
 from tests.unit.trainer.samples import Heard
-from trainer.settings.config import SplitSettings, load
+from trainer.settings.config import load
+from trainer.settings.data import SplitSettings
 from trainer.sources.source import Source, institution_zone, read_source
 from trainer.sources.split import TooLittleHistoryError
 

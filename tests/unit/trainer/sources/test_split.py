@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from trainer.settings.config import SplitSettings
+from trainer.settings.data import SplitSettings
 from trainer.sources.split import Split, TooLittleHistoryError, cut, iso
 
 DAY_US = 86_400_000_000

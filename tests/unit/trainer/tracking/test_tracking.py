@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from tests.unit.trainer.samples import Heard
-from trainer.settings.config import TrackingSettings
+from trainer.settings.recording import TrackingSettings
 from trainer.tracking import Recorder, TrackingError, local_store, recorder
 
 ON = TrackingSettings(enabled=True)
