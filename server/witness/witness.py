@@ -57,9 +57,13 @@ class Witness:
         self._keys, self._logs, self._state, self._now = tuple(keys), tuple(logs), state, now
         self._lock = threading.Lock()
         self._alone = Alone(state / _LOCK, "another witness keeps what it saw here")
-        for origin in sorted({key.name for key in logs}):
-            last = self._last(origin)
-            _LOG.info("witness of a log", origin=origin, size=None if last is None else last.size)
+        try:
+            for origin in sorted({key.name for key in logs}):
+                last = self._last(origin)
+                _LOG.info("witness of a log", origin=origin, size=None if last is None else last.size)
+        except BaseException:
+            self.close()
+            raise
 
     def add_checkpoint(self, body: bytes) -> bytes:
         """Cosigns a checkpoint that goes on from the last one, and returns the lines of the cosignatures.

@@ -38,8 +38,8 @@ class WitnessClient:
     def cosign(self, signed: SignedCheckpoint, tree: StoredTree) -> list[Signature]:
         """Returns the cosignatures of a checkpoint, verified.
 
-        tree: that of the checkpoint. Raises WitnessError, OSError; DamagedTreeError for tiles that give no
-        proof.
+        tree: that of the checkpoint, or a later one. Raises WitnessError, OSError; DamagedTreeError for tiles
+        that give no proof.
         """
         size = signed.checkpoint.size
         for _ in range(2):  # the first answer may only tell which size the witness knows
@@ -48,7 +48,8 @@ class WitnessClient:
                     f"{self.url} has cosigned a log of {self._known:,} entries, and here it has {size:,}: it "
                     "was cut or put back, or another one signs beside it"
                 )
-            request = AddCheckpoint(self._known, tuple(tree.consistency(self._known)), signed.note.encode())
+            path = tree.consistency(self._known, size)
+            request = AddCheckpoint(self._known, tuple(path), signed.note.encode())
             status, body = self._post(request.encode())
             if status == HTTPStatus.OK:
                 self._known = size

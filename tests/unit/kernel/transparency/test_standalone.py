@@ -111,9 +111,7 @@ def holds(document: dict[str, Any], *keys: str) -> bool:
     return True
 
 
-def test_every_flipped_bit_of_the_evidence_is_found(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_every_flipped_bit_of_the_evidence_is_found(tmp_path: Path) -> None:
     """Of the file, its keys and their signatures: what still reads as the same is all that passes."""
     tree = grown(tmp_path, records(40))
     whole = evidence(tree, 13, records(40)[13], signed(tree).signed([WITNESS], 1_700_000_000))

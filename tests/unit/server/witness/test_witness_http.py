@@ -167,7 +167,7 @@ def test_rounds_put_the_cosigned_checkpoint_beside_the_newest(
     rounds = WitnessRounds(tree.directory, places, [away, client(server)], 3600, told.append)
     rounds.round()
     assert not told
-    rounds.published(whole(tree, 700))
+    rounds.published(whole(tree, 1000))
     rounds.round()
     assert "did not cosign" in told[0]
     for folder in places.folders:
