@@ -18,6 +18,7 @@ _MEASUREMENTS = (
     ("bench.costs.options",),
     ("bench.serving.workers",),
     ("bench.costs.scale",),
+    ("bench.costs.transparency",),
     ("bench.serving.reloads",),
     ("bench.serving.overload",),
     ("bench.callers",),

@@ -14,6 +14,8 @@ import typer
 from server.cli.bindings import check_bindings
 from server.cli.going_back import go_back
 from server.cli.journal import journal_app
+from server.cli.keygen import make_key
+from server.cli.witness import serve_witness
 
 if TYPE_CHECKING:
     from server.settings.config import ServerSettings
@@ -36,6 +38,8 @@ app = typer.Typer(
 app.add_typer(journal_app)
 app.command("bindings")(check_bindings)
 app.command("go-back")(go_back)
+journal_app.command("keygen")(make_key)
+app.command("witness")(serve_witness)
 
 _ConfigPath = Annotated[
     Path | None,

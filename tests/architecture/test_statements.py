@@ -17,6 +17,7 @@ STATEMENTS: tuple[Statement, ...] = (
     *serving.ACCESS,
     *keeping.STATE,
     *keeping.JOURNAL,
+    *keeping.PROOF,
     *keeping.CHANGELOG,
     *training.TRAINING,
     *training.CLUSTER,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from kuntur.transparency.standalone import VERIFIER
 from tests.architecture.statements.derived import (
     ACCOUNT,
     FEATURES,
@@ -89,6 +90,19 @@ STATE = (
         "docs/shared-store.md",
         "A value is {} bytes of version",
         of("server.state.redis.scripts", "VERSION_BYTES"),
+    ),
+)
+
+_PROOF = "docs/transparency.md"
+
+PROOF = (
+    says(_PROOF, "{} neighbouring hashes are a file", of("kuntur.transparency.tree.tiles", "WIDTH")),
+    says(_PROOF, "behind it, {} bytes |", of("kuntur.transparency.tree.tiles", "TILE_BYTES")),
+    says(_PROOF, "up to {} callers at once", of("server.witness.http", "_MOST_CALLERS")),
+    says(
+        _PROOF,
+        "is {} lines on Python's standard library",
+        Code("lines of the verifier", lambda: len(VERIFIER.read_text("utf-8").splitlines())),
     ),
 )
 

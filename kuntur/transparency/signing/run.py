@@ -1,0 +1,81 @@
+"""The life of the process that signs: take entries, sign every second or every so many, until it is told."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from kuntur.transparency.notes.checkpoint import SignedCheckpoint
+from kuntur.transparency.signing.checkpointer import Checkpointer, LogPlan
+from kuntur.transparency.tree.restoring import Leaves
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """When checkpoints are signed."""
+
+    interval_s: float = 1.0
+    """Longest time between an entry and the checkpoint over it, while all goes well."""
+    max_entries: int = 100_000
+    """Most entries between two checkpoints; the next one does not wait for its time."""
+    poll_s: float = 0.05
+    """Time between two looks at a journal in which there was nothing new."""
+
+
+def run(
+    plan: LogPlan,
+    leaves: Leaves,
+    stop: threading.Event,
+    *,
+    rhythm: Rhythm | None = None,
+    tell: Callable[[str], object] = lambda _sentence: None,
+    published: Callable[[SignedCheckpoint], None] = lambda _signed: None,
+) -> None:
+    """Signs the checkpoints of a log until `stop` is set, and a last one then.
+
+    leaves: as `Checkpointer` takes it; tell: called with sentences for the operator; published: with each
+    checkpoint that is in its places, and at the start with the one that is. What cannot be written is told
+    and tried again. Raises what `Checkpointer` raises when it is opened, and InconsistentLogError when the
+    journal contradicts what was signed: nothing may be signed any more then.
+    """
+    rhythm = rhythm or Rhythm()
+    checkpointer = Checkpointer(plan, leaves, tell)
+    try:
+        if checkpointer.last is not None:
+            published(checkpointer.last)
+        due = 0.0
+        while not stop.is_set():
+            taken = _tried(checkpointer.take, tell) or 0
+            now = time.monotonic()
+            if now >= due or checkpointer.unsigned >= rhythm.max_entries:
+                _sign(checkpointer, tell, published)
+                due = now + rhythm.interval_s
+            if not taken:
+                stop.wait(min(rhythm.poll_s, max(0.0, due - time.monotonic())))
+        while _tried(checkpointer.take, tell):
+            pass
+        _sign(checkpointer, tell, published)
+    finally:
+        checkpointer.close()
+
+
+def _sign(
+    checkpointer: Checkpointer, tell: Callable[[str], object], published: Callable[[SignedCheckpoint], None]
+) -> None:
+    signed = _tried(checkpointer.sign, tell)
+    if signed is not None:
+        published(signed)
+
+
+def _tried(step: Callable[[], T], tell: Callable[[str], object]) -> T | None:
+    """Returns what a step returns, None where the disk did not let it: it is done again in its time."""
+    try:
+        return step()
+    except OSError as error:
+        tell(f"a checkpoint waits, since a file cannot be written or read: {error}")
+        return None
