@@ -100,10 +100,12 @@ contract: $(READY) build/googleapis/google/rpc/status.proto ## Only the protos: 
 release-protos: $(READY) build/googleapis/google/rpc/status.proto ## Record the protos as released: from then on they are not broken
 	$(BIN)/buf build --exclude-source-info --output $(RELEASED)
 
-generate: $(READY) ## Generate the stubs from protos/, the pages of features, errors, metrics and settings, and the tables of docs/data.md
+stubs: $(READY) ## Generate the stubs from protos/
 	include=$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))'); \
 	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --python_out=. --pyi_out=. $(PROTOS); \
 	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --grpc_python_out=. $(filter %_service.proto,$(PROTOS))
+
+generate: stubs ## Generate the stubs, the pages of features, errors, metrics and settings, and the tables of docs/data.md
 	$(BIN)/python -m kuntur.features.document > docs/features.md
 	$(BIN)/python -m kuntur.fields.document docs/data.md
 	$(BIN)/python -m tests.support.error_page > docs/errors.md
@@ -147,4 +149,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test test-busy test-repeat test-images test-grpcio endurance coverage check images serve train bench bench-all setup static contract release-protos generate generated format lock clean
+.PHONY: help demo test test-busy test-repeat test-images test-grpcio endurance coverage check images serve train bench bench-all setup static contract release-protos stubs generate generated format lock clean

@@ -100,7 +100,7 @@ class NoLiveModel(Unavailable):
 
 
 class ShuttingDown(Unavailable):
-    """The server is going down; another, or the same one later, will answer."""
+    """The server is shutting down; another, or the same one later, will answer."""
 
 
 class HistoryUnavailable(Unavailable):
@@ -112,7 +112,7 @@ class JournalUnavailable(Unavailable):
 
 
 class StreamExpired(Unavailable):
-    """The stream lasted for as long as streams may, or was idle when another needed its place.
+    """The stream reached its longest lifetime, or was idle when another needed its place.
 
     Open another and go on.
     """

@@ -49,19 +49,19 @@ from server.scoring import (
 )
 from server.settings.config import ServerSettings
 from server.state.histories import OpenHistory, open_history
-from server.telemetry.metrics import ServerMetrics
+from server.telemetry.metrics import Readings, ServerMetrics
 from server.trial.process import TrialLimits, TrialProcess
 
 _LOG = structlog.get_logger(__name__)
 FAILED = 70
-"""Exit status of a server that took up calls no more though nobody stopped it."""
+"""Exit status of a server that stopped taking up calls though nobody stopped it."""
 _LAST_RESORT_S = 15.0
 
 
 class ServerApp:
     """A whole server in this process. Also a context manager that starts and stops it.
 
-    settings, metrics, history, journal, slot (the live model) and admission are there to be looked at.
+    settings, metrics, history, journal, slot (the live model) and admission are there for its owner to read.
     """
 
     def __init__(
@@ -75,13 +75,13 @@ class ServerApp:
     ) -> None:
         """Builds everything, loads the live model and binds the port; nothing runs yet.
 
-        history, trial: those of the settings, unless given, and ended with the server; reuse_port: whether
-        other processes of this server listen on the port; journal_lock: descriptor of the lock that the
-        server has on the directory above this worker's journal.
+        history, trial: by default those of the settings; closed with the server in either case; reuse_port:
+        whether other processes of this server listen on the port; journal_lock: descriptor of the lock that
+        the server holds on the directory above this worker's journal.
 
-        Raises OSError when port or journal cannot be had, `kuntur.journal.file.JournalError` when the
-        journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
-        cannot be used.
+        Raises OSError when the port or the journal is not available, `kuntur.journal.file.JournalError` when
+        the journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
+        cannot be used, and `TransportError` when the transport of the settings is not available.
         """
         self.settings = settings
         self.metrics = ServerMetrics()
@@ -114,7 +114,7 @@ class ServerApp:
             self.journal = _open_journal(settings, journal_lock, self._journal_changed)
             undone.callback(self.journal.close)
             self.metrics.journal_set_aside(self.journal.set_aside_bytes)
-            # What takes its time comes before the port: callers go to it from then on, away from others.
+            # What takes time comes before the port is bound: from then on callers come, and leave others.
             _LOG.info("preparing the compiled code")
             compile_hot_path(self._reader)
             tell_ready()
@@ -124,10 +124,12 @@ class ServerApp:
             self._server = self._build_server(registry, reuse_port=reuse_port)
             undone.pop_all()
         self.metrics.watch(
-            self.history.counts,
-            lambda: self.admission.unary.inside,
-            lambda: self.admission.streams.inside,
-            lambda: self.journal.queued,
+            Readings(
+                history=self.history.counts,
+                calls_in_flight=lambda: self.admission.unary.inside,
+                streams_open=lambda: self.admission.streams.inside,
+                journal_queued=lambda: self.journal.queued,
+            )
         )
         if isinstance(self.journal, FileJournal):
             self.metrics.registry.register(JournalMetrics(self.journal))
@@ -142,17 +144,17 @@ class ServerApp:
         return self._server.port
 
     def responsive(self, timeout_s: float) -> bool:
-        """Returns whether calls are still taken up and answered, waiting for a sign at most for the time."""
+        """Returns whether the server shows, within the time, that it still takes up and answers calls."""
         return self._server.responsive(timeout_s)
 
     def others_hindered(self, hindered: bool) -> None:
-        """Takes whether another worker of this server cannot write its journal: health is the server's."""
+        """Is told whether another worker cannot write its journal: health is that of the whole server."""
         self._health.hinder("the journal of another worker", hindered=hindered)
 
     def start(self) -> None:
         """Begins to serve: SERVING with a live model; without one NOT_SERVING until there is one.
 
-        Raises OSError when the port of the metrics cannot be had; the server is stopped then.
+        Raises OSError when the port of the metrics is not available; the server is stopped then.
         """
         try:
             self._start()
@@ -196,9 +198,9 @@ class ServerApp:
     def serve_until_signalled(self) -> None:
         """Goes on serving until a signal ends it, and stops. Needs `hold_stop_signals`, and a start.
 
-        Raises SystemExit, of `FAILED`, when it stopped because it took up calls no more.
+        Raises SystemExit with `FAILED` when it stopped because it no longer took up calls.
         """
-        # What is loaded by now stays for ever: walking it holds every thread up for 80 ms a collection.
+        # What is loaded by now stays for good: walking it would stop every thread for 80 ms a collection.
         gc.collect()
         gc.freeze()
         try:
@@ -258,7 +260,7 @@ class ServerApp:
         return RpcServer(services, edge, self._health, transport, settings.listen_address)
 
     def _failed(self) -> None:
-        """Ends the process, which answers no more: in order if it can, else without."""
+        """Ends the process, which no longer answers: in order if it can, else at once."""
         self.failed = True
         _LOG.critical("no more calls are taken up; the process ends", exit_status=FAILED)
         last = threading.Timer(self.settings.shutdown.grace_s + _LAST_RESORT_S, os._exit, (FAILED,))

@@ -25,7 +25,7 @@ def run_everything() -> None:
 
 
 def _run_what_is_rare() -> None:
-    """Runs what only a file, a start after a crash, damage, or a history in Redis, comes to."""
+    """Runs what is needed only for a file, after a crash or damage, or for a history in Redis."""
     from kuntur.history import held, recent
     from kuntur.history.scratch import RECORD_WORDS, Scratch
     from kuntur.records import table
@@ -71,7 +71,7 @@ def tell_ready() -> None:
 
 @cache
 def watch_compiler() -> None:
-    """Has the log tell from now on that functions are being compiled: at once, and every few seconds."""
+    """Logs from now on that functions are being compiled: with the first one, then every few seconds."""
     watch(_CompilerLog().begins)
 
 
@@ -84,8 +84,8 @@ class _CompilerLog:
         if not self._began:
             self._began = self._told = now
             _LOG.info(
-                "compiling what was not found on disk for this code and processor: about a minute where "
-                "nothing was; `kuntur-server compile` does it ahead",
+                "compiling functions that were not found on disk for this code and processor: about a minute "
+                "if none was; `kuntur-server compile` does it ahead",
                 function=name,
             )
         elif now - self._told >= _TOLD_EVERY_S:

@@ -73,7 +73,7 @@ class ModelNotFoundError(ServerError):
 
 
 class OverloadedError(ServerError):
-    """As many calls or streams are open as the server takes, or those that are open have waited too long.
+    """As many calls or streams are open as the server takes, or calls have waited too long for their turn.
 
     standing: whether it is the wait; limit: the most that are taken at a time, in all or of one caller.
     """
@@ -105,10 +105,10 @@ class DeadlinePassedError(ServerError):
 
 
 class StreamExpiredError(ServerError):
-    """A stream has lasted for as long as streams may."""
+    """A stream has reached its longest lifetime."""
 
     def __init__(self) -> None:
-        super().__init__("the stream has lasted for as long as streams may; open another")
+        super().__init__("the stream has reached its longest lifetime; open another")
 
 
 class StreamDisplacedError(ServerError):
@@ -126,7 +126,7 @@ class RequestTimeoutError(ServerError):
 
 
 class HistoryUnavailableError(ServerError):
-    """The history that several servers share cannot be used now; nothing is counted in part."""
+    """The history that several servers share cannot be used for now; nothing is counted in part."""
 
     def __init__(self, why: str) -> None:
         super().__init__(f"the history that the servers share {why}; try again")
@@ -140,14 +140,14 @@ class JournalUnavailableError(ServerError):
 
 
 class ShuttingDownError(ServerError):
-    """The server is going down."""
+    """The server is shutting down."""
 
     def __init__(self) -> None:
-        super().__init__("the server is going down")
+        super().__init__("the server is shutting down")
 
 
 class IncidentError(ServerError):
-    """The server failed in a way that nobody foresaw; its log has the cause under an id."""
+    """The server failed unexpectedly; its log has the cause under an id."""
 
     def __init__(self, incident_id: str) -> None:
         super().__init__(f"the server failed; its log has the cause under {incident_id}")
@@ -155,4 +155,4 @@ class IncidentError(ServerError):
 
 
 class TransportError(Exception):
-    """The transport that the settings ask for cannot be had, so the server does not start."""
+    """The transport that the settings ask for is not available, so the server does not start."""

@@ -59,7 +59,7 @@ def sentence(error: KunturError, server: str) -> str:
         case NoLiveModel():
             return f"The server at {server} has no live model: publish one to its registry, then {again}."
         case ShuttingDown():
-            return f"The server at {server} is going down: name another with --server, or {again}."
+            return f"The server at {server} is shutting down: name another with --server, or {again}."
         case HistoryUnavailable():
             return f"The server at {server} has lost the history that servers share: {again}."
         case JournalUnavailable():

@@ -1,4 +1,4 @@
-"""The feature engine: transactions and outcomes in, float32 matrix out, histories kept in between.
+"""The feature engine: transactions and outcomes in, a float32 matrix out, histories kept in between.
 
 It is not safe for threads: callers that share an engine hold a lock around each call.
 """
@@ -58,8 +58,8 @@ class FeatureEngine:
     ) -> None:
         """Starts empty, with room for `capacity` entities of each kind; it grows by itself.
 
-        kinds: of ENTITIES; the features of the other kinds are those of transactions without such an entity;
-        zone: whose hours and days features are in, by default Peru's.
+        kinds: those of ENTITIES to keep; features of the others are as for transactions without such an
+        entity; zone: in whose hours and days features count, by default Peru's.
         """
         self._offsets = (zone or time_zone()).offsets
         self._tables = [
@@ -105,7 +105,7 @@ class FeatureEngine:
         return out
 
     def report(self, outcomes: OutcomeBatch) -> None:
-        """Lets outcomes enter the history; they are seen from the next full hour of their report.
+        """Lets outcomes enter the history; they are seen from the first full hour after their report.
 
         Those of one transaction are compared with each other, not with what was reported before.
         """
@@ -134,9 +134,9 @@ class FeatureEngine:
     ) -> FeatureMatrix:
         """Returns the features that serving would have computed, float32 [n, len(CATALOGUE)].
 
-        batch: in event order; outcomes: in any order, each applied before the first transaction of a
-        later hour, the rest at the end, a later one of the same transaction in place of the earlier;
-        progress: called with the number of rows done.
+        batch: in event order; outcomes: in any order, each applied before the first transaction of a later
+        hour, the rest at the end; of one transaction a later outcome replaces the earlier; progress: called
+        with the number of rows done.
         """
         return self.replay_changes(batch, label_changes(outcomes), latest_hours(batch), progress=progress)
 
@@ -180,7 +180,7 @@ class FeatureEngine:
         return EngineCounts(entities, late, dropped, outcomes_late)
 
     def _reserve(self, rows: int) -> None:
-        # Counting the room here and looking at the tables only when it may be used up saves a lone
+        # Counting the room here, and looking at the tables only when it may be used up, saves a lone
         # transaction a microsecond.
         self._room -= rows
         if self._room < 0:
@@ -190,7 +190,7 @@ class FeatureEngine:
 
 
 def latest_hours(batch: TransactionBatch) -> npt.NDArray[np.int64]:
-    """Returns the latest hour of event time up to each transaction, int64 [n]: reports are known until it."""
+    """Returns the latest hour of event time up to each transaction, int64 [n]; earlier reports are known."""
     return np.maximum.accumulate(batch.ints[:, IntColumn.EVENT_TIME_US] // _HOUR_US)
 
 

@@ -39,8 +39,8 @@ class LabelChanges:
 def label_changes(outcomes: OutcomeBatch) -> LabelChanges:
     """Returns the changes that outcomes cause, as a server makes them that receives them in order.
 
-    Of several outcomes of one transaction, one that says what is known changes nothing, and one that says
-    otherwise takes the earlier one back.
+    Of several outcomes of one transaction, one that repeats what is known changes nothing, and one that
+    contradicts it takes the earlier one back.
     """
     order = np.argsort(outcomes.reported_time_us, kind="stable")
     ascending = np.sort(outcomes.keys[:, KeyColumn.TRANSACTION])

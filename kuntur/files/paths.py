@@ -1,5 +1,4 @@
-"""Which files a path or glob names, what is wrong with those that name none, and reading within bounds;
-and waiting until they are on the disk.
+"""Which files a path or glob names, reading them within bounds, and waiting until they are on the disk.
 
 A pipe blocks whoever opens it, and a device may never end: files of settings and mappings, whatever a path
 or link leads to, are opened without waiting, have to be regular ones, and are read within a bound.

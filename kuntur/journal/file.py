@@ -1,4 +1,4 @@
-"""The journal as files: what the server writes and the trainer reads.
+"""The journal's files: written for the server, which says what and when, and read by the trainer.
 
 A journal is a directory of files `journal-<sequence of the first entry, 20 digits>.kj`, each a header and
 records, as `kuntur.journal.layout` says. Sequences run from 1 through all files without a gap but those that
@@ -165,7 +165,7 @@ class JournalFileWriter:
         self._lost = 0  # synced entries in files that are no longer in their place
 
     def append(self, entries: Sequence[journal_pb2.Entry]) -> None:
-        """Returns entries their sequence and writes them to the operating system.
+        """Gives entries their sequence and writes them to the operating system.
 
         Raises OSError; the first of the entries are then written, up to `next_sequence`.
         """

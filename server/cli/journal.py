@@ -1,4 +1,4 @@
-"""`kuntur-server journal repair`: a damaged journal made whole, with a report of what is lost."""
+"""`kuntur-server journal repair`: makes a damaged journal whole and reports what is lost."""
 
 from __future__ import annotations
 

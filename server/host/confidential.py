@@ -1,7 +1,7 @@
 """What keeps a server's secrets in its process: private files, and no core dump.
 
-A core dump would hold the key of the hashes, ids and amounts; so would what a debugger of the same account
-reads.
+A core dump would hold the key of the hashes, ids and amounts; a debugger under the same account could read
+the same.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The limit on the size of a process's files (RLIMIT_FSIZE), looked at before a file meets it."""
+"""The limit on the size of a process's files (RLIMIT_FSIZE), checked before a file reaches it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import resource
 
 
 def check_file_limit(name: str, size_bytes: int, otherwise: str = "") -> None:
-    """Raises OSError when a file may come to be larger than this process may make files.
+    """Raises OSError when a file may grow larger than this process is allowed to make it.
 
     Args:
         name: The file, as the operator knows it.
-        size_bytes: What it may come to.
-        otherwise: What else can be done than to raise the limit.
+        size_bytes: How large it may become.
+        otherwise: What else can be done instead of raising the limit.
     """
     limit, _ = resource.getrlimit(resource.RLIMIT_FSIZE)
     if limit != resource.RLIM_INFINITY and limit < size_bytes:

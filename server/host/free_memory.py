@@ -1,7 +1,7 @@
-"""Returns memory to the system that a burst took and that nothing uses any more.
+"""Gives memory that a burst took, and that nothing uses any more, back to the system.
 
-glibc keeps what is freed for the next time, in an arena of each thread. After a burst of large requests, or
-of answers that nobody read, that was 40 MiB of 350; of a flood of compressed requests once 470 of 780.
+glibc keeps what is freed for later, in an arena for each thread. After a burst of large requests, or of
+answers that nobody read, that was 40 MiB of 350; after a flood of compressed requests once 470 of 780.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ _JOIN_S = 5.0
 
 
 def return_free_memory() -> None:
-    """Returns to the system whatever is free; nothing where the C library is not glibc."""
+    """Gives whatever is free back to the system; does nothing where the C library is not glibc."""
     trim = _malloc_trim()
     if trim is not None:
         trim(0)
 
 
 class MemoryReturner:
-    """Returns memory to the system, on a thread of its own, once it has grown and calls hold little of it.
+    """Gives memory back to the system, on a thread of its own, once it has grown and calls hold little of it.
 
-    What the process keeps for good, as a history that fills, costs one such call for each 16 MiB of growth.
+    What the process keeps for good, such as a history that fills, costs one attempt every 16 MiB.
     """
 
     def __init__(self, held: Callable[[], int]) -> None:
@@ -48,13 +48,13 @@ class MemoryReturner:
         self._thread.start()
 
     def stop(self) -> None:
-        """Looks no more."""
+        """Stops looking."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(_JOIN_S)
 
     def look(self) -> None:
-        """Returns memory to the system if it is worth it now."""
+        """Gives memory back to the system if that is worth it now."""
         private = _private_bytes()
         self._lowest = min(self._lowest, private)
         if private - self._lowest > _GROWTH_BYTES and self._held() <= _HELD_BYTES:

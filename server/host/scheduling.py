@@ -1,7 +1,7 @@
 """How the kernel schedules the server's threads.
 
-Each function says what it gains, as measured in docs/performance.md; without it the server does the same, but
-slower.
+Each function says what it gains, as measured in docs/performance.md; without it the server works the same,
+only slower.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ def cores() -> int:
 
 
 def prefer_finishing() -> None:
-    """Asks for SCHED_BATCH, under which a thread that wakes up does not push the running one aside.
+    """Asks for SCHED_BATCH, under which a thread that wakes up does not preempt the running one.
 
-    Each inference lets go of the interpreter's lock, and gRPC's polling thread waits for it: under the
-    default policy the two change places at every call, which costs more than the inference: with 32 calls in
-    flight 20,500 instead of 25,400 a second. A lone call is 2 % slower with it. Threads that are started
-    afterwards inherit the policy. Does nothing where the system has or allows no such policy.
+    Each inference releases the interpreter's lock, and gRPC's polling thread waits for it: under the default
+    policy the two change places at every call, which costs more than the inference. With 32 calls in flight
+    that made 20,500 calls a second instead of 25,400. A lone call is 2 % slower with SCHED_BATCH. Threads
+    that are started later inherit the policy. Does nothing where the system has or allows no such policy.
     """
     if hasattr(os, "SCHED_BATCH"):
         with contextlib.suppress(OSError):
@@ -39,19 +39,19 @@ def prefer_finishing() -> None:
 def hand_over_soon() -> None:
     """Has threads hand the interpreter's lock over after half a millisecond, where another one waits for it.
 
-    Whoever loads a model, or reads the metrics, would otherwise hold calls up for 5 ms at a time: the p99
-    while models are loaded was 1.1 to 2.0 times the calm one, and is 0.8 to 1.05 times.
+    A thread that loads a model, or reads the metrics, would otherwise hold calls up for 5 ms at a time: the
+    p99 while models are loaded was 1.1 to 2.0 times the calm one, and is 0.8 to 1.05 times with this.
     """
     sys.setswitchinterval(_LOCK_HELD_S)
 
 
 def give_way() -> None:
-    """Lowers the priority of the calling thread, for good: that of what loads models.
+    """Lowers the priority of the calling thread, for good: for the thread that loads models.
 
     With `others_first` the p99 while models are loaded without a pause fell from 15 to 1.2 times the calm
-    one. Not to nothing (SCHED_IDLE), with which it was 1.9 times: on a core that other processes keep busy
-    the thread would have a 340th of it, and calls that wait for a lock which it holds, such as the
-    interpreter's, would wait as long.
+    one. Not as low as SCHED_IDLE, with which it was 1.9 times: on a core that other processes keep busy the
+    thread would get a 340th of it, and calls that wait for a lock which it holds, such as the interpreter's,
+    would wait as long.
     """
     if sys.platform == "linux":  # elsewhere this is of the whole process
         thread = threading.get_native_id()
@@ -61,10 +61,10 @@ def give_way() -> None:
 
 @contextmanager
 def others_first() -> Iterator[None]:
-    """Has whichever other thread of this process wakes up push the calling one aside while the block lasts.
+    """Has any other thread of this process preempt the calling one when it wakes up, while the block lasts.
 
-    Under SCHED_BATCH none does so: it waits for the next tick, up to 4 ms. So they leave that policy; what
-    that gains stands at `give_way`.
+    Under SCHED_BATCH none does: it waits for the next tick, up to 4 ms. So they leave that policy meanwhile;
+    `give_way` says what that gains.
     """
     if sys.platform != "linux" or os.sched_getscheduler(0) != os.SCHED_BATCH:
         yield

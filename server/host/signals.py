@@ -1,9 +1,9 @@
 """The signals that end a server, waited for and never handled.
 
 A handler would run on the main thread between any two steps, also while that thread holds the very lock
-which the stop needs. And a signal reaches any thread that does not block it, with death as its default:
-so both are blocked before the first thread starts, and stay so, which leaves a second signal without
-effect while the server drains.
+that stopping needs. And a signal reaches any thread that does not block it, and by default ends the
+process: so all are blocked before the first thread starts, and stay so. That also leaves a second signal
+without effect while the server drains.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _LOOK_S = 0.1
 
 
 def hold_stop_signals() -> None:
-    """Keeps the signals that end a server for `wait_for_stop_signal`. Before any other thread is started."""
+    """Keeps the signals that end a server for `wait_for_stop_signal`. Call it before any thread starts."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
 
 
 def wait_for_stop_signal() -> None:
-    """Waits for one of them, also one that came since they are held."""
+    """Waits for one of them; one that came since they were held counts."""
     signal.sigwait(_STOP)
 
 
@@ -36,7 +36,7 @@ def stop_is_wanted() -> bool:
 def interrupted(give_up: Callable[[], None]) -> Iterator[None]:
     """Calls `give_up` on another thread, once, if one of them comes while the block lasts.
 
-    The signal stays for `wait_for_stop_signal`. For what a server does before it waits for signals.
+    The signal is left for `wait_for_stop_signal`. This is for what a server does before it waits for signals.
     """
     over = threading.Event()
 

@@ -1,4 +1,4 @@
-"""The journal of what was asked and answered."""
+"""The journal as the server writes it: a queue, a thread that writes, and what is not on the disk yet."""
 
 from server.journal.file import FileJournal
 from server.journal.journal import ExchangeKind, Journal, NullJournal

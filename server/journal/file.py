@@ -1,4 +1,7 @@
-"""The journal in files, written by a thread of its own."""
+"""Writes the journal on a thread of its own, behind a bounded queue.
+
+The files themselves are `kuntur.journal.file`'s, exchanges on their way to the disk are `keeper`'s.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ _LOG = structlog.get_logger(__name__)
 _MAX_BATCH = 1024
 _LOOK_S = 1.0  # between two looks at the directory and at the room in its file system
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0  # between two tries to write again
-_STEADY_S = 30.0  # a journal that was written for so long is tried again as soon as at first
+_STEADY_S = 30.0  # after so long without a failure the pauses begin anew
 _LAST_TRIES_S = 3.0
 _LARGEST_ENTRY_BYTES = 32 << 20
 
@@ -29,8 +32,8 @@ class FileJournal(Journal):
 
     A bounded queue stands before the writer: when the disk is slower than the callers, they wait. An
     answer may leave before its entry is on the disk, by at most the interval between two syncs; until then
-    the entry is kept in memory. When it cannot be written (the disk is full, the directory gone) the journal
-    is `unavailable`, keeps what it has taken, tries again by itself, and is available once all is on disk.
+    the entry is kept in memory. When the journal cannot be written (the disk is full, the directory gone)
+    it is `unavailable`, keeps what it has taken, tries again by itself, and is available once all is on disk.
     """
 
     def __init__(
@@ -47,7 +50,7 @@ class FileJournal(Journal):
         """Opens the journal. Raises OSError and `kuntur.journal.file.JournalError`.
 
         servers_lock: as `JournalFileWriter` takes it; on_change: told, by the writing thread, whenever the
-        journal becomes unavailable (False) and available again (True). Where there is no room it begins as
+        journal becomes unavailable (False) and available again (True). Where there is no room it starts as
         unavailable.
         """
         check_file_limit(str(directory / "journal-….kj"), _LARGEST_ENTRY_BYTES)
@@ -106,7 +109,7 @@ class FileJournal(Journal):
 
     @property
     def kept(self) -> int:
-        """Entries written, or not, that are not known to be on the disk; without those in the queue."""
+        """Entries, written or not, that are not known to be on the disk; without those in the queue."""
         return self._keeper.unsynced
 
     @property
@@ -147,7 +150,7 @@ class FileJournal(Journal):
                 looked = now
 
     def _take(self, timeout_s: float) -> list[Exchange]:
-        """Waits for an exchange and returns it with all that queue behind it; none after the time-out."""
+        """Waits for an exchange and returns it with all that queue behind it; none after the timeout."""
         batch: list[Exchange] = []
         try:
             timeout_s = 0.0 if self._closing.is_set() else max(0.0, timeout_s)
@@ -166,7 +169,7 @@ class FileJournal(Journal):
         return batch
 
     def _interrupted(self, error: Exception) -> None:
-        """Has calls refused from now on, until all that was taken is written."""
+        """Has calls refused from now on, until everything that was taken is written."""
         if time.monotonic() - self._available_since > _STEADY_S:
             self._pause_s = _FIRST_PAUSE_S
         self.interruptions += 1
@@ -177,9 +180,9 @@ class FileJournal(Journal):
         self._on_change(False)
 
     def _regained(self) -> bool:
-        """Tries to write again, ever less often; returns False when the journal was closed before it could.
+        """Tries to write again, less and less often; returns False when the journal is closed before it can.
 
-        The pause is not shortened after a short success: the state changes, and is logged, at most so often.
+        A short success does not shorten the pause, which bounds how often the state changes and is logged.
         """
         began, give_up_at = time.monotonic(), None
         while True:

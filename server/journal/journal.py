@@ -27,13 +27,13 @@ class Journal(ABC):
     def append(self, kind: ExchangeKind, request: bytes, response: bytes) -> None:
         """Takes one exchange, in the bytes that went over the wire, before its answer leaves.
 
-        Waits while the journal is behind, and not while it is unavailable: what has been counted by then is
+        Waits while the journal is behind, but not while it is unavailable: what has been counted by then is
         taken, and written later.
         """
 
     @abstractmethod
     def close(self) -> None:
-        """Writes all that was taken and ends. Twice is once."""
+        """Writes everything that was taken, and ends. A second call does nothing."""
 
     @property
     @abstractmethod

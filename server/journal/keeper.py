@@ -46,7 +46,7 @@ class Keeper:
         return self._bytes >= _MOST_UNSYNCED_BYTES
 
     def write(self, exchanges: Sequence[Exchange]) -> None:
-        """Keeps exchanges, and writes all that is not written. Raises OSError."""
+        """Keeps exchanges, and writes all that are not written yet. Raises OSError."""
         self._keep(exchanges)
         left = self._kept[self._writer.next_sequence - self._first :]
         if left:
@@ -63,7 +63,7 @@ class Keeper:
         self._check_room(self._min_free_bytes)
 
     def regain(self, exchanges: Sequence[Exchange]) -> None:
-        """Writes what is kept and what is new to it, after a failure.
+        """Writes what is kept, and these exchanges too, after a failure.
 
         Raises OSError and `kuntur.journal.file.JournalError`.
         """
@@ -78,7 +78,7 @@ class Keeper:
         self._check_room(int(self._min_free_bytes * _MARGIN))
 
     def close(self) -> None:
-        """Ends, with all that is synced. Raises OSError."""
+        """Syncs what was written, and closes the journal. Raises OSError."""
         self._writer.close()
 
     def _keep(self, exchanges: Sequence[Exchange]) -> None:
@@ -86,7 +86,7 @@ class Keeper:
         self._bytes += sum(len(request) + len(response) for _, request, response, _ in exchanges)
 
     def _let_go(self) -> None:
-        """Keeps no longer what is synced, by `sync` or because a new file was begun."""
+        """Forgets what is synced, by `sync` or because a new file was begun."""
         synced = self._writer.synced_sequence - self._first
         if synced:
             del self._kept[:synced]

@@ -14,7 +14,7 @@ from server.trial.contract import INPUT, OUTPUT
 
 _LOG = structlog.get_logger(__name__)
 
-# Up to so many rows are run under the interpreter's lock.
+# Up to this many rows are run under the interpreter's lock.
 ROWS_UNDER_LOCK = 64
 
 Inference = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
@@ -22,7 +22,7 @@ Inference = Callable[[npt.NDArray[np.float32]], npt.NDArray[np.float32]]
 
 
 class BindingInference:
-    """Inference through the Python binding, which lets go of the interpreter's lock for every run."""
+    """Inference through the Python binding, which releases the interpreter's lock for every run."""
 
     def __init__(self, session: Any) -> None:
         """Takes an `onnxruntime.InferenceSession`."""

@@ -1,4 +1,4 @@
-"""A model that scores, and the place where the live one stands."""
+"""A loaded model, which scores and decides, and the slot that holds the live one."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class LiveModel:
     ) -> None:
         """Takes the manifest, the inference, and what explains its scores.
 
-        infer: `inference`, float32 [n, features of the model] to probabilities, float32 [n].
+        infer: the inference, float32 [n, features of the model] to probabilities, float32 [n].
         """
         self.manifest = manifest
         self.reasoner = None if explanation is None else Reasoner(explanation, manifest.feature_names)

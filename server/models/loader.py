@@ -38,8 +38,8 @@ _WARM_UP_ROWS = (1, 64, 512)
 def load_model(path: Path, trial: Trial, zone: TimeZone | None = None) -> LiveModel:
     """Reads, tries, loads, checks and warms up the bundle at `path`.
 
-    Only a model that `trial` found nothing against is loaded into this process, and threads that serve go
-    first. zone: in which features count hours and days here, by default Peru's.
+    Only a model that passed `trial` is loaded into this process, and threads that serve go first. zone: in
+    which features count hours and days here, by default Peru's.
 
     Raises BundleRefusedError, and only that.
     """
@@ -87,9 +87,9 @@ def _binding(model: bytes) -> BindingInference:
 def _check_explanation(
     explanation: Explanation, golden_features: FloatArray, margin: FloatArray | None
 ) -> None:
-    """Holds what explains a model against the model's own margins of the golden rows."""
+    """Compares what explains a model with the model's own margins of the golden rows."""
     if margin is None:
-        raise _explains_otherwise(f"the model has no output {MARGIN} to hold it against")
+        raise _explains_otherwise(f"the model has no output {MARGIN} to compare it with")
     gap = largest_gap(explanation, np.ascontiguousarray(golden_features[: len(margin)]), margin)
     if not gap <= EXPLANATION_TOLERANCE:
         raise _explains_otherwise(f"contributions and base miss the margin of a golden row by {gap:.3g}")

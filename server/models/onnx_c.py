@@ -1,6 +1,6 @@
-"""ONNX Runtime through its C API: a model's inference without letting go of the interpreter's lock.
+"""ONNX Runtime through its C API: a model's inference without releasing the interpreter's lock.
 
-The Python binding lets go of the lock for every run. For a lone transaction the hand-over between threads
+The Python binding releases the lock for every run. For a lone transaction the hand-over between threads
 costs more than the inference itself (docs/performance.md), so few rows are run under the lock, in one
 compiled call that reaches the runtime by the address of its function; many rows are run without it. The call
 itself is cheaper, too: with 200 trees of depth 6 one row takes 9.6 µs of processor time instead of 15.8,
@@ -169,7 +169,7 @@ class CInference:
     def __init__(self, model: bytes, *, given: str, found: str, width: int, rows_under_lock: int) -> None:
         """Opens a model of one input, float32 [n, width], and an output, float32 [n]; by their names.
 
-        rows_under_lock: up to so many rows are run without letting go of the interpreter's lock. Raises
+        rows_under_lock: up to this many rows are run without releasing the interpreter's lock. Raises
         InferenceError, or OSError and AttributeError where the runtime ships no C API.
         """
         self._api, self._width, self._limit = api(), width, rows_under_lock

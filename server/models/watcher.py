@@ -1,4 +1,4 @@
-"""Keeps the live model at what the registry chooses, off the threads that serve."""
+"""Keeps the live model the one that the registry chooses, off the threads that serve."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Refusal:
 class ModelWatcher:
     """Polls the registry, checks what it chooses, and swaps it in.
 
-    A bundle that fails a check is refused once, logged and counted, and tried again only when its files
-    change or, where they could not be read, at each look; whatever is live stays. The watcher is the only
-    writer of the slot.
+    A bundle that fails a check is refused, logged and counted once, and tried again only when its files
+    change or, where they could not be read, at each look; the live model stays. Only the watcher writes the
+    slot.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class ModelWatcher:
         return dict(self._refusals)
 
     def start(self) -> None:
-        """Begins to poll, on a thread of its own."""
+        """Starts polling, on a thread of its own."""
         self._thread.start()
 
     def stop(self) -> None:
@@ -91,7 +91,7 @@ class ModelWatcher:
             self._thread.join(_END_S)
 
     def look(self) -> None:
-        """Polls and logs what that raises, once: an unreadable registry today may be readable tomorrow."""
+        """Polls, and logs what that raises, once: a registry that is unreadable now may be readable later."""
         try:
             self.poll()
             self._failed = ""
@@ -105,7 +105,7 @@ class ModelWatcher:
             self._failed = repr(error)
 
     def poll(self) -> None:
-        """Looks once, and loads, refuses or frees a model if need be. Only where no watcher is started."""
+        """Looks once, and loads, refuses or frees a model if need be. Not to be called after `start`."""
         self._release()
         version = self._registry.live_version()
         if version is None:
@@ -121,7 +121,7 @@ class ModelWatcher:
         if refusal is not None and refusal.fingerprint == fingerprint and not unreadable:
             return
         if not named:
-            message = "LIVE names no version, but something else"
+            message = "LIVE names something that is not a version"
             self._refuse(version, Refusal(RefusalReason.INCOMPLETE, message, fingerprint))
             return
         try:
@@ -167,8 +167,8 @@ class ModelWatcher:
     def _release(self) -> None:
         if self._retired is None:
             return
-        # The last reference: a session is in no cycle, so no collection is needed, which would hold every
-        # thread up (80 ms, measured). 300 loads and releases leave the resident memory where it was.
+        # The last reference: a session is in no cycle, so no collection is needed, which would stop every
+        # thread (80 ms, measured). 300 loads and releases leave the resident memory where it was.
         with others_first():
             self._retired = None
             return_free_memory()

@@ -1,4 +1,4 @@
-"""Which transport serves: the fast one where grpcio's inside is what was tested, else the plain one."""
+"""Chooses the transport: the fast one where grpcio's inside is as it was tested, else the plain one."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LOG = structlog.get_logger(__name__)
 
 
 def chosen_transport(choice: TransportChoice, edge: Edge, settings: TransportSettings) -> Transport:
-    """Returns the transport that the settings choose. Raises TransportError where `fast` cannot be had."""
+    """Returns the transport that the settings choose. Raises TransportError where `fast` is not possible."""
     if choice == "plain":
         return PlainTransport(edge, settings)
     why = inside.missing() or _failure()
@@ -29,11 +29,11 @@ def chosen_transport(choice: TransportChoice, edge: Edge, settings: TransportSet
         return transport
     if choice == "fast":
         raise TransportError(
-            f'rpc.transport = "fast" cannot be had with grpcio {grpc.__version__}: {why}; '
+            f'rpc.transport = "fast" is not possible with grpcio {grpc.__version__}: {why}; '
             'set it to "auto" or "plain", or install a grpcio that the server was tested with'
         )
     _LOG.warning(
-        "grpcio is not as tested: calls are taken up the plain way, which is several times slower",
+        "grpcio is not as tested: the plain transport serves, which is several times slower",
         grpcio=grpc.__version__,
         why=why,
     )
@@ -43,9 +43,9 @@ def chosen_transport(choice: TransportChoice, edge: Edge, settings: TransportSet
 def _failure() -> str | None:
     """Returns why the fast transport cannot be made or does not answer, None where it does."""
     try:
-        # Imported only now, so that another grpcio does not keep the server from starting.
+        # Imported only now, so that an untested grpcio does not keep the server from starting.
         rehearsal = importlib.import_module("server.rpc.core.rehearsal")
         why: str | None = rehearsal.failure()
-    except Exception as error:  # whatever another inside leads to
+    except Exception as error:  # an untested inside may raise anything
         return f"the fast transport could not be made ({error})"
     return why

@@ -1,7 +1,7 @@
 """The one declaration of what an error is to a caller: its status code, its reason and its metadata.
 
-The comments of `error_reason.proto` say the same to callers, and docs/errors.md is made of them; a test
-(tests/unit/server/rpc/test_errors.py) holds them against this table.
+The comments of `error_reason.proto` say the same to callers, and docs/errors.md is made from them; tests
+(tests/unit/server/rpc/test_errors.py, tests/architecture/test_errors.py) compare them with this table.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ErrorRow(NamedTuple):
     reason: int
     """Number of the `ErrorReason`."""
     metadata: Callable[[Any], Mapping[str, str]] = _nothing
-    """Returns the metadata of an error, as the comment of the reason in the contract promises them."""
+    """Returns the metadata of an error, which the comment of its reason promises."""
 
     @property
     def reason_name(self) -> str:
@@ -48,7 +48,7 @@ class ErrorRow(NamedTuple):
 
     @property
     def retried(self) -> bool:
-        """Whether RetryInfo tells the caller to come again, after `limits.retry_delay_s`."""
+        """Whether RetryInfo tells the caller to try again, after `limits.retry_delay_s`."""
         return self.code in _RETRIED
 
 

@@ -1,4 +1,4 @@
-"""Errors to google.rpc.Status, and statuses to what gRPC ends calls with.
+"""Turns errors into google.rpc.Status, and statuses into what gRPC ends calls with.
 
 Which error has which code, reason and metadata is declared in `server.rpc.error_table`.
 """
@@ -29,7 +29,7 @@ class ErrorTable:
     """Turns errors into statuses. Safe for threads."""
 
     def __init__(self, retry_delay_s: float) -> None:
-        """Takes the time after which a caller should come again when that may help."""
+        """Takes the time after which a caller should try again when that may help."""
         self._retry_delay = duration_pb2.Duration()
         self._retry_delay.FromNanoseconds(round(retry_delay_s * 1e9))
         self._incidents = IncidentLog()
@@ -56,7 +56,7 @@ def reason_of(status: status_pb2.Status) -> str:
 
 
 class CallStatus(grpc.Status):
-    """A status as gRPC ends calls with it, made ready once for any number of calls."""
+    """A status in the form in which gRPC ends calls, made once for any number of calls."""
 
     def __init__(self, status: status_pb2.Status) -> None:
         self.code = _CODES[status.code]

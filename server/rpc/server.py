@@ -50,7 +50,7 @@ class RpcServer:
     def __init__(
         self, services: Services, edge: Edge, health: Health, transport: Transport, listen_address: str
     ) -> None:
-        """Adds every method to a transport and binds the port; raises OSError when that cannot be had."""
+        """Adds every method to a transport and binds the port; raises OSError when that is not possible."""
         self._admission = edge.admission
         self._health = health
         self._lifetimes = edge.lifetimes
@@ -75,7 +75,7 @@ class RpcServer:
             raise OSError(f"cannot listen on {listen_address}: {error}") from error
 
     def responsive(self, timeout_s: float) -> bool:
-        """Returns whether the thread that answers calls goes on, waiting for it at most for the time."""
+        """Returns whether the thread that answers calls shows, within the time, that it still runs."""
         return self._transport.responsive(timeout_s)
 
     def start(self) -> None:
@@ -85,10 +85,10 @@ class RpcServer:
         self._transport.start()
 
     def drain(self, *, balancer_wait_s: float, grace_s: float) -> None:
-        """Ends serving: NOT_SERVING, then nothing new, then what is in flight, at most for the grace.
+        """Reports NOT_SERVING, refuses what is new, then waits for what is in flight, at most the grace.
 
-        A stream of scores ends with SHUTTING_DOWN after the frame it is at. Others that wait for their
-        caller are cut off by gRPC, with UNAVAILABLE too, once nothing else is in flight.
+        A stream of scores ends with SHUTTING_DOWN after its current frame. Other streams that wait for their
+        callers are cut off by gRPC, with UNAVAILABLE too, once nothing else is in flight.
         """
         self._health.going_down()
         if self._transport.alive:
@@ -149,7 +149,7 @@ def _control(services: Services, health: Health) -> dict[str, dict[str, Callable
 
 
 def _parsed(request: Any, handler: Callable[[Any], Message]) -> Callable[[bytes], bytes]:
-    """Takes bytes to bytes by a handler of messages."""
+    """Returns a handler of bytes around a handler of messages."""
 
     def handle(raw: bytes) -> bytes:
         try:

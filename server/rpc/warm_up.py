@@ -23,7 +23,7 @@ _TIME = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def compile_hot_path(reader: TransactionReader) -> None:
-    """Takes transactions and an outcome through reader and writer, and a history that is thrown away."""
+    """Runs transactions and an outcome through the reader, the writer and a history that is thrown away."""
     transaction = Transaction(
         transaction_id="warm-up",
         event_time=_TIME,
@@ -44,7 +44,7 @@ def compile_hot_path(reader: TransactionReader) -> None:
     sizes = HistorySizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
     region = Region.create(sizes)
     history = RegionHistory(region)
-    # Alone, in a frame with one that breaks a rule, and in a frame of a size that takes the compiled writer.
+    # Alone, in a frame with one that breaks a rule, and in a frame large enough for the compiled writer.
     for messages in ([message], [message, refused], [message] * _FRAME):
         request = scoring_service_pb2.ScoreStreamRequest(transactions=messages)
         reading = reader.read_request(request.SerializeToString(), latest_time_us)

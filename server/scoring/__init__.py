@@ -1,4 +1,4 @@
-"""What the server does with transactions and outcomes, whatever they came by."""
+"""What the server does with transactions and outcomes, however they arrived."""
 
 from server.scoring.attribute_census import AttributeCensus
 from server.scoring.attribute_rules import AttributeRules

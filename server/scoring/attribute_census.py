@@ -1,6 +1,6 @@
-"""Counts the attributes that come and are unknown to the model, and those that it takes and do not come.
+"""Counts attributes that the live model does not know, and those that it takes and that are missing.
 
-A mistyped name would otherwise be dropped in silence, and the model scores without the value.
+A mistyped name would otherwise be dropped silently, and the model would score without the value.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from server.telemetry.catalogue import ATTRIBUTES_MISMATCHED
 
 UNKNOWN, MISSING = "unknown", "missing"
 OTHER = "(other)"  # no attribute may have this name
-_MOST_NAMES = 64  # of each kind; callers make up names, so that their number must not be theirs to choose
+_MOST_NAMES = 64  # of each kind; callers make up names, so their number has to be bounded
 _LOG = structlog.get_logger(__name__)
 
 
@@ -42,7 +42,7 @@ class AttributeCensus(Collector):
         wanted: names that the model takes; attributes: by name, float64 [rows], NaN where a row has none.
         """
         for name, values in attributes.items():
-            # A lone transaction has every name that it brings: only in frames may rows lack some.
+            # A lone transaction has a value for each name: only in a frame may rows lack some.
             given = 1 if rows == 1 else rows - int(np.isnan(values).sum())
             if name not in wanted:
                 self._add(UNKNOWN, name, given, model_version)
@@ -70,7 +70,7 @@ class AttributeCensus(Collector):
             new = name not in counts and len(counts) < _MOST_NAMES
             counts[name if new or name in counts else OTHER] += count
         if new:
-            told = "an attribute comes that the model does not know"
+            told = "transactions have an attribute that the model does not know"
             if kind == MISSING:
-                told = "an attribute that the model takes is missing"
+                told = "transactions lack an attribute that the model takes"
             _LOG.warning(told, attribute=name, model_version=model_version)

@@ -1,4 +1,7 @@
-"""Refuses, if set so, transactions whose attributes do not match the live model's, before they count."""
+"""Refuses transactions whose attributes do not match the live model's, where the settings ask for it.
+
+What is refused is counted in no history.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +56,7 @@ class AttributeRules:
         rows: int,
         model_version: str,
     ) -> Iterator[tuple[str, npt.NDArray[np.intp], str]]:
-        """Yields an attribute's name, the rows that break a rule by it, and the rule, in the names' order."""
+        """Yields an attribute's name, the rows in which it breaks a rule, and the rule, ordered by name."""
         if self.refuse_unknown:
             for name in sorted(attributes.keys() - wanted):
                 given = np.flatnonzero(~np.isnan(attributes[name]))

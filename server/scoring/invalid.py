@@ -1,7 +1,7 @@
 """What becomes of a transaction for which the model returns no probability: NaN, infinity, 7 or −3.
 
-Such a model is at fault, and its value says nothing about the customer. By setting the transaction gets an
-error of its own, or goes to an analyst with the reason.
+Such a model is at fault, and its value says nothing about the customer. Depending on the settings the
+transaction gets an error of its own, or goes to an analyst with the reason.
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ class InvalidValues:
         self._lock = threading.Lock()
 
     def handled(self, scores: Scores, review_threshold: float) -> Scores:
-        """Counts invalid values, tells them once a model, and returns the scores as they are to be answered.
+        """Counts invalid values, logs them once a model, and returns the scores to answer with.
 
         Args:
             scores: With `invalid` rows, and reasons if any were asked for.
-            review_threshold: Of the model that gave them; a transaction to be reviewed gets it as its score.
+            review_threshold: That of the model; a transaction to be reviewed gets it as its score.
         """
         self._count(len(scores.invalid))
         with self._lock:

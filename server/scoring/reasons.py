@@ -1,4 +1,4 @@
-"""Which scores of a frame carry reasons, and the reasons, from the values that gave the scores."""
+"""Which scores of a frame carry reasons, and what these are, from the values that were scored."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class ReasonGiver:
     """Finds the reasons of scores. Safe for threads: it holds no lock and changes nothing."""
 
     def __init__(self, per_transaction: int, observe: Callable[[int, float], None]) -> None:
-        """Takes how many reasons a score has, and what is told for how many they were found, in what time."""
+        """Takes the most reasons of a score, and what is told how many scores got any, in what time."""
         self._count = per_transaction
         self._observe = observe
 
@@ -38,14 +38,14 @@ class ReasonGiver:
         decision: npt.NDArray[np.int8],
         mode: int,
     ) -> Mapping[int, tuple[Reason, ...]] | None:
-        """Returns the reasons by row; None when there are none to give.
+        """Returns the reasons by row; None when no score carries any.
 
-        matrix, attributes: what was scored, as `LiveModel.score` takes it; decision: what came of it.
+        matrix, attributes: what was scored, as `LiveModel.score` takes it; decision: the decisions on it.
         """
         reasoner = model.reasoner
         if reasoner is None or self._count == 0 or mode == ReasonsMode.NONE:
             return None
-        # Most calls are of one transaction below the threshold: they should not pay for arrays.
+        # Most calls have one transaction below the threshold: they should not pay for arrays.
         if mode == ReasonsMode.REVIEWED and len(decision) == 1 and decision[0] < _REVIEW:
             return None
         rows = reasoned_rows(decision, mode)

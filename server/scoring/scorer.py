@@ -1,4 +1,4 @@
-"""Transactions to scores."""
+"""Scores transactions: features from the history, then the live model, then reasons."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Scorer:
         rules: AttributeRules,
     ) -> None:
         self._invalid = invalid
-        self.rules = rules if rules else None  # None costs nothing where attributes come
+        self.rules = rules if rules else None  # None costs nothing on transactions with attributes
         self._history = history
         self._attributes = attributes
         self._slot = slot
@@ -37,8 +37,8 @@ class Scorer:
     def admit(self, reading: Reading) -> tuple[Reading, LiveModel]:
         """Returns a frame without the transactions that the rules of attributes refuse, and the live model.
 
-        The model is that by whose attributes they were refused: `score` is to be given it. Nothing is
-        counted yet. Raises NoLiveModelError.
+        `score` takes that very model, by whose attributes they were refused. Nothing is counted yet. Raises
+        NoLiveModelError.
         """
         # Taken once: a swap between here and the answer must not mix two models in it.
         live = self._slot.live
@@ -52,9 +52,9 @@ class Scorer:
         return reading, model
 
     def score(self, reading: Reading, model: LiveModel) -> Scores:
-        """Counts the valid transactions of a frame and scores them with one model; reasons as asked for.
+        """Counts the valid transactions of a frame and scores them with one model, with reasons as asked for.
 
-        reading, model: of `admit`. Rows that are still `invalid` are to be answered with `ModelValueError`.
+        reading, model: from `admit`. Rows that are still `invalid` are to be answered with `ModelValueError`.
         """
         batch = reading.batch
         if len(batch) == 0:

@@ -68,10 +68,10 @@ class ServerSettings(BaseSettings):
     on a Unix domain socket. A connection stays with one of them: a caller that wants all opens several."""
     worker_silence_s: float = Field(15.0, ge=1, le=3600)
     """Time without a sign of life after which a worker is ended and another started. It is asked for one each
-    second; well above what the machine can be busy with something else."""
+    second; set this well above the time for which the machine may be busy with something else."""
     core_dumps: bool = False
     """Whether a crash may leave a core dump, and whoever has the server's account may attach a debugger. A
-    dump holds keys and ids: only to find a fault, and not with data of customers."""
+    dump holds keys and ids: turn this on only to find a fault, and not with data of customers."""
     institution: Institution = Institution()
     """The institution: the same in the settings of server and trainer."""
     limits: Limits = Limits()
@@ -128,7 +128,7 @@ def load_settings(
         raise ConfigError("\n".join(unknown))
 
     class Loaded(ServerSettings):
-        # It has no field of its own, and CPython 3.11 fails now and then when two threads parse sources.
+        # It has no field of its own to read, and CPython 3.11 sometimes fails when two threads parse sources.
         model_config = SettingsConfigDict(use_attribute_docstrings=False)
 
         @classmethod

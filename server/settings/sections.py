@@ -23,8 +23,8 @@ class Rpc(Section):
     """How calls are taken up."""
 
     transport: TransportChoice = "auto"
-    """fast: on grpcio's own core, which is several times faster and leans on its inside; plain: on grpcio
-    as it comes; auto: fast where grpcio's inside is what was tested, else plain, with a warning."""
+    """fast: on grpcio's inside, which is several times faster; plain: on grpcio's public API; auto: fast
+    where grpcio's inside is as it was tested, else plain, with a warning."""
 
 
 class Models(Section):
@@ -35,7 +35,7 @@ class Models(Section):
     trial_s: float = Field(60.0, gt=0, le=3600)
     """Time that a model may take to be tried in a process of its own, before the server loads it."""
     trial_bytes: int = Field(2 << 30, ge=256 << 20)
-    """Memory that a model may take there, 60 MiB of the process itself included."""
+    """Memory that a model may take there, including 60 MiB of the process itself."""
     invalid_value: Literal["error", "review"] = "error"
     """What becomes of a transaction for which the model returns no probability (NaN, 7): an error of its own,
     or the decision REVIEW with the reason."""
@@ -44,7 +44,7 @@ class Models(Section):
 
 
 class Attributes(Section):
-    """Attributes that do not match the live model's: each is counted by name and logged once, in any case."""
+    """Attributes that do not match the live model's: in any case each is counted by name and logged once."""
 
     unknown: Literal["count", "refuse"] = "count"
     """What becomes of a transaction with an attribute that the live model does not take, such as a mistyped
@@ -58,7 +58,7 @@ class Reasons(Section):
     """The reasons that scores carry."""
 
     per_transaction: int = Field(5, ge=0, le=100)
-    """Most of a score, the strongest for and against the customer; 0: none are given, whoever asks."""
+    """Most reasons of a score, the strongest for and against the customer; 0: none, even on request."""
 
 
 class History(Section):
@@ -82,11 +82,11 @@ class History(Section):
     max_categories: int = Field(4096, ge=1, le=2**31)
     """Most merchant category codes kept, 1.3 KiB each."""
     check_records_per_s: int = Field(2000, ge=0, le=1_000_000)
-    """Records of a history in a file, or shared by workers, that are looked through for damage in the
-    background; 0: none."""
+    """Records of a history in a file, or shared by workers, that are checked for damage in the background;
+    0: none."""
     future_tolerance_s: float = Field(300.0, ge=0)
-    """How far an event or report may lie after the server's clock. Windows that many share go with the newest
-    event: one from the far future would empty them."""
+    """How far an event or report may lie after the server's clock. Windows move with the newest event: one
+    from the far future would empty those that many share."""
 
     @field_validator("hash_key")
     @classmethod
@@ -107,11 +107,11 @@ class RedisSettings(Section):
     timeout_s: float = Field(0.5, gt=0, le=60)
     """Time to connect, and time for each answer."""
     patience_s: float = Field(2.0, gt=0, le=60)
-    """Time after which a request is refused that waits for its turn, or whose records others change."""
+    """Time after which a request is refused that waits for its turn, or whose records keep changing."""
     max_tries: int = Field(64, ge=1, le=1000)
-    """Tries after which it is refused, too."""
+    """Tries after which such a request is refused."""
     retention_days: float = Field(400.0, gt=0.001, le=10_000)
-    """Time without a change after which a record expires, by Redis's own clock. Above the longest window."""
+    """Time without a change after which a record expires. Set it above the longest window."""
 
     @field_validator("url")
     @classmethod
@@ -130,11 +130,11 @@ class JournalSettings(Section):
     path: Path | None = None
     """Directory of the journal; unset: none is kept."""
     max_queued: int = Field(8192, ge=1)
-    """Entries that wait for the disk before callers do."""
+    """Entries that wait for the disk; beyond them callers wait."""
     max_file_bytes: int = Field(256 << 20, ge=1 << 10)
     """Size at which a new file is begun."""
     sync_interval_s: float = Field(1.0, ge=0)
-    """Time between two syncs to the disk; 32 MiB that wait are synced at once."""
+    """Time between two syncs to the disk; once 32 MiB wait they are synced at once."""
     min_free_bytes: int = Field(64 << 20, ge=0)
     """Room in the journal's file system below which calls are refused, so that what was answered can still be
     written. They are answered again with a quarter more than that."""
@@ -144,7 +144,7 @@ class Shutdown(Section):
     """How the server ends."""
 
     grace_s: float = Field(20.0, ge=0)
-    """Time that calls in flight have to end; below the supervisor's own patience."""
+    """Time that calls in flight have to end. Set it below the time after which the supervisor kills."""
     balancer_wait_s: float = Field(0.0, ge=0)
     """Time between reporting NOT_SERVING and refusing calls, for a balancer to notice."""
 

@@ -1,4 +1,4 @@
-"""The history that a server has by its settings: a region of its own, one that workers share, or Redis."""
+"""Opens the history that the settings describe: a region, private or shared by workers, or a Redis."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def open_region(settings: ServerSettings) -> Region | None:
 def attach_history(settings: ServerSettings, region: int | None, *, checks: bool) -> OpenHistory:
     """Opens the history of a worker; region: the descriptor that it inherited, if any.
 
-    checks: whether it is this worker that looks it through in the background.
+    checks: whether this worker is the one that checks it in the background.
     """
     if region is None:
         return open_history(settings)

@@ -1,4 +1,4 @@
-"""What the server asks of the place where histories are kept. How they are kept is left to others."""
+"""What the server asks of a store of histories. How they are kept is left to `region` and `redis`."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from kuntur.transaction import OutcomeBatch, TransactionBatch
 
 @dataclass(frozen=True, slots=True)
 class HistoryCounts:
-    """What a store holds and what came to it.
+    """What a store holds, and what it has received.
 
     entities: records by kind; evicted: records by kind that made room for others; recent_transactions:
     those that an outcome can still be about; repeated: transactions that came again; late,
     late_dropped, outcomes_late: as in `EngineCounts`; damaged: records that were not as they were written,
-    whose entities started afresh, and headers and indexes that were made anew; checks: how often all of it
-    was looked through in the background.
+    whose entities started afresh, and headers and indexes that were rebuilt; checks: how often all of it was
+    checked in the background.
     """
 
     entities: dict[str, int]
@@ -49,7 +49,7 @@ class HistoryStore(ABC):
         """Counts transactions and returns their features, float32 [n, len(CATALOGUE)].
 
         Each row sees the rows and calls before it, never itself. A transaction whose key is among the
-        recent ones, or earlier in the batch, gets its features and is counted in nothing. COUNTED of
+        recent ones, or earlier in the batch, gets its features and is not counted again. COUNTED of
         `batch.ints` may be changed in place.
         """
 
@@ -61,10 +61,10 @@ class HistoryStore(ABC):
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
         """Lets outcomes enter the history; returns the `OutcomeStatus` of each, int8 [n].
 
-        Only the TRANSACTION column of the keys is read. An outcome that says what is known changes
-        nothing; one that says otherwise takes the earlier one back.
+        Only the TRANSACTION column of the keys is read. An outcome that repeats what is known changes
+        nothing; one that contradicts it takes the earlier one back.
         """
 
     @abstractmethod
     def counts(self) -> HistoryCounts:
-        """Returns what the store holds and what came to it."""
+        """Returns what the store holds, and what it has received."""

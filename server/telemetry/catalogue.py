@@ -1,6 +1,6 @@
 """Every metric of the server, declared once: name, meaning, labels, and whose it is.
 
-Whoever counts or reads one makes it of its declaration; docs/metrics.md is made of the declarations too.
+Code that counts or reads one makes it from its declaration; docs/metrics.md is made from them too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Of(Enum):
     JOURNAL = "journal"
     """Of each process that serves and keeps a journal."""
     HISTORY = "history"
-    """Of the history, which all workers share: told once."""
+    """Of the history, which all workers share: exposed once."""
     SUPERVISOR = "supervisor"
     """Of a server of several workers as a whole."""
 
@@ -30,7 +30,7 @@ class Of(Enum):
 @dataclass(frozen=True, slots=True)
 class _Declaration:
     name: str
-    """As it is declared to Prometheus: a counter is exposed with `_total` behind it."""
+    """As it is declared to Prometheus, which appends `_total` to that of a counter."""
     text: str
     """What it counts or measures."""
     labels: tuple[str, ...] = ()
@@ -59,7 +59,7 @@ class CounterDeclaration(_Declaration):
 
 @dataclass(frozen=True, slots=True)
 class GaugeDeclaration(_Declaration):
-    """A number that grows and falls."""
+    """A number that rises and falls."""
 
     kind: ClassVar[str] = "gauge"
 
@@ -197,4 +197,4 @@ CATALOGUE: tuple[Declaration, ...] = tuple(
 )
 """All of them, in the order above."""
 SHARED = frozenset(declared.name for declared in CATALOGUE if declared.of is Of.HISTORY)
-"""Names of those that all workers tell alike."""
+"""Names of those that are the same for all workers."""

@@ -1,4 +1,4 @@
-"""What a history holds and what came to it, in Prometheus' form."""
+"""What a history holds, and what it has received, in Prometheus' form."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from server.telemetry import catalogue
 
 
 def history_families(counts: HistoryCounts) -> Iterable[Metric]:
-    """Yields the families of one history, which all processes that share it tell alike."""
+    """Yields the families of one history, the same for all processes that share it."""
     entities, evicted = catalogue.ENTITIES.read(), catalogue.ENTITIES_EVICTED.read()
     for kind, count in counts.entities.items():
         entities.add_metric([kind], count)

@@ -1,7 +1,7 @@
 """The log of incidents: faults of the server, each under an id that its caller is told.
 
 A fault that every call meets must not cost every call a traceback, nor fill the disk: of one kind a few
-tracebacks a minute are written, of all incidents so many lines a second, and what is left out is counted.
+tracebacks a minute are written, of all kinds a bounded number of lines a second; the rest is counted.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _MINUTE_S = 60.0
 
 
 class IncidentLog:
-    """Writes incidents down. Safe for threads."""
+    """Logs incidents. Safe for threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         """Starts with nothing written; `clock` returns seconds that never go back."""
@@ -35,7 +35,7 @@ class IncidentLog:
         self._tracebacks: dict[tuple[type[BaseException], str, int], int] = {}
 
     def tell(self, error: BaseException) -> str:
-        """Writes an incident down, unless too many are, and returns its id."""
+        """Logs an incident, unless too many were logged lately, and returns its id."""
         incident_id = secrets.token_hex(6)
         path, line = _raised_at(error.__traceback__)
         with self._lock:

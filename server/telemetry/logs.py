@@ -15,7 +15,7 @@ from structlog.typing import EventDict, Processor
 def configure_logs(level: str, form: Literal["json", "console"], worker: int | None = None) -> None:
     """Sends the server's events and those of the libraries it uses to standard error, in one form.
 
-    worker: number of this process among its server's, if it is one of several; each event bears it.
+    worker: number of this process, if it is one of several; each event has it.
     """
 
     def name_worker(_: object, __: str, event: EventDict) -> EventDict:
@@ -55,9 +55,9 @@ def configure_logs(level: str, form: Literal["json", "console"], worker: int | N
 
 
 def _tracebacks(*, with_text: bool) -> Processor:
-    """Returns what writes an event's exception as its frames and its class.
+    """Returns a processor that writes an event's exception as its frames and its class.
 
-    Never with local variables; and with the exception's own text only if asked, since it may quote what a
+    Never with local variables, and with the exception's own text only if asked, since it may quote what a
     customer sent.
     """
 

@@ -1,12 +1,13 @@
 """What the server counts for its operators, in Prometheus' form.
 
-Counts that the history keeps anyway are read when someone asks; the hot path adds one observation and
+Counts that the history keeps anyway are read when they are scraped; the hot path adds one observation and
 at most three additions a frame.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +26,23 @@ from server.telemetry.tallies import Latencies, TalliedCounter, TalliedHistogram
 DECISIONS = tuple(decision.name.lower() for decision in Decision)  # by number
 METHODS = ("ScoreTransaction", "ScoreStream", "ReportOutcomes", "Backfill")
 _BUCKETS_S = (0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+
+
+@dataclass(frozen=True, eq=False)
+class Readings(Collector):
+    """What is kept elsewhere, and read whenever someone asks for the metrics."""
+
+    history: Callable[[], HistoryCounts]
+    calls_in_flight: Callable[[], int]
+    streams_open: Callable[[], int]
+    journal_queued: Callable[[], int]
+
+    def collect(self) -> Iterable[Metric]:
+        """Returns what is read just now."""
+        yield from history_families(self.history())
+        yield catalogue.CALLS_IN_FLIGHT.read(self.calls_in_flight())
+        yield catalogue.STREAMS_OPEN.read(self.streams_open())
+        yield catalogue.JOURNAL_QUEUED.read(self.journal_queued())
 
 
 class ServerMetrics:
@@ -67,7 +85,7 @@ class ServerMetrics:
         self._latency[method](seconds)
 
     def reasoned(self, count: int, seconds: float) -> None:
-        """Counts transactions of a request that got reasons, and the time all of these took."""
+        """Counts transactions of a request that got reasons, and the time that all of these took."""
         self._reasoned.inc(count)
         self._reasons.observe(seconds)
 
@@ -81,11 +99,11 @@ class ServerMetrics:
         self._errors(reason).inc()
 
     def transport(self, name: str) -> None:
-        """Tells which transport serves."""
+        """Sets which transport serves."""
         self._transport.labels(name).set(1)
 
     def holds(self, requests: Callable[[], int], answers: Callable[[], int]) -> None:
-        """Reads how many bytes the transport holds, whenever someone asks for the metrics."""
+        """Takes what returns the bytes that the transport holds, read whenever the metrics are scraped."""
         self._holds = (requests, answers)
         for kind, held in zip(("requests", "answers"), self._holds, strict=True):
             self._held.labels(kind).set_function(held)
@@ -117,36 +135,10 @@ class ServerMetrics:
         self._live.clear()
         self._live.labels(model_version).set(1)
 
-    def watch(
-        self,
-        history: Callable[[], HistoryCounts],
-        calls_in_flight: Callable[[], int],
-        streams_open: Callable[[], int],
-        journal_queued: Callable[[], int],
-    ) -> None:
-        """Reads these whenever someone asks for the metrics."""
-        self.registry.register(_Readings(history, calls_in_flight, streams_open, journal_queued))
+    def watch(self, readings: Readings) -> None:
+        """Takes what is read whenever the metrics are scraped."""
+        self.registry.register(readings)
 
     def serve(self, host: str, port: int) -> tuple[int, Callable[[], None]]:
-        """Offers the metrics over HTTP at `/metrics`; returns the port and what ends that. Raises OSError."""
+        """Serves the metrics over HTTP at `/metrics`; returns the port and what ends that. Raises OSError."""
         return offer(self.registry, host, port)
-
-
-class _Readings(Collector):
-    def __init__(
-        self,
-        history: Callable[[], HistoryCounts],
-        calls_in_flight: Callable[[], int],
-        streams_open: Callable[[], int],
-        journal_queued: Callable[[], int],
-    ) -> None:
-        self._history = history
-        self._calls_in_flight = calls_in_flight
-        self._streams_open = streams_open
-        self._journal_queued = journal_queued
-
-    def collect(self) -> Iterable[Metric]:
-        yield from history_families(self._history())
-        yield catalogue.CALLS_IN_FLIGHT.read(self._calls_in_flight())
-        yield catalogue.STREAMS_OPEN.read(self._streams_open())
-        yield catalogue.JOURNAL_QUEUED.read(self._journal_queued())

@@ -1,7 +1,7 @@
-"""Counts of the hot path, offered to Prometheus when someone asks.
+"""Counts of the hot path, handed to Prometheus when it scrapes.
 
-prometheus_client's own histogram looks through its bounds in Python and takes two locks for each observation;
-here it is one lock and one search. The time and the decision of a call take 0.9 µs together instead of 1.8,
+prometheus_client's own histogram walks its bounds in Python and takes two locks for each observation; here it
+is one lock and one search. The time and the decision of a call take 0.9 µs together instead of 1.8,
 which is 3 % of a call that is answered together with others.
 """
 
@@ -49,7 +49,7 @@ class Latencies:
             self._sum_s += seconds
 
     def read(self) -> tuple[list[tuple[str, float]], float]:
-        """Returns what Prometheus calls buckets, how many came up to each bound, and the sum of all."""
+        """Returns Prometheus' buckets, with how many values are at most each bound, and the sum of all."""
         with self._lock:
             counts, total_s = list(self._counts), self._sum_s
         buckets, so_far = [], 0
@@ -66,7 +66,7 @@ class TalliedCounter(Collector):
         self._declared, self._names, self._tally = declared, names, tally
 
     def collect(self) -> Iterable[Metric]:
-        """Yields it as it stands."""
+        """Yields its current value."""
         family = self._declared.read()
         for name, count in zip(self._names, self._tally.counts, strict=True):
             family.add_metric([name], count)
@@ -80,7 +80,7 @@ class TalliedHistogram(Collector):
         self._declared, self._latencies = declared, latencies
 
     def collect(self) -> Iterable[Metric]:
-        """Yields it as it stands."""
+        """Yields its current value."""
         family = self._declared.read()
         for value, latencies in self._latencies.items():
             buckets, total_s = latencies.read()

@@ -1,7 +1,7 @@
-"""The process that tries models: reads candidates on standard input, says on standard output what it found.
+"""The process that tries models: reads candidates on standard input, writes findings to standard output.
 
-It loads as little as a model needs. Its limit of memory is set before it reads anything; the time that it
-may take is kept by whoever started it, and it ends with that.
+It loads only what running a model needs. Its limit of memory is set before it reads anything; whoever
+started it watches the time that it takes, and it ends together with its starter.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class _Whole:
 
 
 def examine(candidate: Candidate) -> Finding:
-    """Returns what loading and running a model comes to."""
+    """Loads and runs a model; returns what was found."""
     try:
         session = open_session(candidate.model)
         features = candidate.golden_features

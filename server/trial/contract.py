@@ -1,4 +1,4 @@
-"""What a model has to take and return, and the session that runs it: the same in trial and service."""
+"""What a model must take and return, and the session that runs it: the same in the trial and in service."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def open_session(model: bytes) -> Any:
 
 
 def check_contract(session: Any, width: int) -> None:
-    """Raises ModelRefusedError for a model of other inputs or outputs than float32 [n, width] and [n]."""
+    """Raises ModelRefusedError unless a model takes float32 [n, width] and returns float32 [n]."""
     inputs, outputs = session.get_inputs(), session.get_outputs()
     if [(i.name, i.type) for i in inputs] != [(INPUT, "tensor(float)")]:
         raise broken_contract(f"the inputs are {_described(inputs)}, not {INPUT}: tensor(float)")

@@ -1,4 +1,4 @@
-"""Trying models in another process: a model that loops, or takes all memory, takes nothing down but that."""
+"""Tries models in another process: a model that loops, or takes all memory, takes down that process alone."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class TrialLimits:
 
 
 class TrialProcess:
-    """Tries models in a child process, which is kept for the next one for a while. For one thread at a time.
+    """Tries models in a child process, kept for a while for the next model. For one thread at a time.
 
     `stop` may come from any thread.
     """
@@ -40,9 +40,9 @@ class TrialProcess:
     def __init__(self, limits: TrialLimits) -> None:
         """Starts no process yet, only the thread that will.
 
-        A process inherits the priority of its starter, and is ended by the kernel with the thread that
-        started it. So a thread of its own starts it, with the priority of whoever calls this, not with that
-        of the thread which loads models (`server.host.scheduling.give_way`), and lives until `stop`.
+        A process inherits the priority of the thread that starts it, and Linux ends it with that thread. So a
+        thread that lives until `stop` starts it, with the priority of whoever calls this and not that of the
+        thread which loads models (`server.host.scheduling.give_way`).
         """
         self._limits = limits
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="trial-starter")
@@ -55,11 +55,11 @@ class TrialProcess:
 
     def __call__(self, candidate: Candidate) -> Finding:
         """Tries a model and returns what was found. Never raises."""
-        # A process that ends because nothing came for a while may do so just now.
+        # A process that ends because nothing came for a while may be doing so now: then another is started.
         return (
             self._try(candidate)
             or self._try(candidate)
-            or Finding(NOT_TRIED, "the process to try it in ends")
+            or Finding(NOT_TRIED, "the process that tries models ended before it was asked")
         )
 
     def _try(self, candidate: Candidate) -> Finding | None:
@@ -68,7 +68,7 @@ class TrialProcess:
         try:
             process = self._running()
         except OSError as error:
-            return Finding(NOT_TRIED, f"no process to try it in could be started: {error.strerror}")
+            return Finding(NOT_TRIED, f"the process that tries models could not be started: {error.strerror}")
         if process is None:
             return Finding(FAILED, "the server stops")
         finding = None

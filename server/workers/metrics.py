@@ -1,6 +1,6 @@
 """The metrics of all workers on one page, each worker's apart.
 
-Counters of a worker begin anew when it is restarted. With a label of its own Prometheus sees that as the
+A worker's counters begin at 0 when it is restarted. With a label of its own Prometheus sees that as the
 restart that it is, and `sum(rate(…))` stays right; a sum made here would seem to fall.
 """
 
@@ -18,7 +18,7 @@ from server.telemetry.page import offer
 
 
 class WorkerMetrics(Collector):
-    """Collects what the workers tell: the history, which all share, once; the rest by `worker`."""
+    """Collects the workers' metrics: those of the history, which all share, once; the rest by `worker`."""
 
     def __init__(self, ask: Callable[[], dict[int, str]]) -> None:
         """Takes what returns the metrics of each running worker, in Prometheus' form."""
@@ -46,7 +46,7 @@ class WorkerMetrics(Collector):
 def serve_worker_metrics(
     host: str, port: int, ask: Callable[[], dict[int, str]], registry: CollectorRegistry | None = None
 ) -> Callable[[], None]:
-    """Offers them over HTTP at `/metrics`, beside those of `registry`, and returns what ends that.
+    """Serves them over HTTP at `/metrics`, beside those of `registry`, and returns what ends that.
 
     Raises OSError.
     """

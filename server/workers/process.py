@@ -1,4 +1,4 @@
-"""One worker as its supervisor sees it: a process that is started, asked, and ended."""
+"""One worker as its supervisor sees it: a process that it starts, asks, and ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _ANSWER_S = 2.0
 
 
 class WorkerProcess:
-    """A running worker. What it writes on standard error goes where the supervisor's goes."""
+    """A running worker. It shares the supervisor's standard error."""
 
     def __init__(self, order: WorkerOrder) -> None:
         """Starts it. Raises OSError."""
@@ -57,9 +57,9 @@ class WorkerProcess:
             return None
 
     def alive(self, timeout_s: float, *, others_hindered: bool = False) -> bool:
-        """Returns whether it answers within the time; one that has ended counts as one that does.
+        """Returns whether it answers within the time; one that has ended counts as answering.
 
-        others_hindered: whether the journal of another worker cannot be written, which it is told.
+        others_hindered: whether another worker cannot write its journal, which this one is told.
         """
         answer = self._ask(HINDERED if others_hindered else ALIVE, timeout_s)
         if answer is not None:
@@ -83,7 +83,7 @@ class WorkerProcess:
         with self._asking:
             try:
                 while True:
-                    self._answers.get_nowait()  # an answer that came too late for whoever asked
+                    self._answers.get_nowait()  # an answer that came too late for an earlier question
             except queue.Empty:
                 pass
             if not self._write(question + "\n"):

@@ -1,7 +1,7 @@
 """One port for several processes, and the memory they share: what a supervisor hands to its workers.
 
-A worker is told all of it in one line of JSON on its standard input, which stays open as long as the
-supervisor lives: its end is the worker's sign that nobody would restart it any more.
+A worker gets all of it in one line of JSON on its standard input, which stays open as long as the supervisor
+lives: its end tells the worker that nobody would restart it any more.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class WorkerOrder:
         return tuple(fd for fd in (self.region, self.journal_lock) if fd is not None)
 
     def to_line(self) -> str:
-        """Returns it as a line of JSON, secrets and all: it goes through a pipe, which nobody else reads."""
+        """Returns it as a line of JSON, secrets included: it goes through a pipe that nobody else reads."""
         return json.dumps(asdict(self), default=_plain) + "\n"
 
     @classmethod
@@ -54,10 +54,10 @@ class WorkerOrder:
 
 
 class SharedPort:
-    """A port that is kept for processes which listen on it with SO_REUSEPORT."""
+    """A port that is kept for the processes that listen on it with SO_REUSEPORT."""
 
     def __init__(self, listen_address: str) -> None:
-        """Takes HOST:PORT, port 0 for a free one. Raises OSError when someone else listens there."""
+        """Takes HOST:PORT, port 0 for a free one. Raises OSError when another process listens there."""
         host, _, port = listen_address.rpartition(":")
         bare = host.strip("[]")
         family, _, _, _, where = socket.getaddrinfo(
@@ -75,7 +75,7 @@ class SharedPort:
         for option, value in ((socket.SO_REUSEADDR, 1), (socket.SO_REUSEPORT, 1)):
             self._socket.setsockopt(socket.SOL_SOCKET, option, value)
         self._socket.bind(taken)
-        # Needed to bind beside connections of an earlier server; from now on nobody else shall.
+        # Needed to bind beside connections of an earlier server; from now on nobody else may.
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 0)
         self.port = int(taken[1])
         self.listen_address = f"{host}:{self.port}"

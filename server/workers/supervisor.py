@@ -1,6 +1,6 @@
-"""Keeps the workers of a server: starts them, starts those again that die, ends them in order.
+"""Keeps the workers of a server running: starts them, restarts those that die, ends them in order.
 
-It serves nothing itself and never imports gRPC: whatever a call can bring down is a worker.
+It serves nothing itself and never imports gRPC: a call can bring down a worker, never this process.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from server.workers.process import WorkerProcess
 from server.workers.sharing import SharedPort, WorkerOrder, worker_journal
 
 _LOG = structlog.get_logger(__name__)
-_STEADY_S = 10.0  # a worker that lived so long had started well
+_STEADY_S = 10.0  # a worker that lived this long had started well
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _MOST_EARLY_DEATHS = 5
 _ASK_EVERY_S = 1.0  # between two signs of life
@@ -39,9 +39,9 @@ class Supervisor:
     """The workers of one server."""
 
     def __init__(self, settings: ServerSettings, count: int) -> None:
-        """Takes port, history and journal; nothing runs yet.
+        """Opens the port and the history and locks the journal; nothing runs yet.
 
-        Raises OSError and RegionError if they cannot be had.
+        Raises OSError and RegionError if one of them is not available.
         """
         self._settings = settings
         with ExitStack() as undone:
@@ -77,7 +77,7 @@ class Supervisor:
     def start(self) -> None:
         """Starts the workers and waits until all of them serve, one cannot (`failed`), or a signal ends that.
 
-        Raises OSError when the port of the metrics cannot be had; nothing runs then.
+        Raises OSError when the port of the metrics is not available; nothing runs then.
         """
         metrics = self._settings.metrics
         if metrics.port:
@@ -88,7 +88,7 @@ class Supervisor:
             except OSError:
                 self.stop()
                 raise
-        # The first alone: what it compiles for this machine the others find ready.
+        # The first alone: the others then find what it compiled for this machine.
         for wave in (slice(0, 1), slice(1, None)):
             for thread in self._threads[wave]:
                 thread.start()
@@ -129,7 +129,7 @@ class Supervisor:
         _LOG.info("server stopped")
 
     def _keep(self, number: int) -> None:
-        """Runs one worker until the end, and again whenever it dies."""
+        """Runs one worker, and another whenever it dies, until the server stops."""
         early = 0
         while (process := self._start_one(number)) is not None:
             began = time.monotonic()
@@ -164,7 +164,7 @@ class Supervisor:
     def _watch(self, number: int, process: WorkerProcess, ready: threading.Event) -> None:
         """Ends a worker that gives no sign of life for too long: it would hold its connections for ever.
 
-        Until it is ready, however long that takes, it is silent only while the operating system holds it.
+        Until it is ready, however long that takes, it counts as silent only while it is stopped (SIGSTOP).
         """
         silence_s = self._settings.worker_silence_s
         moved = time.monotonic()
@@ -204,7 +204,7 @@ class Supervisor:
             None if self._region is None else self._region.fd,
             None if self._journal_lock is None else self._journal_lock.descriptor,
         )
-        with self._lock:  # whoever stops sees this process, or this process is not started
+        with self._lock:  # either `stop` sees this process, or it is not started
             if self._stopping.is_set():
                 return None
             self._running[number] = WorkerProcess(order)

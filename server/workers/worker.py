@@ -1,10 +1,10 @@
 """A worker: a whole server on a port and a history that it shares, under a supervisor's orders.
 
-The first line on standard input is its `WorkerOrder`. It says READY on standard output once it serves, and
-answers each further line in one line: "metrics" with them as JSON, "alive" with the same word once the
-thread that answers calls was seen to go on. Both sides of "alive" say whether a journal cannot be written,
-so that the health of every worker is that of the server. Standard input ends with the supervisor: nobody
-would restart the worker any more, so it drains.
+The first line on standard input is its `WorkerOrder`. It writes READY to standard output once it serves, and
+answers each further line in one line: "metrics" with the metrics as JSON, "alive" with the same word once the
+thread that answers calls was seen to run. Question and answer of "alive" also say whether a journal cannot be
+written, so that every worker reports the health of the whole server. Standard input ends with the supervisor:
+nobody would restart the worker any more, so it drains.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _answer(app: ServerApp, silence_s: float) -> None:
                 _say(json.dumps(generate_latest(app.metrics.registry).decode()))
                 continue
             app.others_hindered(question == HINDERED)
-            if app.responsive(silence_s):  # else no answer: the supervisor ends whoever is silent
+            if app.responsive(silence_s):  # else no answer: the supervisor ends silent workers
                 _say(ALIVE if app.journal.unavailable is None else HINDERED)
         except OSError:
             break

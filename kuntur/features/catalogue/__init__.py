@@ -1,8 +1,8 @@
-"""What each feature is: the one list that engine, trainer, bundle and documents go by.
+"""What each feature is: the one list that engine, trainer, bundles and documents use.
 
 The order is that of the columns of the engine's output; the compiled code finds its columns by name
 (`kuntur.features.kernel.columns`). A feature's fingerprint covers what its value depends on; a bundle carries
-those of the features it uses, and a server that defines one of them otherwise refuses the bundle.
+those of the features it uses, and a server that defines one of them differently refuses the bundle.
 """
 
 from kuntur.features.catalogue.all import CATALOGUE, FEATURE_NAMES, catalogue_fingerprint, feature_index

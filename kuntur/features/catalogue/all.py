@@ -29,5 +29,5 @@ def feature_index() -> dict[str, int]:
 
 @cache
 def catalogue_fingerprint() -> str:
-    """Hash of all definitions in order: 64 hexadecimal digits."""
+    """Returns the hash of all definitions in order, 64 hexadecimal digits."""
     return hashlib.sha256("\n".join(f"{f.name} {f.fingerprint}" for f in CATALOGUE).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""What is said of one feature."""
+"""The definition of one feature."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Feature:
 
     name: its name in manifests; description: what the value is; unit: of the value; source: fields of
     the transaction it is computed from; why: what it says about fraud; personal_data: class of the
-    value; since: first version of the catalogue that has it; revision: raised when its value changes, before
-    `python -m tests.unit.kernel.features.golden` writes the golden outputs anew; local: whether it is in
-    hours or days of the institution's time zone.
+    value; since: first version of the catalogue that has it, "2" for release 0.2; revision: raised when its
+    value changes, before `python -m tests.unit.kernel.features.golden` writes the golden outputs anew; local:
+    whether it counts hours or days of the institution's time zone.
     """
 
     name: str
@@ -39,6 +39,6 @@ class Feature:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the definition: 16 hexadecimal digits."""
+        """Hash of the definition, 16 hexadecimal digits."""
         text = "\x1f".join((self.name, self.unit, ",".join(self.source), str(self.revision)))
         return hashlib.sha256(text.encode()).hexdigest()[:16]

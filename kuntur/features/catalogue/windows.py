@@ -1,4 +1,4 @@
-"""Features of the same kind for every entity: windows of time, and bursts."""
+"""Features that every kind of entity has: windows of time, and bursts."""
 
 from __future__ import annotations
 

@@ -1,16 +1,16 @@
-"""The column of each feature, by name: the compiled code knows no other numbers.
+"""The column of each feature, by name; the compiled code uses no other numbers.
 
 Numba takes the numbers of these named tuples as constants when it compiles. They come from the catalogue, so
-another order there is another order of what is written. What cannot be written in such an order stops the
-import: the features of one kind of entity have to stand side by side, and those of merchants, devices and
-categories in the same order.
+another order there is another order of what is written; each feature is a field here too. An order in which
+the code cannot write stops the import: the features of one kind of entity have to stand side by side, and
+those of merchants, devices and categories in the same order.
 """
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from kuntur.features.catalogue import CATALOGUE, FEATURE_NAMES, feature_index
+from kuntur.features.catalogue import FEATURE_NAMES, feature_index
 from kuntur.features.kernel import views
 
 
@@ -134,7 +134,7 @@ def _block(key: int, columns: tuple[int, ...]) -> Block:
     first, end = min(columns), max(columns) + 1
     if sorted(columns) != list(range(first, end)):
         strangers = [FEATURE_NAMES[column] for column in range(first, end) if column not in columns]
-        raise OrderError(f"{', '.join(strangers)} stand among the features of another kind of entity")
+        raise OrderError(f"{', '.join(strangers)}: among the features of another kind, or in no tuple here")
     return Block(key, first, end)
 
 
@@ -157,6 +157,7 @@ for _entity, _of_entity in (("device", DEVICE_BLOCK), ("category", CATEGORY_BLOC
         raise OrderError(f"the features of the {_entity} are in another order than those of the merchant")
 
 _BLOCKS = (ACCOUNT_BLOCK, MERCHANT_BLOCK, DEVICE_BLOCK, CATEGORY_BLOCK)
-_IN_BLOCKS = {column for block in _BLOCKS for column in range(block.first, block.end)}
-if {*OF_TRANSACTION} | _IN_BLOCKS != set(range(len(CATALOGUE))):
-    raise OrderError("the catalogue has features that no compiled code writes")
+_WRITTEN = {*OF_TRANSACTION, *(column for block in _BLOCKS for column in range(block.first, block.end))}
+_UNWRITTEN = [name for name, column in feature_index().items() if column not in _WRITTEN]
+if _UNWRITTEN:
+    raise OrderError(f"{', '.join(_UNWRITTEN)}: in the catalogue, but in no tuple of {__name__}")

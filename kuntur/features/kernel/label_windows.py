@@ -1,7 +1,7 @@
 """Label windows of one record: outcomes by the hour and day in which they were reported, compiled.
 
-All is integer addition, so the order of reports does not show and an outcome can be taken back. What a late
-transaction may see is decided here: only what was reported before its own hour, or NaN.
+Everything is integer addition, so the order of reports makes no difference and an outcome can be taken back.
+What a late transaction may see is decided here: only what was reported before its own hour, or NaN.
 """
 
 from __future__ import annotations
@@ -95,8 +95,8 @@ def write_labels(halves, h, hour, day, out, i, first):
     """Writes the label features of a record into row i; first: the column of the first feature of its kind.
 
     One day: the last 24 whole hours. Longer windows and all ages in days: the whole days of the window and
-    the whole hours of the current day. The current hour is never in it, so it does not matter in which order
-    the outcomes of an hour arrive between its transactions. NaN where the rings, which go by the newest
+    the whole hours of the current day. The current hour never counts, so it does not matter in which order
+    the outcomes of an hour arrive between its transactions. NaN where the rings, which move with the newest
     report, no longer hold all hours or days of a window, as for a transaction from two hours (1 day) or two
     days (longer) before that report: a part of the count would pass for the whole.
     """

@@ -1,4 +1,4 @@
-"""The compiled loop: one transaction after the other, first what was known before it, then it enters.
+"""The compiled loop: for each transaction in order, first its features, then it enters the history.
 
 Serving one transaction, serving a frame and replaying a year all run this code.
 """
@@ -83,7 +83,7 @@ def _profile_of(table, block, moment, transactions, i, out, counters, undo):
 
 @native
 def _account_of(table, moment, log_amount, transactions, i, out, counters, undo):
-    """Does for the account what `_profile_of` does for others."""
+    """Does for the account what `_profile_of` does for the other entities."""
     words, halves = table
     keys, ints, _ = transactions
     key = keys[i, ACCOUNT]
@@ -111,7 +111,7 @@ def _account_of(table, moment, log_amount, transactions, i, out, counters, undo)
 
 @native_inline
 def process_one(transactions, offsets, i, entities, out):
-    """Writes the features of transaction i and lets it enter the history; tells whether it could.
+    """Writes the features of transaction i and lets it enter the history; returns whether it could.
 
     transactions: `Transactions`; entities: `Entities`; the rest as for `process`. False when an index does
     not lead to its records: then the step has to be undone.
@@ -131,7 +131,7 @@ def process_one(transactions, offsets, i, entities, out):
     device = _profile_of(entities.devices, DEVICE_BLOCK, moment, transactions, i, out, counters, undo)
     category = _profile_of(entities.categories, CATEGORY_BLOCK, moment, transactions, i, out, counters, undo)
     done = min(account, merchant, device, category) != DAMAGED  # ABSENT is more
-    if done and len(undo) > 0:  # at the end, when the processor has written away what the records were given
+    if done and len(undo) > 0:  # last, when the processor has written the records' new words away
         seal_if_there(entities.accounts.words, account, undo)
         seal_if_there(entities.merchants.words, merchant, undo)
         seal_if_there(entities.devices.words, device, undo)
@@ -142,7 +142,7 @@ def process_one(transactions, offsets, i, entities, out):
 # Arrays and no tuples: `kuntur.features.kernel.views` says what these cost a call from Python.
 @native
 def process(keys, ints, floats, offsets, accounts, merchants, devices, categories, counters, undo, out):
-    """Computes the features of transactions in order, each entering the history after it was looked at.
+    """Computes the features of transactions in order; each enters the history after its own are written.
 
     keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]; floats: float64 [n, FloatColumn]; offsets: of
     `kuntur.time_zone.TimeZone`, whose hours and days they are; accounts, merchants, devices, categories:

@@ -1,6 +1,6 @@
-"""What an entity has met before: the last few different keys, by when it last met them.
+"""What an entity has met before: the last few different keys, the latest met first.
 
-A place keeps 32 bits of a key, so a stranger passes for known once in 4 × 10^9 / places looks.
+A place keeps 31 bits of a key, so a stranger passes for known once in 2 × 10^9 / places lookups.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ def is_known(halves, start, places, key):
 
 @native
 def remember(halves, start, places, key):
-    """Puts a key first, in the place of the one not met for longest if it is new.
+    """Puts a key first; a new one takes the place of the one not met for longest.
 
-    halves[start] counts how often one was new.
+    halves[start] counts how often a key was new.
     """
     if key == np.uint64(0):
         return

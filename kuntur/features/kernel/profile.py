@@ -24,7 +24,7 @@ def start_profile(halves, h):
 
 @native
 def has_transactions(halves, h):
-    """Tells whether a record has a latest transaction: one that an outcome alone made has none."""
+    """Returns whether a record has a latest transaction: one that an outcome alone made has none."""
     return halves[h + at.H_HEADS + 2] >= -(2**31) + 128
 
 

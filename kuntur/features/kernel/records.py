@@ -23,9 +23,9 @@ _AHEAD = 4  # rows; measured with 10,000 and 100,000 accounts
 def record_of(words, key, counted, counters, undo):
     """Returns where the record of a key starts, and whether it is new; a blank one if it must not be added.
 
-    A record that is about to change is kept in `undo`. One that is damaged is counted, and its entity begins
-    afresh: a wrong history is worse than none. DAMAGED when the index does not lead there: the caller then
-    leaves the step as it is, to be undone.
+    A record that is about to change is kept in `undo`. A damaged one is counted, and its entity starts
+    afresh: a wrong history is worse than none. Returns DAMAGED when the index does not lead to the record:
+    the caller then leaves the step as it is, to be undone.
     """
     start = find(words, key, undo)
     if start == DAMAGED:

@@ -1,4 +1,4 @@
-"""What a transaction says by itself, compiled."""
+"""The features of a transaction by itself, compiled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _LAST_NIGHT_HOUR = 6
 
 @native
 def is_night(local_s):
-    """Tells whether a local time is at night."""
+    """Returns whether a local time is at night, from 0:00 to 6:59."""
     return local_s // HOUR_S % 24 <= _LAST_NIGHT_HOUR
 
 

@@ -1,4 +1,4 @@
-"""What the compiled functions hand to each other: arrays and numbers that belong together, by name.
+"""What the compiled functions pass to each other: arrays and numbers that belong together, by name.
 
 Named tuples cost nothing between compiled functions. A call from Python is another matter: numba takes
 1.3 µs to receive a named tuple of eight arrays, 0.7 µs for a plain tuple of them, and 0.3 µs for the eight
@@ -48,7 +48,7 @@ class Table(NamedTuple):
 
 
 class Entities(NamedTuple):
-    """The tables of all kinds, what is counted of them, and where what is overwritten is kept.
+    """The tables of all kinds, the counters, and the log of what is overwritten.
 
     counters: int64 [COUNTERS or more]; undo: as `kuntur.records.undo` has it, empty where nothing is kept.
     """

@@ -1,9 +1,9 @@
 """Velocity windows of one record: the compiled arithmetic of hops.
 
-A value at time t covers the hop of t and the ones before it inside the window. All is integer
-addition, so the order of additions does not show. What a late event may see or change is decided
-here: hops newer than its own are invisible to it, and it enters its hop if the ring still has it. Outcomes
-are in `label_windows`.
+A value at time t covers the hop of t and those before it inside the window. Everything is integer addition,
+so the order of additions makes no difference. What a late event may see or change is decided here: hops newer
+than its own are invisible to it, and it enters its hop if the ring still has it. Outcomes are in
+`label_windows`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from kuntur.records.layout import DAILY, FINE, H_COUNTS, H_HEADS, HOURLY, W_SUMS
 # The cents of a hop stop growing here (1.4e15 of a currency's unit): 31 hops of it still add up in 64 bits.
 MAX_HOP_SUM = 2**57
 MAX_LIFE_SUM = 2**61  # of all amounts of an account: three times as much still fits
-HOP_LIMIT = 2**31 - 64  # hops are kept in 32 bits; a time beyond is taken as the farthest hop
+HOP_LIMIT = 2**31 - 64  # hops are kept in 32 bits; a time beyond them counts as the farthest hop
 
 FINE_HOP, FINE_HOPS = FINE
 HOURLY_HOP, HOURLY_HOPS = HOURLY

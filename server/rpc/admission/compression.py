@@ -1,8 +1,8 @@
 """Requests that callers compressed: decompressed by the server itself, and only when it is their turn.
 
-gRPC would decompress each message as soon as it has come, so a caller that sends 8 kB for each 8 MiB would
-fill the memory before anybody had looked at them. Here messages wait as they came, and only so many are
-decompressed and worked on at a time.
+gRPC would decompress each message as soon as it arrives, so a caller that sends 8 kB for each 8 MiB would
+fill the memory before anything had been checked. Here messages wait compressed, and only a few at a time are
+decompressed and worked on.
 """
 
 from __future__ import annotations
@@ -19,20 +19,21 @@ _PACKED = frozenset({b"\x1f", b"\x78"})  # how gzip and zlib begin, the latter b
 _EITHER = zlib.MAX_WBITS | 32
 TOO_LARGE = CallStatus(
     status_pb2.Status(
-        code=code_pb2.RESOURCE_EXHAUSTED, message="the message is larger, decompressed, than the server takes"
+        code=code_pb2.RESOURCE_EXHAUSTED,
+        message="the message is larger, once decompressed, than the server takes",
     )
 )
-"""What ends a call whose message is too large: without a reason, as gRPC ends those that are as they came."""
+"""Ends a call whose message is too large: without a reason, as gRPC ends those that came uncompressed."""
 
 
 class OversizedMessageError(Exception):
-    """A message is larger, decompressed, than may be."""
+    """A message is larger, once decompressed, than is allowed."""
 
 
 class Unpacking:
     """Decompresses messages. Safe for threads.
 
-    turn: to be held while a message is decompressed and worked on.
+    turn: is held while a message is decompressed and worked on.
     """
 
     def __init__(self, most_bytes: int, at_a_time: int) -> None:
@@ -48,7 +49,7 @@ class Unpacking:
     def each(self, messages: Iterator[bytes]) -> Generator[bytes, None, None]:
         """Yields messages decompressed, each with a turn of its own. Raises OversizedMessageError.
 
-        To be closed by whoever stops half-way, who has the turn until then.
+        A caller that stops half-way holds the turn until it closes the generator.
         """
         for message in messages:
             if is_packed(message):
@@ -61,14 +62,14 @@ class Unpacking:
 def is_packed(message: bytes) -> bool:
     """Returns whether a message is compressed.
 
-    Told by its first byte, as gRPC does not tell: the one begins a field of a type that does not exist, the
-    other a field 15, which no request has.
+    The first byte tells, since gRPC does not: gzip's begins a field of a wire type that does not exist,
+    zlib's a field 15, which no request has.
     """
     return message[:1] in _PACKED
 
 
 def unpacked(message: bytes, most_bytes: int) -> bytes:
-    """Returns a message decompressed, itself where it is not compressed.
+    """Returns a message decompressed, or as it is if it is not compressed.
 
     One that is damaged is returned as it is, for its reader to refuse. Raises OversizedMessageError.
     """

@@ -1,4 +1,4 @@
-"""How much is let in: unary calls, streams and control calls, counted apart, refused beyond their limits."""
+"""Lets calls in or refuses them: unary calls, streams and control calls, each up to a limit of its own."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _CONTROL_WAITING = 1024
 
 
 class Gate:
-    """Lets in so many at a time, in all and of each caller; never waits.
+    """Lets in up to a limit at a time, in all and of each caller; never waits.
 
-    Also a context manager, whose entering raises what `enter` returns. Anyone may leave on any thread; a gate
-    that counts callers is entered on one only.
+    Also a context manager: entering raises what `enter` returns. `leave` is for any thread; a gate that
+    counts callers is entered on one thread only.
 
-    resource: what it counts; limit: how many are let in; queue: how long those inside wait for their turn;
-    budget: how many are refused a second where refusing is what costs.
+    resource: what it counts; limit: how many are let in; queue: tells whether those inside wait for too long;
+    budget: how many are refused a second while they do.
     """
 
     def __init__(
@@ -40,8 +40,9 @@ class Gate:
     ) -> None:
         """Takes the limits.
 
-        per_caller: that of one caller, among those who are counted; uncounted: how many are let in before
-        callers are counted, which costs a call its caller's name; target_wait_s: wait that may last.
+        per_caller: the limit of one caller, among the calls that are counted by caller; uncounted: how many
+        are let in before that counting begins, since naming the caller costs a call time; target_wait_s: the
+        wait that is no overload however long it lasts.
         """
         self.resource = resource
         self.limit = limit
@@ -60,17 +61,17 @@ class Gate:
 
     @property
     def counts_callers(self) -> bool:
-        """Whether whoever enters now has to say whose call it is."""
+        """Whether `enter` has to be given the caller now."""
         return self.callers is not None and self.limit - len(self._free) >= self._uncounted
 
     def close(self) -> None:
-        """Lets nobody in any more; whoever is in stays."""
+        """Lets nothing more in; what is in stays."""
         self.closed = True
 
     def enter(self, caller: str = "") -> ServerError | None:
         """Takes a place, or returns the reason why there is none: OverloadedError, ShuttingDownError.
 
-        caller: whose it is, where the gate `counts_callers`; without a name it is not counted.
+        caller: who calls, where the gate `counts_callers`; without it the call is not counted by caller.
         """
         if self.closed:
             return ShuttingDownError()
@@ -86,7 +87,7 @@ class Gate:
         return None
 
     def leave(self, caller: str = "") -> None:
-        """Frees a place; caller: as it was given to `enter`."""
+        """Frees a place; caller: as given to `enter`."""
         self._free.append(None)
         if caller and self.callers is not None:
             self.callers.leave(caller)
@@ -104,7 +105,7 @@ class Gate:
 
 
 class Frames:
-    """Counts the streams that work on a frame just now. A context manager, safe for threads."""
+    """Counts the streams that are working on a frame. A context manager, safe for threads."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -116,7 +117,7 @@ class Frames:
         return len(self._inside)
 
     def close(self) -> None:
-        """Lets no frame begin any more."""
+        """Lets no further frame begin."""
         self.closed = True
 
     def __enter__(self) -> Self:
@@ -137,8 +138,8 @@ class Admission:
 
     def __init__(self, limits: Limits) -> None:
         calls, streams = limits.max_unary_in_flight, limits.max_streams
-        # By default half of the whole. To name a caller costs a call a microsecond or two, so that is done
-        # only once a quarter is taken, and of what is beyond one caller gets a quarter.
+        # By default half of the whole: naming a caller costs a microsecond or two, so callers are named only
+        # once a quarter is taken, and beyond that one caller gets another quarter.
         named = limits.max_unary_per_caller is None
         self.unary = Gate(
             "calls",
@@ -157,11 +158,11 @@ class Admission:
         self.control = Gate("control calls", _CONTROL_WAITING)
         self.watchers = Gate("watchers", _CONTROL_WAITING)
         self.frames = Frames()
-        # Half of the cores, so that what is answered between events goes on beside it.
+        # Half of the cores, so that the polling thread still gets one to answer on.
         self.unpacking = Unpacking(limits.max_message_bytes, max(1, cores() // 2))
 
     def close(self) -> None:
-        """Lets nothing new in, but control calls."""
+        """Lets nothing new in except control calls."""
         for gate in (self.unary, self.streams, self.frames):
             gate.close()
 

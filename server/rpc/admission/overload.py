@@ -1,12 +1,12 @@
-"""What tells an overload from a burst, and how many calls are refused a second.
+"""Tells an overload from a burst, and bounds how many calls are refused a second; `gates` refuses them.
 
-Calls in flight share one interpreter, so each of them makes all others wait. A burst, or a moment in which
-the process had no core, is over as soon as the queue has been worked off; refusing would only lose calls.
-An overload is a queue that stands: the wait in it stays above a target for a whole interval, whatever is
-done (the rule of CoDel, RFC 8289, for when to drop).
+Calls in flight share one interpreter, so each makes all others wait. A burst, or a moment in which the
+process had no core, is over as soon as the queue has been worked off; refusing would only lose calls. An
+overload is a queue that stands: the wait in it stays above a target for a whole interval (the rule by which
+CoDel, RFC 8289, drops).
 
-To refuse a call costs as much as to answer one together with others. A server that did so with whatever
-comes would soon do nothing else, so refusals have a budget.
+Refusing a call costs as much as answering one together with others. A server that refused whatever comes
+would soon do nothing else, so refusals have a budget.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class StandingQueue:
     """Watches how long calls wait before they are worked on. Safe for threads."""
 
     def __init__(self, target_s: float, clock: Clock = time.monotonic) -> None:
-        """Takes the wait that is no overload however long it lasts."""
+        """Takes the longest wait that is no overload, however long it lasts."""
         self._target_s = target_s
         self._clock = clock
         self._above_since: float | None = None
@@ -40,11 +40,11 @@ class StandingQueue:
         return self._long and bool(self._waiting)
 
     def came(self) -> None:
-        """Counts a call that waits for its turn from now on."""
+        """Counts a call that begins to wait for its turn."""
         self._waiting.append(None)
 
     def waited(self, seconds: float) -> None:
-        """Takes the wait of a call that came before and whose turn has come."""
+        """Takes how long a call has waited whose turn has come."""
         self._waiting.pop()
         if seconds <= self._target_s:
             self._above_since = None
@@ -58,10 +58,10 @@ class StandingQueue:
 
 
 class RefusalBudget:
-    """How many calls may be refused: 64 at once and so many a second after that. For one thread."""
+    """How many calls may be refused: 64 at once, then a number a second. For one thread."""
 
     def __init__(self, per_s: float, clock: Clock = time.monotonic) -> None:
-        """Takes how many are refused a second; 0: any number."""
+        """Takes how many may be refused a second; 0: any number."""
         self._per_s = per_s
         self._clock = clock
         self._left = float(REFUSALS_AT_ONCE)

@@ -1,8 +1,8 @@
-"""Answers that have been made and have not left, because their callers do not read.
+"""Answers that have been made and have not left because their callers do not read.
 
-gRPC keeps such an answer until its caller's window opens. What is kept is bounded in all and for each
-connection: beyond that the calls whose answers have waited for longest are cut off, so whoever reads loses
-nothing.
+gRPC keeps such an answer until its caller's flow-control window opens. What is kept is bounded in all and for
+each connection: beyond that the calls whose answers have waited longest are cut off, so callers that read
+lose nothing.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ class Answered(Protocol):
     """A call that has an answer under way."""
 
     def peer(self) -> object:
-        """Returns what is the same for all calls of a connection."""
+        """Returns what names the connection, the same for all its calls."""
 
     def cut(self, error: ServerError, /) -> None:
-        """Ends the call at once, with whatever is under way."""
+        """Ends the call at once, and drops whatever is under way."""
 
 
 _Answer = tuple[float, int, Answered]
@@ -38,9 +38,9 @@ class UnreadAnswers:
     """Counts answers that are under way. `add` and `remove` are for any thread, `end` is for one."""
 
     def __init__(self, timeout_s: float, most_bytes: int, clock: Clock = time.monotonic) -> None:
-        """Takes how long an answer to a unary call may wait, and how many bytes of any may, in all.
+        """Takes how long an answer to a unary call may wait, and how many bytes of all answers may wait.
 
-        Of one connection a quarter of the bytes may wait for more than a second.
+        Of these bytes one connection may keep a quarter waiting for more than a second.
         """
         self._timeout_s = timeout_s
         self._most_bytes = most_bytes
@@ -57,15 +57,15 @@ class UnreadAnswers:
         return sum(size for _, size, _ in list(self._answers.values()))
 
     def add(self, call: Answered, size: int, *, timed: bool) -> None:
-        """Counts what a call has under way from now on; timed: whether it may wait for so long only."""
+        """Counts what a call has under way from now on; timed: whether its wait is limited."""
         self._answers[call] = (self._clock(), size, timed)
 
     def remove(self, call: Answered) -> None:
-        """Counts a call no more; one that is not counted is no error."""
+        """Stops counting a call; one that is not counted is no error."""
         self._answers.pop(call, None)
 
     def end(self) -> None:
-        """Cuts off calls whose answers have waited for too long, and the longest waiting beyond the bytes."""
+        """Cuts off calls whose answers have waited too long, and beyond the bytes the longest waiting."""
         if not self._answers:
             return
         now, share = self._clock(), self._most_bytes // _SHARE
@@ -88,7 +88,7 @@ class UnreadAnswers:
         self._cut_beyond(self._most_bytes, _total(left), left, error)
 
     def _cut_beyond(self, most: int, total: int, answers: list[_Answer], error: ServerError) -> None:
-        """Cuts calls off, in their order, until the total is no more than the most."""
+        """Cuts calls off, in their order, until the total is within the limit."""
         for _, size, call in answers:
             if total <= most:
                 return

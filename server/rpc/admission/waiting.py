@@ -1,8 +1,8 @@
 """Calls that wait for their callers, and the memory that requests take.
 
 A call takes a place only when its request has come (see `server.rpc.core.unary` and `streams`): a caller that
-opens calls and sends nothing keeps nobody out. It waits here until then, for as long as it may, and among so
-many; beyond that the one that has waited longest is ended.
+opens calls and sends nothing keeps nobody out. Until then the call waits here, for a limited time and among a
+limited number; beyond that the one that has waited longest is ended.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ class Call(Protocol):
     """A call that can be given up."""
 
     def give_up(self, error: ServerError, /) -> None:
-        """Ends the call, whose caller keeps it waiting."""
+        """Ends the call because its caller keeps it waiting."""
 
 
 class Waiting:
-    """Calls that wait for their callers, in the order in which they began to. `end` is for one thread."""
+    """Calls that wait for their callers, in the order in which they came. `end` is for one thread."""
 
     def __init__(self, timeout_s: float | None, most: int) -> None:
-        """Takes for how long a call may wait, None: for any time; and how many may."""
+        """Takes how long a call may wait, None for any time, and how many calls may."""
         self._timeout_s = timeout_s
         self._most = most
         self._since: dict[Call, float] = {}
@@ -35,15 +35,15 @@ class Waiting:
         return len(self._since)
 
     def add(self, call: Call) -> None:
-        """Has a call wait. Any thread."""
+        """Adds a call that waits. Any thread."""
         self._since[call] = time.monotonic()
 
     def remove(self, call: Call) -> None:
-        """Has a call wait no more; one that does not is no error. Any thread."""
+        """Removes a call; one that is not there is no error. Any thread."""
         self._since.pop(call, None)
 
     def end(self, late: ServerError, beyond: ServerError) -> None:
-        """Ends the calls that have waited for too long, and the longest waiting beyond the most."""
+        """Ends the calls that have waited too long, and beyond the limit the longest waiting."""
         while self._since:
             try:
                 call, since = next(iter(self._since.items()))
@@ -63,7 +63,7 @@ class Held:
     """Bytes of requests that have come and have not been answered. Safe for threads."""
 
     def __init__(self, most: int) -> None:
-        """Takes how many there may be."""
+        """Takes the limit of bytes."""
         self.most = most
         self._bytes = 0
         self._lock = threading.Lock()
@@ -75,16 +75,16 @@ class Held:
 
     @property
     def plenty(self) -> bool:
-        """Whether it is better to read no further: half of what may be is there."""
+        """Whether nothing further should be read: half of the limit is taken."""
         return self._bytes > self.most // 2
 
     def add(self, size: int) -> bool:
-        """Counts a request; returns whether it fits, as one does that is there alone."""
+        """Counts a request; returns whether it fits. One that is alone always does."""
         with self._lock:
             self._bytes += size
             return self._bytes <= self.most or self._bytes == size
 
     def remove(self, size: int) -> None:
-        """Counts a request no more."""
+        """Stops counting a request."""
         with self._lock:
             self._bytes -= size

@@ -1,7 +1,7 @@
 """What every call has around it: a clock, the table of errors, and for streams a lifetime.
 
-Which gate a behaviour is behind is kept here; `server.rpc.core.calls` has the calls pass it before they get a
-thread.
+Which gate a method stands behind is said where it is added (`server.rpc.server`); the transport has its
+calls pass it before the handler runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from server.telemetry.metrics import ServerMetrics
 
 UnaryHandler = Callable[[bytes], bytes]
 GatheredHandler = Callable[[list[bytes]], Sequence[bytes | Exception] | None]
-"""Takes several requests to what each came to; None, with nothing done, where they do not go together."""
+"""Returns the outcome of each of several requests; None, with nothing done, where they cannot go together."""
 ControlHandler = Callable[[bytes], bytes | status_pb2.Status]
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 StreamHandler = Callable[[Iterator[Any]], Iterator[Any]]
@@ -42,11 +42,11 @@ class Edge:
         self.table = table
         self.metrics = metrics
         self.lifetimes = lifetimes
-        # The same few refusals again and again, and most of them when there is no time for making them.
+        # The same few refusals recur, and mostly when there is no time to make them anew.
         self._refusals: dict[tuple[str, str], tuple[CallStatus, str]] = {}
 
     def unary(self, handler: UnaryHandler, method: str) -> Answer:
-        """Takes request to response, timed under `method`, errors to statuses."""
+        """Returns a handler that is timed under `method` and turns errors into statuses."""
         clock, answered = time.perf_counter, self.metrics.answered
 
         def answer(request: bytes) -> bytes | CallStatus:
@@ -61,7 +61,7 @@ class Edge:
         return answer
 
     def gathered(self, handler: GatheredHandler, method: str) -> Answers:
-        """Takes several requests to what each came to, as `unary` does; each takes as long as all."""
+        """Returns the same for several requests at once; each is taken to last as long as all."""
         clock, answered = time.perf_counter, self.metrics.answered
 
         def answers(requests: list[bytes]) -> list[bytes | CallStatus] | None:
@@ -86,7 +86,7 @@ class Edge:
         return answers
 
     def framed(self, handler: Callable[[_Requests], _Outcome]) -> Callable[[_Requests], _Outcome]:
-        """Makes a handler raise once the server goes down; until then the server waits for it."""
+        """Makes a handler raise once the server is shutting down; until then the server waits for it."""
         frames = self.admission.frames
 
         def handle(requests: _Requests) -> _Outcome:
@@ -96,7 +96,7 @@ class Edge:
         return handle
 
     def control(self, handler: ControlHandler) -> Answer:
-        """Takes request to response on the control plane, errors to statuses."""
+        """Returns a handler of the control plane that turns errors into statuses."""
 
         def answer(request: bytes) -> bytes | CallStatus:
             try:
@@ -108,7 +108,7 @@ class Edge:
         return answer
 
     def stream_to_stream(self, handler: StreamHandler) -> Behaviour:
-        """Takes bytes of requests to responses, gated as one stream, for as long as streams may last."""
+        """Returns the behaviour of a handler of streams, decompressed, for as long as a stream may last."""
 
         def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Any]:
             try:
@@ -128,7 +128,7 @@ class Edge:
         return behave
 
     def stream_to_unary(self, handler: Callable[[Iterator[Any]], Any]) -> Behaviour:
-        """Takes bytes of requests to one response, gated as one stream, as long as streams may last."""
+        """Returns the same for a stream of requests with one response."""
 
         def behave(requests: Iterator[Any], context: grpc.ServicerContext) -> Any:
             try:
@@ -146,7 +146,7 @@ class Edge:
         return behave
 
     def frame(self) -> Frames:
-        """Returns what a stream passes with each frame. It raises once the server goes down."""
+        """Returns the gate of frames, which raises once the server is shutting down."""
         return self.admission.frames
 
     def refusal(self, gate: Gate, error: ServerError) -> CallStatus:
@@ -160,7 +160,7 @@ class Edge:
         return found[0]
 
     def _unpacked(self, messages: Iterator[bytes]) -> closing[Generator[bytes, None, None]]:
-        """Returns messages decompressed, to be closed: whoever fails at one would keep its turn."""
+        """Returns messages decompressed, to be closed: a handler that fails at one would keep its turn."""
         return closing(self.admission.unpacking.each(messages))
 
     def status(self, error: Exception) -> CallStatus:

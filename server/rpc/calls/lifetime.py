@@ -1,4 +1,4 @@
-"""How long a stream may last, so that callers come again, perhaps to another server, and places get free."""
+"""Bounds how long a stream lasts, so that callers reconnect, perhaps elsewhere, and places get free."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _JOIN_S = 5.0
 
 
 class Lifetimes:
-    """Ends streams that have lasted for long enough, with StreamExpiredError. Safe for threads."""
+    """Ends streams that have reached their longest lifetime, with StreamExpiredError. Safe for threads."""
 
     def __init__(self, max_s: float, first_message_s: float = math.inf) -> None:
         """Takes the longest lifetime; each stream's own is up to a tenth shorter.
 
-        first_message_s: time in which the first message of a `limited` stream has to come.
+        first_message_s: time within which the first message of a `limited` stream has to come.
         """
         self._max_s = max_s
         self._first_s = first_message_s
@@ -39,11 +39,11 @@ class Lifetimes:
         self._thread = threading.Thread(target=self._watch, name="lifetimes", daemon=True)
 
     def start(self) -> None:
-        """Begins to cut off."""
+        """Starts watching."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Cuts off no more."""
+        """Stops watching."""
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join(_JOIN_S)
@@ -62,10 +62,10 @@ class Lifetimes:
 
     @contextmanager
     def limited(self, requests: Iterator[Any], context: grpc.ServicerContext) -> Iterator[Iterator[Any]]:
-        """Yields the requests of a stream until its end has come, while the block lasts.
+        """Yields the requests of a stream until its lifetime is over, while the block lasts.
 
-        A stream that works ends after the frame it is at; one that waits, for its caller's next frame or for
-        its caller to read, is cut off a second later. One whose first message does not come is cut off, too.
+        A stream that is working ends after its current frame; one that waits for its caller, to send or to
+        read, is cut off a second later. One whose first message does not come is cut off, too.
         """
 
         def cut() -> None:

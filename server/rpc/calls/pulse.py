@@ -1,4 +1,4 @@
-"""Whether the thread that polls gRPC still goes on: asked from another thread, answered by turning."""
+"""Whether the thread that polls gRPC still runs: other threads ask, each turn of its loop answers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Pulse:
         self.turned = False
 
     def beats(self, timeout_s: float) -> bool:
-        """Returns whether the thread turned within the time. It turns once a second when nothing comes."""
+        """Returns whether the loop turned within the time. It turns at least once a second."""
         self.turned = False
         deadline = time.monotonic() + timeout_s
         while not self.turned:

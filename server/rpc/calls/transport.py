@@ -1,4 +1,4 @@
-"""What a transport is: the one that leans on grpcio's inside and the plain one serve the same methods."""
+"""What a transport is: the fast one on grpcio's inside and the plain one serve the same methods."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from server.rpc.errors import CallStatus
 from server.settings.limits import Limits
 
 Answer = Callable[[bytes], bytes | CallStatus]
-"""Takes a serialised request to a serialised response, or to what to end the call with. Never raises."""
+"""Returns the serialised response to a request, or what to end the call with. Never raises."""
 Answers = Callable[[list[bytes]], list[bytes | CallStatus] | None]
 """Takes several requests at once to what `Answer` would return for each, one after the other. Never raises.
 
 Returns None, and has done nothing, where they do not go together.
 """
-_MIN_PING_INTERVAL_MS = 10_000  # well below the clients' 330 s: who asks more often is sent away
-_MOST_WAITING = 1024  # calls of one method that gRPC was not asked for; at random up to twice as many
+_MIN_PING_INTERVAL_MS = 10_000  # well below the clients' 330 s: who pings more often is disconnected
+_MOST_WAITING = 1024  # calls of a method that gRPC queues; up to twice as many, it ends some at random
 _RESPONSE_BYTES = 64 << 20  # a frame of the most transactions, each with all its reasons, takes less
 
 
@@ -56,7 +56,7 @@ class TransportSettings:
     changes of threads.
     """
     on_failure: Callable[[], None]
-    """Called when the transport takes up no more calls though nobody ended it."""
+    """Called when the transport stops taking up calls though nobody ended it."""
 
     @classmethod
     def of(
@@ -93,7 +93,7 @@ class Transport(Protocol):
         """Whether calls are taken up, or will be after the start."""
 
     def responsive(self, timeout_s: float) -> bool:
-        """Returns whether what takes up calls goes on, waiting for it at most for the time."""
+        """Returns whether what takes up calls shows, within the time, that it still runs."""
 
     def add_unary(
         self,
@@ -125,10 +125,10 @@ class Transport(Protocol):
         """Begins to serve."""
 
     def end_streams(self) -> None:
-        """Ends each stream of `add_stream` after the frame that it is at."""
+        """Ends each stream of `add_stream` after its current frame."""
 
     def stop(self, grace_s: float | None) -> threading.Event:
-        """Takes nothing new, and cancels what is left after a time; returns what is set once all is over."""
+        """Takes nothing new, cancels what is left after the grace; the event returned is set at the end."""
 
     def shut_down(self) -> None:
         """Ends the threads, within a few seconds."""

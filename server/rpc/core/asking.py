@@ -1,7 +1,7 @@
-"""Asking gRPC for the calls of a method.
+"""Asks gRPC for the calls of a method.
 
 What gRPC is not asked for waits in its queue of the method. Other methods have a queue of their own, so
-health and control calls are answered however much of this one comes.
+health and control calls are answered however many calls of this one come.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ TakeUp = Callable[[Any], UnaryCall | StreamCall]
 class Asking:
     """Takes up the calls of one method. For gRPC's polling thread.
 
-    While gRPC owes it calls it is on grpcio's list, as a call is, so that grpcio's end waits for it.
+    While gRPC owes it calls it is on grpcio's list, as a call is, so that grpcio waits for it when it ends.
     """
 
     def __init__(self, state: Any, method: str, take_up: TakeUp) -> None:
@@ -51,16 +51,16 @@ class Asking:
             self._asked = _ASKED
 
     def _arrived(self, event: Any) -> tuple[Asking | None, tuple[()]]:
-        """Takes a call up; returns itself where nothing is owed any more, to be taken off grpcio's list."""
+        """Takes a call up; returns itself once nothing is owed any more, to be taken off grpcio's list."""
         self._asked -= 1
-        if event.success:  # otherwise the server goes down
+        if event.success:  # otherwise the server is shutting down
             begin(self._state, event.call, self._take_up(event))
             self.ask()
         return (None if self._asked else self), ()
 
 
 def begin(state: Any, rpc: Any, call: UnaryCall | StreamCall | CallStatus) -> None:
-    """Has a call begin that was taken up, or ends gRPC's call with a status in one step."""
+    """Begins a call that was taken up, or ends gRPC's call with a status in one step."""
     with state.lock:
         if not isinstance(call, CallStatus):
             state.rpc_states.add(call)

@@ -1,7 +1,7 @@
-"""The threads that calls run on, and which calls are let in: each is decided on before it takes a thread.
+"""The threads that calls run on, and which calls are let in, which is decided before a call takes a thread.
 
 Each gate has threads of its own, so that neither streams nor calls keep the control plane from answering.
-Leans on what grpcio gives its pool: run(in_pool, event, state, behaviour, argument, deserializer,
+Relies on what grpcio gives its pool: run(in_pool, event, state, behaviour, argument, deserializer,
 serializer). tests/integration/server/admission/test_admission.py fails if that ever changes.
 """
 
@@ -31,14 +31,14 @@ _MOST_CALL_THREADS = 64
 _JOIN_S = 5.0
 Behaviour = Callable[[Any, grpc.ServicerContext], Any]
 Task = Callable[[], None]
-"""Something to be done, which gives back its place in the gate by itself and never raises."""
+"""A piece of work, which frees its place in the gate itself and never raises."""
 
 
 class Lane:
     """Threads for one kind of work, started as they are needed, and what waits for them. Safe for threads."""
 
     def __init__(self, name: str, most_threads: int, inside: Callable[[], int]) -> None:
-        """Takes how many threads there may be, and what returns how many have something to do."""
+        """Takes the most threads, and what returns how many tasks are waiting or being done."""
         self._name = name
         self._most_threads = most_threads
         self._inside = inside
@@ -47,13 +47,13 @@ class Lane:
         self._threads: list[threading.Thread] = []
 
     def put(self, task: Task) -> None:
-        """Has a task done, which is counted in `inside` already."""
+        """Queues a task, which `inside` already counts."""
         if len(self._threads) < self._most_threads:
             self._grow()
         self._tasks.put(task)
 
     def end(self) -> None:
-        """Ends the threads once everything is done, and waits for that for a few seconds."""
+        """Ends the threads once everything is done; waits a few seconds for that."""
         for _ in self._threads:
             self._tasks.put(None)
         deadline = time.monotonic() + _JOIN_S
@@ -111,12 +111,12 @@ class CallThreads(Executor):
         self._done.set_result(None)
 
     def start(self) -> None:
-        """Begins to look for requests that do not come."""
+        """Begins to end calls whose requests do not come."""
         self._requests.start()
 
     def admit(self, method: str, event: Any) -> CallStatus | None:
         """Lets a call in, or returns what to end it with."""
-        if self._next is not None:  # grpcio ended the last call without a thread, as it knows no such method
+        if self._next is not None:  # grpcio ended the last call without a thread: it has no such method
             gate, caller = self._next
             gate.leave(caller)
             self._next = None
@@ -135,7 +135,7 @@ class CallThreads(Executor):
         gate, caller = self._next
         self._next = None
         self.lane(gate).put(lambda: self._run(gate, run, arguments, caller))
-        return self._done  # gRPC only counts with it, and only where it is given a limit itself
+        return self._done  # grpcio only counts with it, and only when it has a limit of its own
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:  # noqa: ARG002
         """Ends the threads once everything is done."""
@@ -173,7 +173,7 @@ class CallThreads(Executor):
             gate.leave(caller)
 
     def _in_time(self, arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-        """Has a call cut off whose one request does not come."""
+        """Returns the arguments of a run that cuts its call off if the one request does not come."""
         in_pool, event, state, behaviour, request, *codec = arguments
         code, why = grpc.StatusCode.DEADLINE_EXCEEDED.value[0], "the request did not come in time"
 
@@ -194,7 +194,7 @@ class CallThreads(Executor):
 
 
 def _with(arguments: tuple[Any, ...], behaviour: Behaviour) -> tuple[Any, ...]:
-    """Returns what gRPC handed over with another behaviour, one that waits for no request."""
+    """Returns what grpcio handed over, with a behaviour that waits for no request."""
     in_pool, event, state, *_ = arguments
     return in_pool, event, state, behaviour, _nothing, None, None
 

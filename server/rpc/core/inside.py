@@ -1,4 +1,4 @@
-"""What of grpcio's inside the fast transport leans on, and whether it is there as tested."""
+"""Lists what the fast transport uses of grpcio's inside, and checks that it is there as tested."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import inspect
 import grpc
 
 TESTED = ("1.85.",)
-"""Versions of grpcio, by their beginning, that the tests have run with."""
+"""Versions of grpcio, by prefix, that the tests have run with."""
 NAMES = (
     ("grpc._server", "_Server"),
     ("grpc._server", "_ServerStage"),
@@ -49,7 +49,7 @@ _SERVER_METHODS = ("register_method", "request_registered_call", "start", "destr
 
 
 def missing() -> str | None:
-    """Returns the first thing that is not as tested, as part of a sentence; None where all is."""
+    """Returns what is not as tested, the first of it, as part of a sentence; None if all is."""
     if not grpc.__version__.startswith(TESTED):
         return f"this version was not tested, only {', '.join(TESTED)}x"
     for module_name, name in NAMES:

@@ -1,4 +1,4 @@
-"""The methods whose handlers take bytes to bytes: who is let in, and which thread works for it."""
+"""Methods whose handlers take and return bytes: which calls are let in, and which thread answers them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ByteMethods:
     """Methods of a server that are taken up without grpcio's help; complete before calls come.
 
     ready: calls that wait for the polling thread to work for them; refused: calls that wait to be refused;
-    hot: the methods that gRPC is asked for by name, by full name.
+    hot: the methods whose calls gRPC is asked for by name, by full name.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class ByteMethods:
         """Takes what names the caller of an event, and the threads for what is not done between events.
 
         frames: those of large frames; packed: those of compressed requests; waits: whether work may have to
-        wait just now for something that is not this process's processor.
+        wait at the moment for a disk or another machine.
         """
         self.ready: deque[Call] = deque()
         self.refused: deque[tuple[Call, CallStatus]] = deque()
@@ -126,8 +126,8 @@ class ByteMethods:
         unary = self._unary
 
         def begin(call: StreamCall) -> None:
-            # Longer ones only while nobody is there whom that would keep waiting. It is called from other
-            # threads, too: what they have just sent wakes the polling thread up.
+            # Longer ones only while nothing else would wait for them. Other threads call this too: what they
+            # have just sent wakes the polling thread up.
             most = _SHORT_BYTES if ready or unary.inside else _LONGEST_FRAME_BYTES
             if call.packed:
                 self._work_packed(call)
@@ -166,7 +166,7 @@ class ByteMethods:
         return None if method is None else method(event)
 
     def work(self) -> None:
-        """Works for the call that has been ready for longest, and for those behind it that may join it."""
+        """Answers the call that has been ready longest, with those behind it that may join it."""
         ready = self.ready
         calls = [ready.popleft()]
         method, size = calls[0].method, calls[0].size
@@ -177,7 +177,7 @@ class ByteMethods:
         work_for(calls, room // len(calls))
 
     def end_streams(self) -> None:
-        """Ends each stream after the frame that it is at."""
+        """Ends each stream after its current frame."""
         for method in self._streams:
             for stream in list(method.open):
                 stream.end(ShuttingDownError())
@@ -198,19 +198,19 @@ class ByteMethods:
             call.refuse(status)
 
     def _put_off(self, call: UnaryCall, status: CallStatus) -> None:
-        """Refuses a call at once if that may be, else behind those that were put off before it."""
+        """Refuses a call at once if the budget allows, else behind those that were put off before it."""
         if not self._later(call, status):
             call.refuse(status)
 
     def _later(self, call: Call, status: CallStatus) -> bool:
-        """Puts a refusal off, behind those before it, unless it may be at once; returns whether it did."""
+        """Puts a refusal off, behind earlier ones, unless the budget allows it; returns whether it did."""
         if not self.refused and (self._unary.closed or self._unary.budget.take()):
             return False
         self.refused.append((call, status))
         return True
 
     def _work_packed(self, call: Call) -> None:
-        """Has a call worked for whose request is compressed, when it is its turn."""
+        """Has a call whose request is compressed answered when it is its turn."""
 
         def work() -> None:
             with self._unpacking.turn:

@@ -1,12 +1,12 @@
 """gRPC's server with a polling loop of our own: admission, refusals and short work on one thread.
 
-A call that is not let in is answered in one step by grpcio's own operations, without context, handler or
+A call that is not let in is ended in one step by grpcio's own operations, without context, handler or
 thread, which costs less than half of what it costs to end a call from its behaviour. A request that has
-come, or a small frame, waits in a row until nothing else is to be done: whoever arrives meanwhile is let in
-or refused first. All else is grpcio's.
+come, or a small frame, waits in a queue until nothing else is to be done: calls that arrive meanwhile are let
+in or refused first. Everything else is left to grpcio.
 
-Leans on the inside of grpcio, whose version is locked; tests/integration/server/admission fails if that ever
-changes.
+What this uses of grpcio's inside is listed in `inside` and checked at start; the tests in
+tests/integration/server/admission fail if its behaviour changes.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _WAIT_S = 1.0
 _SHORT_WAIT_S = 0.005  # while refusals wait for their turn
 _AT_ONCE = 0.0  # a time long past
 _MOST_EVENTS_BEFORE_WORK = 256
-_MOST_AT_ONCE = 64  # of a method of grpcio's that come faster than they are looked at
+_MOST_AT_ONCE = 64  # calls of one of grpcio's methods that it is asked for ahead
 Admit = Callable[[str, Any], CallStatus | None]
 """Takes a method's full name, with slashes, and grpcio's event; returns what to end the call with, if any.
 
-A call that is let in goes to the pool before the next one is asked about.
+A call that is let in goes to the pool before the next one is decided on.
 """
 
 
@@ -56,7 +56,7 @@ class _Owed(Counter[Any]):
 
 
 class AdmittingServer(grpcio._Server):  # the class has no public name
-    """A server that asks before it takes a call up."""
+    """A server that asks whether to let a call in before it takes it up."""
 
     def __init__(
         self,
@@ -83,7 +83,7 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
         self._on_failure = on_failure
         self._failure: BaseException | None = None
         self.pulse = Pulse()
-        """Whether the thread that takes up calls goes on."""
+        """Whether the thread that takes up calls still runs."""
         self._state.due = _Owed()  # type: ignore[assignment]  # as much of a set as grpcio uses
 
     @property
@@ -92,7 +92,7 @@ class AdmittingServer(grpcio._Server):  # the class has no public name
         return self._failure is None
 
     def start(self) -> None:
-        """Begins to serve. Raises ValueError when that was done before."""
+        """Begins to serve. Raises ValueError when called again."""
         state = self._state
         with state.lock:
             if state.stage is not grpcio._ServerStage.STOPPED:
@@ -159,14 +159,14 @@ def _serve(state: Any, admit: Admit, methods: ByteMethods, asking: Sequence[Aski
 
 
 def _forget(state: Any, call: UnaryCall | StreamCall | Asking) -> bool:
-    """Takes a call that is over off the list; returns whether to go on polling."""
+    """Takes a finished call off the list; returns whether to go on polling."""
     with state.lock:
         state.rpc_states.remove(call)
         return not grpcio._stop_serving(state)
 
 
 def _begin(state: Any, event: Any, call: UnaryCall | StreamCall | CallStatus) -> bool:
-    """Has a call begin, or ends it, and asks for the next of its kind; returns whether to go on polling."""
+    """Begins a call, or ends it, and asks for the next of its kind; returns whether to go on polling."""
     with state.lock:
         state.due.remove(event.tag)
         begin(state, event.call, call)

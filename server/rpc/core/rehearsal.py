@@ -1,6 +1,6 @@
-"""One call and one stream of a server that nobody else sees, before callers come.
+"""Tries one call and one stream on a server that nobody else sees, before callers come.
 
-Names and arguments can be looked at; that grpcio still does with them what it did when the fast transport was
+Names and arguments can be inspected; that grpcio still does with them what it did when the fast transport was
 written can only be tried.
 """
 
@@ -69,7 +69,7 @@ def failure() -> str | None:
         why = "its answers in a rehearsal were wrong" if ended else "it did not end in a rehearsal"
     except Exception as error:
         why = f"it failed in a rehearsal ({_short(error)})"
-    # For ever: gRPC waits without a limit of time for the end of a server that is freed.
+    # Never freed: gRPC would wait without a limit for the end of a server that is.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(transport))
     return why
 

@@ -54,7 +54,7 @@ class FastTransport:
         return self._server.alive
 
     def responsive(self, timeout_s: float) -> bool:
-        """Returns whether the thread that takes up calls goes on, waiting for it at most for the time."""
+        """Returns whether the thread that takes up calls shows, within the time, that it still runs."""
         return self._server.pulse.beats(timeout_s)
 
     def add_unary(
@@ -92,11 +92,11 @@ class FastTransport:
         self._server.start()
 
     def end_streams(self) -> None:
-        """Ends each stream after the frame that it is at."""
+        """Ends each stream after its current frame."""
         self._methods.end_streams()
 
     def stop(self, grace_s: float | None) -> threading.Event:
-        """Takes nothing new, and cancels what is left after a time; returns what is set in the end."""
+        """Takes nothing new, cancels what is left after the grace; the event returned is set at the end."""
         return self._server.stop(grace_s)
 
     def shut_down(self) -> None:

@@ -1,12 +1,12 @@
-"""Unary calls whose handler takes bytes to bytes, without what grpcio makes for each call.
+"""Unary calls whose handler takes bytes and returns bytes, without what grpcio makes for each call.
 
-grpcio gives a call a state, a condition, a context and a thread that waits for the request: more time than
-a score takes. Here a call is one object and three batches of operations: one receives the request, one sends
-the answer, one sees the end. All end on gRPC's polling thread, and work is done there too (see
-`server.rpc.core.polling`), unless it would wait for something: then threads of its own do it.
+grpcio gives a call a state, a condition, a context and a thread that waits for the request, which takes more
+time than a score. Here a call is one object and three batches of operations: one receives the request, one
+sends the answer, one sees the end. All end on gRPC's polling thread, and work is done there too (see
+`server.rpc.core.polling`), unless it may have to wait for something: then a thread does it.
 
-Once the request has come a call is worked on even if its caller cancels it: the answer may be on its way
-by then anyway.
+Once the request has come a call is answered even if its caller cancels it: the answer may be on its way by
+then anyway.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class UnaryMethod:
     unpacking: Unpacking
     """Decompresses requests."""
     failed: Callable[[ServerError], CallStatus]
-    """Counts what a call ended with whose answer is not read."""
+    """Returns, and counts, what a call ends with whose answer is not read."""
     put_off: Callable[[UnaryCall, CallStatus], None]
     """Ends a call with a refusal as soon as there is time for one."""
     ready: Callable[[UnaryCall], None]
-    """Takes each call whose request has come, on the polling thread, and has it worked for soon."""
+    """Takes each call whose request has come, on the polling thread, and has it answered soon."""
     answers: Answers | None = None
     """Answers several at once, where that is faster."""
 
@@ -86,14 +86,14 @@ class UnaryCall:
     def __init__(self, method: UnaryMethod, event: Any) -> None:
         """Takes grpcio's event of a call that arrived."""
         self.method = method
-        self._event = event  # of whom its caller's name is asked, if it comes to that
+        self._event = event  # tells the caller's name, where that is needed
         self._call = event.call
         self._deadline: float = event.call_details.deadline
         self._caller = ""
         self._request = b""
         self._came = 0.0  # by time.monotonic
         self.packed = False
-        """Whether the request is compressed: a thread is to work for it."""
+        """Whether the request is compressed: then a thread answers it."""
         self._inside = False
         self._over = False  # an end has been sent
         self._due = 0  # batches of operations that end the call and have not ended
@@ -112,7 +112,7 @@ class UnaryCall:
     def take(self, _: int) -> list[bytes]:
         """Returns the request to be answered; none when the deadline has passed: the call is over then."""
         gate = self.method.gate
-        if not self.packed:  # these have a row of their own, however long it is
+        if not self.packed:  # compressed ones have a queue of their own, however long
             gate.queue.waited(time.monotonic() - self._came)
         if self._deadline <= time.time():
             self.give([self.method.refusals(gate, DeadlinePassedError())])
@@ -143,11 +143,11 @@ class UnaryCall:
         self.end(status)
 
     def peer(self) -> object:
-        """Returns what is the same for all calls of a connection."""
+        """Returns what names the connection, the same for all its calls."""
         return self._call.peer()
 
     def cut(self, error: ServerError) -> None:
-        """Ends a call whose answer is not read: what gRPC holds of it goes with the call."""
+        """Ends a call whose answer is not read; what gRPC holds of it is freed with the call."""
         self._call.cancel(self.method.failed(error).code.value[0], str(error))
 
     def end(self, answer: bytes | CallStatus) -> None:
@@ -166,7 +166,7 @@ class UnaryCall:
             cygrpc.SendStatusFromServerOperation(None, _OK, b"", _NO_FLAGS),
         )
         self._call.start_server_batch(operations, self._ended)
-        # By itself and behind the answer: together with it the answer leaves 10 µs later.
+        # On its own and after the answer: in one batch with it the answer would leave 10 µs later.
         self._call.start_server_batch((cygrpc.ReceiveCloseOnServerOperation(_NO_FLAGS),), self._ended)
 
     # What follows is called by gRPC's polling thread when a batch of operations has ended.

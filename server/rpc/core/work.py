@@ -11,9 +11,9 @@ Call = UnaryCall | StreamCall
 
 
 def work_for(calls: list[Call], room: int) -> None:
-    """Answers calls or streams of one method, as one after the other would be answered.
+    """Answers calls or streams of one method with what each would get on its own.
 
-    room: bytes of frames that are taken from each stream; its first frame is taken in any case.
+    room: bytes of frames that are taken from each stream; its first frame is always taken.
     """
     method = calls[0].method
     taken = [(call, call.take(room)) for call in calls]

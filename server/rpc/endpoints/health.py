@@ -1,9 +1,9 @@
-"""Health as load balancers ask for it: SERVING while a model is live, the journal is written and the server
-is not going down.
+"""Health as load balancers ask for it: whether a model is live, and the journal written.
 
-A servicer of our own, as the one of grpcio-health-checking sends to its watchers while it holds the lock
-that it also takes, on gRPC's polling thread, when a watcher disconnects: a change of state at that moment
-blocked the whole server for ever. Here nothing is sent under a lock.
+Both are needed for SERVING, and that the server is not shutting down. This is a servicer of our own: that of
+grpcio-health-checking sends to its watchers while it holds the lock that it also takes, on gRPC's polling
+thread, when a watcher disconnects. A change of state at that moment blocked the whole server for good. Here
+nothing is sent under a lock.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ SCORING = ("", "kuntur.api.v1.ScoringService")
 KEEPING = ("kuntur.api.v1.HistoryService", "kuntur.api.v1.OutcomeService")
 """What needs no model: it serves while the journal can be written."""
 OTHERS = ("kuntur.api.v1.ModelService",)
-"""What serves until the server goes down."""
+"""What serves until the server shuts down."""
 SERVICES = (*SCORING, *KEEPING, *OTHERS)
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_WATCHERS = 1024
@@ -80,7 +80,7 @@ class Health:
         )
 
     def serving(self) -> None:
-        """Reports SERVING, unless the server is going down."""
+        """Reports SERVING, unless the server is shutting down."""
         self._set(_Response.SERVING)
 
     def hinder(self, cause: str, *, hindered: bool = True) -> None:
@@ -98,7 +98,7 @@ class Health:
         self._set(_Response.NOT_SERVING, final=True)
 
     def close(self) -> None:
-        """Tells nobody anything any more."""
+        """Stops telling watchers."""
         with self._changed:
             self._closed = True
             self._changed.notify()
@@ -129,7 +129,7 @@ class Health:
         return int(_Response.NOT_SERVING if hindered else _Response.SERVING)
 
     def watch(self, service: str, send: Callable[[Any], None]) -> Callable[[], None] | None:
-        """Has a caller told the state, now and at each change.
+        """Tells a caller the state, now and at each change.
 
         Returns what forgets the caller, or None where there are too many.
         """
@@ -168,7 +168,7 @@ class Health:
                 try:
                     watcher.send(_Response(status=status))
                 except Exception:
-                    _LOG.exception("a watcher of the health could not be notified")
+                    _LOG.exception("a watcher of the server's health could not be notified")
 
     def _behind(self) -> list[tuple[_Watcher, int]]:
         """Returns the watchers that were not told the present state, and that state."""

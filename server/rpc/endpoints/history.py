@@ -1,4 +1,4 @@
-"""HistoryService over bytes."""
+"""HistoryService over bytes, since the journal keeps them as they came."""
 
 from __future__ import annotations
 

@@ -43,9 +43,9 @@ class Intake:
     max_items: int
 
     def check_journal(self) -> None:
-        """Raises JournalUnavailableError while what would be counted could not be written down.
+        """Raises JournalUnavailableError while what would be counted could not be journaled.
 
-        It is one look at a flag, for everything that is read; exchanges that pass it are kept in any case.
+        That is one look at a flag for all that is read; exchanges that pass it are kept in any case.
         """
         if self.journal.unavailable is not None:
             raise JournalUnavailableError
@@ -77,10 +77,10 @@ class Intake:
         return reading
 
     def read_together(self, raws: list[bytes], most_each: int) -> tuple[Reading, list[int]] | None:
-        """Reads requests of up to `most_each` transactions as one: their bytes behind one another are one.
+        """Reads requests of up to `most_each` transactions as one, which their bytes are when joined.
 
-        Returns the reading and how many transactions each request has; None where they are better read one by
-        one: one is not plainly written, or they ask for different reasons. Raises JournalUnavailableError.
+        Returns the reading and how many transactions each request has; None where they have to be read one by
+        one: one is not plainly written, or they differ in `reasons_mode`. Raises JournalUnavailableError.
         """
         self.check_journal()
         sizes, modes = zip(*map(read_outline, raws), strict=True)

@@ -1,4 +1,4 @@
-"""ScoringService over bytes: read, score, write, and into the journal."""
+"""ScoringService over bytes: reads, scores, writes the answer, and journals both."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ScoringEndpoint:
         """Answers serialised ScoreTransactionRequests as if they came one after the other.
 
         Returns what `score_transaction` would return or raise for each; None, with nothing done, where they
-        are not read together.
+        cannot be read together.
         """
         read = self._intake.read_together(raws, 1)
         if read is None:
@@ -94,8 +94,8 @@ class ScoringEndpoint:
         """Answers serialised ScoreStreamRequests as if they came one after the other.
 
         Returns what `score_frame` would return for each; raises what it would raise for all. Returns None,
-        with nothing done, where they are not read together, or a transaction is refused or could be for its
-        attributes.
+        with nothing done, where they cannot be read together, or a transaction is refused or could be refused
+        for its attributes.
         """
         if self._scorer.rules is not None:
             return None
@@ -142,7 +142,7 @@ class ScoringEndpoint:
 
 
 def _cut(scores: Scores, rows: slice) -> Scores:
-    """Returns the scores of some rows that follow one another."""
+    """Returns the scores of consecutive rows."""
     reasons = {
         row - rows.start: each
         for row, each in (scores.reasons or {}).items()

@@ -1,4 +1,4 @@
-"""The plain transport: the same methods on grpcio as it comes, for a grpcio whose inside is not as tested."""
+"""The plain transport: the same methods on grpcio's public API, where its inside is not as tested."""
 
 from server.rpc.plain.transport import PlainTransport
 

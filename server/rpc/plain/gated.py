@@ -1,4 +1,4 @@
-"""Handlers of grpcio's behind a gate."""
+"""Puts handlers of grpcio behind a gate."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from server.rpc.calls.edge import Edge
 from server.rpc.errors import abort
 
 Enter = Callable[[grpc.ServicerContext], str]
-"""Takes a place; returns its caller, or ends the call."""
+"""Takes a place and returns the caller, or ends the call."""
 
 
 def gated(
     handler: grpc.RpcMethodHandler[Any, Any], gate: Gate, edge: Edge, names: CallerNames, lock: threading.Lock
 ) -> grpc.RpcMethodHandler[Any, Any]:
-    """Returns a handler that takes a place while it works. One that holds no thread takes none."""
+    """Returns a handler that takes a place while it works; one that holds no thread takes none."""
     if handler.unary_stream is not None:
         return handler
 

@@ -1,4 +1,4 @@
-"""Streams on grpcio as it comes: one thread reads a stream's frames, one answers them."""
+"""Streams on grpcio's public API: one thread reads a stream's frames, another answers them."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PlainStream:
         self.over = threading.Event()
 
     def peer(self) -> object:
-        """Returns what is the same for all calls of a connection."""
+        """Returns what names the connection, the same for all its calls."""
         return self._context.peer()
 
     def cut(self, _: ServerError) -> None:
@@ -53,7 +53,7 @@ class PlainStream:
         self._context.cancel()
 
     def end(self, error: ServerError) -> None:
-        """Ends the stream after the frame that it is at; what was read and not begun is dropped."""
+        """Ends the stream after its current frame; what was read and not begun is dropped."""
         self.over.set()
         while True:
             try:
@@ -67,14 +67,14 @@ class PlainStream:
                 return
 
     def answered(self, frame: bytes) -> None:
-        """Counts a frame no more that has come. Any thread."""
+        """Stops counting a frame. Any thread."""
         with self._lock:
             if not self._closed:
                 self._bytes -= len(frame)
                 self._held.remove(len(frame))
 
     def close(self) -> None:
-        """Counts no frame any more."""
+        """Stops counting frames."""
         self.over.set()
         with self._lock:
             self._closed = True
@@ -129,14 +129,14 @@ class PlainStreams:
         self._lock = threading.Lock()
 
     def end(self) -> None:
-        """Ends each stream after the frame that it is at."""
+        """Ends each stream after its current frame."""
         with self._lock:
             streams = list(self._open)
         for stream in streams:
             stream.end(ShuttingDownError())
 
     def behave(self, requests: Iterator[bytes], context: grpc.ServicerContext) -> Iterator[bytes]:
-        """Answers each frame. A behaviour as grpcio calls it."""
+        """Answers each frame; what grpcio calls for a stream."""
         stream = PlainStream(context, self._held)
         with self._lock:
             self._open.add(stream)
@@ -178,7 +178,7 @@ class PlainStreams:
             self._unread.remove(stream)
 
     def _enter(self, stream: PlainStream, context: grpc.ServicerContext) -> ServerError | None:
-        """Takes a place, that of an idle stream if there is no other; returns why there is none."""
+        """Takes a place, if need be that of an idle stream; returns why there is none."""
         with self._lock:
             caller = self._names.of(context) if self._gate.counts_callers else ""
             refusal = self._gate.enter(caller)

@@ -1,7 +1,7 @@
 """The plain transport as a whole: grpcio's server on a pool of threads.
 
-Each call holds a thread from its arrival on, so a caller that sends nothing holds one until its time is over;
-it takes no place in a gate, and a connection has only so many streams.
+Each call holds a thread from its arrival on, so a caller that sends nothing holds one until its time is up;
+it takes no place in a gate, and the number of streams of a connection is bounded.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class PlainTransport:
 
     @property
     def alive(self) -> bool:
-        """Whether calls are taken up: grpcio's own thread tells nobody when it ends."""
+        """Always True: grpcio's own thread does not tell when it ends."""
         return True
 
     def responsive(self, _: float) -> bool:
@@ -85,7 +85,7 @@ class PlainTransport:
         answers: Answers | None = None,  # noqa: ARG002
         gate: Gate | None = None,
     ) -> None:
-        """Adds a unary method. grpcio sees a stream of one request, which lets it wait for so long only."""
+        """Adds a unary method. To grpcio it is a stream of one request, so that its wait can be limited."""
         gate = gate or self._edge.admission.unary
 
         def behave(requests: Any, context: grpc.ServicerContext) -> bytes:
@@ -135,12 +135,12 @@ class PlainTransport:
         self._server.start()
 
     def end_streams(self) -> None:
-        """Ends each stream after the frame that it is at."""
+        """Ends each stream after its current frame."""
         for streams in self._streams:
             streams.end()
 
     def stop(self, grace_s: float | None) -> threading.Event:
-        """Takes nothing new, and cancels what is left after a time; returns what is set in the end."""
+        """Takes nothing new, cancels what is left after the grace; the event returned is set at the end."""
         return self._server.stop(grace_s)
 
     def shut_down(self) -> None:
@@ -168,7 +168,7 @@ class PlainTransport:
                 return self._edge.refusal(gate, error)
             packed = is_packed(request)
             turn = self._edge.admission.unpacking.turn if packed else contextlib.nullcontext()
-            if not packed:  # these have a row of their own, however long it is
+            if not packed:  # compressed ones have a queue of their own, however long
                 gate.queue.came()
             with turn, self._working:
                 if not packed:
@@ -185,7 +185,7 @@ class PlainTransport:
             gate.leave(caller)
 
     def _look(self) -> None:
-        """Cuts off, again and again, calls whose answers are not read."""
+        """Cuts off calls whose answers are not read, until the transport is shut down."""
         while not self._stopped.wait(_LOOK_S):
             self._unread.end()
 

@@ -1,7 +1,7 @@
 """One try at a frame: the records as they were gathered, and what is asked of Redis once it was counted.
 
-The set of records that were looked at, those that there are not included, is what a commit stands or falls
-with: were one of them changed meanwhile, the frame would have been counted from something else.
+A commit depends on every record that was looked at, including those that do not exist: if one of them changed
+meanwhile, the frame would have been counted from something else.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class HeldPart(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for every commit: prefix of all names, the asker's name, how much is kept."""
+    """What holds for every commit: the prefix of all names, this server's name, how much is kept."""
 
     prefix: bytes
     me: bytes
@@ -47,7 +47,7 @@ class Terms:
 
 
 class FrameTry:
-    """Records gathered for a frame, and what of them is to be written. Not safe for threads."""
+    """The records gathered for a frame, and which of them are to be written. Not safe for threads."""
 
     def __init__(self, scripts: Scripts, terms: Terms) -> None:
         self._scripts, self._terms = scripts, terms
@@ -60,7 +60,7 @@ class FrameTry:
     def gather(self, keys: Sequence[Keys], held_corrections: HeldPart) -> None:
         """Fetches the records of keys not asked for before, in one round trip.
 
-        keys: by kind, in the order of KINDS, 0 for none; held_corrections: what of them is wanted. Raises
+        keys: by kind, in the order of KINDS, 0 for none; held_corrections: how much of them is wanted. Raises
         redis.RedisError.
         """
         arguments: list[bytes | int] = [self._terms.prefix, int(held_corrections)]
@@ -104,10 +104,10 @@ class FrameTry:
         return max(len(keys) for keys in self._asked)
 
     def commit(self, scratch: Scratch, version: bytes, *, take_turn: bool) -> int:
-        """Writes what counting changed, if everything gathered is still as it was: all of it or nothing.
+        """Writes what counting changed, all or nothing, if everything that was gathered is unchanged.
 
-        version: unlike that of any other commit; take_turn: whether others are to wait if it comes to
-        nothing. Returns the number of the commit; 0 when it came to nothing. Raises redis.RedisError.
+        version: different for every commit; take_turn: whether others are to wait if this one fails. Returns
+        the number of the commit, 0 if it failed because something had changed. Raises redis.RedisError.
         """
         terms = self._terms
         additions: list[bytes | int] = []
@@ -140,7 +140,7 @@ class FrameTry:
         )
 
     def _sound(self, given: bytes) -> Memory:
-        """Returns version and held corrections; without these, to be written anew, when they are damaged."""
+        """Returns version and held corrections; the version alone, to rewrite these, if they are damaged."""
         words = np.frombuffer(given[: len(given) // 8 * 8], dtype=np.int64)
         if not len(given) % 8 and held.may_be(words[1:], lent.HELD_CORRECTIONS):
             return words

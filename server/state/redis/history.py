@@ -1,7 +1,7 @@
 """The history in a Redis or Valkey that several machines share: the same engine over records it lends out.
 
-A frame is counted in tables of this process from the records that it touches, and they go back only if
-nobody changed one of them meanwhile; otherwise all of it is done again. So frames count as if one server had
+A frame is counted in tables of this process from the records that it touches, and these are written back only
+if none of them was changed meanwhile; otherwise all of it is done again. So frames count as if one server had
 taken them one after the other, in the order of their commits.
 """
 
@@ -39,7 +39,7 @@ from server.state.redis.scripts import COUNTERS, LATEST, Scripts
 _LOG = structlog.get_logger(__name__)
 _HOUR_US = HOUR_S * MICROSECONDS
 _FIRST_CAPACITY = 1024
-_TRIES_BEFORE_TURN = 3  # then others are asked to let this one through
+_TRIES_BEFORE_TURN = 3  # then others are told to let this one through
 _FIRST_WAIT_S, _LONGEST_WAIT_S = 0.0005, 0.02
 # In the order of the entities' kinds.
 _ENTITY_COLUMNS = [KeyColumn.ACCOUNT, KeyColumn.MERCHANT, KeyColumn.DEVICE, KeyColumn.CATEGORY]
@@ -49,7 +49,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, slots=True)
 class Patience:
-    """When a request gives up: after so many tries, or so many seconds, its turn included."""
+    """When a request gives up: after so many tries, or so many seconds, including the wait for its turn."""
 
     tries: int = 64
     seconds: float = 2.0
@@ -58,8 +58,8 @@ class Patience:
 class RedisHistory(HistoryStore):
     """A `HistoryStore` over a Redis, which other servers may use at the same time.
 
-    Every method raises HistoryUnavailableError, but for `counts`. latest_commit: the number of the commit
-    that the latest request made, for whoever compares with a serial replay.
+    Every method except `counts` may raise HistoryUnavailableError. latest_commit: the number of the commit
+    that the latest request made, for comparison with a serial replay.
     """
 
     remote = True
@@ -100,9 +100,9 @@ class RedisHistory(HistoryStore):
         return self._commit(lambda frame: _gather_outcomes(frame, transactions), count)
 
     def counts(self) -> HistoryCounts:
-        """Returns what the store holds and what came to it; the last counts while Redis is out of reach.
+        """Returns what the store holds, and has received; the last counts while Redis is out of reach.
 
-        entities: records ever made, as Redis does not tell which ones it let go.
+        entities: records ever made, as Redis does not tell which ones have expired.
         """
         prefix = self._terms.prefix
         try:
@@ -139,7 +139,7 @@ class RedisHistory(HistoryStore):
             raise
 
     def _commit(self, gather: Callable[[FrameTry], None], count: Callable[[Scratch], _T]) -> _T:
-        """Gathers, counts and commits until nobody came between."""
+        """Gathers, counts and commits until no other commit came between."""
         given_up = time.monotonic() + self._patience.seconds
         if not self._lock.acquire(timeout=self._patience.seconds):
             raise HistoryUnavailableError("is too busy")
@@ -176,7 +176,7 @@ class RedisHistory(HistoryStore):
         return self._scratch
 
     def _tell(self, *, reached: bool, error: RedisError | None = None) -> None:
-        """Logs when Redis goes away and when it comes back, not each request in between."""
+        """Logs when Redis becomes unreachable and when it comes back, not each request in between."""
         if reached == self._reached:
             return
         self._reached = reached
@@ -206,7 +206,7 @@ def _gather_outcomes(frame: FrameTry, transactions: Keys) -> None:
         frame.gather([*keys, _NO_KEYS], HeldPart.AS_IT_IS)
         return
     frame.gather([*keys, _NO_KEYS], HeldPart.ALL)
-    if _may_fill(frame.held_words(), len(transactions)):  # then all of them are made at once
+    if _may_fill(frame.held_words(), len(transactions)):  # then all of them are applied at once
         frame.gather(_held_entities(frame), HeldPart.AS_IT_IS)
 
 

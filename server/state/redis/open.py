@@ -23,13 +23,13 @@ def open_shared_history(
 ) -> RedisHistory:
     """Connects to Redis.
 
-    zone: whose nights are counted, by default Peru's. Raises ConnectionError when it cannot be had,
+    zone: whose nights are counted, by default Peru's. Raises ConnectionError when it cannot be used,
     `server.state.RegionError` when what is kept there was written by servers of another release, with
     another hash key or in another time zone.
     """
     zone = zone or time_zone()
-    # Without retries of the library: a commit whose answer was lost may have been made, and made again it
-    # would find its own transactions and count them as repeated.
+    # Without the library's retries: a commit whose answer was lost may have been made, and a second one would
+    # find its own transactions and count them as repeated.
     client = Redis.from_url(
         settings.url,
         password=settings.password.get_secret_value() if settings.password else None,
@@ -62,7 +62,7 @@ def open_shared_history(
 def _check_form(client: Redis, name: bytes, hash_key: str, zone: TimeZone, prefix: str) -> None:
     # Servers with different keys would keep each account apart without anyone noticing.
     keyed = hashlib.blake2b(b"kuntur history", key=bytes.fromhex(hash_key), digest_size=8).hexdigest()
-    # What was written before zones were named is Peru's, and so the default stays unnamed.
+    # What was written before zones were named is Peru's, so the default stays unnamed.
     named = "" if zone.name == DEFAULT_TIME_ZONE else f" {zone.name}"
     form = f"{layout_number()} {keyed}{named}".encode()
     client.set(name, form, nx=True)

@@ -1,8 +1,8 @@
 """What Redis does in one step: return the records that a frame may touch, and store all of them or none.
 
-Both are Lua scripts, which nothing else comes between. Records go to and fro as one string a kind, not as
-one item each: the client library takes microseconds for every item. Which records, and what becomes of them,
-is left to others.
+Both are Lua scripts, which Redis runs without anything in between. Records travel as one string a kind, not
+as one item each: the client library takes microseconds for every item. Which records, and what becomes of
+them, is left to `frame`.
 """
 
 from __future__ import annotations
@@ -135,6 +135,6 @@ class Scripts:
     def _run(self, digest: str, text: str, arguments: Sequence[bytes | int]) -> Any:
         try:
             return self._client.evalsha(digest, 0, *arguments)
-        except NoScriptError:  # started anew, or told to forget: nothing has been run
+        except NoScriptError:  # Redis was restarted, or its scripts were flushed: nothing has been run
             self._load(text)
             return self._client.evalsha(digest, 0, *arguments)

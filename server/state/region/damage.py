@@ -1,4 +1,4 @@
-"""What was found damaged in a region, written to the log; what was taken out is set aside in a file."""
+"""Logs what was found damaged in a region, and sets aside in a file what was taken out."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _AFRESH = "entities without a history get the features of new ones; send the pas
 
 
 class Damage:
-    """What is wrong with one region, gathered while it is mended."""
+    """What is wrong with one region, collected while it is mended."""
 
     def __init__(self, path: Path | None) -> None:
         """Takes the file of the region, None for one in memory."""
@@ -41,14 +41,14 @@ class Damage:
         )
 
     def not_written(self, error: OSError) -> None:
-        """Notes that the disk refused the history at its end."""
+        """Notes that the history could not be written to the disk when it was closed."""
         self._note(
             "the history could not be written to the disk: it is whole until the machine is started anew",
             reason=error.strerror or str(error),
         )
 
     def header(self) -> None:
-        """Notes that a word of the header was put right."""
+        """Notes that a word of the header was restored."""
         self._note("a word of the history's header was damaged and has been put right")
 
     def undo_log(self) -> None:
@@ -74,7 +74,7 @@ class Damage:
             self._lost += [(part, record) for record in found.records]
 
     def tell(self) -> None:
-        """Sets aside what was taken out, and says all that was noted."""
+        """Sets aside what was taken out, and logs everything that was noted."""
         aside: dict[str, str] = {}
         if self._lost and self._path is not None:
             try:

@@ -1,6 +1,6 @@
-"""The first words of a region: what it is, whose, and of which sizes; written, checked, put right.
+"""The first words of a region: what it is, whose, and how large; written, checked, restored.
 
-A file whose header is not that of this server is left alone: nothing of it is changed but one damaged word.
+A file whose header is not that of this server is left alone: at most one damaged word of it is changed.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def header_of(sizes: HistorySizes, zone: TimeZone, *, closed: bool) -> Memory:
 
 
 def sealed_sizes(fd: int) -> tuple[HistorySizes, TimeZone | None]:
-    """Returns the sizes and time zone that a region's header says. Raises RegionError when it is damaged."""
+    """Returns the sizes and time zone in a region's header. Raises RegionError when it is damaged."""
     header = np.frombuffer(os.pread(fd, 8 * PAGE_WORDS, 0), dtype=np.int64)
     if header[H_SEAL] != seal_of(header, 0, H_SEAL):
         raise RegionError("the history that is shared has a damaged header: restart the server")
@@ -49,17 +49,17 @@ def sealed_sizes(fd: int) -> tuple[HistorySizes, TimeZone | None]:
 
 
 def check_room(path: Path, fd: int, size_bytes: int) -> None:
-    """Raises RegionError when the file system could not hold the whole file: using it would kill us then."""
+    """Raises RegionError when the file system could not hold the whole file: using it would end us then."""
     state = os.fstatvfs(fd)
     free = state.f_bavail * state.f_frsize + os.fstat(fd).st_blocks * 512
     if free < size_bytes:
         raise RegionError(
-            f"{path} may take {size_bytes / 2**30:,.1f} GiB and there are {free / 2**30:,.1f} GiB: " + SMALLER
+            f"{path} may take {size_bytes / 2**30:,.1f} GiB and {free / 2**30:,.1f} GiB are free: " + SMALLER
         )
 
 
 def check_header(path: Path, fd: int, sizes: HistorySizes, zone: TimeZone, damage: Damage) -> None:
-    """Raises RegionError when a file is not a region of these sizes and this zone; puts one word right."""
+    """Raises RegionError when a file is not a region of these sizes and this zone; restores one word."""
     raw = os.pread(fd, 8 * PAGE_WORDS, 0)
     header = np.frombuffer(bytearray(raw.ljust(8 * PAGE_WORDS, b"\0")), dtype=np.int64)
     holds = header[H_SEAL] == seal_of(header, 0, H_SEAL)
@@ -90,7 +90,7 @@ def check_header(path: Path, fd: int, sizes: HistorySizes, zone: TimeZone, damag
 
 
 def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:
-    """Raises RegionError when nights were counted in another time zone; number: of it."""
+    """Raises RegionError when nights were counted in another time zone; number: that of the file's."""
     kept = numbered_time_zone(number)
     if kept is not None and kept.agrees_with(zone):
         return
@@ -102,7 +102,7 @@ def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:
 
 
 def _put_right(header: Memory, sizes: HistorySizes, zone: TimeZone) -> bool:
-    """Puts the one word right with which the header is as it was sealed; returns whether there is one."""
+    """Restores the one word with which the header is again as it was sealed; returns whether there is one."""
     written = {_H_MAGIC: [_MAGIC], _H_FORM: [_FORM], _H_LAYOUT: [layout_number()]}
     written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1], H_ZONE: [zone.number]}
     written |= {H_SIZES + place: [size] for place, size in enumerate(astuple(sizes))}
@@ -120,7 +120,7 @@ def _put_right(header: Memory, sizes: HistorySizes, zone: TimeZone) -> bool:
 
 
 def _boot() -> int:
-    """Returns a number of this start of the machine; 0 where the system has none."""
+    """Returns a number for the current boot of the machine; 0 where the system has none."""
     try:
         text = _BOOT_ID.read_text().strip()
     except OSError:

@@ -1,12 +1,12 @@
-"""A lock in shared memory that the kernel releases when its holder dies.
+"""A lock in shared memory that Linux releases when its holder dies.
 
 A robust process-shared mutex of POSIX threads (pthread_mutexattr_setrobust(3)): 0.6 µs to lock and unlock
-without a system call. What a dead holder left half done is left to whoever takes the lock next.
+without a system call. What a dead holder left half done is for whoever takes the lock next to undo.
 
-A bit that flips in it would have everybody wait for ever. So nobody waits for longer than a second without a
-look at what glibc keeps there: the number of the thread that holds it comes first, its kind from byte 16 on.
-A lock whose holder does not exist is made that of a dead one. With another C library it is waited for without
-a look.
+A bit that flips in it would make everybody wait for ever. So nobody waits for more than a second without
+looking at what glibc keeps there: first the number of the thread that holds it, and its kind from byte 16 on.
+A lock whose holder does not exist is marked as that of a dead one. With another C library nothing is looked
+at.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _PROCESS_SHARED, _ROBUST = 1, 1
 _TRIES = 64
 _LOOK_EVERY_S = 1.0
 PATIENCE_S = 10.0
-"""Time after which a holder that lives but sleeps is taken for none: whoever holds the lock runs, looks a
-region through, or is stopped."""
+"""Time after which a thread that lives but sleeps is not taken for the holder: whoever holds the lock runs,
+checks a region, or is stopped."""
 _THREAD = 0x3FFFFFFF  # of the first word, as futex(2) has it
 _WAITERS, _OWNER_DIED = 0x80000000, 0x40000000
 _KIND_BYTE = 16
 
 _LOG = structlog.get_logger(__name__)
 
-# Under the interpreter's lock: letting go of it costs more than nearly all waits are long.
+# Under the interpreter's lock: releasing it takes longer than nearly all waits.
 _held = ctypes.PyDLL(None, use_errno=False)
 _released = ctypes.CDLL(None, use_errno=False)
 _healing = threading.Lock()
@@ -55,7 +55,7 @@ class SharedMutex:
     def __init__(self, address: int, fd: int | None = None) -> None:
         """Takes the address of SIZE_BYTES of shared memory in which `initialise` has made a mutex.
 
-        fd: of that memory; who mends a damaged lock is agreed on by a lock of it.
+        fd: that of the memory; a lock on it decides which process mends a damaged mutex.
         """
         self._mutex, self._fd = ctypes.c_void_p(address), fd
         self._word, self._kind = ctypes.c_uint32.from_address(address), _kind_at(address)
@@ -63,7 +63,7 @@ class SharedMutex:
         self._ours = False
 
     def initialise(self) -> None:
-        """Makes the mutex, free; nobody may use the memory at that time. Raises OSError."""
+        """Makes the mutex, unlocked; nobody may use the memory meanwhile. Raises OSError."""
         ctypes.memset(self._mutex, 0, SIZE_BYTES)
         _initialise(self._mutex)
 
@@ -79,7 +79,7 @@ class SharedMutex:
                 break
         else:
             code = self._wait()
-        if code not in {0, errno.EOWNERDEAD}:  # of a kind that does not exist, or can no more be had
+        if code not in {0, errno.EOWNERDEAD}:  # of an unknown kind, or no longer usable
             self.check()
             code = self._wait()
         if code == 0:
@@ -101,13 +101,13 @@ class SharedMutex:
             self._unlock(self._mutex)
 
     def check(self) -> None:
-        """Puts the kind of the lock right, which nobody else ever writes."""
+        """Restores the kind of the lock, which nothing else ever writes."""
         if _KIND is not None and self._kind.value != _KIND:
             self._kind.value = _KIND
             _LOG.error("the lock of the history was damaged and has been put right")
 
     def _wait(self) -> int:
-        """Waits for the lock, and looks now and then whether anybody holds it."""
+        """Waits for the lock, and checks now and then that a thread holds it."""
         began, before = time.monotonic(), None
         while True:
             until = time.time() + _LOOK_EVERY_S
@@ -132,7 +132,7 @@ class SharedMutex:
         return _exists(thread)
 
     def _leave_to_next(self, damaged: int) -> None:
-        """Makes the lock that of a dead holder, if its word is still the same: no real holder changes it."""
+        """Marks the lock as that of a dead holder if its word has not changed, as no real holder's does."""
         with _healing:
             if self._fd is not None:
                 fcntl.lockf(self._fd, fcntl.LOCK_EX, SIZE_BYTES)
@@ -159,7 +159,7 @@ def _kind_at(address: int) -> ctypes.c_uint32:
 
 
 def _kind_of_all() -> int | None:
-    """Returns what stands where glibc keeps the kind of such a mutex; None where there is another library."""
+    """Returns what glibc keeps as the kind of such a mutex; None with another C library."""
     mutex = ctypes.create_string_buffer(SIZE_BYTES)
     _initialise(mutex)
     _check(_held.pthread_mutex_trylock(mutex))
@@ -183,7 +183,7 @@ def _exists(thread: int) -> bool:
 
 
 def _sleeps(thread: int) -> bool:
-    """Returns whether a thread waits for something, as none does that holds the lock."""
+    """Returns whether a thread is waiting, which no thread that holds the lock does."""
     try:
         status = Path(f"/proc/{thread}/stat").read_text()
     except OSError:

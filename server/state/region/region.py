@@ -1,9 +1,9 @@
 """The memory of a history: one flat region that processes share, in memory alone or in a file.
 
-A header, the mutex, the undo log, the tables of entities, the recent transactions, the outcomes held back:
-all int64, each of a fixed size for the records it may hold at most. Nothing of it takes memory before it is
-used, so it grows without a pause. Shared regions are sealed (`kuntur.records.seals`) and looked through when
-a file is opened. What the parts mean is left to `kuntur.history`.
+A header, the mutex, the undo log, the tables of entities, the recent transactions, the held outcomes: all
+int64, each of a fixed size for the most records it may hold. Nothing of it takes memory before it is used,
+so it grows without a pause. Shared regions are sealed (`kuntur.records.seals`), and a file is checked when it
+is opened. What the parts mean is left to `kuntur.history`.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _H_MUTEX, _H_COUNTERS = 64, 128
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
 _READ_WORDS = 1 << 17
 _OR_SMALLER = f", or {SMALLER}"
-_LONG_BYTES = 1 << 30  # half a second of looking through
+_LONG_BYTES = 1 << 30  # half a second of checking
 
 _LOG = structlog.get_logger(__name__)
 Memory = npt.NDArray[np.int64]
@@ -59,7 +59,7 @@ class Region:
         self.path: Path | None = None
         flags = mmap.MAP_SHARED if fd is not None else mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE
         self._mapped = mmap.mmap(-1 if fd is None else fd, 8 * words_of(sizes, sealed=fd is not None), flags)
-        # Records lie anywhere: with small pages most of them cost a walk through the page tables.
+        # Records are hit at random: with small pages most accesses cost a walk through the page tables.
         with contextlib.suppress(OSError, AttributeError):  # a kernel without them
             self._mapped.madvise(mmap.MADV_HUGEPAGE)
         self.memory: Memory = np.frombuffer(self._mapped, dtype=np.int64)
@@ -102,11 +102,11 @@ class Region:
 
     @classmethod
     def open(cls, path: Path, sizes: HistorySizes, zone: TimeZone | None = None) -> Self:
-        """Opens the region in a file and looks it through, or makes it.
+        """Opens the region in a file and checks it, or makes it.
 
-        What is damaged is made anew or set aside beside the file, and said in the log. Raises RegionError
-        when another server has it, when it has other sizes, another form or another time zone, when the
-        machine went down with it open, or when there is no room for it; OSError when it cannot be had.
+        What is damaged is rebuilt, or set aside beside the file, and logged. Raises RegionError when another
+        server uses it, when it has other sizes, another form or another time zone, when the machine went down
+        with it open, or when there is no room for it; OSError when the file cannot be used.
         """
         zone = zone or time_zone()
         needed = 8 * words_of(sizes, sealed=True)
@@ -149,8 +149,8 @@ class Region:
     def attach(cls, fd: int, sizes: HistorySizes | None = None, zone: TimeZone | None = None) -> Self:
         """Maps the region behind an inherited descriptor, which another process made and holds.
 
-        sizes, zone: its sizes and time zone; those that it says by itself where no sizes are given. Raises
-        RegionError when it is damaged there, or shorter than that.
+        sizes, zone: its sizes and time zone; by default those in its header. Raises RegionError when that is
+        damaged, or the region is shorter than that.
         """
         if sizes is None:
             sizes, zone = sealed_sizes(fd)
@@ -167,7 +167,7 @@ class Region:
             try:
                 self._mapped.flush()
             except OSError as error:
-                # What the next server of this start of the machine finds is whole; the disk may not have it.
+                # Until the machine is restarted the next server finds it whole; the disk may not have it.
                 self._write_header(closed=False)
                 damage = Damage(self.path)
                 damage.not_written(error)
@@ -177,7 +177,7 @@ class Region:
         os.close(self.fd)
 
     def recover(self) -> None:
-        """Puts back what a process that died had begun. The mutex is held."""
+        """Undoes what a process that died had begun. The mutex is held."""
         if self.fd is None:
             return
         if not self.history.roll_back(self.memory):
@@ -189,9 +189,9 @@ class Region:
             self.mend()
 
     def mend(self, *, say: bool = True) -> None:
-        """Puts back a step that met damage, and mends what is not as it was sealed, and says so.
+        """Undoes a step that met damage, mends what is not as it was sealed; `say`: whether that is logged.
 
-        All parts are looked through. The mutex is held.
+        All parts are checked. The mutex is held.
         """
         if self.fd is None:  # never sealed
             return
@@ -203,7 +203,7 @@ class Region:
             damage.tell()
 
     def check_header(self) -> None:
-        """Writes the header of the whole anew if it is not as it was sealed. The mutex is held."""
+        """Rewrites the header of the region if it is not as it was sealed. The mutex is held."""
         if self.fd is not None and self.memory[H_SEAL] != seal_of(self.memory, 0, H_SEAL):
             self._write_header(closed=False)
             damage = Damage(self.path)
@@ -223,7 +223,7 @@ class Region:
         damage.parts(repairs)
 
     def _entries(self, first: int, words: int) -> int:
-        """Counts the words of an index that are not 0, read as a file: mapped they would take memory."""
+        """Counts the words of an index that are not 0, by reading the file: mapped they would take memory."""
         found = 0
         for word in range(first, first + words, _READ_WORDS):
             count = min(_READ_WORDS, first + words - word)
@@ -242,7 +242,7 @@ class Region:
         self._write_header(closed=False)  # last: a file without it was never finished
 
     def _take_over(self, damage: Damage) -> None:
-        """Makes a region of an earlier server this one's: nobody else has it."""
+        """Takes over the region of an earlier server, which nobody else uses."""
         self.mutex.initialise()
         if not self.history.roll_back(self.memory):
             damage.undo_log()

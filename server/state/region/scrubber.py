@@ -1,8 +1,8 @@
-"""Looks a region through in the background, a few records at a time, for as long as it is in use.
+"""Checks a region in the background, a few records at a time, for as long as it is in use.
 
-So a flipped bit is found within a known time, and not only when its entity comes again. Each step
-takes the lock for some microseconds. The thread is scheduled as all others are: one that had to wait for the
-machine to be idle could be stopped while it holds the lock, and the calls with it.
+So a flipped bit is found within a known time, and not only when its entity comes again. Each step takes the
+lock for some microseconds. The thread has the same priority as all others: one that had to wait for an idle
+machine could be stopped while it holds the lock, and with it the calls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ class Scrubber:
     """Checks a history until it is stopped."""
 
     def __init__(self, history: RegionHistory, records_per_s: int) -> None:
-        """Takes the history and how much of it is looked at; 0: nothing is."""
+        """Takes the history, and how many of its records are checked a second; 0: none."""
         self._step = max(1, round(records_per_s * _STEP_S)) if records_per_s else 0
         self._history = history
         self._pause_s = self._step / records_per_s if records_per_s else 0.0
@@ -27,12 +27,12 @@ class Scrubber:
         self._thread = threading.Thread(target=self._run, name="history-check", daemon=True)
 
     def start(self) -> None:
-        """Begins."""
+        """Starts checking, unless nothing is to be checked."""
         if self._step:
             self._thread.start()
 
     def stop(self) -> None:
-        """Ends after the step that is being done."""
+        """Ends after the current step."""
         self._stopping.set()
         if self._thread.ident is not None:
             self._thread.join()

@@ -20,7 +20,7 @@ from server.state.region.region import Region
 
 _LOG = structlog.get_logger(__name__)
 _TRIES = 8  # once more after each mending
-_LOCK_LOST = "the lock of the history is damaged or held by what does not run"
+_LOCK_LOST = "the lock of the history is damaged, or its holder no longer runs"
 _NOT_MENDED = "the history is damaged and could not be mended: restart the server"
 
 
@@ -64,7 +64,7 @@ class RegionHistory(HistoryStore):
         return statuses
 
     def counts(self) -> HistoryCounts:
-        """Returns what the store holds and what came to it."""
+        """Returns what the store holds, and what it has received."""
         history = self._history
         self._lock()
         try:
@@ -93,7 +93,7 @@ class RegionHistory(HistoryStore):
         return int(repeated)
 
     def _take_mending(self, batch: TransactionBatch, out: FeatureMatrix, first: int) -> int:
-        """Mends the region and counts the rest of a batch, and so on; first: where damage was met."""
+        """Mends the region and counts the rest of a batch, again if need be; first: where damage was met."""
         for _ in range(_TRIES):
             self._mend()
             repeated = self._history.take_transactions(batch, self._offsets, out, first)
@@ -103,9 +103,9 @@ class RegionHistory(HistoryStore):
         raise RegionError(_NOT_MENDED)
 
     def checks(self, records: int) -> Iterator[Callable[[], None]]:
-        """Yields the steps in which the whole history is looked through once, each of so many records.
+        """Yields the steps in which the whole history is checked once, each of so many records.
 
-        What is damaged is mended and said. To be called for each region that is shared.
+        What is damaged is mended and logged. To be called for each region that is shared.
         """
         for holds in self._history.checks(records):
             yield partial(self._check, holds)
@@ -124,7 +124,7 @@ class RegionHistory(HistoryStore):
     def _checked(self) -> None:
         self._lock()
         try:
-            if not self._history.are_headers_usable():  # else what is wrong would be sealed
+            if not self._history.are_headers_usable():  # else the damage would be sealed
                 self._mend()
             self._history.count_check()
         finally:
@@ -132,10 +132,10 @@ class RegionHistory(HistoryStore):
 
     def _mend(self) -> None:
         self._region.mend()
-        self._damaged_told = self._history.damaged  # it has said what it found
+        self._damaged_told = self._history.damaged  # mending has logged what it found
 
     def _tell_damage(self) -> None:
-        """Says that records were found damaged since it was said last, by whoever shares the region."""
+        """Logs that records were found damaged since the last time, by any process that shares the region."""
         damaged = self._history.damaged
         told, self._damaged_told = self._damaged_told, damaged
         if damaged > told:  # less when the counters themselves were lost

@@ -170,8 +170,6 @@ CHANGELOG = (
     says("CHANGELOG.md", "(revision {}; the first", of("kuntur.journal.layout", "REVISION")),
     says("CHANGELOG.md", "run as uid {} on", UID),
     says("CHANGELOG.md", "**Features**: {}. New", FEATURES),
-    says("README.md", "200 trees on all {} features", FEATURES),
-    says("docs/performance.md", "depth 6 on all {} features", FEATURES),
     says("README.md", "machine with Python {} or newer", PYTHON),
     says("Makefile", "Kuntur needs Python {} or newer", PYTHON),
     says("docker/server.Dockerfile", "Any image with Python {} or newer", PYTHON),

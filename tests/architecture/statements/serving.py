@@ -159,7 +159,7 @@ SETTINGS = (
     says(_SETTINGS, "of one connection a {} of it", one_of("server.rpc.admission.unread", "_SHARE")),
     says(_SETTINGS, "is open, up to a {} less", of("server.rpc.calls.lifetime", "_JITTER")),
     says(_SETTINGS, "A frame of {} transactions takes", default("server", "limits.max_frame_transactions")),
-    says(_SETTINGS, "without one for a {} of this", 1 / 3),
+    says(_SETTINGS, "without an answer within a {} of that", 1 / 3),
     says("server/rpc/calls/transport.py", '"grpc.keepalive_timeout_ms", keepalive_ms // {})', 3),
     says(
         _SETTINGS, "for repeats and outcomes; {} to {} bytes each.", recent_bytes(True), recent_bytes(False)
@@ -167,7 +167,7 @@ SETTINGS = (
     says(_SETTINGS, "Most accounts kept, {} each and {} to {} bytes of index", ACCOUNT, LEAST, MOST),
     says(
         _SETTINGS,
-        "Time between two syncs to the disk; {} that wait",
+        "Time between two syncs to the disk; once {} wait",
         of("server.journal.keeper", "_MOST_UNSYNCED_BYTES"),
     ),
     says(_SETTINGS, "answered again with a {} more", one_less("server.journal.keeper", "_MARGIN")),

@@ -1,4 +1,4 @@
-"""A Ray cluster of a head and two nodes: searches that lose a node or their driver, shards of a replay."""
+"""A Ray cluster of a head and two nodes: searches that lose a node or their driver, a replay, a fit."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 import ray
 from ray import tune
 from ray.cluster_utils import Cluster
 
-from kuntur.features import FeatureEngine
+from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.time_zone import time_zone
+from kuntur.transaction import IntColumn
 from tests.integration.cluster.nodes import WORKERS, add_worker, at_work, losing_a_node, start
 from tests.integration.trainer.searching import (
     LONG_ROWS,
@@ -36,6 +38,8 @@ from trainer.backtest.contenders import RECIPE
 from trainer.backtest.fits import Fit, margins
 from trainer.cluster.connection import connected
 from trainer.dataset.shards import replay_of
+from trainer.fitting.distributed import fit, write_parts
+from trainer.models.recipe import Recipe
 from trainer.models.recipes import shipped_recipe
 from trainer.search.result import Curve, SearchResult, Trial
 from trainer.search.trial import run_trial
@@ -190,6 +194,33 @@ def test_shards_replayed_on_the_nodes_give_the_bits_of_one_process(cluster: Clus
     assert heard == sorted(heard)
     assert heard[-1] == len(batch)
     assert not ray.is_initialized()
+
+
+def test_two_nodes_fit_one_model_on_the_parts_that_they_wrote(cluster: Cluster, tmp_path: Path) -> None:
+    rows, learnt, block_rows = 3_000, 2_200, 500
+    batch, outcomes = make_history(rows, 5)
+    features = FeatureEngine(zone=MADRID).replay(batch, outcomes)
+    amount, hour = (features[:, FEATURE_NAMES.index(name)] for name in ("amount", "hour"))
+    large, late = amount > np.quantile(amount, 0.8), hour >= 18
+    # By turns: who reads every second part sees one kind of fraud. After the end of training, the opposite.
+    label = np.where(np.arange(rows) // block_rows % 2 == 0, large, late)
+    label[learnt:] = ~label[learnt:]
+    plain = {"imbalance": "none", "history_days": 0, "columns": 0, "rounds": 10, "learning_rate": 0.3}
+    recipe, heard = Recipe(dict(shipped_recipe().parameters) | plain), []
+    until_us = int(batch.ints[learnt, IntColumn.EVENT_TIME_US])
+    parts, work = tmp_path / "parts", tmp_path / "work"
+    with connected(RaySettings(address=cluster.address, ship_code=False)):
+        count = write_parts(batch, outcomes, label, parts, heard.append, block_rows, MADRID)
+        model = fit(parts, recipe, until_us, workers=WORKERS, threads=1, seed=1, work=work)
+    assert (count, heard[-1]) == (rows // block_rows, rows)
+    written = pl.read_parquet(sorted(parts.glob("part-*.parquet")))
+    assert np.array_equal(bits(written.select(FEATURE_NAMES).to_numpy(order="c")), bits(features))
+    assert model.booster.num_boosted_rounds() == 10
+    margin = model.margin(features)
+    # One share alone knows one kind only: the other would be as low as the rest, about -3.
+    assert margin[large & ~late].mean() > -1
+    assert margin[late & ~large].mean() > -1
+    assert margin[~large & ~late].mean() < -2  # about -1 with the rows after the end
 
 
 def test_the_nodes_run_the_code_of_the_driver(

@@ -75,7 +75,7 @@ class AnsweringStream(ReadingStream):
         return (cygrpc.SendInitialMetadataOperation(None, NO_FLAGS),)
 
     def _count_unread(self) -> None:
-        """Counts what is on its way, but not the small answers of most streams. Under the lock."""
+        """Counts what is on its way, except the small answers of most streams. Under the lock."""
         self._counted = self._unsent_bytes > _COUNTED_BYTES and not self._over
         if self._counted:
             self.method.unread.add(self, self._unsent_bytes, timed=False)
@@ -83,7 +83,7 @@ class AnsweringStream(ReadingStream):
             self.method.unread.remove(self)
 
     def _drop(self) -> None:
-        """Forgets what was read and what was made. Under the lock."""
+        """Drops the frames that were read and the answers that were made. Under the lock."""
         self._frames.clear()
         self._answers.clear()
         self.method.held.remove(self._ahead_bytes)

@@ -17,7 +17,7 @@ from server.rpc.errors import CallStatus
 
 
 class StreamCall(AnsweringStream):
-    """One stream. It takes a place when its first message has come, and gives it back by itself."""
+    """One stream. It takes a place when its first message has come, and frees it itself."""
 
     method: StreamMethod[StreamCall]
 
@@ -31,10 +31,10 @@ class StreamCall(AnsweringStream):
         self.method.lifetimes.add(self, self._expire)
 
     def take(self, room: int) -> list[bytes]:
-        """Returns the next frame, and as many more as fit into so many bytes. Any thread.
+        """Returns the next frame, and as many more as fit into `room` bytes. Any thread.
 
-        One that is compressed is taken alone. None of a stream that is over: there is nobody to answer, and
-        nothing has been counted.
+        A compressed frame is taken alone. Nothing is taken of a stream that is over: there is nobody to
+        answer, and nothing has been counted.
         """
         with self._lock:
             if self._over:
@@ -61,7 +61,7 @@ class StreamCall(AnsweringStream):
         return taken
 
     def end(self, error: ServerError) -> None:
-        """Ends the stream after the frames that it is at, or at once when it waits. Any thread."""
+        """Ends the stream after its current frames, or at once when it waits. Any thread."""
         with self._lock:
             if self._end is None and not self._over:
                 self._end = self.method.status_of(error)
@@ -79,7 +79,7 @@ class StreamCall(AnsweringStream):
                 self._advance()
 
     def cut(self, error: ServerError) -> None:
-        """Ends the stream at once, with what is under way. For the polling thread."""
+        """Ends the stream at once, and drops what is under way. For the polling thread."""
         with self._lock:
             if not self._over:
                 self._over = True
@@ -89,7 +89,7 @@ class StreamCall(AnsweringStream):
                 self._call.cancel(self.method.status_of(error).code.value[0], str(error))
 
     def idle_since(self, caller: str | None) -> float:
-        """Returns when something last moved, infinity while it is worked on or of another caller."""
+        """Returns when something last moved; infinity while it is answered or if it is another caller's."""
         if not self._inside or self._working or self._end or (caller is not None and caller != self._caller):
             return math.inf
         return self._moved

@@ -31,7 +31,7 @@ class StreamMethod(Generic[Stream]):
     status_of: Callable[[ServerError], CallStatus]
     """Returns what to end a stream with, and counts it."""
     begin: Callable[[Stream], None]
-    """Has a stream worked for soon."""
+    """Has a stream answered soon."""
     refusals: Refusals
     name_of: Callable[[Any], str]
     """Returns the caller of grpcio's event."""
@@ -44,9 +44,9 @@ class StreamMethod(Generic[Stream]):
     unpacking: Unpacking
     """Decompresses frames."""
     put_off: Callable[[Stream, CallStatus], bool]
-    """Has a stream refused later if there is no time for it now; returns whether it has."""
+    """Puts the refusal of a stream off if the budget does not allow it now; returns whether it did."""
     idle_s: float
-    """After which a stream on which nothing moves gives up its place when another needs one."""
+    """Seconds after which a stream on which nothing moves gives up its place when another needs one."""
     answers: Answers | None = None
     """Answers several frames at once, where that is faster."""
     open: set[Stream] = field(default_factory=set)

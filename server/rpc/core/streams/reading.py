@@ -17,7 +17,7 @@ from server.rpc.core.streams.method import StreamMethod
 from server.rpc.errors import CallStatus
 
 NO_FLAGS = 0
-# What is read ahead: with that many bytes or frames no more is read.
+# How far is read ahead: with that many bytes or frames nothing more is read.
 AHEAD_BYTES = 1 << 15
 AHEAD_FRAMES = 32
 Ended = tuple[Any, tuple[()]]
@@ -29,7 +29,7 @@ class ReadingStream(ABC):
     def __init__(self, method: StreamMethod[Any], event: Any) -> None:
         """Takes grpcio's event of a call that arrived."""
         self.method = method
-        self._event = event  # of whom its caller's name is asked
+        self._event = event  # tells the caller's name
         self._call = event.call
         self._caller = ""
         self._inside = False
@@ -46,12 +46,12 @@ class ReadingStream(ABC):
         self._over = False
 
     def peer(self) -> object:
-        """Returns what is the same for all calls of a connection."""
+        """Returns what names the connection, the same for all its calls."""
         return self._call.peer()
 
     @property
     def packed(self) -> bool:
-        """Whether the next frame is compressed: a thread is to work for it."""
+        """Whether the next frame is compressed: then a thread answers it."""
         return self._any_packed and bool(self._frames) and is_packed(self._frames[0])
 
     @property
@@ -66,11 +66,11 @@ class ReadingStream(ABC):
 
     @abstractmethod
     def cut(self, error: ServerError) -> None:
-        """Ends the stream at once, with what is under way. For the polling thread."""
+        """Ends the stream at once, and drops what is under way. For the polling thread."""
 
     @abstractmethod
     def idle_since(self, caller: str | None) -> float:
-        """Returns when something last moved, infinity while it is worked on or of another caller."""
+        """Returns when something last moved; infinity while it is answered or if it is another caller's."""
 
     @abstractmethod
     def displace(self) -> None:
@@ -119,7 +119,7 @@ class ReadingStream(ABC):
             self._end = self._end or status
 
     def _enter(self) -> ServerError | None:
-        """Takes a place, that of an idle stream if there is no other; returns why there is none."""
+        """Takes a place, if need be that of an idle stream; returns why there is none."""
         method, gate = self.method, self.method.gate
         caller = method.name_of(self._event) if gate.counts_callers else ""
         refusal = gate.enter(caller)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import queue
 import threading
 import time
 from collections.abc import Iterator
@@ -16,6 +15,7 @@ from server.models import ModelListing
 from server.rpc.admission.overload import REFUSALS_AT_ONCE
 from server.state import RegionHistory
 from tests.support.bundles import publish
+from tests.support.open_stream import OpenStream
 from tests.support.serving import (
     RunningServer,
     failure,
@@ -50,21 +50,6 @@ def passing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     monkeypatch.setattr(RegionHistory, "remote", True)  # as it keeps its callers waiting
     yield open_
     open_.set()
-
-
-class Stream:
-    """A stream that stays open until it is closed."""
-
-    def __init__(self, server: RunningServer, metadata: Any = None) -> None:
-        self._frames: queue.Queue[Any] = queue.Queue()
-        self.answers = server.stubs.scoring.ScoreStream(iter(self._frames.get, None), metadata=metadata)
-
-    def score(self, *ids: str) -> Any:
-        self._frames.put(frame(*map(transaction, ids)))
-        return next(self.answers)
-
-    def close(self) -> None:
-        self._frames.put(None)
 
 
 def named(caller: str) -> tuple[tuple[str, str], ...]:
@@ -104,23 +89,23 @@ def test_a_caller_at_its_limit_is_refused_and_others_are_not(
         passing.set()
         assert held.result().score.transaction_id == "a-1"
         assert other.result().score.transaction_id == "b-1"
-        stream = Stream(server, named("a"))
+        stream = OpenStream(server, named("a"))
         stream.score("s-1")
-        refused = refusal(lambda: Stream(server, named("a")).score("s-2"))
+        refused = refusal(lambda: OpenStream(server, named("a")).score("s-2"))
         assert refused.metadata == {"limit": "1", "resource": "streams", "scope": "caller"}
-        another = Stream(server, named("b"))
+        another = OpenStream(server, named("b"))
         assert len(another.score("s-3").results) == 1
         stream.close()
         assert list(stream.answers) == []
         wait_until(lambda: server.app.admission.streams.inside == 1)
         another.close()
-        assert len(Stream(server, named("a")).score("s-4").results) == 1
+        assert len(OpenStream(server, named("a")).score("s-4").results) == 1
 
 
 def test_callers_without_a_name_go_by_their_address(registry: Path) -> None:
     with running_server(registry, limits={"max_streams_per_caller": 1}) as server:
         server.wait_until_live("m-1")
-        stream = Stream(server)
+        stream = OpenStream(server)
         stream.score("s-1")
         with stubs_for(server.address) as stubs:  # another port of the same address
             answers = stubs.scoring.ScoreStream(iter([frame(transaction("s-2"))]))
@@ -146,7 +131,7 @@ def test_control_calls_are_answered_while_every_place_is_taken(
     limits = {"max_unary_in_flight": 2, "max_streams": 2, "control_threads": 2}
     with running_server(registry, limits=limits) as server:
         server.wait_until_live("m-1")
-        streams = [Stream(server) for _ in range(2)]
+        streams = [OpenStream(server) for _ in range(2)]
         for number, stream in enumerate(streams):
             stream.score(f"s-{number}")
         passing.clear()
@@ -158,7 +143,7 @@ def test_control_calls_are_answered_while_every_place_is_taken(
             live = server.stubs.models.GetLiveModel(model_service_pb2.GetLiveModelRequest())
             assert live.model.model_version == "m-1"
             assert refusal(lambda: score(unary(transaction("beyond")))).reason == "OVERLOADED"
-            assert refusal(lambda: Stream(server).score("beyond")).reason == "OVERLOADED"
+            assert refusal(lambda: OpenStream(server).score("beyond")).reason == "OVERLOADED"
         refused = {"reason": "OVERLOADED"}
         assert occurred(server, "kuntur_calls_refused_total", resource="calls", **refused) == 50
         assert occurred(server, "kuntur_calls_refused_total", resource="streams", **refused) == 50
@@ -216,7 +201,7 @@ def test_refusals_of_streams_wait_for_their_turn_and_others_are_answered(registr
     limits = {"max_streams": 1, "refusals_per_s": 1e-6, "max_streams_per_connection": 128}
     with running_server(registry, limits=limits) as server:
         server.wait_until_live("m-1")
-        stream = Stream(server)
+        stream = OpenStream(server)
         stream.score("s-1")
         with stubs_for(server.address) as others:
             frames = [iter([frame(transaction(f"r-{number}"))]) for number in range(80)]
@@ -300,14 +285,14 @@ def test_hundreds_of_cancelled_streams_and_calls_leave_no_place_taken(registry: 
         admission = server.app.admission
         for number in range(400):
             wait_until(lambda: admission.streams.inside < 8 and admission.unary.inside < 8)
-            stream = Stream(server)
+            stream = OpenStream(server)
             if number % 2:
                 stream.score(f"s-{number}")
             stream.answers.cancel()
             stream.close()
             server.stubs.scoring.ScoreTransaction.future(unary(transaction(f"t-{number}"))).cancel()
         wait_until(lambda: admission.streams.inside == 0 and admission.unary.inside == 0)
-        assert len(Stream(server).score("after").results) == 1
+        assert len(OpenStream(server).score("after").results) == 1
 
 
 def test_a_stream_ends_after_the_frame_that_it_is_at_when_its_lifetime_is_over(
@@ -317,7 +302,7 @@ def test_a_stream_ends_after_the_frame_that_it_is_at_when_its_lifetime_is_over(
         server.wait_until_live("m-1")
         passing.clear()
         threading.Timer(0.1, passing.set).start()
-        stream = Stream(server)
+        stream = OpenStream(server)
         assert len(stream.score("s-1").results) == 1
         ended = refusal(lambda: stream.score("s-2"))
         assert (ended.code, ended.reason, ended.retried) == (14, "STREAM_EXPIRED", True)
@@ -328,7 +313,7 @@ def test_a_stream_ends_after_the_frame_that_it_is_at_when_its_lifetime_is_over(
 def test_a_stream_that_waits_for_its_caller_is_cut_off_as_unavailable(registry: Path) -> None:
     with running_server(registry, limits={"max_stream_lifetime_s": 0.05}) as server:
         server.wait_until_live("m-1")
-        stream = Stream(server)
+        stream = OpenStream(server)
         with pytest.raises(grpc.RpcError) as caught:
             next(stream.answers)
         assert caught.value.code() is grpc.StatusCode.UNAVAILABLE

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import queue
 import re
 import signal
 import subprocess
@@ -18,8 +17,8 @@ from kuntur.api.v1 import history_service_pb2
 from kuntur.journal.file import read_entries
 from server.state import RegionHistory
 from tests.support.bundles import publish
+from tests.support.open_stream import OpenStream
 from tests.support.serving import (
-    RunningServer,
     failure,
     frame,
     running_server,
@@ -27,22 +26,6 @@ from tests.support.serving import (
     unary,
     wait_until,
 )
-
-
-class OpenStream:
-    """A stream that stays open until it is closed."""
-
-    def __init__(self, server: RunningServer) -> None:
-        self._frames: queue.Queue[Any] = queue.Queue()
-        self.answers = server.stubs.scoring.ScoreStream(iter(self._frames.get, None))
-
-    def score(self, *ids: str) -> Any:
-        """Sends a frame and gives its answer."""
-        self._frames.put(frame(*map(transaction, ids)))
-        return next(self.answers)
-
-    def close(self) -> None:
-        self._frames.put(None)
 
 
 @pytest.fixture

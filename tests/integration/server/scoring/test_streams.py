@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import queue
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 from kuntur.api.v1 import scoring_service_pb2
 from server.state import RegionHistory
 from tests.support.bundles import publish
+from tests.support.open_stream import OpenStream
 from tests.support.serving import RunningServer, failure, frame, running_server, transaction, wait_until
 
 _MANY = 200
@@ -34,26 +34,9 @@ def server(registry: Path) -> Iterator[RunningServer]:
         yield running
 
 
-class Stream:
-    """A stream that stays open; `put` sends a frame and does not wait."""
-
-    def __init__(self, server: RunningServer) -> None:
-        self._frames: queue.Queue[Any] = queue.Queue()
-        self.answers = server.stubs.scoring.ScoreStream(iter(self._frames.get, None))
-
-    def put(self, *ids: str) -> None:
-        self._frames.put(frame(*map(transaction, ids)))
-
-    def answer(self) -> list[str]:
-        return [result.score.transaction_id for result in next(self.answers).results]
-
-    def close(self) -> None:
-        self._frames.put(None)
-
-
 def test_idle_streams_hold_no_threads(server: RunningServer) -> None:
     before = threading.active_count()
-    streams = [Stream(server) for _ in range(_MANY)]
+    streams = [OpenStream(server) for _ in range(_MANY)]
     for number, stream in enumerate(streams):
         stream.put(f"t-{number}")
     assert [stream.answer() for stream in streams] == [[f"t-{number}"] for number in range(_MANY)]
@@ -70,7 +53,7 @@ def test_idle_streams_hold_no_threads(server: RunningServer) -> None:
 
 
 def test_frames_sent_at_once_are_answered_in_order_and_all_before_the_end(server: RunningServer) -> None:
-    stream = Stream(server)
+    stream = OpenStream(server)
     sizes = [1, 3, _LARGE, 1, 40, _LARGE, 2]
     ids = [[f"t-{number}-{place}" for place in range(size)] for number, size in enumerate(sizes)]
     for each in ids:
@@ -81,7 +64,7 @@ def test_frames_sent_at_once_are_answered_in_order_and_all_before_the_end(server
 
 
 def test_a_stream_without_a_frame_ends_well(server: RunningServer) -> None:
-    stream = Stream(server)
+    stream = OpenStream(server)
     stream.close()
     assert list(stream.answers) == []
 
@@ -100,14 +83,14 @@ def test_a_caller_that_never_reads_is_not_worked_for_without_end(
         return score_features(self, batch)
 
     monkeypatch.setattr(RegionHistory, "score_features", count)
-    stream = Stream(server)
+    stream = OpenStream(server)
     # A long id stands in each answer: a few dozen fill what gRPC buffers between the two.
     frames = 3_000
     for number in range(frames):
         stream.put(*(f"{number:06d}-{place:02d}-{'x' * 100}" for place in range(32)))
     assert reached.wait(60)
     # Others are served meanwhile, long enough for a stream without bounds to run through.
-    other = Stream(server)
+    other = OpenStream(server)
     for number in range(500):
         other.put(f"other-{number}")
         other.answer()
@@ -119,14 +102,14 @@ def test_a_caller_that_never_reads_is_not_worked_for_without_end(
 @pytest.mark.parametrize("size", [1, _LARGE])
 def test_streams_that_are_cancelled_at_work_give_their_place_back(server: RunningServer, size: int) -> None:
     for number in range(50):
-        stream = Stream(server)
+        stream = OpenStream(server)
         stream.put(*(f"t-{size}-{number}-{place}" for place in range(size)))
         if number % 2:
             stream.answer()
             stream.put(*(f"u-{size}-{number}-{place}" for place in range(size)))
         stream.answers.cancel()
     wait_until(lambda: server.app.admission.streams.inside == 0)
-    after = Stream(server)
+    after = OpenStream(server)
     after.put("after")
     assert after.answer() == ["after"]
 
@@ -134,7 +117,7 @@ def test_streams_that_are_cancelled_at_work_give_their_place_back(server: Runnin
 def test_an_idle_stream_is_told_when_its_time_is_over(registry: Path) -> None:
     with running_server(registry, limits={"max_stream_lifetime_s": 0.05}) as server:
         server.wait_until_live("m-1")
-        stream = Stream(server)
+        stream = OpenStream(server)
         with pytest.raises(grpc.RpcError) as caught:
             next(stream.answers)
         assert failure(caught.value).reason == "STREAM_EXPIRED"
@@ -144,7 +127,7 @@ def test_an_idle_stream_is_told_when_its_time_is_over(registry: Path) -> None:
 def test_a_server_that_goes_down_tells_its_idle_streams(registry: Path) -> None:
     with running_server(registry) as server:
         server.wait_until_live("m-1")
-        streams = [Stream(server) for _ in range(20)]
+        streams = [OpenStream(server) for _ in range(20)]
         for number, stream in enumerate(streams):
             stream.put(f"t-{number}")
             stream.answer()

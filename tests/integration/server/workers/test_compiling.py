@@ -16,6 +16,6 @@ def test_a_start_that_has_to_compile_says_so_before_it_is_done(
     monkeypatch.setenv("NUMBA_CPU_FEATURES", "")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "kept"))
     with ServerProcess("--registry", str(tmp_path), workers=workers) as process:
-        wait_until(lambda: process.wrote("compiling what was not found on disk"))
+        wait_until(lambda: process.wrote("compiling functions that were not found on disk"))
         assert not process.wrote("server started")
         process.send(9)

@@ -319,7 +319,7 @@ def test_a_lock_that_is_never_released_ends_the_process_with_a_sentence_and_the_
     command = [sys.executable, "-c", _SCORE_WITH_A_LOCK_THAT_LIVES_ON, str(path)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ended.returncode == EXIT_CODE
-    assert "the lock of the history is damaged or held by what does not run" in ended.stderr
+    assert "the lock of the history is damaged, or its holder no longer runs" in ended.stderr
     assert "Traceback" not in ended.stderr
     store = RegionHistory(Region.open(path, SIZES))
     assert counted(store.score_features(transactions([7]))) == [3]

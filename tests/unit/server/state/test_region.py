@@ -102,7 +102,7 @@ def test_a_file_system_without_room_is_told_before_it_fills(
         f_bavail, f_frsize = 10, 4096
 
     monkeypatch.setattr(region.os, "fstatvfs", lambda _: Full)
-    with pytest.raises(RegionError, match=r"may take .* GiB and there are 0.0 GiB: set smaller"):
+    with pytest.raises(RegionError, match=r"may take .* GiB and 0.0 GiB are free: set smaller"):
         Region.open(tmp_path / "history", SIZES)
 
 
