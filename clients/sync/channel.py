@@ -172,18 +172,22 @@ class RenewingChannel:
     def _renew(self) -> None:
         """Begins to connect another channel, in the place of one that is still connecting."""
         coming = self._opened()
+
+        def connected(state: grpc.ChannelConnectivity) -> None:
+            if state is grpc.ChannelConnectivity.READY:
+                coming.unsubscribe(connected)  # else gRPC keeps a thread that asks for its state
+                self._take_over(coming)
+
         with self._lock:
             if self._closed:
                 coming.close()
                 return
             dropped, self._next = self._next, coming
+            coming.subscribe(connected, try_to_connect=True)
         if dropped is not None:
             dropped.close()
-        coming.subscribe(partial(self._connected, coming), try_to_connect=True)
 
-    def _connected(self, coming: grpc.Channel, state: grpc.ChannelConnectivity) -> None:
-        if state is not grpc.ChannelConnectivity.READY:
-            return
+    def _take_over(self, coming: grpc.Channel) -> None:
         with self._lock:
             if self._next is not coming:
                 return

@@ -129,6 +129,15 @@ def port_in(lines: list[str]) -> int | None:
     return int(found[0]["port"]) if found else None
 
 
+def test_it_does_not_listen_to_other_machines_in_plain_text_unless_that_is_said(
+    image: Image, tmp_path: Path
+) -> None:
+    process = image.run(tmp_path).start(*image.config["Entrypoint"], *image.config["Cmd"])
+    output = process.communicate(timeout=120)[0]
+    assert process.returncode == 2, output
+    assert "0.0.0.0:50051 is open to other machines" in output
+
+
 def test_nothing_can_be_written_but_the_volumes(image: Image, tmp_path: Path) -> None:
     code = """
 import errno, os
