@@ -10,10 +10,10 @@ import structlog
 
 from server.access.bindings import Bindings, BindingsError, read_bindings
 from server.access.guard import Guard
-from server.access.key_sources import KeyAddress, KeyFile, KeySource, Stamp, read_bounded, stamp_of
-from server.access.keys import Keys
 from server.access.roles import RULES
-from server.access.tokens import TokenReader
+from server.access.tokens.key_sources import KeyAddress, KeyFile, KeySource, Stamp, read_bounded, stamp_of
+from server.access.tokens.keys import Keys
+from server.access.tokens.reader import TokenReader
 from server.errors import AccessError
 from server.settings.access import Access
 

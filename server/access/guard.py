@@ -19,10 +19,10 @@ from server.access.bindings import Bindings
 from server.access.caller import Caller
 from server.access.checks import CheckBudget
 from server.access.identity import identity_of_certificate, thumbprint_of
-from server.access.key_set import KeySet
 from server.access.known import Known
 from server.access.roles import RULES
-from server.access.tokens import TokenReader
+from server.access.tokens.key_set import KeySet
+from server.access.tokens.reader import TokenReader
 from server.errors import (
     CredentialsMissingError,
     IdentityUnknownError,

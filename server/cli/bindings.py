@@ -32,7 +32,7 @@ def check_bindings(
     Example: kuntur-server bindings bindings.toml spiffe://banco-andino.pe/core/1
     """
     from server.access.bindings import BindingsError, read_bindings
-    from server.access.key_sources import read_bounded
+    from server.access.tokens.key_sources import read_bounded
 
     try:
         bindings = read_bindings(read_bounded(file))

@@ -13,8 +13,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from jwt.algorithms import get_default_algorithms
 
-from server.access.keys import Keys
-from server.access.tokens import TokenReader
+from server.access.tokens.keys import Keys
+from server.access.tokens.reader import TokenReader
 from server.errors import AccessDeniedError
 from tests.fakes.key_source import FakeKeySource
 from tests.support.issuer import AUDIENCE, ISSUER, Issuer, signing_key

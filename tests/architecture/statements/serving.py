@@ -155,8 +155,8 @@ ACCESS = (
     says(
         _ACCESS,
         "an answer has at most {} and {}",
-        of("server.access.key_sources", "_MOST_BYTES"),
-        of("server.access.key_sources", "_TIMEOUT_S"),
+        of("server.access.tokens.key_sources", "_MOST_BYTES"),
+        of("server.access.tokens.key_sources", "_TIMEOUT_S"),
     ),
     says(_ACCESS, "each `jwks_refresh_s` ({})", default("server", "access.jwks_refresh_s")),
     says(_ACCESS, "once in `jwks_unknown_s` ({})", default("server", "access.jwks_unknown_s")),

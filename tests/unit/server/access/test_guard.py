@@ -8,9 +8,9 @@ from server.access.bindings import read_bindings
 from server.access.checks import CHECKS_AT_ONCE, CheckBudget
 from server.access.guard import Guard
 from server.access.identity import thumbprint_of
-from server.access.keys import Keys
 from server.access.known import Known
-from server.access.tokens import TokenReader
+from server.access.tokens.keys import Keys
+from server.access.tokens.reader import TokenReader
 from server.errors import (
     CertificateInvalidError,
     CredentialsMissingError,

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from server.access.key_set import KeySetError, read_key_set
-from server.access.key_sources import KeyAddress, KeyFile
-from server.access.keys import Keys
+from server.access.tokens.key_set import KeySetError, read_key_set
+from server.access.tokens.key_sources import KeyAddress, KeyFile
+from server.access.tokens.keys import Keys
 from server.errors import KeyPendingError, KeyUnknownError, TokenInvalidError
 from tests.fakes.key_source import FakeKeySource
 from tests.support.identities import Authority

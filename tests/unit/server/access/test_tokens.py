@@ -10,8 +10,8 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from server.access.keys import Keys
-from server.access.tokens import MAX_TOKEN_CHARACTERS, TokenReader
+from server.access.tokens.keys import Keys
+from server.access.tokens.reader import MAX_TOKEN_CHARACTERS, TokenReader
 from server.errors import (
     AccessDeniedError,
     KeyPendingError,

@@ -16,7 +16,7 @@ from jwt import PyJWK
 from jwt import exceptions as broken
 
 from server.access.identity import identity_of_subject
-from server.access.keys import Keys
+from server.access.tokens.keys import Keys
 from server.errors import (
     ServerError,
     TokenAudienceError,

@@ -9,8 +9,8 @@ from collections.abc import Callable, Sequence
 import structlog
 from jwt import PyJWK
 
-from server.access.key_set import KeySet, KeySetError, read_key_set
-from server.access.key_sources import KeySource
+from server.access.tokens.key_set import KeySet, KeySetError, read_key_set
+from server.access.tokens.key_sources import KeySource
 from server.errors import KeyPendingError, KeyUnknownError, TokenInvalidError
 
 _LOG = structlog.get_logger("security")
