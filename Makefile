@@ -105,7 +105,7 @@ stubs: $(READY) ## Generate the stubs from protos/
 	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --python_out=. --pyi_out=. $(PROTOS); \
 	$(BIN)/python -m grpc_tools.protoc -Iprotos -I$$include --grpc_python_out=. $(filter %_service.proto,$(PROTOS))
 
-generate: stubs ## Generate the stubs, the pages of features, errors, metrics and settings, and the tables of docs/data.md
+generate: stubs ## Generate the stubs, the pages of features, errors, metrics, settings and roles, and the tables of docs/data.md
 	$(BIN)/python -m kuntur.features.document > docs/features.md
 	$(BIN)/python -m kuntur.fields.document docs/data.md
 	$(BIN)/python -m tests.support.error_page > docs/errors.md
