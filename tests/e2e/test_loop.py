@@ -119,7 +119,7 @@ def test_the_loop_runs_and_served_scores_are_the_replays_bit_for_bit(
     with ServerApp(settings) as app:
         address = f"127.0.0.1:{app.port}"
         with Client(address) as client:
-            client.wait_until_ready(60)
+            client.wait_until_ready(600)
             _warm(client, table)
         weeks = _stream(
             address,

@@ -33,7 +33,7 @@ from server.trial.messages import Candidate, Finding
 from server.trial.process import TrialLimits, TrialProcess
 
 EVENT_TIME = datetime(2024, 5, 1, 12, tzinfo=UTC)
-_PATIENCE_S = 120.0  # the first server on a machine compiles first
+_PATIENCE_S = 400.0  # the first server on a machine compiles first
 
 
 @dataclass(frozen=True)
