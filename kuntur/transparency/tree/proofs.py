@@ -6,7 +6,7 @@ Made by the recursion of RFC 6962, sections 2.1.1 and 2.1.2; checked by the step
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from kuntur.transparency.errors import ProofError
 from kuntur.transparency.tree.hashing import EMPTY_ROOT, HASH_BYTES, node_hash
@@ -76,19 +76,9 @@ def root_above(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> byt
     if not 0 <= index < size < MAX_SIZE:
         raise ProofError(f"leaf {index:,} is not in a tree of {size:,}")
     _check_hashes([leaf, *path])
-    at, last, above = index, size - 1, leaf
-    for sibling in path:
-        if last == 0:
-            raise ProofError("the audit path is longer than the tree is high")
-        if at & 1 or at == last:
-            above = node_hash(sibling, above)
-            while at & 1 == 0 and at != 0:
-                at, last = at >> 1, last >> 1
-        else:
-            above = node_hash(above, sibling)
-        at, last = at >> 1, last >> 1
-    if last != 0:
-        raise ProofError("the audit path is shorter than the tree is high")
+    above = leaf
+    for sibling, before in _climbed(index, size - 1, path, "audit path"):
+        above = node_hash(sibling, above) if before else node_hash(above, sibling)
     return above
 
 
@@ -127,21 +117,32 @@ def _check_growth(old: int, old_root: bytes, new: int, new_root: bytes, path: Se
     else:
         below = old_root  # the old tree is one whole part of the new one
     from_old = from_new = below
-    for sibling in rest:
-        if last == 0:
-            raise ProofError("the consistency proof is longer than the tree is high")
-        if at & 1 or at == last:
+    for sibling, before in _climbed(at, last, rest, "consistency proof"):
+        if before:
             from_old = node_hash(sibling, from_old)
             from_new = node_hash(sibling, from_new)
-            while at & 1 == 0 and at != 0:
-                at, last = at >> 1, last >> 1
         else:
             from_new = node_hash(from_new, sibling)
-        at, last = at >> 1, last >> 1
-    if last != 0:
-        raise ProofError("the consistency proof is shorter than the tree is high")
     if from_old != old_root or from_new != new_root:
         raise ProofError(f"the tree of {new:,} leaves does not go on from that of {old:,}")
+
+
+def _climbed(at: int, last: int, path: Iterable[bytes], name: str) -> Iterator[tuple[bytes, bool]]:
+    """Yields the hashes of a path, each with whether it stands before the part of the tree that it joins.
+
+    at, last: numbers of the part where the path begins and of the last one on its level; name: of the path.
+    Raises ProofError for one that is longer or shorter than the tree is high.
+    """
+    for sibling in path:
+        if last == 0:
+            raise ProofError(f"the {name} is longer than the tree is high")
+        before = bool(at & 1) or at == last
+        yield sibling, before
+        while before and at & 1 == 0 and at != 0:
+            at, last = at >> 1, last >> 1
+        at, last = at >> 1, last >> 1
+    if last != 0:
+        raise ProofError(f"the {name} is shorter than the tree is high")
 
 
 def _split(count: int) -> int:
