@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from kuntur.files.paths import UnusableFileError, content_of, sync
-from kuntur.files.private import make_private, open_private
+from kuntur.files.paths import UnusableFileError, content_of
+from kuntur.files.private import make_private
+from kuntur.files.whole import replace_whole
 
 _MAX_BYTES = 4 << 10
 
@@ -104,12 +105,7 @@ class NewestLive:
         if self.path is None:
             return
         content = {"model_version": newest.model_version, "published_time": newest.time.isoformat()}
-        draft = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            os.close(open_private(draft, os.O_WRONLY | os.O_TRUNC))
-            draft.write_text(json.dumps(content) + "\n", encoding="utf-8")
-            sync(draft)
-            draft.rename(self.path)
-            sync(self.path.parent)
+            replace_whole(self.path, f"{json.dumps(content)}\n".encode())
         except OSError as error:
             raise NewestLiveError(f"{self.path} cannot be written: {error.strerror}") from error
