@@ -15,7 +15,7 @@ from google.protobuf.message import DecodeError
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2, transaction_pb2
 from kuntur.currency import country_numbers
-from kuntur.identity import SCOPED, Institutions, hash_ids
+from kuntur.identity import SCOPED, Institutions, content_hash, hash_ids
 from kuntur.transaction import (
     FloatColumn,
     IntColumn,
@@ -97,6 +97,7 @@ class TransactionReader:
         found = gather(messages, self._countries, self._institutions.scope)
         keys = np.empty((len(messages), _KEYS), dtype=np.uint64)
         hash_ids(*found.texts, found.scopes, SCOPED, self._secret, keys)
+        found.ints[:, IntColumn.CONTENT] = [self._content(message) for message in messages]
         batch = TransactionBatch(keys, found.ints, found.floats, found.attributes)
         if found.mark_broken(latest_time_us) == 0:
             return Reading(found.ids, batch, np.arange(len(messages)), {})
@@ -106,6 +107,11 @@ class TransactionReader:
         }
         good = np.flatnonzero(~found.suspects)
         return Reading(found.ids, batch.rows(good), good, violations)
+
+    def _content(self, message: transaction_pb2.Transaction) -> int:
+        """Returns the hash of a transaction's bytes as protobuf writes them in order."""
+        raw = np.frombuffer(message.SerializeToString(deterministic=True), dtype=np.uint8)
+        return int(content_hash(raw, 0, len(raw), *self._secret))
 
     def read_outcomes(
         self, messages: Sequence[outcome_pb2.Outcome], latest_time_us: int

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kuntur.features import FeatureMatrix
+from kuntur.history.answers import Known
 from kuntur.transaction import OutcomeBatch, TransactionBatch
 
 
@@ -32,6 +35,20 @@ class HistoryCounts:
     outcomes_late: int
     damaged: int = 0
     checks: int = 0
+
+
+class Admitted(NamedTuple):
+    """Transactions that entered the history, or were known.
+
+    features: float32 [n, len(CATALOGUE)], of what was known whatever they are; trail: int64 [n, 2], of
+    `kuntur.history.answers`; sequence: of the journal's entry, 0 where none was written; known: how many were
+    known before.
+    """
+
+    features: FeatureMatrix
+    trail: npt.NDArray[np.int64]
+    sequence: int
+    known: int
 
 
 class HistoryStore(ABC):
@@ -58,11 +75,45 @@ class HistoryStore(ABC):
         """Counts transactions as `score_features` does; returns how many were known before."""
 
     @abstractmethod
-    def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history; returns the `OutcomeStatus` of each, int8 [n].
+    def admit(
+        self, batch: TransactionBatch, places: npt.NDArray[np.int64], entry: bytes, *, scored: bool
+    ) -> Admitted:
+        """Writes an entry of the journal, and counts its transactions.
+
+        Where all of them are known and nothing changes, neither is done.
+
+        Args:
+            batch: One transaction at least. COUNTED of those that were known becomes 0.
+            places: int64 [n], places of the transactions among those of the entry's requests.
+            entry: Of `kuntur.journal.entries.admission`.
+            scored: Whether they will be answered with a score.
+
+        """
+
+    @abstractmethod
+    def answer(self, keys: npt.NDArray[np.uint64], trail: npt.NDArray[np.int64], entry: bytes) -> int | None:
+        """Writes an entry of the journal, and remembers that transactions were answered with it.
+
+        keys: uint64 [n ≥ 1], of transactions; trail: int64 [n, 2], as it was admitted; entry: of
+        `kuntur.journal.entries.answer`. Returns the entry's sequence; None, with nothing done, where one of
+        them has an answer by now.
+        """
+
+    @abstractmethod
+    def known(self, slots: Sequence[int]) -> list[Known]:
+        """Returns what is known of recent transactions, by the slots of a trail."""
+
+    @abstractmethod
+    def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
+        """Returns the features that a transaction had when it entered; None where they are forgotten."""
+
+    @abstractmethod
+    def report(self, outcomes: OutcomeBatch, entry: bytes = b"") -> npt.NDArray[np.int8]:
+        """Writes an entry of the journal, and lets its outcomes enter; returns the `OutcomeStatus` of each.
 
         Only the TRANSACTION column of the keys is read. An outcome that repeats what is known changes
-        nothing; one that contradicts it takes the earlier one back.
+        nothing; one that contradicts it takes the earlier one back. entry: of
+        `kuntur.journal.entries.admission`; none: nothing is written.
         """
 
     @abstractmethod
