@@ -88,16 +88,16 @@ def open_row(memory: Memory, slot: int) -> int:
 
 @native
 def are_all_settled(memory, undo, keys, scored, trail):
-    """Tells whether all transactions are known, and nothing about them has to be written down or counted.
+    """Tells whether all transactions are known, and answered if they are to be scored. Writes their slots.
 
-    keys: uint64 [n, KeyColumn]; scored: whether they are to be scored, not only counted. Writes their slots.
+    keys: uint64 [n, KeyColumn]; scored: whether they are to be scored, not only counted.
     """
     for i in range(len(keys)):
         place = place_of(memory, keys[i, recent.TRANSACTION], undo)
         if place < 0 or memory[place] == 0:
             return False
         slot = leads_to(memory, place)
-        if slot < 0 or (scored and memory[start_of(memory, slot) + R_ANSWER] == 0):
+        if slot < 0 or (scored and memory[start_of(memory, slot) + R_ANSWER] <= 0):
             return False
         trail[i, SLOT] = slot
     return True

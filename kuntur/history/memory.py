@@ -206,10 +206,11 @@ class HistoryMemory:
         journal: Memory = NO_JOURNAL,
         *,
         first: int = 0,
+        entries: int = 1,
     ) -> int:
         """Lets outcomes from one on enter, and writes an `OutcomeStatus` each; one at least.
 
-        Returns 0, or a number below 0 as `take_transactions` does. journal: as there.
+        Returns 0, or a number below 0 as `take_transactions` does. journal, entries: as there.
         """
         done: int = serving.take_outcomes(
             np.ascontiguousarray(outcomes.keys[first:, _TRANSACTION]),
@@ -217,6 +218,7 @@ class HistoryMemory:
             outcomes.is_fraud[first:],
             statuses[first:],
             *self._parts,
+            entries,
             journal,
         )
         return done

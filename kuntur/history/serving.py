@@ -256,7 +256,7 @@ def take_answers(keys, trail, recent, counters, undo, sequence, entries, journal
 @native
 def take_outcomes(
     ids, times_us, is_fraud, statuses, accounts, merchants, devices, categories, recent, held, counters, undo,
-    journal,
+    entries, journal,
 ):  # fmt: skip
     """Lets outcomes enter the history in order, and writes an `OutcomeStatus` each.
 
@@ -286,6 +286,6 @@ def take_outcomes(
             added(found, times_us[i], is_fraud[i]), entities
         ):
             return -1 - i
-        _count_rows(counters, 1, 1 if i == len(ids) - 1 else -1)
+        _count_rows(counters, 1, entries if i == len(ids) - 1 else -1)
         _end_step(entities)
     return 0

@@ -33,10 +33,17 @@ def admission(
     ).SerializeToString()
 
 
-def answer(admission_sequence: int, responses: Sequence[bytes], unscored: Iterable[int] = ()) -> bytes:
+def answer(
+    kind: RequestKind, admission_sequence: int, responses: Sequence[bytes], unscored: Iterable[int] = ()
+) -> bytes:
     """Returns an entry for what the callers of an admission are answered; the arguments are those of `Answer`."""
     return journal_pb2.Entry(
-        answer=journal_pb2.Answer(admission=admission_sequence, responses=responses, unscored=unscored),
+        answer=journal_pb2.Answer(
+            kind=kind.value,  # type: ignore[arg-type]
+            admission=admission_sequence,
+            responses=responses,
+            unscored=unscored,
+        ),
         written_time=_now(),
     ).SerializeToString()
 

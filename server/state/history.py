@@ -51,6 +51,13 @@ class Admitted(NamedTuple):
     known: int
 
 
+class Reported(NamedTuple):
+    """Outcomes that entered. statuses: int8 [n], an `OutcomeStatus` each; sequence: as for `Admitted`."""
+
+    statuses: npt.NDArray[np.int8]
+    sequence: int
+
+
 class HistoryStore(ABC):
     """Histories of entities and the table of recent transactions, as one.
 
@@ -94,7 +101,7 @@ class HistoryStore(ABC):
     def answer(self, keys: npt.NDArray[np.uint64], trail: npt.NDArray[np.int64], entry: bytes) -> int | None:
         """Writes an entry of the journal, and remembers that transactions were answered with it.
 
-        keys: uint64 [n ≥ 1], of transactions; trail: int64 [n, 2], as it was admitted; entry: of
+        keys: uint64 [n], of transactions; trail: int64 [n, 2], as it was admitted; entry: of
         `kuntur.journal.entries.answer`. Returns the entry's sequence; None, with nothing done, where one of
         them has an answer by now.
         """
@@ -108,8 +115,8 @@ class HistoryStore(ABC):
         """Returns the features that a transaction had when it entered; None where they are forgotten."""
 
     @abstractmethod
-    def report(self, outcomes: OutcomeBatch, entry: bytes = b"") -> npt.NDArray[np.int8]:
-        """Writes an entry of the journal, and lets its outcomes enter; returns the `OutcomeStatus` of each.
+    def report(self, outcomes: OutcomeBatch, entry: bytes = b"") -> Reported:
+        """Writes an entry of the journal, and lets its outcomes enter.
 
         Only the TRANSACTION column of the keys is read. An outcome that repeats what is known changes
         nothing; one that contradicts it takes the earlier one back. entry: of

@@ -138,6 +138,8 @@ class Replay:
             self._rows += len(batch)
 
     def _answer(self, sequence: int, answer: journal_pb2.Answer) -> None:
+        if answer.kind not in _SCORED:
+            return
         entered = self._open.pop(answer.admission, None) or self._entered(answer.admission)
         if entered is None:
             return

@@ -17,7 +17,7 @@ from kuntur.history.serving import ANSWERED, BEHIND, SETTLED
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from server.host.lost_history import end_without_history
 from server.journal.journal import Journal
-from server.state.history import Admitted, HistoryCounts, HistoryStore
+from server.state.history import Admitted, HistoryCounts, HistoryStore, Reported
 from server.state.region.layout import RegionError
 from server.state.region.mutex import LockDamagedError
 from server.state.region.region import Region
@@ -93,26 +93,29 @@ class RegionHistory(HistoryStore):
         finally:
             self._mutex.release()
 
-    def report(self, outcomes: OutcomeBatch, entry: bytes = b"") -> npt.NDArray[np.int8]:
-        """Writes an entry of the journal, and lets its outcomes enter; returns the status of each."""
+    def report(self, outcomes: OutcomeBatch, entry: bytes = b"") -> Reported:
+        """Writes an entry of the journal, and lets its outcomes enter."""
         statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
         if len(outcomes) == 0:
-            return statuses
+            return Reported(statuses, 0)
         self._lock()
         try:
             words = self._placed(entry)
             first = 0
             for _ in range(_TRIES):
-                done = self._history.take_outcomes(outcomes, statuses, words, first=first)
+                done = self._history.take_outcomes(
+                    outcomes, statuses, words, first=first, entries=bool(entry)
+                )
                 if done >= 0:
                     break
                 first, words = self._go_on(done, first, words)
             else:
                 raise RegionError(_NOT_MENDED)
+            sequence = self._history.contains[0] if entry else 0
         finally:
             self._mutex.release()
         self._tell_damage()
-        return statuses
+        return Reported(statuses, sequence)
 
     def counts(self) -> HistoryCounts:
         """Returns what the store holds, and what it has received."""
@@ -145,9 +148,11 @@ class RegionHistory(HistoryStore):
         self._lock()
         try:
             words = self._placed(entry)
-            known = history.take_transactions(batch, self._offsets, out, trail, words, scored=scored)
+            known = history.take_transactions(
+                batch, self._offsets, out, trail, words, scored=scored, entries=bool(entry)
+            )
             if known < 0 and known != SETTLED:
-                known = self._take_mending(batch, out, trail, words, known, scored=scored)
+                known = self._take_mending(batch, out, trail, words, known, scored, bool(entry))
             sequence = history.contains[0]
         finally:
             self._mutex.release()
@@ -164,15 +169,15 @@ class RegionHistory(HistoryStore):
         trail: npt.NDArray[np.int64],
         words: Memory,
         done: int,
-        *,
         scored: bool,
+        entries: int,
     ) -> int:
         """Puts right what is in the way and counts the rest of a batch; done: what the last try returned."""
         first = 0
         for _ in range(_TRIES):
             first, words = self._go_on(done, first, words)
             done = self._history.take_transactions(
-                batch, self._offsets, out, trail, words, first=first, scored=scored
+                batch, self._offsets, out, trail, words, first=first, scored=scored, entries=entries
             )
             if done == SETTLED:
                 return done
