@@ -13,24 +13,16 @@ import errno
 import math
 import os
 import resource
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kuntur.files.paths import sync
 from kuntur.files.private import is_at, open_private
-from kuntur.journal.errors import (
-    CorruptJournalError,
-    JournalError,
-    TornTailError,
-    UnknownRevisionError,
-    repair_hint,
-)
+from kuntur.journal.errors import CorruptJournalError, JournalError, TornTailError, UnknownRevisionError
 from kuntur.journal.layout import Header, sequence_bytes, sequence_of
 from kuntur.journal.lock import JournalLock, ServersLock
-from kuntur.journal.records import JournalFile, Record, first_sequence
-from kuntur.journal.tail import TornTail, corrupt, file_name, journal_files, recover_end
-from kuntur.journal.v1 import journal_pb2
+from kuntur.journal.reading import Loss, read_entries
+from kuntur.journal.tail import TornTail, file_name, journal_files, recover_end
 
 __all__ = [
     "CorruptJournalError",
@@ -43,75 +35,6 @@ __all__ = [
     "journal_files",
     "read_entries",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What a reader had to go without.
-
-    Either bytes of a torn tail, of which nobody can say how many entries they were (`entries` is 0), or
-    entries that a repair found lost (`size` is 0).
-    """
-
-    path: Path
-    offset: int
-    size: int
-    entries: int
-    cause: str
-
-    def told(self) -> str:
-        """Returns it as a sentence."""
-        if self.entries:
-            what = (
-                "1 entry in front of it is" if self.entries == 1 else f"{self.entries:,} entries in front are"
-            )
-            return f"{self.path}: {what} lost: {self.cause}"
-        where = f"{self.size:,} bytes from byte {self.offset:,} on"
-        return f"{self.path}: {where} are no entries and were not read: {self.cause}"
-
-
-def read_entries(
-    directory: Path, *, allow_torn_tail: bool = False, lost: Callable[[Loss], None] = lambda _: None
-) -> Iterator[journal_pb2.Entry]:
-    """Yields the entries of a journal in order.
-
-    allow_torn_tail: whether a torn tail is taken for the end, as a reader beside a running server must;
-    lost: called with it then, and with entries that a repair found lost. Raises TornTailError for a tail
-    otherwise, CorruptJournalError for anything else that is wrong, each after the entries before it.
-    """
-    files = journal_files(directory)
-    expected = first_sequence(files[0]) if files else 1
-    for path, following in zip(files, [*files[1:], None], strict=False):
-        below = None if following is None else first_sequence(following)
-        with JournalFile(path) as file:
-            if file.first_sequence != expected:
-                raise _missing(path, expected, file.first_sequence)
-            if file.header.lost:
-                expected += file.header.lost
-                lost(Loss(path, 0, 0, file.header.lost, "a repair of the journal went on without them"))
-            items = file.items(below)
-            for item in items:
-                if isinstance(item, Record):
-                    yield item.entry
-                    expected = item.sequence + 1
-                elif not item.is_tail or following is not None:
-                    rest = item.misplaced + sum(isinstance(other, Record) for other in items)
-                    raise corrupt(path, item, rest)
-                elif allow_torn_tail:
-                    lost(Loss(path, item.offset, item.end - item.offset, 0, item.cause))
-                else:
-                    raise TornTailError(path, item.offset, item.cause)
-
-
-def _missing(path: Path, expected: int, found: int) -> CorruptJournalError:
-    if found < expected:
-        return CorruptJournalError(path, 0, f"the files before it reach to entry {expected - 1:,} already")
-    hint = repair_hint(path, "goes on without them")
-    what = f"entries {expected:,} to {found - 1:,} are missing" if found - 1 > expected else ""
-    what = what or f"entry {expected:,} is missing"
-    return CorruptJournalError(
-        path, 0, f"{what} in front of this file; bring it back from elsewhere, or: {hint}"
-    )
 
 
 class JournalFileWriter:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from kuntur.journal.file import JournalFileWriter, file_name
@@ -13,6 +13,20 @@ from kuntur.journal.v1 import journal_pb2
 
 def entry(request: bytes) -> journal_pb2.Entry:
     return journal_pb2.Entry(backfill=journal_pb2.Exchange(request=request))
+
+
+def admission(
+    kind: int, *requests: bytes, refused: Sequence[int] = (), callers: Sequence[str] = (), time_ns: int = 0
+) -> journal_pb2.Entry:
+    said = journal_pb2.Admission(requests=requests, refused=refused, callers=callers)
+    said.kind = kind  # type: ignore[assignment]
+    one = journal_pb2.Entry(admission=said)
+    one.written_time.FromNanoseconds(time_ns)
+    return one
+
+
+def answer(to: int, *responses: bytes) -> journal_pb2.Entry:
+    return journal_pb2.Entry(answer=journal_pb2.Answer(admission=to, responses=responses))
 
 
 def append(writer: JournalFileWriter, entries: Iterable[journal_pb2.Entry]) -> None:
