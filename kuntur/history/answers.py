@@ -87,6 +87,16 @@ def open_row(memory: Memory, slot: int) -> int:
 
 
 @native
+def forget_answers(memory, undo):
+    """Forgets where answers stand: what held them is not there any more. Nobody else uses the memory."""
+    for slot in range(min(memory[P_ADMITTED], memory[P_CAPACITY])):
+        start = start_of(memory, slot)
+        if memory[start + R_ANSWER] != 0 and record_holds(memory, start, undo):
+            memory[start + R_ANSWER] = 0
+            seal_record(memory, start, undo)
+
+
+@native
 def are_all_settled(memory, undo, keys, scored, trail):
     """Tells whether all transactions are known, and answered if they are to be scored. Writes their slots.
 

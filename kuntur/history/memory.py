@@ -195,6 +195,11 @@ class HistoryMemory:
         """Which journal it is of; 0: of none."""
         return self._counters[C_JOURNAL]
 
+    def begin_journal(self, journal: int, sequence: int = 0) -> None:
+        """Takes up a journal that has nothing of what it contains, behind an entry of it."""
+        answers.forget_answers(self.recent, self.undo)
+        self.belongs_to(journal, sequence)
+
     def belongs_to(self, journal: int, sequence: int) -> None:
         """Notes of which journal it is, and the last entry that it contains of that."""
         serving.note_contained(self.counters, self.undo, journal, sequence)

@@ -228,9 +228,7 @@ def take_answers(keys, trail, recent, counters, undo, sequence, entries, journal
     keys: uint64 [n], of transactions; trail: of `kuntur.history.answers`; recent … undo: parts of the history;
     sequence, entries: as for `take_transactions`.
     """
-    if len(undo) > 0 and not (
-        remembering.is_usable(recent) and header_holds(counters, SEALED_COUNTERS)
-    ):
+    if len(undo) > 0 and not (remembering.is_usable(recent) and header_holds(counters, SEALED_COUNTERS)):
         return -1
     if len(journal) > 0:
         if _is_behind(counters, journal):

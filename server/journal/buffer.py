@@ -39,9 +39,10 @@ _PAGE = 4096
 SLOTS = 1 << 14
 _HEAD = struct.Struct("<IIq")
 _START = _PAGE + 8 * SLOTS
+_LOCK_AT = 1024  # bytes
 
 
-class BufferError(Exception):
+class JournalBufferError(Exception):
     """A buffer that cannot be used: why, and what to do."""
 
 
@@ -66,9 +67,9 @@ class Buffer:
         self.next_word: npt.NDArray[np.int64] = words[Word.NEXT : Word.NEXT + 1]
         """What `kuntur.history.serving` counts up."""
         self._words = memoryview(words.data)
-        self._starts = memoryview(
-            np.frombuffer(self._mapped, dtype=np.int64, count=SLOTS, offset=_PAGE).data
-        )
+        self.lock_address = words.ctypes.data + _LOCK_AT
+        """Where a lock lies for those who have no other around the buffer."""
+        self._starts = memoryview(np.frombuffer(self._mapped, dtype=np.int64, count=SLOTS, offset=_PAGE).data)
 
     @classmethod
     def anonymous(cls, size: int) -> Self:
@@ -81,7 +82,7 @@ class Buffer:
 
         size: bytes of a new one; next_sequence: of the first entry that is not in the files; journal: number
         of a journal that begins. Entries of the buffer behind the files' are kept, up to the first that is not
-        as it was written. Raises OSError, BufferError.
+        as it was written. Raises OSError, JournalBufferError.
         """
         path = directory / FILE_NAME
         check_file_limit(str(path), _START + size, ", or set a smaller journal.buffer_bytes")
@@ -99,10 +100,10 @@ class Buffer:
 
     @classmethod
     def attach(cls, fd: int) -> Self:
-        """Maps the buffer behind an inherited descriptor. Raises BufferError."""
+        """Maps the buffer behind an inherited descriptor. Raises JournalBufferError."""
         size = cls._found(fd)
         if size is None:
-            raise BufferError("the journal's buffer that is shared was damaged: restart the server")
+            raise JournalBufferError("the journal's buffer that is shared was damaged: restart the server")
         return cls(fd, size)
 
     @staticmethod
@@ -225,11 +226,11 @@ class Buffer:
         return entry if zlib.crc32(entry) == checksum else None
 
     def kept(self, most: int, first: int) -> Iterator[bytes]:
-        """Yields up to so many entries from one on. Raises BufferError for one that is damaged."""
+        """Yields up to so many entries from one on. Raises JournalBufferError for one that is damaged."""
         for sequence in range(first, min(self.next_sequence, first + most)):
             entry = self.read(sequence)
             if entry is None:
-                raise BufferError(f"entry {sequence:,} of the journal was damaged in its buffer")
+                raise JournalBufferError(f"entry {sequence:,} of the journal was damaged in its buffer")
             yield entry
 
     def free(self, following: int) -> None:

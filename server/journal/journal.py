@@ -63,11 +63,6 @@ class MemoryJournal(Journal):
     unavailable = None
     behind = False
 
-    @classmethod
-    def of(cls, size: int) -> MemoryJournal:
-        """Makes one with a buffer of its own. Raises OSError."""
-        return cls(Buffer.anonymous(size))
-
     def place(self, entry: bytes) -> bool:
         """Writes an entry over the oldest ones."""
         while not self.buffer.place(entry):

@@ -10,15 +10,18 @@ import errno
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Self
 
 import structlog
 
-from kuntur.journal.file import JournalError, JournalFileWriter, read_entries
+from kuntur.journal.file import JournalError, JournalFileWriter
 from kuntur.journal.v1 import journal_pb2
+from kuntur.journal.workers import read_server_journal
 from server.host.file_limit import check_file_limit
-from server.journal.buffer import Buffer, BufferError
+from server.journal.buffer import Buffer, JournalBufferError
+from server.settings.sections import JournalSettings
 
 _LOG = structlog.get_logger(__name__)
 _MAX_BATCH = 1024
@@ -52,7 +55,7 @@ class JournalWriter:
         """Opens the files and the buffer; `start` begins to write.
 
         at_once: whether everything is synced as soon as it is written, and not at intervals. Raises OSError,
-        BufferError and `kuntur.journal.file.JournalError`.
+        JournalBufferError and `kuntur.journal.file.JournalError`.
         """
         check_file_limit(str(directory / "journal-….kj"), _LARGEST_ENTRY_BYTES)
         self._writer = writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes)
@@ -93,15 +96,24 @@ class JournalWriter:
             self._interrupted(error)
         self._thread = threading.Thread(target=self._run, name="journal-writer", daemon=True)
 
+    @classmethod
+    def of(cls, directory: Path, settings: JournalSettings) -> Self:
+        """Opens the journal that the settings describe, in a directory. Raises as the constructor does."""
+        return cls(
+            directory,
+            buffer_bytes=settings.buffer_bytes,
+            max_file_bytes=settings.max_file_bytes,
+            sync_interval_s=settings.sync_interval_s,
+            min_free_bytes=settings.min_free_bytes,
+            at_once=settings.durability == "disk",
+        )
+
     def entries_from(self, sequence: int) -> Iterator[journal_pb2.Entry]:
         """Yields the entries from one on, those of the files and then those of the buffer. Before `start`.
 
-        Raises `kuntur.journal.file.JournalError`.
+        Those of earlier releases, in the folders of workers, come with the first. Raises `kuntur.journal.file.JournalError`.
         """
-        if sequence < self._in_files:
-            for entry in read_entries(self._directory):
-                if entry.sequence >= sequence:
-                    yield entry
+        yield from read_server_journal(self._directory, first=sequence)
         for raw in self.buffer.kept(1 << 62, max(sequence, self._in_files)):
             yield journal_pb2.Entry.FromString(raw)
 
@@ -242,7 +254,7 @@ class JournalWriter:
             raise OSError(errno.ENOSPC, message, str(self._directory))
 
     def _tell_reason(self, event: str, error: Exception) -> None:
-        expected = isinstance(error, OSError | JournalError | BufferError)
+        expected = isinstance(error, OSError | JournalError | JournalBufferError)
         _LOG.error(
             event,
             directory=str(self._directory),
@@ -264,4 +276,4 @@ def _told(error: Exception) -> str:
     """Returns what is wrong, and with which file."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) if isinstance(error, OSError | JournalError | BufferError) else type(error).__name__
+    return str(error) if isinstance(error, OSError | JournalError | JournalBufferError) else type(error).__name__

@@ -43,7 +43,7 @@ class OutcomeReports:
         is written into the journal in front of them.
         """
         failures: dict[int, ServerError] = {}
-        reported = self._history.report(outcomes, entry)
+        reported = self._history.admit_outcomes(outcomes, entry)
         for place, status in zip(places.tolist(), reported.statuses.tolist(), strict=True):
             if status == OutcomeStatus.UNKNOWN:
                 failures[place] = TransactionNotFoundError(ids[place])

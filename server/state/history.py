@@ -68,18 +68,22 @@ class HistoryStore(ABC):
     remote = False
     """Whether calls wait for another machine."""
 
-    @abstractmethod
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and returns their features, float32 [n, len(CATALOGUE)].
+        """Counts transactions and returns their features, float32 [n, len(CATALOGUE)], without a journal.
 
         Each row sees the rows and calls before it, never itself. A transaction whose key is among the
         recent ones, or earlier in the batch, gets its features and is not counted again. COUNTED of
         `batch.ints` may be changed in place.
         """
+        return self.admit(batch, np.zeros(len(batch), dtype=np.int64), b"", scored=True).features
 
-    @abstractmethod
     def backfill(self, batch: TransactionBatch) -> int:
         """Counts transactions as `score_features` does; returns how many were known before."""
+        return self.admit(batch, np.zeros(len(batch), dtype=np.int64), b"", scored=False).known
+
+    def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
+        """Lets outcomes enter the history without a journal; returns the `OutcomeStatus` of each, int8 [n]."""
+        return self.admit_outcomes(outcomes, b"").statuses
 
     @abstractmethod
     def admit(
@@ -87,12 +91,12 @@ class HistoryStore(ABC):
     ) -> Admitted:
         """Writes an entry of the journal, and counts its transactions.
 
-        Where all of them are known and nothing changes, neither is done.
+        Where all of them are known and were answered, neither is done.
 
         Args:
-            batch: One transaction at least. COUNTED of those that were known becomes 0.
+            batch: As for `score_features`; COUNTED of those that were known becomes 0.
             places: int64 [n], places of the transactions among those of the entry's requests.
-            entry: Of `kuntur.journal.entries.admission`.
+            entry: Of `kuntur.journal.entries.admission`; none: nothing is written.
             scored: Whether they will be answered with a score.
 
         """
@@ -115,7 +119,7 @@ class HistoryStore(ABC):
         """Returns the features that a transaction had when it entered; None where they are forgotten."""
 
     @abstractmethod
-    def report(self, outcomes: OutcomeBatch, entry: bytes = b"") -> Reported:
+    def admit_outcomes(self, outcomes: OutcomeBatch, entry: bytes) -> Reported:
         """Writes an entry of the journal, and lets its outcomes enter.
 
         Only the TRANSACTION column of the keys is read. An outcome that repeats what is known changes

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.api.v1 import outcome_service_pb2
 from kuntur.features import CATALOGUE
 from kuntur.history import HistoryMemory, OutcomeStatus
 from kuntur.history.answers import MOST_PLACES, PLACE, SLOT
 from kuntur.journal.entries import RequestKind
+from kuntur.journal.exchanges.messages import refused_places
 from kuntur.journal.v1 import journal_pb2
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
 from kuntur.wire import MalformedError, TransactionReader
@@ -26,7 +26,7 @@ ANY_TIME_US = 2**62
 """As the latest time of what is read again: it was in time when it came."""
 _ROWS = 4096  # that enter together
 _TOLD_EVERY_S = 5.0
-_SCORED = {RequestKind.SCORE_TRANSACTION, RequestKind.SCORE_STREAM}
+_SCORED = {RequestKind.SCORE_TRANSACTION.value, RequestKind.SCORE_STREAM.value}
 _MAY_WAIT = 1 << 16  # admissions whose answers may still come
 _WHOLE = -1  # as a sequence: places are whole references
 
@@ -43,7 +43,10 @@ class Entered(NamedTuple):
 
 
 class Progress(NamedTuple):
-    """How far a replay is. entries: entered so far; last: sequence of the last one; seconds: since it began."""
+    """How far a replay is.
+
+    entries: entered so far; last: sequence of the last one; seconds: since it began.
+    """
 
     entries: int
     last: int
@@ -85,11 +88,14 @@ class Replay:
         count = 0
         done, rows = self._history.contains
         for entry in entries:
-            if entry.sequence <= done:
+            kind = entry.WhichOneof("exchange")
+            of_now = kind in ("admission", "answer")  # the workers of earlier releases each counted their own
+            if kind is None or (of_now and entry.sequence <= done):
                 continue
-            self._take(entry, rows)
+            self._take(entry, kind, rows)
             count, rows = count + 1, 0
-            self._last = entry.sequence
+            if of_now:
+                self._last = entry.sequence
             if self._rows >= _ROWS:
                 self._flush()
             if (now := time.monotonic()) - told >= _TOLD_EVERY_S:
@@ -98,14 +104,13 @@ class Replay:
         self._flush()
         return count
 
-    def _take(self, entry: journal_pb2.Entry, rows: int) -> None:
-        kind = entry.WhichOneof("exchange")
+    def _take(self, entry: journal_pb2.Entry, kind: str, rows: int) -> None:
         if kind == "admission":
             self._admit(entry.sequence, entry.admission, rows)
         elif kind == "answer":
             self._answer(entry.sequence, entry.answer)
-        elif kind is not None:
-            self._take_exchange(entry, kind, rows)
+        else:
+            self._take_exchange(entry, kind)
 
     def _admit(self, sequence: int, admission: journal_pb2.Admission, rows: int) -> None:
         kind = RequestKind(admission.kind)
@@ -114,7 +119,7 @@ class Replay:
             self._report(sequence, b"".join(admission.requests), set(admission.refused), rows)
             return
         batch, places = self._read(sequence, b"".join(admission.requests), admission.refused)
-        scored = kind in _SCORED
+        scored = kind.value in _SCORED
         if scored:
             if len(self._open) >= _MAY_WAIT:  # of processes that died before they answered
                 del self._open[next(iter(self._open))]
@@ -181,15 +186,14 @@ class Replay:
         return batch, places
 
     def _report(self, sequence: int, raw: bytes, refused: set[int], rows: int) -> None:
-        request = outcome_service_pb2.ReportOutcomesRequest.FromString(raw)
-        outcomes = [each for place, each in enumerate(request.outcomes) if place not in refused]
-        batch, _, violations = self._reader.read_outcomes(outcomes, ANY_TIME_US)
-        if violations:
-            raise ReplayError(f"entry {sequence:,} holds an outcome that was taken and is refused now")
+        try:
+            batch = self._reader.read_report(raw, refused)
+        except MalformedError as error:
+            raise ReplayError(f"entry {sequence:,} holds a report that cannot be read: {error}") from error
         self._outcomes(batch, rows)
-        self._history.belongs_to(self._journal, sequence)
 
     def _outcomes(self, batch: OutcomeBatch, rows: int) -> None:
+        """Lets outcomes enter, from one on."""
         statuses = np.full(len(batch), OutcomeStatus.UNKNOWN, dtype=np.int8)
         first = rows
         while first < len(batch):
@@ -199,17 +203,17 @@ class Replay:
             first += -1 - done
             self._mend()
 
-    def _take_exchange(self, entry: journal_pb2.Entry, kind: str, rows: int) -> None:
-        """Takes an entry of an older release."""
-        exchange = getattr(entry, kind)
-        from kuntur.journal.exchanges import refused_places
-
-        if kind == "report_outcomes":
+    def _take_exchange(self, entry: journal_pb2.Entry, field: str) -> None:
+        """Takes an entry of an earlier release, whose answers are not given again."""
+        exchange: journal_pb2.Exchange = getattr(entry, field)
+        kind = RequestKind[field.upper()]
+        refused = set(refused_places(kind, exchange.response))
+        if kind == RequestKind.REPORT_OUTCOMES:
             self._flush()
-            self._report(entry.sequence, exchange.request, refused_places(entry), rows)
+            self._report(entry.sequence, exchange.request, refused, 0)
             return
-        batch, places = self._read(entry.sequence, exchange.request, refused_places(entry))
-        self._add(entry.sequence, batch, places, False, rows)
+        batch, places = self._read(entry.sequence, exchange.request, refused)
+        self._add(entry.sequence, batch, places, False, 0)
 
     def _flush(self) -> None:
         """Lets enter what was gathered: transactions first, then what they were answered."""

@@ -199,7 +199,7 @@ class Answering:
         if entry is None:
             return None
         answer = entry.answer
-        if answer.kind == RequestKind.SCORE_TRANSACTION:
+        if answer.kind == RequestKind.SCORE_TRANSACTION.value:
             return _score_of(answer.responses[where.place])
         results = chain.from_iterable(
             scoring_service_pb2.ScoreStreamResponse.FromString(raw).results for raw in answer.responses
@@ -254,9 +254,7 @@ def _value(transaction: transaction_pb2.Transaction, name: str) -> object:
     return dict(value) if isinstance(value, Mapping) else value
 
 
-def _replaced(
-    kind: RequestKind, responses: list[bytes], settled: Settled, table: ErrorTable
-) -> list[bytes]:
+def _replaced(kind: RequestKind, responses: list[bytes], settled: Settled, table: ErrorTable) -> list[bytes]:
     """Returns responses with what is to be said of known transactions put in; empty for a refused call."""
     if kind == RequestKind.SCORE_TRANSACTION:
         given = list(responses)

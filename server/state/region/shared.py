@@ -47,19 +47,33 @@ class RegionHistory(HistoryStore):
         self.catch_up: Callable[[], None] = _nothing
         """Lets entries of the journal enter that the history lacks; the lock is held. See `server.state.replay`."""
 
-    def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and returns their features, without a journal."""
-        return self._admit(batch, np.zeros(len(batch), np.int64), b"", scored=True).features
-
-    def backfill(self, batch: TransactionBatch) -> int:
-        """Counts transactions, without a journal; returns how many were known before."""
-        return self._admit(batch, np.zeros(len(batch), np.int64), b"", scored=False).known
-
     def admit(
         self, batch: TransactionBatch, places: npt.NDArray[np.int64], entry: bytes, *, scored: bool
     ) -> Admitted:
         """Writes an entry of the journal, and counts its transactions."""
-        return self._admit(batch, places, entry, scored=scored)
+        count = len(batch)
+        out = np.empty((count, len(CATALOGUE)), dtype=np.float32)
+        trail = np.empty((count, 2), dtype=np.int64)
+        trail[:, PLACE] = places
+        history = self._history
+        if count == 0:
+            return Admitted(out, trail, 0, 0)
+        self._lock()
+        try:
+            words = self._placed(entry)
+            known = history.take_transactions(
+                batch, self._offsets, out, trail, words, scored=scored, entries=bool(entry)
+            )
+            if known < 0 and known != SETTLED:
+                known = self._take_mending(batch, out, trail, words, known, scored, bool(entry))
+            sequence = history.contains[0]
+        finally:
+            self._mutex.release()
+        self._tell_damage()
+        if known == SETTLED:
+            batch.ints[:, IntColumn.COUNTED] = 0
+            return Admitted(out, trail, 0, count)
+        return Admitted(out, trail, sequence, known)
 
     def answer(self, keys: npt.NDArray[np.uint64], trail: npt.NDArray[np.int64], entry: bytes) -> int | None:
         """Writes an entry of the journal, and remembers that transactions were answered with it."""
@@ -93,7 +107,7 @@ class RegionHistory(HistoryStore):
         finally:
             self._mutex.release()
 
-    def report(self, outcomes: OutcomeBatch, entry: bytes = b"") -> Reported:
+    def admit_outcomes(self, outcomes: OutcomeBatch, entry: bytes) -> Reported:
         """Writes an entry of the journal, and lets its outcomes enter."""
         statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
         if len(outcomes) == 0:
@@ -134,33 +148,6 @@ class RegionHistory(HistoryStore):
             )
         finally:
             self._mutex.release()
-
-    def _admit(
-        self, batch: TransactionBatch, places: npt.NDArray[np.int64], entry: bytes, *, scored: bool
-    ) -> Admitted:
-        count = len(batch)
-        out = np.empty((count, len(CATALOGUE)), dtype=np.float32)
-        trail = np.empty((count, 2), dtype=np.int64)
-        trail[:, PLACE] = places
-        history = self._history
-        if count == 0:
-            return Admitted(out, trail, 0, 0)
-        self._lock()
-        try:
-            words = self._placed(entry)
-            known = history.take_transactions(
-                batch, self._offsets, out, trail, words, scored=scored, entries=bool(entry)
-            )
-            if known < 0 and known != SETTLED:
-                known = self._take_mending(batch, out, trail, words, known, scored, bool(entry))
-            sequence = history.contains[0]
-        finally:
-            self._mutex.release()
-        self._tell_damage()
-        if known == SETTLED:
-            batch.ints[:, IntColumn.COUNTED] = 0
-            return Admitted(out, trail, 0, count)
-        return Admitted(out, trail, sequence, known)
 
     def _take_mending(
         self,
@@ -208,7 +195,8 @@ class RegionHistory(HistoryStore):
 
     def _placed(self, entry: bytes) -> Memory:
         """Places an entry in the journal's buffer, and returns what makes it one. The lock is held, and may be
-        let go of meanwhile."""
+        let go of meanwhile.
+        """
         journal = self._journal
         if journal is None or not entry:
             return NO_JOURNAL
