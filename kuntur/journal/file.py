@@ -18,20 +18,29 @@ from pathlib import Path
 
 from kuntur.files.paths import sync
 from kuntur.files.private import is_at, open_private
-from kuntur.journal.errors import CorruptJournalError, JournalError, TornTailError, UnknownRevisionError
-from kuntur.journal.layout import Header, sequence_bytes, sequence_of
+from kuntur.journal.errors import (
+    CorruptJournalError,
+    JournalError,
+    JournalKeyError,
+    TornTailError,
+    UnknownRevisionError,
+)
+from kuntur.journal.layout import sequence_bytes, sequence_of
 from kuntur.journal.lock import JournalLock, ServersLock
-from kuntur.journal.reading import Loss, read_entries
+from kuntur.journal.reading import Loss, find_record, read_entries
+from kuntur.journal.sealing import KeyRing, new_header, packing
 from kuntur.journal.tail import TornTail, file_name, journal_files, recover_end
 
 __all__ = [
     "CorruptJournalError",
     "JournalError",
     "JournalFileWriter",
+    "JournalKeyError",
     "Loss",
     "TornTailError",
     "UnknownRevisionError",
     "file_name",
+    "find_record",
     "journal_files",
     "read_entries",
 ]
@@ -48,20 +57,28 @@ class JournalFileWriter:
     """
 
     def __init__(
-        self, directory: Path, *, max_file_bytes: int = 256 << 20, servers_lock: int | None = None
+        self,
+        directory: Path,
+        *,
+        max_file_bytes: int = 256 << 20,
+        servers_lock: int | None = None,
+        keys: KeyRing | None = None,
     ) -> None:
         """Opens the journal of a directory, which is made when it is not there.
 
         max_file_bytes: size from which the next entry goes into a new file; servers_lock: descriptor of the
-        lock of the directory above, of a worker. Raises JournalError when the last file is damaged otherwise
-        than by a torn tail, OSError also when another writer has the directory.
+        lock of the directory above, of a worker; keys: of the journal, whose new files are then encrypted.
+        Raises JournalError when the last file is damaged otherwise than by a torn tail or its key is missing,
+        OSError also when another writer has the directory.
         """
         self._directory = directory
         self._above = None if servers_lock is None else ServersLock(directory.parent, servers_lock)
         self._hollow: Path | None = None  # the last file, when opening found no entry in it
         self._lock = JournalLock(directory)
         self._max_file_bytes = max_file_bytes
-        self._header = Header.new()
+        self._keys = keys
+        self._header = new_header(keys)
+        self._pack = packing(self._header, keys)
         self._gap = 0  # entries that are known to be lost in front of the next file
         self.torn_tail: TornTail | None = None
         """The torn tail that opening, or `resume`, set aside last; None where there was none."""
@@ -98,13 +115,12 @@ class JournalFileWriter:
         largest = _largest_file()
         try:
             for payload in payloads:
-                size = self._header.head_size + len(payload)
+                size = self._header.overhead + len(payload)
                 beyond = self._first < self.next_sequence and self._size + size > largest
                 if self._file is None or self._size >= self._max_file_bytes or beyond:
                     self._flush(parts)
                     self._open_next()
-                parts.append(self._header.pack_head(payload))
-                parts.append(payload)
+                parts += self._pack(payload)
                 self._size += size
                 self.next_sequence += 1
             self._flush(parts)
@@ -259,12 +275,13 @@ class JournalFileWriter:
         self._file = open_private(path, os.O_WRONLY | (os.O_TRUNC if path == self._hollow else os.O_EXCL))
         self._path, self._first, self._new, self._torn = path, self.next_sequence, True, False
         self._behind = False
-        self._header, self._gap = Header.new(self._gap), 0
+        self._header, self._gap = new_header(self._keys, self._gap), 0
+        self._pack = packing(self._header, self._keys)
         self._size, self._synced_size = self._header.size, 0
         self._written = (0, self.next_sequence)
 
     def _recover(self) -> int:
-        end = recover_end(self._directory)
+        end = recover_end(self._directory, self._keys)
         self._hollow, self.torn_tail = end.hollow, end.torn
         return end.next_sequence
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kuntur.journal.errors import CorruptJournalError, TornTailError, repair_hint
 from kuntur.journal.records import JournalFile, Record, first_sequence
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.tail import corrupt, journal_files
 from kuntur.journal.v1 import journal_pb2
 
@@ -43,13 +45,15 @@ def read_entries(
     first: int = 1,
     allow_torn_tail: bool = False,
     lost: Callable[[Loss], None] = lambda _: None,
+    keys: KeyRing | None = None,
 ) -> Iterator[journal_pb2.Entry]:
     """Yields the entries of a journal in order.
 
-    first: sequence before which none is yielded, and files that hold none but such are not opened;
+    first: sequence before which none is yielded, nor looked at where that can be helped;
     allow_torn_tail: whether a torn tail is taken for the end, as a reader beside a running server must; lost:
-    called with it then, and with entries that a repair found lost. Raises TornTailError for a tail otherwise,
-    CorruptJournalError for anything else that is wrong, each after the entries before it.
+    called with it then, and with entries that a repair found lost; keys: of the journal, for
+    files that are encrypted. Raises TornTailError for a tail otherwise, CorruptJournalError for anything else
+    that is wrong, JournalKeyError where a key is missing, each after the entries before it.
     """
     files = journal_files(directory)
     while len(files) > 1 and first_sequence(files[1]) <= first:
@@ -58,7 +62,7 @@ def read_entries(
     for path, following in zip(files, [*files[1:], None], strict=False):
         below = None if following is None else first_sequence(following)
         try:
-            file = JournalFile(path)
+            file = JournalFile(path, keys)
         except FileNotFoundError:
             if following is None or below is None or journal_files(directory)[:1] <= [path]:
                 raise
@@ -72,7 +76,8 @@ def read_entries(
             if file.header.lost:
                 expected += file.header.lost
                 lost(Loss(path, 0, 0, file.header.lost, "a repair of the journal went on without them"))
-            items = file.items(below)
+            start = file.find(first) if first > expected else None
+            items = file.items(below, start)
             for item in items:
                 if isinstance(item, Record):
                     if item.sequence >= first:
@@ -85,6 +90,45 @@ def read_entries(
                     lost(Loss(path, item.offset, item.end - item.offset, 0, item.cause))
                 else:
                     raise TornTailError(path, item.offset, item.cause)
+
+
+def find_record(directory: Path, sequence: int, keys: KeyRing | None = None) -> journal_pb2.Entry | None:
+    """Returns the entry with a sequence, without reading all; None where it is not in the journal any more.
+
+    Nor is it where it is not written yet. Raises CorruptJournalError where it may be in bytes that are
+    damaged, JournalKeyError, OSError.
+    """
+    files = journal_files(directory)
+    place = bisect_right(files, sequence, key=first_sequence) - 1
+    if place < 0:
+        return None
+    below = first_sequence(files[place + 1]) if place + 1 < len(files) else None
+    try:
+        file = JournalFile(files[place], keys)
+    except FileNotFoundError:  # it became too old meanwhile
+        return None
+    with file:
+        record = file.find(sequence) or _scanned(file, sequence, below)
+        return None if record is None else record.entry
+
+
+def _scanned(file: JournalFile, sequence: int, below: int | None) -> Record | None:
+    """Returns the record of a file that may be damaged. Raises CorruptJournalError as `find_record`."""
+    expected, damage = file.first_sequence + file.header.lost, None
+    if sequence < expected:
+        return None
+    for item in file.items(below):
+        if not isinstance(item, Record):
+            damage = item
+            continue
+        if item.sequence >= sequence:
+            if item.sequence == sequence:
+                return item
+            break
+        expected, damage = item.sequence + 1, None
+    if damage is None or (damage.is_tail and below is None):
+        return None
+    raise corrupt(file.path, damage, 0)
 
 
 def _missing(path: Path, expected: int, found: int) -> CorruptJournalError:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kuntur.journal.reading import Loss, read_entries
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.tail import journal_files
 from kuntur.journal.v1 import journal_pb2
 
@@ -32,6 +33,7 @@ def read_server_journal(
     first: int = 1,
     allow_torn_tail: bool = False,
     lost: Callable[[Loss], None] = lambda _: None,
+    keys: KeyRing | None = None,
 ) -> Iterator[journal_pb2.Entry]:
     """Yields the entries of all parts; those of the kinds that workers wrote come before all others.
 
@@ -40,9 +42,11 @@ def read_server_journal(
     `read_entries`, for the server's own part; above 1 it is read alone. Torn tails and losses as there, for
     each part; raises as that does, each after the entries that were written before.
     """
-    own = read_entries(directory, first=first, allow_torn_tail=allow_torn_tail, lost=lost)
+    own = read_entries(directory, first=first, allow_torn_tail=allow_torn_tail, lost=lost, keys=keys)
     if first <= 1 and (parts := worker_parts(directory)):
-        workers = [read_entries(path, allow_torn_tail=allow_torn_tail, lost=lost) for path in parts]
+        workers = [
+            read_entries(path, allow_torn_tail=allow_torn_tail, lost=lost, keys=keys) for path in parts
+        ]
         newer: list[journal_pb2.Entry] = []
         yield from heapq.merge(
             _old(own, newer), *workers, key=lambda entry: entry.written_time.ToNanoseconds()

@@ -18,6 +18,7 @@ from kuntur.api.v1 import (
 )
 from kuntur.journal.exchanges import Exchange, read_exchanges
 from kuntur.journal.file import Loss
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from kuntur.tables import RejectReport, Table, canonical_schema
 from kuntur.transaction import ATTRIBUTE_PREFIX
@@ -88,6 +89,7 @@ def read_journal(
     since: datetime | None = None,
     until: datetime | None = None,
     lost: Callable[[Loss], None] = lambda _: None,
+    keys: KeyRing | None = None,
 ) -> Table:
     """Reads the journal of a server as a canonical table. since <= event time < until.
 
@@ -99,7 +101,7 @@ def read_journal(
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
     reports: list[tuple[str, str, bool, int]] = []
-    for exchange in read_exchanges(directory, allow_torn_tail=True, lost=lost):
+    for exchange in read_exchanges(directory, allow_torn_tail=True, lost=lost, keys=keys):
         if exchange.kind == journal_pb2.REQUEST_KIND_REPORT_OUTCOMES:
             reports += _taken_outcomes(exchange)
             continue

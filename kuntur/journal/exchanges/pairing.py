@@ -16,6 +16,7 @@ from typing import NamedTuple
 from kuntur.journal.errors import CorruptJournalError, JournalError
 from kuntur.journal.exchanges.messages import KINDS, item_count, refused_places
 from kuntur.journal.reading import Loss, read_entries
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import read_server_journal
 
@@ -50,6 +51,7 @@ def read_exchanges(
     first: int = 1,
     allow_torn_tail: bool = False,
     lost: Callable[[Loss], None] = lambda _: None,
+    keys: KeyRing | None = None,
 ) -> Iterator[Exchange]:
     """Yields what was asked and answered, in the order in which the history changed.
 
@@ -59,10 +61,12 @@ def read_exchanges(
     """
 
     def ahead(sequence: int) -> Iterator[journal_pb2.Entry]:
-        return read_entries(directory, first=sequence, allow_torn_tail=True)
+        return read_entries(directory, first=sequence, allow_torn_tail=True, keys=keys)
 
     waiting = _Waiting(ahead)
-    entries = read_server_journal(directory, first=first, allow_torn_tail=allow_torn_tail, lost=lost)
+    entries = read_server_journal(
+        directory, first=first, allow_torn_tail=allow_torn_tail, lost=lost, keys=keys
+    )
     failure: JournalError | None = None
     while True:
         try:
