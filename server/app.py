@@ -374,4 +374,6 @@ def _open_journal(settings: ServerSettings, buffer: Buffer, on_change: Callable[
     journal = settings.journal
     if journal.path is None:
         return MemoryJournal(buffer)
-    return SharedJournal(buffer, journal.path, to_disk=journal.durability == "disk", on_change=on_change)
+    return SharedJournal(
+        buffer, journal.path, None, to_disk=journal.durability == "disk", on_change=on_change
+    )
