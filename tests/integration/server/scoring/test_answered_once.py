@@ -105,7 +105,8 @@ def test_another_transaction_with_the_id_is_refused_with_what_differs(
     assert told.reason == "TRANSACTION_CONFLICT"
     assert told.metadata == {"transaction_id": "t-1", "fields": fields}
     results = streamed(
-        server, frame(transaction("t-0"), transaction("t-1", **changes), transaction("t-1"), transaction("t-2"))
+        server,
+        frame(transaction("t-0"), transaction("t-1", **changes), transaction("t-1"), transaction("t-2")),
     )
     assert [result.WhichOneof("result") for result in results] == ["score", "status", "score", "score"]
     assert failure(results[1].status).metadata == told.metadata
