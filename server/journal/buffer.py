@@ -176,18 +176,25 @@ class Buffer:
     def place(self, entry: bytes) -> bool:
         """Writes an entry, without its sequence, behind the last one, which does not make it one yet.
 
-        Returns False when there is no room for it. The caller holds the lock.
+        Returns False when there is no room for it. The caller holds the lock. Raises JournalBufferError for
+        one that has none even in an empty buffer.
         """
         words, starts = self._words, self._starts
         sequence, first = words[Word.NEXT], words[Word.FREE]
         named = journal_pb2.Entry(sequence=sequence).SerializeToString()
         length = len(named) + len(entry)
         start, size = starts[sequence % SLOTS], (_HEAD.size + length + 7) & -8
+        if size > self.size:
+            raise JournalBufferError(
+                f"an entry of {length:,} bytes is larger than the journal's buffer: set a larger "
+                "journal.buffer_bytes"
+            )
         at = start % self.size
         if at + size > self.size:
             start += self.size - at
             at = 0
-        if start + size - starts[first % SLOTS] > self.size or sequence - first >= SLOTS - 1:
+        oldest = starts[first % SLOTS] if first < sequence else start
+        if start + size - oldest > self.size or sequence - first >= SLOTS - 1:
             return False
         checksum = zlib.crc32(entry, zlib.crc32(named))
         at += _START
@@ -213,7 +220,7 @@ class Buffer:
 
     def read(self, sequence: int) -> bytes | None:
         """Returns an entry with its sequence; None when it is not here any more. Any thread, at any time."""
-        if not 0 <= self._words[Word.NEXT] - sequence < SLOTS:
+        if not 0 < self._words[Word.NEXT] - sequence < SLOTS:
             return None
         at = _START + self._starts[sequence % SLOTS] % self.size
         if at + _HEAD.size > _START + self.size:
@@ -238,5 +245,7 @@ class Buffer:
         self._words[Word.FREE] = following
 
     def close(self) -> None:
-        """Gives the descriptor back; the mapping ends with the process."""
-        os.close(self.fd)
+        """Gives the descriptor back; the mapping ends with the process. Twice is once."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

@@ -9,7 +9,8 @@ from kuntur.journal.v1 import journal_pb2
 from server.journal.buffer import Buffer
 
 _FULL = 0.5  # from then on callers wait for room; the rest is for those that no longer can
-_PAUSE_S = 0.001
+PAUSE_S = 0.001
+"""Between two tries to write an entry."""
 
 
 class Journal(ABC):
@@ -90,7 +91,7 @@ class MemoryJournal(Journal):
 def wait_for_room(buffer: Buffer) -> None:
     """Waits while a buffer is half full and its files can be written."""
     while buffer.filled > _FULL and not buffer.unavailable:
-        time.sleep(_PAUSE_S)
+        time.sleep(PAUSE_S)
 
 
 def is_full(buffer: Buffer) -> bool:

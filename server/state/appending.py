@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 
 from server.journal.buffer import Buffer
-from server.journal.journal import Journal
+from server.journal.journal import PAUSE_S, Journal
 from server.state.region.mutex import SharedMutex
 
 
@@ -35,3 +36,4 @@ class Appender:
                 finally:
                     self._mutex.release()
             journal.wait()
+            time.sleep(PAUSE_S)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
@@ -16,7 +17,7 @@ from kuntur.history.memory import NO_JOURNAL
 from kuntur.history.serving import ANSWERED, BEHIND, SETTLED
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from server.host.lost_history import end_without_history
-from server.journal.journal import Journal
+from server.journal.journal import PAUSE_S, Journal
 from server.state.history import Admitted, HistoryCounts, HistoryStore, Reported
 from server.state.region.layout import RegionError
 from server.state.region.mutex import LockDamagedError
@@ -66,7 +67,7 @@ class RegionHistory(HistoryStore):
             )
             if known < 0 and known != SETTLED:
                 known = self._take_mending(batch, out, trail, words, known, scored, bool(entry))
-            sequence = history.contains[0]
+            sequence = history.contains[0] if entry else 0
         finally:
             self._mutex.release()
         self._tell_damage()
@@ -205,6 +206,7 @@ class RegionHistory(HistoryStore):
             self._mutex.release()
             try:
                 journal.wait()
+                time.sleep(PAUSE_S)
             finally:
                 self._lock()
         self._placed_sequence = journal.buffer.next_sequence
@@ -258,6 +260,11 @@ class RegionHistory(HistoryStore):
             died = self._mutex.acquire()
         except LockDamagedError:
             end_without_history(_LOCK_LOST)
-        if died:
+        if not died:
+            return
+        try:
             self._region.recover()
             self.catch_up()
+        except BaseException:
+            self._mutex.release()
+            raise
