@@ -40,6 +40,7 @@ SLOTS = 1 << 14
 _HEAD = struct.Struct("<IIq")
 _START = _PAGE + 8 * SLOTS
 _LOCK_AT = 1024  # bytes
+_OR_SMALLER = ", or set a smaller journal.buffer_bytes"
 
 
 class JournalBufferError(Exception):
@@ -74,6 +75,7 @@ class Buffer:
     @classmethod
     def anonymous(cls, size: int) -> Self:
         """Makes a buffer that is gone with the last process that has its descriptor. Raises OSError."""
+        check_file_limit("the journal's buffer, a file in memory,", _START + size, _OR_SMALLER)
         return cls._made(os.memfd_create("kuntur-journal"), size, 1, 0)
 
     @classmethod
@@ -85,7 +87,7 @@ class Buffer:
         it was written. Raises OSError, JournalBufferError.
         """
         path = directory / FILE_NAME
-        check_file_limit(str(path), _START + size, ", or set a smaller journal.buffer_bytes")
+        check_file_limit(str(path), _START + size, _OR_SMALLER)
         fd = open_private(path, os.O_RDWR)
         try:
             found = cls._found(fd)

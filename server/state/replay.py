@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kuntur.features import CATALOGUE
 from kuntur.history import HistoryMemory, OutcomeStatus
 from kuntur.history.answers import MOST_PLACES, PLACE, SLOT
+from kuntur.history.recent import P_CAPACITY
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.exchanges.messages import refused_places
 from kuntur.journal.v1 import journal_pb2
@@ -83,6 +84,8 @@ class Replay:
         self._open: dict[int, Entered] = {}
         self._batches: list[TransactionBatch] = []
         self._trails: list[npt.NDArray[np.int64]] = []
+        # No transaction is forgotten between two that enter together, so that answers may come behind them.
+        self._most_rows = min(_ROWS, int(history.recent[P_CAPACITY]))
         self._rows = 0
         self._entered_rows = 0  # of the first entries, which entered before a process died
         self._first = 0  # sequence of the first entry of `_batches`
@@ -110,8 +113,6 @@ class Replay:
             count += 1
             if of_now:
                 self._last = entry.sequence
-            if self._rows >= _ROWS:
-                self._flush()
             if (now := time.monotonic()) - told >= _TOLD_EVERY_S:
                 told = now
                 tell(Progress(count, entry.sequence, now - began))
@@ -142,7 +143,7 @@ class Replay:
         self._add(sequence, batch, entered, scored)
 
     def _add(self, sequence: int, batch: TransactionBatch, entered: Entered, scored: bool) -> None:
-        if scored != self._scored:
+        if scored != self._scored or self._rows + len(batch) > self._most_rows:
             self._flush()
         if not self._batches:
             self._first, self._scored = sequence, scored
@@ -160,13 +161,17 @@ class Replay:
     def _answer(self, sequence: int, answer: journal_pb2.Answer) -> None:
         if answer.kind not in _SCORED:
             return
-        entered = self._open.pop(answer.admission, None) or self._entered(answer.admission)
+        entered = self._open.pop(answer.admission, None)
+        waited = entered is not None
+        entered = entered or self._entered(answer.admission)
         if entered is None:
             return
         kept = np.ones(len(entered.places), dtype=np.bool_)
         if answer.unscored:
             kept = ~np.isin(entered.places, np.array(answer.unscored, dtype=np.int64))
         self._answered.append(Answered(entered, kept, sequence))
+        if not waited:  # they have to be looked up: before one is forgotten and comes again
+            self._flush()
 
     def _entered(self, sequence: int) -> Entered | None:
         """Returns the transactions of an admission that entered long before."""

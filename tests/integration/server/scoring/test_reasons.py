@@ -12,8 +12,7 @@ import pytest
 
 from kuntur.api.v1 import score_pb2, scoring_service_pb2
 from kuntur.bundle.bundle import RefusalReason
-from kuntur.journal.file import read_entries
-from kuntur.journal.v1 import journal_pb2
+from kuntur.journal.exchanges import read_exchanges
 from kuntur.reasons import read_explanation, write_explanation
 from tests.support.bundles import FEATURES, publish
 from tests.support.explained import calibration_of, explanation, publish_explained
@@ -165,8 +164,8 @@ def test_reasons_are_counted_and_timed_and_in_the_journal(tmp_path: Path) -> Non
         sample = server.app.metrics.registry.get_sample_value
         assert sample("kuntur_transactions_reasoned_total") == 1
         assert sample("kuntur_reasons_seconds_count") == 1
-    entries: list[journal_pb2.Entry] = list(read_entries(tmp_path / "journal", allow_torn_tail=False))
-    kept = scoring_service_pb2.ScoreTransactionResponse.FromString(entries[0].score_transaction.response)
+    first, _ = read_exchanges(tmp_path / "journal")
+    kept = scoring_service_pb2.ScoreTransactionResponse.FromString(first.response or b"")
     assert kept.score == given
     assert kept.score.reasons
 
