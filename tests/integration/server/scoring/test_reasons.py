@@ -86,16 +86,21 @@ def test_what_is_unset_is_a_reason_without_a_value(server: RunningServer) -> Non
 
 def test_reasons_of_a_frame_stand_with_their_transactions(server: RunningServer) -> None:
     bands = [9.0, -9.0, 8.0, -8.0, -7.0, -6.0, 7.0, -5.0]
-    messages = [
-        transaction(f"f-{i}", account_id=f"f-{i}", attributes={"risk_band": band})
-        for i, band in enumerate(bands)
-    ]
-    messages[3].account_id = ""  # refused, and in nobody's way
-    (plain,) = server.stubs.scoring.ScoreStream(iter([frame(*messages)]))
+
+    def answer(name: str, mode: Any) -> Any:
+        messages = [
+            transaction(f"{name}-{i}", account_id=f"{name}-{i}", attributes={"risk_band": band})
+            for i, band in enumerate(bands)
+        ]
+        messages[3].account_id = ""  # refused, and in nobody's way
+        request = frame(*messages)
+        request.reasons_mode = mode
+        (answered,) = server.stubs.scoring.ScoreStream(iter([request]))
+        return answered
+
+    plain = answer("plain", 0)
     assert [bool(result.score.reasons) for result in plain.results] == [b > 0 for b in bands]
-    request = frame(*messages)
-    request.reasons_mode = ALL
-    (asked,) = server.stubs.scoring.ScoreStream(iter([request]))
+    asked = answer("f", ALL)
     for i, (result, band) in enumerate(zip(asked.results, bands, strict=True)):
         if i == 3:
             assert result.HasField("status")
@@ -103,9 +108,11 @@ def test_reasons_of_a_frame_stand_with_their_transactions(server: RunningServer)
         assert result.score.transaction_id == f"f-{i}"
         values = {reason.feature: reason.value for reason in result.score.reasons}
         assert values["attribute.risk_band"] == band
-    request.reasons_mode = NONE
-    (without,) = server.stubs.scoring.ScoreStream(iter([request]))
-    assert not any(result.score.reasons for result in without.results)
+    assert not any(result.score.reasons for result in answer("without", NONE).results)
+    again = answer("f", NONE)  # has its first answer
+    assert [len(result.score.reasons) for result in again.results] == [
+        len(result.score.reasons) for result in asked.results
+    ]
 
 
 def test_reasons_are_of_the_values_that_gave_the_score(server: RunningServer) -> None:
