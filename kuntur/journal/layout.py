@@ -55,10 +55,12 @@ MARKER_BYTES, NONCE_BYTES, TAG_BYTES = 8, 12, 16
 SEALED_START_BYTES = 24
 """Bytes in front of an encrypted record that are authenticated with it."""
 _MARKED = struct.Struct("<8sIQ8s")
+_MARKED_HEAD = struct.Struct("<8sIII")
 _UNCHECKED_HEAD = struct.Struct("<8sII")
 _PLAIN = struct.Struct("<8sII")
 _PLAIN_HEAD = struct.Struct("<II")
 _SEALED_START = struct.Struct("<8sI12s")
+_SEALED_HEAD = struct.Struct("<8sI12sII")
 _CHECKSUM = struct.Struct("<I")
 _SEQUENCE = re.compile(rb"\x08([\x80-\xff]{0,8}[\x00-\x7f])")
 
@@ -165,13 +167,12 @@ class Header:
         if self.revision == 1:
             length, checksum = _PLAIN_HEAD.unpack(raw)
         else:
-            if not _checked(raw, self.head_size) or raw[:MARKER_BYTES] != self.marker:
-                return None
             if self.sealed:
-                _, length, nonce = _SEALED_START.unpack_from(raw)
-                (checksum,) = _CHECKSUM.unpack_from(raw, SEALED_START_BYTES)
+                marker, length, nonce, checksum, own = _SEALED_HEAD.unpack(raw)
             else:
-                _, length, checksum = _UNCHECKED_HEAD.unpack_from(raw)
+                marker, length, checksum, own = _MARKED_HEAD.unpack(raw)
+            if own != zlib.crc32(raw[: -_CHECKSUM.size]) or marker != self.marker:
+                return None
         return Head(length, checksum, nonce) if 0 < length <= MAX_PAYLOAD_BYTES else None
 
 

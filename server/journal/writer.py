@@ -57,8 +57,9 @@ class JournalWriter:
     ) -> None:
         """Opens the files and the buffer; `start` begins to write.
 
-        at_once: whether everything is synced as soon as it is written, and not at intervals; keys: of the files.
-        Raises OSError, JournalBufferError and `kuntur.journal.file.JournalError`.
+        at_once: whether everything is synced as soon as it is written, and not at intervals; keys: of the
+        files, which are then encrypted. Raises OSError, JournalBufferError and
+        `kuntur.journal.file.JournalError`.
         """
         check_file_limit(str(directory / "journal-….kj"), _LARGEST_ENTRY_BYTES)
         self._writer = writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes, keys=keys)

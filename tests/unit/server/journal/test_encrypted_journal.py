@@ -27,7 +27,10 @@ from kuntur.journal.records import JournalFile, Record
 from kuntur.journal.repair import examine, repair
 from kuntur.journal.sealing import KeyRing, write_new_key
 from kuntur.journal.v1 import journal_pb2
+from server.app import open_journal
 from server.cli.app import app
+from server.journal import ExchangeKind
+from server.settings.config import load_settings
 from tests.support.journals import append, entry, flip, key_ring, write
 
 KEYS = key_ring("1.key")
@@ -278,3 +281,17 @@ def test_the_repair_command_takes_the_keys(tmp_path: Path) -> None:
     found = CliRunner().invoke(app, [*command, "--keys", str(tmp_path / "keys")])
     assert found.exit_code == 0
     assert "2 entries" in found.stdout
+
+
+def test_a_server_whose_settings_name_keys_writes_with_them(tmp_path: Path) -> None:
+    for name in ("1.key", "2.key"):
+        write_new_key(tmp_path / "keys" / name)
+    journal = tmp_path / "journal"
+    encryption = {"keys": tmp_path / "keys", "writes_with": "1.key"}
+    settings = load_settings(None, {"journal": {"path": journal, "encryption": encryption}})
+    opened = open_journal(settings, None, lambda _: None)
+    opened.append(ExchangeKind.BACKFILL, b"of ana", b"")
+    opened.close()
+    ring = KeyRing.read(tmp_path / "keys", "1.key")
+    assert only(journal).read_bytes()[32:40] == ring.newest.identity
+    assert read(journal, ring) == [(1, b"of ana")]
