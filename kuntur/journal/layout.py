@@ -61,7 +61,7 @@ _PLAIN = struct.Struct("<8sII")
 _PLAIN_HEAD = struct.Struct("<II")
 _SEALED_START = struct.Struct("<8sI12s")
 _SEALED_HEAD = struct.Struct("<8sI12sII")
-_CHECKSUM = struct.Struct("<I")
+_CHECKSUM = _REVISION = struct.Struct("<I")
 _SEQUENCE = re.compile(rb"\x08([\x80-\xff]{0,8}[\x00-\x7f])")
 
 
@@ -94,7 +94,7 @@ class Header:
     def read(cls, raw: bytes) -> Self | None:
         """Returns the header in the first `SEALED_HEADER_BYTES` of a file, None for no valid one."""
         if len(raw) >= _PLAIN.size and _PLAIN.unpack_from(raw)[:2] == (MAGIC, 1):
-            return cls(1, 0, b"")
+            return None if _was_later(raw) else cls(1, 0, b"")
         if not _checked(raw[:HEADER_BYTES], HEADER_BYTES):
             return None
         magic, revision, lost, marker = _MARKED.unpack_from(raw)
@@ -195,6 +195,12 @@ def sequence_of(payload: bytes) -> int | None:
 def number(varint: bytes) -> int:
     """Returns the value of a varint."""
     return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(varint))
+
+
+def _was_later(raw: bytes) -> bool:
+    """Tells whether only damage makes a header say revision 1, which has no checksum."""
+    revisions = (_REVISION.pack(revision) for revision in (REVISION, SEALED_REVISION))
+    return any(_checked(MAGIC + said + raw[12:HEADER_BYTES], HEADER_BYTES) for said in revisions)
 
 
 def _with_checksum(raw: bytes) -> bytes:

@@ -201,6 +201,20 @@ def test_a_damaged_header_is_found_again_with_the_key_and_without_it_nothing_is_
     assert read(tmp_path, BOTH) == [(2, bytes(300)), (3, b"three")]
 
 
+@pytest.mark.parametrize("keys", [None, KEYS])
+def test_a_header_that_damage_makes_one_of_revision_1_is_damaged(
+    tmp_path: Path, keys: KeyRing | None
+) -> None:
+    write(tmp_path, b"one", b"two", keys=keys)
+    raw = bytearray(only(tmp_path).read_bytes())
+    raw[8] = 1
+    only(tmp_path).write_bytes(raw)
+    with pytest.raises(CorruptJournalError, match="no valid header"):
+        read(tmp_path)
+    repair(tmp_path, keys)
+    assert read(tmp_path) == [(1, b"one"), (2, b"two")]
+
+
 def test_what_a_repair_writes_and_sets_aside_is_encrypted_too(tmp_path: Path) -> None:
     write(tmp_path, b"one secret", b"another secret", b"third secret", keys=KEYS)
     with JournalFile(only(tmp_path), KEYS) as file:
