@@ -27,9 +27,9 @@ from kuntur.journal.records import JournalFile, Record
 from kuntur.journal.repair import examine, repair
 from kuntur.journal.sealing import KeyRing, write_new_key
 from kuntur.journal.v1 import journal_pb2
-from server.app import open_journal
 from server.cli.app import app
-from server.journal import ExchangeKind
+from server.journal import JournalWriter
+from server.journal.encryption import keys_of
 from server.settings.config import load_settings
 from tests.support.journals import append, entry, flip, key_ring, write
 
@@ -303,9 +303,15 @@ def test_a_server_whose_settings_name_keys_writes_with_them(tmp_path: Path) -> N
     journal = tmp_path / "journal"
     encryption = {"keys": tmp_path / "keys", "writes_with": "1.key"}
     settings = load_settings(None, {"journal": {"path": journal, "encryption": encryption}})
-    opened = open_journal(settings, None, lambda _: None)
-    opened.append(ExchangeKind.BACKFILL, b"of ana", b"")
-    opened.close()
+    writer = JournalWriter.of(journal, settings.journal)
+    assert writer.buffer.place(entry(b"of ana").SerializeToString())
+    writer.buffer.next_word[0] += 1
+    writer.start()
+    writer.close()
     ring = KeyRing.read(tmp_path / "keys", "1.key")
     assert only(journal).read_bytes()[32:40] == ring.newest.identity
     assert read(journal, ring) == [(1, b"of ana")]
+    assert keys_of(settings.journal) is not None
+    again = JournalWriter.of(journal, settings.journal)
+    assert [each.backfill.request for each in again.entries_from(1)] == [b"of ana"]
+    again.close()
