@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-import time
 
 from server.journal.buffer import Buffer
-from server.journal.journal import PAUSE_S, Journal
+from server.journal.journal import Journal
 from server.state.region.mutex import SharedMutex
 
 
@@ -31,9 +30,8 @@ class Appender:
             with self._threads:
                 self._mutex.acquire()  # a process that died in between left no entry
                 try:
-                    if journal.place(entry):
+                    if journal.place(entry, last_half=True):
                         return journal.buffer.write_down()
                 finally:
                     self._mutex.release()
             journal.wait()
-            time.sleep(PAUSE_S)

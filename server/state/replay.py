@@ -39,7 +39,7 @@ class ReplayError(Exception):
 class Entered(NamedTuple):
     """The transactions of an admission.
 
-    keys: uint64 [n]; places: int64 [n], among those of its requests; trail: int64 [n, 2], of
+    keys: uint64 [n, 1]; places: int64 [n], among those of its requests; trail: int64 [n, 2], of
     `kuntur.history.answers`, with the slots as soon as they entered.
     """
 
@@ -264,8 +264,8 @@ class Replay:
 
 
 def _entered(batch: TransactionBatch, places: npt.NDArray[np.int64]) -> Entered:
-    trail = np.full((len(batch), 2), -1, dtype=np.int64)
-    return Entered(batch.keys[:, KeyColumn.TRANSACTION].copy(), places, trail)
+    keys = batch.keys[:, KeyColumn.TRANSACTION].reshape(-1, 1).copy()
+    return Entered(keys, places, np.full((len(batch), 2), -1, dtype=np.int64))
 
 
 def _answer_trail(answered: Answered) -> npt.NDArray[np.int64]:
