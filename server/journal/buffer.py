@@ -228,7 +228,7 @@ class Buffer:
 
     def read(self, sequence: int) -> bytes | None:
         """Returns an entry with its sequence; None when it is not here any more. Any thread, at any time."""
-        if not 0 < self._words[Word.NEXT] - sequence < SLOTS:
+        if sequence < 1 or not 0 < self._words[_NEXT] - sequence < SLOTS:
             return None
         at = _START + self._starts[sequence % SLOTS] % self.size
         if at + _HEAD.size > _START + self.size:
