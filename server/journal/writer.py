@@ -16,7 +16,7 @@ from typing import Self
 
 import structlog
 
-from kuntur.journal.file import JournalError, JournalFileWriter
+from kuntur.journal.file import JournalError, JournalFileWriter, find_record
 from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import read_server_journal
@@ -122,6 +122,13 @@ class JournalWriter:
         yield from read_server_journal(self.directory, first=sequence, keys=self._keys)
         for raw in self.buffer.kept(1 << 62, max(sequence, self._in_files)):
             yield journal_pb2.Entry.FromString(raw)
+
+    def find(self, sequence: int) -> journal_pb2.Entry | None:
+        """Returns an entry; None when it is in no file any more."""
+        raw = self.buffer.read(sequence)
+        if raw is not None:
+            return journal_pb2.Entry.FromString(raw)
+        return find_record(self._directory, sequence, self._keys)
 
     def start(self) -> None:
         """Begins to write."""

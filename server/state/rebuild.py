@@ -58,7 +58,7 @@ def bring_up_to_date(
             left_s=round((last - progress.last) / rate),
         )
 
-    replay = Replay(history, region.zone.offsets, reader, lambda _: None, region.mend)
+    replay = Replay(history, region.zone.offsets, reader, writer.find, region.mend)
     entered = replay.enter(writer.entries_from(contained + 1), tell)
     history.belongs_to(buffer.journal, last)
     _LOG.info("the history is up to date", entries=entered, last_entry=last)

@@ -40,17 +40,19 @@ class Settled:
     """What is to be said of transactions that were known, by place.
 
     scores: first answers; same: places before them in the same requests, with the same transaction;
-    conflicts: errors of other transactions with their ids; latest: sequence of the latest entry with a score.
+    conflicts: errors of other transactions with their ids; latest: sequence of the latest entry with a score;
+    gone: places whose first answer is not in the journal any more, so that they are scored again.
     """
 
     scores: dict[int, score_pb2.Score] = field(default_factory=dict)
     same: dict[int, int] = field(default_factory=dict)
     conflicts: dict[int, TransactionConflictError] = field(default_factory=dict)
     latest: int = 0
+    gone: set[int] = field(default_factory=set)
 
     @property
     def places(self) -> set[int]:
-        """All of them."""
+        """All of them but those that are scored again."""
         return {*self.scores, *self.same, *self.conflicts}
 
 
@@ -139,8 +141,9 @@ class Answering:
         left_out = [*unscored]
         if settled is not None:
             left_out += settled.conflicts
+            left_out += [place for place, earlier in settled.same.items() if earlier in unscored]
         if left_out or settled is not None:
-            without = {*left_out, *(settled.places if settled is not None else ())}
+            without = {*left_out, *(settled.places | settled.gone if settled is not None else ())}
             kept = np.array([place not in without for place in reading.places.tolist()], dtype=np.bool_)
             keys, trail = keys[kept], trail[kept]
         if len(keys) == 0:
@@ -187,6 +190,7 @@ class Answering:
                     "the first answer to a transaction is not in the journal any more: it is scored again",
                     entry=known.answer.sequence,
                 )
+                settled.gone.add(place)
             elif own and known.admission is not None:
                 settled.same[place] = known.admission.place
                 continue
