@@ -19,7 +19,7 @@ import numpy.typing as npt
 import structlog
 from redis import Redis
 
-from kuntur.features import CATALOGUE, FeatureMatrix
+from kuntur.features import CATALOGUE, FeatureMatrix, catalogue_fingerprint
 from kuntur.history.answers import MOST_PLACES, PLACE, PLACE_BITS, SLOT
 from kuntur.history.recent import R_ANSWER, R_CONTENT
 from kuntur.journal.exchanges.messages import scores_of, transactions_of
@@ -33,8 +33,9 @@ from server.state.redis.sealing import Sealer
 _LOG = structlog.get_logger(__name__)
 _NUMBER_BITS = 62 - PLACE_BITS
 _COLUMNS = len(CATALOGUE)
-_SIZES = struct.Struct("<II")  # of what is open: rows and columns; of an answer: bytes of the request
-_LENGTH = struct.Struct("<I")
+_CATALOGUE = catalogue_fingerprint().encode()
+_ROWS = struct.Struct("<I")  # of the features that a frame left, behind the fingerprint of the catalogue
+_LENGTH = struct.Struct("<I")  # of the request in front of its score
 _RECORD_BYTES = 8 * (1 + max(R_ANSWER, R_CONTENT))
 Keys = npt.NDArray[np.uint64]
 
@@ -78,7 +79,8 @@ class FirstAnswers:
         name = _bytes(number)
         value = b"".join(
             (
-                _SIZES.pack(*features.shape),
+                _CATALOGUE,
+                _ROWS.pack(len(features)),
                 places.astype("<u4").tobytes(),
                 features.astype("<f4", copy=False).tobytes(),
                 entry,
@@ -203,13 +205,14 @@ def _bytes(number: int) -> bytes:
 
 def _read_left(value: bytes) -> Opened | None:
     """Reads what a frame left; None where it is of a release with other features."""
-    rows, columns = _SIZES.unpack_from(value)
-    if columns != _COLUMNS:
+    if not value.startswith(_CATALOGUE):
         return None
-    at = _SIZES.size
+    at = len(_CATALOGUE)
+    (rows,) = _ROWS.unpack_from(value, at)
+    at += _ROWS.size
     places = np.frombuffer(value, dtype="<u4", count=rows, offset=at)
     at += places.nbytes
-    features = np.frombuffer(value, dtype="<f4", count=rows * columns, offset=at).reshape(rows, columns)
+    features = np.frombuffer(value, dtype="<f4", count=rows * _COLUMNS, offset=at).reshape(rows, _COLUMNS)
     entry = journal_pb2.Entry.FromString(value[at + features.nbytes :])
     return Opened(entry.admission.requests, dict(zip(places.tolist(), features, strict=True)))
 
