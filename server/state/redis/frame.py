@@ -25,6 +25,8 @@ from server.state.redis.scripts import KINDS, VERSION_BYTES, Scripts
 _LOG = structlog.get_logger(__name__)
 Keys = npt.NDArray[np.uint64]
 
+OPEN_S = 3600
+"""How long what a frame left is kept, unless it is answered before."""
 _LETTERS = [bytes([kind]) for kind in KINDS]
 
 
@@ -38,17 +40,14 @@ class HeldPart(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What holds for every commit: the prefix of all names, this server's name, how much is kept.
-
-    open_s: how long what a frame left is kept, unless it is answered before.
-    """
+    """What holds for every commit: the prefix of all names, this server's name, how much is kept."""
 
     prefix: bytes
     me: bytes
     retention_s: int
     recent_transactions: int
     turn_ms: int = 500
-    open_s: int = 3600
+    open_s: int = OPEN_S
 
 
 class FrameTry:
