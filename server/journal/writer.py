@@ -128,7 +128,7 @@ class JournalWriter:
         raw = self.buffer.read(sequence)
         if raw is not None:
             return journal_pb2.Entry.FromString(raw)
-        return find_record(self._directory, sequence, self._keys)
+        return find_record(self.directory, sequence, self._keys)
 
     def start(self) -> None:
         """Begins to write."""

@@ -119,8 +119,8 @@ class ServerSettings(BaseSettings):
         expires = journal.retention_days is not None or journal.retention_bytes is not None
         if expires and self.history.store == "region" and not self.history.snapshot_interval_s:
             raise ValueError(
-                "journal.retention_days and retention_bytes need history.snapshot_interval_s above 0: without "
-                "snapshots the history cannot be made anew from what is left"
+                "journal.retention_days and retention_bytes need history.snapshot_interval_s above 0: "
+                "without snapshots the history cannot be made anew from what is left"
             )
         return self
 

@@ -1,4 +1,4 @@
-"""A server that starts makes its history anew, from the newest snapshot and the journal behind it, exactly."""
+"""A server that starts makes its history anew from the newest snapshot and the journal behind it, exactly."""
 
 from __future__ import annotations
 
