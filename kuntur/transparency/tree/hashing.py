@@ -16,6 +16,8 @@ EMPTY_ROOT = sha256().digest()
 """Root of the tree without leaves: the hash of nothing."""
 
 _LEAF = sha256(b"\x00")  # the prefixes keep a leaf from passing for a node
+GONE = _LEAF.digest()
+"""Leaf hash of an entry that was gone before it could be hashed: that of the empty record, which none is."""
 _NODE_PREFIX = b"\x01"
 
 Hashes = npt.NDArray[np.uint8]
