@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import deque
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,6 +117,15 @@ class Report:
             "findings": [each.plain() for each in self.findings],
             "notes": self.notes,
         }
+
+
+def first_without_entry(payloads: Sequence[bytes]) -> int | None:
+    """Returns which of some records is the first that holds no entry, None where all hold one."""
+    try:
+        deque(map(journal_pb2.Entry.FromString, payloads), maxlen=0)  # without a step of Python a record
+    except DecodeError:
+        return next(place for place, payload in enumerate(payloads) if opened(payload) is None)
+    return None
 
 
 def opened(payload: bytes) -> journal_pb2.Entry | None:

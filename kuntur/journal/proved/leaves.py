@@ -140,8 +140,8 @@ class JournalLeaves:
         if found < reader.sequence:
             raise InconsistentLogError(f"{following}: the file before it reaches further already; {hint}")
         raise InconsistentLogError(
-            f"{reader.path}, byte {reader.at:,}: {cause or 'it ends there'}, and entries {reader.sequence:,} to "
-            f"{found - 1:,} are missing in front of the next file; {hint}"
+            f"{reader.path}, byte {reader.at:,}: {cause or 'it ends there'}, and entries {reader.sequence:,} "
+            f"to {found - 1:,} are missing in front of the next file; {hint}"
         )
 
     def _check_end(self, reader: RunReader, cause: str) -> None:

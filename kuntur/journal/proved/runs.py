@@ -199,12 +199,15 @@ def _sequences(raw: npt.NDArray[np.uint8], starts: Ints) -> Ints:
 def _marked(raw: npt.NDArray[np.uint8], heads: Ints, marker: bytes) -> npt.NDArray[np.bool_]:
     """Returns which heads bear the file's marker, a length that may be and their own checksum."""
     columns = raw[heads[:, None] + np.arange(HEAD_BYTES)]
-    right = (columns[:, :MARKER_BYTES] == np.frombuffer(marker, dtype=np.uint8)).all(axis=1)
+    own = np.frombuffer(marker, dtype=np.uint8)
+    right: npt.NDArray[np.bool_] = (columns[:, :MARKER_BYTES] == own).all(axis=1)
     checksums = np.full(len(heads), zlib.crc32(marker + bytes(8)), dtype=np.uint32)
     for place, table in enumerate(_checksum_tables()):
         checksums ^= table[columns[:, MARKER_BYTES + place]]
     numbers = np.ascontiguousarray(columns[:, MARKER_BYTES:]).view("<u4")
-    return right & (numbers[:, 2] == checksums) & (numbers[:, 0] <= MAX_PAYLOAD_BYTES)
+    right &= numbers[:, 2] == checksums
+    right &= numbers[:, 0] <= MAX_PAYLOAD_BYTES
+    return right
 
 
 @cache

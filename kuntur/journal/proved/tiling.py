@@ -28,7 +28,9 @@ class SignedTiles:
         self._differing: list[tuple[Tile, bytes]] = []
         self._tree: StoredTree | None = None
         self._size = max(each.size for each in vouched)
-        for each in sorted(vouched, key=lambda each: -each.size) if log is not None else ():
+        if log is None:
+            return
+        for each in sorted(vouched, key=lambda each: -each.size):
             try:
                 self._tree = StoredTree(log, each.size, each.root)
             except DamagedTreeError as error:
@@ -98,7 +100,7 @@ class SignedTiles:
         return None
 
     def wrong_at_edge(self, frontier: Frontier) -> int | None:
-        """Returns the index of the first entry behind the last full tile that is not the one that was signed."""
+        """Returns the index of the first wrong entry behind the last full tile, None where all are right."""
         number, partial = frontier.size // WIDTH, rows(frontier.partial(0))
         return self._difference(number, partial) if len(partial) else None
 

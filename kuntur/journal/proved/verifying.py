@@ -11,10 +11,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from kuntur.journal.proved.findings import BadEntryError, Finding, Report, Vouched, opened
+from kuntur.journal.proved.findings import BadEntryError, Finding, Report, Vouched, first_without_entry
 from kuntur.journal.proved.resuming import Reached
-from kuntur.journal.proved.vouching import checkpoint_files, open_all
 from kuntur.journal.proved.tiling import SignedTiles
+from kuntur.journal.proved.vouching import checkpoint_files, open_all
 from kuntur.journal.proved.walk import Piece, Place, Walk
 from kuntur.transparency.notes.keys import VerifierKey
 from kuntur.transparency.tree.frontier import Frontier
@@ -116,7 +116,7 @@ class _Verification:
         levels = self._tiles.edge(before) if before else []
         if levels is None:
             raise NotVerifiableError(
-                f"to begin with entry {before + 1:,} takes the tiles of a checkpoint over that many and more: "
+                f"to begin with entry {before + 1:,} takes the tiles of a checkpoint that reaches there: "
                 "name their folder with --log"
             )
         return Frontier.at(before, levels, completed)
@@ -157,9 +157,9 @@ class _Verification:
                 f"{piece.path}: a repair went on without entries {piece.first:,} to {piece.next - 1:,}"
             )
             return
-        for sequence, payload in enumerate(piece.run.payloads, piece.first):
-            if opened(payload) is None:
-                raise BadEntryError(piece.bad(sequence, "the record holds no entry"))
+        wrong = first_without_entry(piece.run.payloads)
+        if wrong is not None:
+            raise BadEntryError(piece.bad(piece.first + wrong, "the record holds no entry"))
 
     def _check_roots(self) -> None:
         """Holds the tree against the checkpoints of its size. Raises BadEntryError."""

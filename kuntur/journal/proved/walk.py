@@ -85,7 +85,7 @@ class Walk:
         """Bytes behind the last entry that are none; None where there are none."""
         if self.first > start:
             what = (
-                f"entries {start:,} to {self.first - 1:,} are not there: the journal begins behind them; where "
+                f"entries {start:,} to {self.first - 1:,} are not there: the journal begins behind them; if "
                 f"they were removed on purpose, begin with --from {self.first}"
             )
             raise BadEntryError(Finding(what, files[0], sequence=start))
