@@ -51,6 +51,7 @@ from server.scoring import (
 )
 from server.settings.config import ServerSettings
 from server.settings.listening import stays_here
+from server.signing import SigningMetrics, open_signing
 from server.state.histories import OpenHistory, open_history
 from server.telemetry.certificates import CertificateMetrics
 from server.telemetry.metrics import Readings, ServerMetrics
@@ -148,6 +149,9 @@ class ServerApp:
         )
         if self.certificates is not None:
             self.metrics.registry.register(CertificateMetrics(self.certificates))
+        self._signing = open_signing(settings)
+        if self._signing is not None:
+            self.metrics.registry.register(SigningMetrics(self._signing))
         if isinstance(self.journal, FileJournal):
             self.metrics.registry.register(JournalMetrics(self.journal))
         self._close_metrics: Callable[[], None] = lambda: None
@@ -190,6 +194,8 @@ class ServerApp:
         if metrics.port:
             _, self._close_metrics = self.metrics.serve(metrics)
         self._started = True
+        if self._signing is not None:
+            self._signing.start()
         if self._access is not None:
             self._access.start()
         if self.certificates is not None:
@@ -241,6 +247,8 @@ class ServerApp:
             if self.certificates is not None:
                 self.certificates.stop()
             self.journal.close()
+            if self._signing is not None:
+                self._signing.stop()
             self._close_metrics()
             self._close_history()
             _LOG.info("server stopped")

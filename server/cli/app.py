@@ -15,6 +15,7 @@ from server.cli.bindings import check_bindings
 from server.cli.going_back import go_back
 from server.cli.journal import journal_app
 from server.cli.keygen import make_key
+from server.cli.verify import verify_journal
 from server.cli.witness import serve_witness
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ app.add_typer(journal_app)
 app.command("bindings")(check_bindings)
 app.command("go-back")(go_back)
 journal_app.command("keygen")(make_key)
+journal_app.command("verify")(verify_journal)
 app.command("witness")(serve_witness)
 
 _ConfigPath = Annotated[
@@ -168,6 +170,17 @@ def worker() -> None:
 
     with _failures_told():
         serve_worker()
+
+
+@app.command(hidden=True)
+def signer() -> None:
+    """Signs the checkpoints of a server's journal; only a server starts it."""
+    from server.host.signals import hold_stop_signals
+
+    hold_stop_signals()  # the server says when it is to end, after the journal is closed
+    from server.signing.process import sign_as_ordered
+
+    raise typer.Exit(sign_as_ordered())
 
 
 @app.command("config")

@@ -20,6 +20,7 @@ from server.errors import TlsError
 from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.host.signals import stop_is_wanted, wait_for_stop_signal
 from server.settings.config import ServerSettings
+from server.signing import SigningMetrics, open_signing
 from server.state.histories import open_region
 from server.telemetry.catalogue import WORKERS_DIED, WORKERS_SILENT
 from server.tls.listening import check_tls
@@ -69,6 +70,9 @@ class Supervisor:
         self._registry = CollectorRegistry(auto_describe=False)
         self._died = WORKERS_DIED.kept(self._registry)
         self._silent = WORKERS_SILENT.kept(self._registry)
+        self._signing = open_signing(settings)
+        if self._signing is not None:
+            self._registry.register(SigningMetrics(self._signing))
         self.failed = False
         """Whether the server ends because a worker cannot be kept running."""
         self.exit_code = REFUSED_TO_START
@@ -96,6 +100,8 @@ class Supervisor:
             except (OSError, TlsError):
                 self.stop()
                 raise
+        if self._signing is not None:
+            self._signing.start()
         # The first alone: the others then find what it compiled for this machine.
         for wave in (slice(0, 1), slice(1, None)):
             for thread in self._threads[wave]:
@@ -133,6 +139,8 @@ class Supervisor:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(_KILL_AFTER_S)
+        if self._signing is not None:
+            self._signing.stop()
         self._close_metrics()
         self._port.close()
         if self._open_port is not None:
@@ -214,6 +222,7 @@ class Supervisor:
         settings["listen_address"] = self._port.listen_address
         if self._open_port is not None:
             settings["tls"]["open_address"] = self._open_port.listen_address
+        settings["journal"] |= {"signing": {}, "checkpoints": ()}  # one process signs for all
         settings["metrics"]["port"] = 0  # the supervisor answers for all
         order = WorkerOrder(
             number,

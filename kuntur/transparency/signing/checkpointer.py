@@ -54,7 +54,7 @@ class Checkpointer:
         another process signs this log.
         """
         self._plan, self._leaves = plan, leaves
-        self._tell = _without_repeats(tell)
+        self._tell = without_repeats(tell)
         self._places = Places((plan.tree, *plan.elsewhere), self._tell)
         self._keys = LogKeys(plan.keys, self._tell)
         self._lock = Alone(plan.tree / _LOCK, "another process signs this log")
@@ -185,7 +185,7 @@ class Checkpointer:
             ) from error
 
 
-def _without_repeats(tell: Callable[[str], object]) -> Callable[[str], None]:
+def without_repeats(tell: Callable[[str], object]) -> Callable[[str], None]:
     """Returns it for sentences that are said at each try: each is told once, until another one is."""
     told = ""
 
