@@ -166,8 +166,8 @@ class SigningKeeper:
             return
         _LOG.critical(
             "NOTHING OF THE JOURNAL IS SIGNED: the server serves and keeps its journal, which proves nothing "
-            "from here on; leave the journal, its tree and all places of checkpoints as they are, and look with "
-            "`kuntur-server journal verify` (docs/transparency.md, When nothing is signed)",
+            "from here on; leave the journal, its tree and all places of checkpoints as they are, and look "
+            "with `kuntur-server journal verify` (docs/transparency.md, When nothing is signed)",
             reason=sentence,
             journal=self._order.journal,
         )
