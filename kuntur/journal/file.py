@@ -26,7 +26,7 @@ from kuntur.journal.errors import (
     UnknownRevisionError,
     repair_hint,
 )
-from kuntur.journal.layout import Header
+from kuntur.journal.layout import Header, sequence_bytes, sequence_of
 from kuntur.journal.lock import JournalLock, ServersLock
 from kuntur.journal.records import JournalFile, Record, first_sequence
 from kuntur.journal.tail import TornTail, corrupt, file_name, journal_files, recover_end
@@ -164,17 +164,17 @@ class JournalFileWriter:
         self._moved = False  # whether it is not known what stands in the directory
         self._lost = 0  # synced entries in files that are no longer in their place
 
-    def append(self, entries: Sequence[journal_pb2.Entry]) -> None:
-        """Gives entries their sequence and writes them to the operating system.
+    def append(self, payloads: Sequence[bytes]) -> None:
+        """Writes entries to the operating system, each serialised with the sequence that is its own.
 
-        Raises OSError; the first of the entries are then written, up to `next_sequence`.
+        Raises ValueError where the sequence of one is not the next, before anything is written; OSError: the
+        first of the entries are then written, up to `next_sequence`.
         """
+        self._check_order(payloads)
         parts: list[bytes] = []
         largest = _largest_file()
         try:
-            for entry in entries:
-                entry.sequence = self.next_sequence
-                payload = entry.SerializeToString()
+            for payload in payloads:
                 size = self._header.head_size + len(payload)
                 beyond = self._first < self.next_sequence and self._size + size > largest
                 if self._file is None or self._size >= self._max_file_bytes or beyond:
@@ -239,6 +239,16 @@ class JournalFileWriter:
         if self._moved or (self._file is not None and not is_at(self._file, self._path)):
             return self._begin_anew()
         return None
+
+    def _check_order(self, payloads: Sequence[bytes]) -> None:
+        for expected, payload in enumerate(payloads, self.next_sequence):
+            if not payload.startswith(sequence_bytes(expected)):
+                found = sequence_of(payload)
+                what = "without a sequence in front" if found is None else f"of entry {found:,}"
+                raise ValueError(
+                    f"{self._directory}: entry {expected:,} is next, and a payload {what} was given: set "
+                    "Entry.sequence from next_sequence on before it is serialised"
+                )
 
     def _begin_anew(self) -> int:
         """Goes on in a new file of the directory that is there now, as `resume` returns."""

@@ -26,6 +26,7 @@ of length and CRC-32 of the payload alone.
 from __future__ import annotations
 
 import os
+import re
 import struct
 import zlib
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ _UNCHECKED_HEAD = struct.Struct("<8sII")
 _PLAIN = struct.Struct("<8sII")
 _PLAIN_HEAD = struct.Struct("<II")
 _CHECKSUM = struct.Struct("<I")
+_SEQUENCE = re.compile(rb"\x08([\x80-\xff]{0,8}[\x00-\x7f])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,3 +108,24 @@ class Header:
             if own != zlib.crc32(raw[:_CHECKED]) or marker != self.marker:
                 return None
         return (length, checksum) if 0 < length <= MAX_PAYLOAD_BYTES else None
+
+
+def sequence_bytes(sequence: int) -> bytes:
+    """Returns what the payload of the entry with this sequence starts with: tag and value of the field."""
+    raw = bytearray(b"\x08")
+    while sequence > 0x7F:
+        raw.append(sequence & 0x7F | 0x80)
+        sequence >>= 7
+    raw.append(sequence)
+    return bytes(raw)
+
+
+def sequence_of(payload: bytes) -> int | None:
+    """Returns the sequence that a payload starts with, None where it starts otherwise."""
+    found = _SEQUENCE.match(payload)
+    return None if found is None else number(found[1])
+
+
+def number(varint: bytes) -> int:
+    """Returns the value of a varint."""
+    return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(varint))

@@ -15,7 +15,7 @@ from typing import BinaryIO, NamedTuple, Self
 from google.protobuf.message import DecodeError
 
 from kuntur.journal.errors import CorruptJournalError, UnknownRevisionError
-from kuntur.journal.layout import HEAD_BYTES, HEADER_BYTES, MARKER_BYTES, REVISION, Header
+from kuntur.journal.layout import HEAD_BYTES, HEADER_BYTES, MARKER_BYTES, REVISION, Header, number
 from kuntur.journal.v1 import journal_pb2
 
 _WINDOW = 1 << 20  # bytes that are searched at a time
@@ -219,8 +219,7 @@ class JournalFile:
             for found in _SEQUENCE.finditer(window):
                 if found.start() >= _WINDOW:
                     break
-                value = sum((byte & 0x7F) << 7 * place for place, byte in enumerate(found[1]))
-                yield base + found.start(), value
+                yield base + found.start(), number(found[1])
 
     def _guess_header(self) -> Header | None:
         """Finds out from the first valid record how the records of a file without a header are laid out."""

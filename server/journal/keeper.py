@@ -50,7 +50,8 @@ class Keeper:
         self._keep(exchanges)
         left = self._kept[self._writer.next_sequence - self._first :]
         if left:
-            self._writer.append([_entry(exchange) for exchange in left])
+            first = self._writer.next_sequence
+            self._writer.append([_payload(exchange, number) for number, exchange in enumerate(left, first)])
 
     def sync(self) -> None:
         """Waits until all is on the disk, in the place where it belongs. Raises OSError."""
@@ -104,10 +105,11 @@ class Keeper:
             raise OSError(errno.ENOSPC, message, str(self._directory))
 
 
-def _entry(exchange: Exchange) -> journal_pb2.Entry:
+def _payload(exchange: Exchange, sequence: int) -> bytes:
     kind, request, response, written_ns = exchange
     entry = journal_pb2.Entry(
-        **{kind.value: journal_pb2.Exchange(request=request, response=response)}  # type: ignore[arg-type]
+        sequence=sequence,
+        **{kind.value: journal_pb2.Exchange(request=request, response=response)},  # type: ignore[arg-type]
     )
     entry.written_time.FromNanoseconds(written_ns)
-    return entry
+    return entry.SerializeToString()

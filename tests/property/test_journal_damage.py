@@ -15,7 +15,7 @@ from kuntur.journal.file import JournalError, JournalFileWriter, journal_files, 
 from kuntur.journal.records import Damage, JournalFile, Record
 from kuntur.journal.repair import examine, repair
 from tests.support.examples import examples
-from tests.support.journals import entry, write, write_revision_1
+from tests.support.journals import append, entry, write, write_revision_1
 
 # Requests with what a search for records could stumble over: tags, zeros, and records of a stranger.
 FILES = (
@@ -171,7 +171,7 @@ def test_a_server_that_opens_it_loses_no_valid_entry_or_changes_nothing(
                 JournalFileWriter(directory)
             return
         torn = writer.torn_tail
-        writer.append([entry(b"next")])
+        append(writer, [entry(b"next")])
         writer.close()
         after = content(directory)
         assert {name: after[name] for name in before if name != last} == {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from kuntur.journal.file import JournalFileWriter, file_name
@@ -14,10 +15,24 @@ def entry(request: bytes) -> journal_pb2.Entry:
     return journal_pb2.Entry(backfill=journal_pb2.Exchange(request=request))
 
 
+def append(writer: JournalFileWriter, entries: Iterable[journal_pb2.Entry]) -> None:
+    """Gives entries the sequences that are next, and appends them."""
+    writer.append(numbered(writer.next_sequence, entries))
+
+
+def numbered(first: int, entries: Iterable[journal_pb2.Entry]) -> list[bytes]:
+    """Serialises entries as those from a sequence on."""
+    payloads = []
+    for sequence, one in enumerate(entries, first):
+        one.sequence = sequence
+        payloads.append(one.SerializeToString())
+    return payloads
+
+
 def write(directory: Path, *requests: bytes, max_file_bytes: int = 1 << 20) -> None:
     """Writes entries with these requests behind those that are there."""
     writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes)
-    writer.append([entry(request) for request in requests])
+    append(writer, map(entry, requests))
     writer.close()
 
 
@@ -25,10 +40,7 @@ def write_revision_1(directory: Path, first: int, *requests: bytes) -> Path:
     """Writes one file in the form of earlier versions."""
     directory.mkdir(parents=True, exist_ok=True)
     parts = [struct.pack("<8sII", b"KNTR-JNL", 1, 0)]
-    for sequence, request in enumerate(requests, first):
-        one = entry(request)
-        one.sequence = sequence
-        payload = one.SerializeToString()
+    for payload in numbered(first, map(entry, requests)):
         parts += [struct.pack("<II", len(payload), zlib.crc32(payload)), payload]
     path = directory / file_name(first)
     path.write_bytes(b"".join(parts))

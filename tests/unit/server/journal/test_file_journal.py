@@ -12,7 +12,6 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from kuntur.journal.file import JournalFileWriter, journal_files, read_entries
-from kuntur.journal.v1 import journal_pb2
 from server.journal import ExchangeKind, FileJournal, NullJournal
 from server.journal.metrics import JournalMetrics
 from tests.support.journals import write
@@ -208,10 +207,10 @@ def test_an_unforeseen_fault_of_the_writer_is_told_with_its_traceback_and_got_ov
     append = JournalFileWriter.append
     faults = iter([ValueError("odd")])
 
-    def odd(writer: JournalFileWriter, entries: list[journal_pb2.Entry]) -> None:
+    def odd(writer: JournalFileWriter, payloads: list[bytes]) -> None:
         for fault in faults:
             raise fault
-        append(writer, entries)
+        append(writer, payloads)
 
     monkeypatch.setattr(JournalFileWriter, "append", odd)
     with structlog.testing.capture_logs() as logs:

@@ -16,6 +16,7 @@ import pytest
 from kuntur.journal.file import CorruptJournalError, JournalFileWriter, Loss, journal_files, read_entries
 from kuntur.journal.lock import JournalLock
 from kuntur.journal.v1 import journal_pb2
+from tests.support.journals import append
 
 
 def entry(text: str) -> journal_pb2.Entry:
@@ -47,15 +48,15 @@ def test_a_write_that_fails_halfway_leaves_whole_entries_and_goes_on_where_it_wa
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = JournalFileWriter(tmp_path)
-    writer.append([entry("a")])
+    append(writer, [entry("a")])
     entries = [entry("b"), entry("c")]
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwrite", fails_once(0, errno.ENOSPC, os.pwrite))
         with pytest.raises(OSError, match=r"No space left on device: '.*journal-0+1\.kj'"):
-            writer.append(entries)
+            append(writer, entries)
     assert writer.next_sequence == 2
     assert read(tmp_path) == [(1, "a")]
-    writer.append(entries)
+    append(writer, entries)
     writer.close()
     assert read(tmp_path) == [(1, "a"), (2, "b"), (3, "c")]
 
@@ -64,9 +65,9 @@ def test_what_a_failed_sync_may_have_lost_is_written_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     writer = JournalFileWriter(tmp_path)
-    writer.append([entry("a")])
+    append(writer, [entry("a")])
     writer.sync()
-    writer.append([entry("b")])
+    append(writer, [entry("b")])
     with monkeypatch.context() as patched:
         patched.setattr(os, "fsync", fails_once(0, errno.EIO, os.fsync))
         with pytest.raises(OSError, match="Input/output error"):
@@ -74,7 +75,7 @@ def test_what_a_failed_sync_may_have_lost_is_written_again(
     assert (writer.synced_sequence, writer.next_sequence) == (2, 2)
     assert read(tmp_path) == [(1, "a"), (2, "b")]  # the process may end before it is written again
     assert writer.resume() is None
-    writer.append([entry("b"), entry("c")])
+    append(writer, [entry("b"), entry("c")])
     writer.close()
     assert read(tmp_path) == [(1, "a"), (2, "b"), (3, "c")]
 
@@ -86,7 +87,7 @@ def test_a_new_file_whose_first_entry_fails_is_not_left_behind(
     with monkeypatch.context() as patched:
         patched.setattr(os, "pwrite", fails_once(0, errno.ENOSPC, os.pwrite))
         with pytest.raises(OSError, match="No space left"):
-            writer.append([entry("a")])
+            append(writer, [entry("a")])
     writer.close()
     assert journal_files(tmp_path) == []
 
@@ -96,9 +97,9 @@ def test_a_directory_that_was_removed_is_noticed_and_the_entries_of_its_last_syn
 ) -> None:
     journal = tmp_path / "journal"
     writer = JournalFileWriter(journal)
-    writer.append([entry("a"), entry("b")])
+    append(writer, [entry("a"), entry("b")])
     writer.sync()
-    writer.append([entry("c")])
+    append(writer, [entry("c")])
     shutil.rmtree(journal)
     with pytest.raises(OSError, match="removed, renamed or replaced"):
         writer.sync()
@@ -108,7 +109,7 @@ def test_a_directory_that_was_removed_is_noticed_and_the_entries_of_its_last_syn
     journal.mkdir()
     assert writer.resume() == 2
     assert writer.resume() is None
-    writer.append([entry("c"), entry("d")])
+    append(writer, [entry("c"), entry("d")])
     writer.close()
     assert read(journal) == [(3, "c"), (4, "d")]
 
@@ -116,13 +117,13 @@ def test_a_directory_that_was_removed_is_noticed_and_the_entries_of_its_last_syn
 def test_a_directory_that_comes_back_is_gone_on_with(tmp_path: Path) -> None:
     journal, away = tmp_path / "journal", tmp_path / "away"
     writer = JournalFileWriter(journal)
-    writer.append([entry("a")])
+    append(writer, [entry("a")])
     journal.rename(away)
     with pytest.raises(OSError, match="removed, renamed or replaced"):
         writer.check_place()
     away.rename(journal)
     assert writer.resume() is None
-    writer.append([entry("b")])
+    append(writer, [entry("b")])
     writer.close()
     assert read(journal) == [(1, "a"), (2, "b")]
 
@@ -130,15 +131,15 @@ def test_a_directory_that_comes_back_is_gone_on_with(tmp_path: Path) -> None:
 def test_what_was_not_synced_when_a_directory_was_renamed_stands_in_one_place_alone(tmp_path: Path) -> None:
     journal, away = tmp_path / "journal", tmp_path / "away"
     writer = JournalFileWriter(journal)
-    writer.append([entry("a")])
+    append(writer, [entry("a")])
     writer.sync()
-    writer.append([entry("b")])
+    append(writer, [entry("b")])
     journal.rename(away)
     journal.mkdir()
     with pytest.raises(OSError, match="removed, renamed or replaced"):
         writer.sync()
     assert writer.resume() == 1
-    writer.append([entry("b")])
+    append(writer, [entry("b")])
     writer.close()
     assert read(away) == [(1, "a")]
     assert read(journal) == [(2, "b")]
@@ -146,16 +147,16 @@ def test_what_was_not_synced_when_a_directory_was_renamed_stands_in_one_place_al
 
 def test_a_file_that_was_removed_leaves_a_gap_that_readers_are_told_of(tmp_path: Path) -> None:
     writer = JournalFileWriter(tmp_path)
-    writer.append([entry("a")])
+    append(writer, [entry("a")])
     writer.close()
     writer = JournalFileWriter(tmp_path)
-    writer.append([entry("b")])
+    append(writer, [entry("b")])
     writer.sync()
     journal_files(tmp_path)[1].unlink()
     with pytest.raises(OSError, match=r"journal-0+2\.kj"):
         writer.check_place()
     assert writer.resume() == 1
-    writer.append([entry("c")])
+    append(writer, [entry("c")])
     writer.close()
     lost: list[Loss] = []
     kept = [(e.sequence, e.backfill.request) for e in read_entries(tmp_path, lost=lost.append)]
@@ -166,11 +167,11 @@ def test_a_file_that_was_removed_leaves_a_gap_that_readers_are_told_of(tmp_path:
 def test_a_damaged_file_in_a_directory_that_was_replaced_is_not_written_behind(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
     writer = JournalFileWriter(journal)
-    writer.append([entry("a")])
+    append(writer, [entry("a")])
     writer.sync()
     shutil.rmtree(journal)
     other = JournalFileWriter(journal)
-    other.append([entry("strange"), entry("strange")])
+    append(other, [entry("strange"), entry("strange")])
     other.close()
     (strange,) = journal_files(journal)
     strange.write_bytes(strange.read_bytes().replace(b"strange", b"damaged", 1))
@@ -179,7 +180,7 @@ def test_a_damaged_file_in_a_directory_that_was_replaced_is_not_written_behind(t
             writer.resume()
     strange.unlink()
     assert writer.resume() == 1
-    writer.append([entry("b")])
+    append(writer, [entry("b")])
     writer.close()
     assert read(journal) == [(2, "b")]
 
@@ -193,7 +194,7 @@ def test_a_directory_that_another_server_has_taken_meanwhile_is_its_own(tmp_path
         writer.resume()
     other.close()
     writer.resume()
-    writer.append([entry("a")])
+    append(writer, [entry("a")])
     writer.close()
     assert read(journal) == [(1, "a")]
 
@@ -226,7 +227,7 @@ def test_workers_take_the_lock_of_a_directory_that_is_there_again_together(tmp_p
     journal.mkdir()
     for worker in workers:
         assert worker.resume() == 0
-        worker.append([entry("a")])
+        append(worker, [entry("a")])
     with pytest.raises(OSError, match="another server writes this journal"):
         JournalFileWriter(journal)
     for worker in workers:
@@ -242,8 +243,12 @@ from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.file import JournalFileWriter
 resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))
 writer = JournalFileWriter(Path(sys.argv[1]))
-writer.append([journal_pb2.Entry(backfill=journal_pb2.Exchange(request=bytes(300))) for _ in range(40)])
-writer.append([journal_pb2.Entry(backfill=journal_pb2.Exchange(request=bytes(300))) for _ in range(40)])
+for first in (1, 41):
+    entries = [
+        journal_pb2.Entry(sequence=sequence, backfill=journal_pb2.Exchange(request=bytes(300)))
+        for sequence in range(first, first + 40)
+    ]
+    writer.append([entry.SerializeToString() for entry in entries])
 writer.close()
 """
 

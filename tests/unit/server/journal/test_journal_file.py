@@ -19,8 +19,8 @@ from kuntur.journal.file import (
 from kuntur.journal.records import Damage, JournalFile, Record
 from kuntur.journal.repair import repair
 from kuntur.journal.v1 import journal_pb2
+from tests.support.journals import append, numbered, write_revision_1
 from tests.support.journals import write as write_journal
-from tests.support.journals import write_revision_1
 
 HEADER_BYTES, HEAD_BYTES = 32, 20
 
@@ -31,7 +31,7 @@ def entry(text: str) -> journal_pb2.Entry:
 
 def write(directory: Path, *texts: str, max_file_bytes: int = 1 << 20) -> None:
     writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes)
-    writer.append([entry(text) for text in texts])
+    append(writer, [entry(text) for text in texts])
     writer.close()
 
 
@@ -48,6 +48,19 @@ def flip(path: Path, place: int) -> None:
 
 def test_entries_come_back_in_order_with_their_sequence(tmp_path: Path) -> None:
     write(tmp_path, "a", "b", "c")
+    assert read(tmp_path) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+def test_entries_out_of_their_order_are_refused_before_any_is_written(tmp_path: Path) -> None:
+    writer = JournalFileWriter(tmp_path)
+    append(writer, [entry("a")])
+    one, two, three = numbered(2, [entry("b"), entry("c"), entry("d")])
+    with pytest.raises(ValueError, match="entry 3 is next, and a payload of entry 4 was given"):
+        writer.append([one, three, two])
+    with pytest.raises(ValueError, match="a payload without a sequence in front was given"):
+        writer.append([entry("b").SerializeToString()])
+    writer.append([one, two])
+    writer.close()
     assert read(tmp_path) == [(1, "a"), (2, "b"), (3, "c")]
 
 
@@ -107,7 +120,7 @@ def test_a_writer_sets_a_torn_tail_aside_and_goes_on(tmp_path: Path, behind: byt
     assert writer.torn_tail.aside.read_bytes() == (whole[:-3] + behind)[offset:]
     assert writer.torn_tail.aside.stat().st_mode & 0o777 == 0o600
     assert writer.torn_tail.size == len(whole[:-3] + behind) - offset
-    writer.append([entry("c")])
+    append(writer, [entry("c")])
     writer.close()
     assert read(tmp_path) == [(1, "a"), (2, "c")]
 
@@ -146,10 +159,10 @@ def test_a_writer_goes_on_in_a_file_that_holds_no_entry_yet(tmp_path: Path) -> N
 
 def test_a_journal_has_one_writer_at_a_time(tmp_path: Path) -> None:
     first = JournalFileWriter(tmp_path)
-    first.append([entry("a")])
+    append(first, [entry("a")])
     with pytest.raises(OSError, match="another server writes this journal"):
         JournalFileWriter(tmp_path)
-    first.append([entry("b")])
+    append(first, [entry("b")])
     first.close()
     write(tmp_path, "c")
     assert read(tmp_path) == [(1, "a"), (2, "b"), (3, "c")]
@@ -313,7 +326,7 @@ def test_files_and_folders_are_the_owners_alone_whatever_the_umask(tmp_path: Pat
     before = os.umask(0)
     try:
         writer = JournalFileWriter(tmp_path / "journal" / "worker-0")
-        writer.append([journal_pb2.Entry()])
+        append(writer, [journal_pb2.Entry()])
         writer.close()
     finally:
         os.umask(before)

@@ -7,7 +7,7 @@ import pytest
 from kuntur.journal.file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import journal_parts, read_server_journal
-from tests.support.journals import flip
+from tests.support.journals import append, flip
 
 
 def _write(directory: Path, *times_ns: int) -> None:
@@ -17,7 +17,7 @@ def _write(directory: Path, *times_ns: int) -> None:
             score_transaction=journal_pb2.Exchange(request=f"{directory.name} {time_ns}".encode())
         )
         entry.written_time.FromNanoseconds(time_ns)
-        writer.append([entry])
+        append(writer, [entry])
     writer.close()
 
 

@@ -21,7 +21,7 @@ from kuntur.journal.file import CorruptJournalError, JournalFileWriter, journal_
 from kuntur.journal.repair import repair
 from kuntur.journal.v1 import journal_pb2
 from kuntur.tables import canonical_schema
-from tests.support.journals import flip
+from tests.support.journals import append, flip
 from trainer.dataset.history import replay
 from trainer.progress import Silent
 from trainer.settings.config import TrainerSettings
@@ -105,7 +105,7 @@ def reported(*outcomes: tuple[str, int, int], refused: tuple[int, ...] = ()) -> 
 
 def written(directory: Path, *entries: journal_pb2.Entry) -> Path:
     writer = JournalFileWriter(directory)
-    writer.append(list(entries))
+    append(writer, entries)
     writer.close()
     return directory
 
