@@ -30,13 +30,13 @@ class SignedTiles:
         self._size = max(each.size for each in vouched)
         if log is None:
             return
-        for each in sorted(vouched, key=lambda each: -each.size):
+        for size, root in sorted({(each.size, each.root) for each in vouched}, reverse=True):
             try:
-                self._tree = StoredTree(log, each.size, each.root)
+                self._tree = StoredTree(log, size, root)
             except DamagedTreeError as error:
                 self._find(str(error))
                 continue
-            self._size = each.size
+            self._size = size
             break
 
     @property
