@@ -76,6 +76,7 @@ class IntColumn(IntEnum):
     COUNTRY = 7  # two capitals as 256 * first + second; 0 when not given
     CURRENCY = 8  # three capitals as 65536 * first + 256 * second + third
     COUNTED = 9  # 1 when the transaction enters the history, 0 when it is only scored
+    CONTENT = 10  # hash of its bytes as they came; 0 where it did not come in a message
 
 
 class FloatColumn(IntEnum):

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
-from typing import Self
+from typing import NamedTuple, Self
 
 import structlog
 
@@ -19,10 +19,11 @@ from kuntur.wire import TransactionReader
 from server.access import AccessControl
 from server.compiling import tell_ready
 from server.host.signals import interrupted, wait_for_stop_signal
-from server.journal import FileJournal, Journal, JournalMetrics, NullJournal
+from server.journal import Buffer, Journal, JournalWriter, MemoryJournal, SharedJournal
 from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher, Trust
 from server.rpc import (
     Admission,
+    Answering,
     Edge,
     ErrorTable,
     Health,
@@ -52,8 +53,9 @@ from server.scoring import (
 from server.settings.config import ServerSettings
 from server.settings.listening import stays_here
 from server.signing import SigningMetrics, open_signing
-from server.state.histories import OpenHistory, open_history
+from server.state.histories import attach_history, open_history
 from server.telemetry.certificates import CertificateMetrics
+from server.telemetry.journal import JournalMetrics
 from server.telemetry.metrics import Readings, ServerMetrics
 from server.tls.listening import refuse_open_port, watch_of
 from server.trial.process import TrialLimits, TrialProcess
@@ -62,6 +64,18 @@ _LOG = structlog.get_logger(__name__)
 FAILED = 70
 """Exit status of a server that stopped taking up calls though nobody stopped it."""
 _LAST_RESORT_S = 15.0
+
+
+class Shared(NamedTuple):
+    """What the processes of a server share.
+
+    buffer: descriptor of the journal's buffer; region: of the history, None where that is elsewhere; checks:
+    whether this process is the one that checks the history in the background.
+    """
+
+    buffer: int
+    region: int | None
+    checks: bool
 
 
 class ServerApp:
@@ -74,16 +88,15 @@ class ServerApp:
         self,
         settings: ServerSettings,
         *,
-        history: OpenHistory | None = None,
+        shared: Shared | None = None,
         trial: TrialProcess | None = None,
         reuse_port: bool = False,
-        journal_lock: int | None = None,
     ) -> None:
         """Builds everything, loads the live model and binds the port; nothing runs yet.
 
-        history, trial: by default those of the settings; closed with the server in either case; reuse_port:
-        whether other processes of this server listen on the port; journal_lock: descriptor of the lock that
-        the server holds on the directory above this worker's journal.
+        shared: what the processes of a server share, None where this is the only one; trial: by default that of
+        the settings, closed with the server in either case; reuse_port: whether other processes of this server
+        listen on the port.
 
         Raises OSError when the port or the journal is not available, `kuntur.journal.file.JournalError` when
         the journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
@@ -97,7 +110,6 @@ class ServerApp:
         self.settings = settings
         self.metrics = ServerMetrics()
         self._access = self._access_control()
-        self.history, self._close_history = history or open_history(settings)
         self.slot = LiveSlot()
         self._health = Health()
         registry = Registry(settings.registry_path)
@@ -125,11 +137,22 @@ class ServerApp:
             secret_from_hex(settings.history.hash_key), settings.institution.country_codes
         )
         with ExitStack() as undone:
-            undone.callback(self._close_history)
             undone.callback(trial.stop)
-            self.journal = _open_journal(settings, journal_lock, self._journal_changed)
+            self._writer = None if shared is not None else _open_writer(settings)
+            if self._writer is not None:
+                undone.callback(self._writer.close)
+                self.metrics.journal_set_aside(self._writer.set_aside_bytes)
+            buffer = _buffer(settings, shared, self._writer)
+            self.journal = _open_journal(settings, buffer, self._journal_changed)
             undone.callback(self.journal.close)
-            self.metrics.journal_set_aside(self.journal.set_aside_bytes)
+            if shared is None:
+                opened = open_history(settings, self.journal, self._writer)
+            else:
+                opened = attach_history(settings, shared.region, self.journal, checks=shared.checks)
+            self.history, self._close_history = opened
+            undone.callback(self._close_history)
+            if self._writer is not None:
+                self._writer.start()
             # What takes time comes before the port is bound: from then on callers come, and leave others.
             _LOG.info("preparing the compiled code")
             compile_hot_path(self._reader)
@@ -152,8 +175,8 @@ class ServerApp:
         self._signing = open_signing(settings)
         if self._signing is not None:
             self.metrics.registry.register(SigningMetrics(self._signing))
-        if isinstance(self.journal, FileJournal):
-            self.metrics.registry.register(JournalMetrics(self.journal))
+        if self._writer is not None:
+            self.metrics.registry.register(JournalMetrics(self._writer))
         self._close_metrics: Callable[[], None] = lambda: None
         self._stopping = threading.Lock()
         self._started = False
@@ -172,10 +195,6 @@ class ServerApp:
     def responsive(self, timeout_s: float) -> bool:
         """Returns whether the server shows, within the time, that it still takes up and answers calls."""
         return self._server.responsive(timeout_s)
-
-    def others_hindered(self, hindered: bool) -> None:
-        """Is told whether another worker cannot write its journal: health is that of the whole server."""
-        self._health.hinder("the journal of another worker", hindered=hindered)
 
     def start(self) -> None:
         """Begins to serve: SERVING with a live model; without one NOT_SERVING until there is one.
@@ -247,6 +266,8 @@ class ServerApp:
             if self.certificates is not None:
                 self.certificates.stop()
             self.journal.close()
+            if self._writer is not None:
+                self._writer.close()
             if self._signing is not None:
                 self._signing.stop()
             self._close_metrics()
@@ -292,7 +313,8 @@ class ServerApp:
         settings, limits, journal = self.settings, self.settings.limits, self.journal
         lifetimes = Lifetimes(limits.max_stream_lifetime_s, limits.caller_timeout_s)
         guard = None if self._access is None else self._access.guard
-        edge = Edge(self.admission, ErrorTable(limits.retry_delay_s), self.metrics, lifetimes, guard)
+        table = ErrorTable(limits.retry_delay_s)
+        edge = Edge(self.admission, table, self.metrics, lifetimes, guard)
         latest = LatestTime(settings.history.future_tolerance_s)
         frames = Intake(self._reader, latest, journal, limits.max_frame_transactions)
         reports = Intake(self._reader, latest, journal, limits.max_request_outcomes)
@@ -306,9 +328,9 @@ class ServerApp:
         rules = AttributeRules(
             refuse_unknown=attributes.unknown == "refuse", refuse_missing=attributes.missing == "refuse"
         )
-        scorer = Scorer(self.history, self.slot, reasons, invalid, census, rules)
+        scorer = Scorer(self.slot, reasons, invalid, census, rules)
         services = Services(
-            scoring=ScoringEndpoint(edge, frames, scorer),
+            scoring=ScoringEndpoint(edge, frames, scorer, Answering(self.history, journal, table)),
             history=HistoryEndpoint(edge, frames, Backfill(self.history)),
             outcomes=OutcomeEndpoint(edge, reports, OutcomeReports(self.history)),
             models=ModelEndpoint(ModelListing(registry, self.slot, self._watcher)),
@@ -343,18 +365,21 @@ class ServerApp:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _open_journal(
-    settings: ServerSettings, servers_lock: int | None, on_change: Callable[[bool], None]
-) -> Journal:
+def _open_writer(settings: ServerSettings) -> JournalWriter | None:
+    journal = settings.journal
+    return None if journal.path is None else JournalWriter.of(journal.path, journal)
+
+
+def _buffer(settings: ServerSettings, shared: Shared | None, writer: JournalWriter | None) -> Buffer:
+    if shared is not None:
+        return Buffer.attach(shared.buffer)
+    if writer is not None:
+        return writer.buffer
+    return Buffer.anonymous(settings.journal.buffer_bytes)
+
+
+def _open_journal(settings: ServerSettings, buffer: Buffer, on_change: Callable[[bool], None]) -> Journal:
     journal = settings.journal
     if journal.path is None:
-        return NullJournal()
-    return FileJournal(
-        journal.path,
-        max_queued=journal.max_queued,
-        max_file_bytes=journal.max_file_bytes,
-        sync_interval_s=journal.sync_interval_s,
-        min_free_bytes=journal.min_free_bytes,
-        servers_lock=servers_lock,
-        on_change=on_change,
-    )
+        return MemoryJournal(buffer)
+    return SharedJournal(buffer, journal.path, to_disk=journal.durability == "disk", on_change=on_change)

@@ -48,6 +48,15 @@ class ModelValueError(ServerError):
         self.model_version = model_version
 
 
+class TransactionConflictError(ServerError):
+    """Another transaction had the id before. fields: those that differ, in the order of their numbers."""
+
+    def __init__(self, transaction_id: str, fields: Sequence[str]) -> None:
+        told = f": {', '.join(fields)} differ" + ("s" if len(fields) == 1 else "") if fields else ""
+        super().__init__("another transaction with this id was taken before" + told)
+        self.transaction_id, self.fields = transaction_id, fields
+
+
 class TransactionNotFoundError(ServerError):
     """The server does not know a transaction, or no longer."""
 

@@ -14,12 +14,21 @@ from functools import partial
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.features import FeatureMatrix
+from kuntur.features import CATALOGUE, FeatureMatrix
 from kuntur.features.engine import ENTITIES
 from kuntur.features.kernel import C_DAMAGED, C_LATE, C_LATE_DROPPED, C_OUTCOMES_LATE
-from kuntur.history import held, recent, repair, scrub, serving
+from kuntur.history import answers, held, recent, repair, scrub, serving
+from kuntur.history.answers import Known
 from kuntur.history.repair import Repair
-from kuntur.history.serving import C_BASE, C_CHECKS, C_REPEATED, SEALED_COUNTERS
+from kuntur.history.serving import (
+    C_BASE,
+    C_CHECKS,
+    C_JOURNAL,
+    C_REPEATED,
+    C_ROWS,
+    C_SEQUENCE,
+    SEALED_COUNTERS,
+)
 from kuntur.records import table, undo
 from kuntur.records.seals import seal_header
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
@@ -35,6 +44,8 @@ COUNTED = {
 }
 _TRANSACTIONS_FOR_A_RECORD = 8  # that are looked at in about the same time
 _TRANSACTION = int(KeyColumn.TRANSACTION)
+_ROW_FLOATS = len(CATALOGUE) + len(CATALOGUE) % 2
+NO_JOURNAL = np.empty(0, dtype=np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +75,7 @@ def words_of_parts(sizes: HistorySizes, *, sealed: bool) -> dict[str, int]:
         lengths[kind] = table.words_needed(words + sealed, capacity)
     lengths["recent"] = recent.words_needed(sizes.recent_transactions)
     lengths["held"] = held.sealed_words_needed(sizes.held_corrections)
+    lengths["open"] = answers.OPEN_ROWS * _ROW_FLOATS // 2
     return lengths
 
 
@@ -71,8 +83,8 @@ class HistoryMemory:
     """A history in memory. Not safe for threads, and not for other processes.
 
     tables: of `kuntur.features.engine.ENTITIES`, in that order; recent, held: of the modules of these names;
-    counters: those of `kuntur.history.serving`; undo: the log of what a step overwrites, empty in memory that
-    dies with its process, which is not sealed either.
+    counters: those of `kuntur.history.serving`; open: rows of features, float32; undo: the log of what a step
+    overwrites, empty in memory that dies with its process, which is not sealed either.
     """
 
     def __init__(self, parts: Mapping[str, Memory], counters: Memory, undo_log: Memory) -> None:
@@ -80,6 +92,7 @@ class HistoryMemory:
         self.tables = tuple(parts[kind] for kind in ENTITIES)
         self.recent, self.held = parts["recent"], parts["held"]
         self.counters, self.undo = counters, undo_log
+        self.open = parts["open"].view(np.float32).reshape(-1, _ROW_FLOATS)
         self._parts = (*self.tables, self.recent, self.held, counters, undo_log)
         # Read with each call: faster than an array is.
         self._counters = memoryview(counters.data)
@@ -95,24 +108,114 @@ class HistoryMemory:
         return self._counters[C_DAMAGED]
 
     def take_transactions(
-        self, batch: TransactionBatch, offsets: npt.NDArray[np.int64], out: FeatureMatrix, first: int = 0
+        self,
+        batch: TransactionBatch,
+        offsets: npt.NDArray[np.int64],
+        out: FeatureMatrix,
+        trail: Memory,
+        journal: Memory = NO_JOURNAL,
+        *,
+        first: int = 0,
+        scored: bool = True,
+        sequence: int = 0,
+        entries: int = 1,
     ) -> int:
         """Counts transactions from one of a batch on, and writes their features.
 
-        offsets: of the time zone; out: float32 [n, len(CATALOGUE)]. Returns how many were known before;
-        a number below 0 when it met damage, of which -1 - number is how many were counted.
+        Args:
+            batch: One transaction at least; COUNTED of those that were known becomes 0.
+            offsets: Of the time zone.
+            out: float32 [n, len(CATALOGUE)], written.
+            trail: int64 [n, 2], of `kuntur.history.answers`: places, and slots, which are written.
+            journal: As `kuntur.history.serving` has it.
+            first: The first that is counted.
+            scored: Whether they will be answered with a score.
+            sequence: Of their entry; 0: of the next; -1: places are whole references. A place may reach into
+                the entries behind it.
+            entries: How many entries the history contains with them.
+
+        Returns:
+            How many were known before; a number below 0 when it met damage, of which -1 - number is how many
+            were counted; SETTLED or BEHIND of `kuntur.history.serving` when nothing was done.
+
         """
         if first:
-            batch, out = batch.rows(slice(first, None)), out[first:]
+            batch, out, trail = batch.rows(slice(first, None)), out[first:], trail[first:]
         repeated: int = serving.take_transactions(
-            batch.keys, batch.ints, batch.floats, offsets, *self._parts, out
+            batch.keys,
+            batch.ints,
+            batch.floats,
+            offsets,
+            *self._parts,
+            self.open,
+            out,
+            trail,
+            scored,
+            sequence,
+            entries,
+            journal,
         )
         return repeated
 
-    def take_outcomes(self, outcomes: OutcomeBatch, statuses: npt.NDArray[np.int8], first: int = 0) -> int:
-        """Lets outcomes from one on enter, and writes an `OutcomeStatus` each.
+    def take_answers(
+        self,
+        keys: npt.NDArray[np.uint64],
+        trail: Memory,
+        journal: Memory = NO_JOURNAL,
+        *,
+        sequence: int = 0,
+        entries: int = 1,
+    ) -> int:
+        """Remembers that transactions were answered, with the next entry of the journal.
 
-        Returns 0, or a number below 0 as `take_transactions` does.
+        Returns 0; ANSWERED or BEHIND of `kuntur.history.serving` when nothing was done; -1 for damage.
+        keys: uint64 [n], of transactions; the rest as for `take_transactions`.
+        """
+        done: int = serving.take_answers(
+            keys, trail, self.recent, self.counters, self.undo, sequence, entries, journal
+        )
+        return done
+
+    def known_at(self, slot: int) -> Known:
+        """Returns what is known of a recent transaction."""
+        return answers.known_at(self.recent, slot)
+
+    def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
+        """Returns the features of a recent transaction, float32 [len(CATALOGUE)]; None: they are forgotten."""
+        row = answers.open_row(self.recent, slot)
+        return None if row < 0 else self.open[row, : len(CATALOGUE)].copy()
+
+    @property
+    def contains(self) -> tuple[int, int]:
+        """The sequence of the last entry of the journal that it contains, and how many rows of the next."""
+        return self._counters[C_SEQUENCE], self._counters[C_ROWS]
+
+    @property
+    def journal(self) -> int:
+        """Which journal it is of; 0: of none."""
+        return self._counters[C_JOURNAL]
+
+    def begin_journal(self, journal: int, sequence: int = 0) -> None:
+        """Takes up a journal that has nothing of what it contains, behind an entry of it."""
+        answers.forget_answers(self.recent, self.undo)
+        self.belongs_to(journal, sequence)
+
+    def belongs_to(self, journal: int, sequence: int) -> None:
+        """Notes of which journal it is, and the last entry that it contains of that."""
+        serving.note_contained(self.counters, self.undo, journal, sequence)
+
+    def take_outcomes(
+        self,
+        outcomes: OutcomeBatch,
+        statuses: npt.NDArray[np.int8],
+        journal: Memory = NO_JOURNAL,
+        *,
+        first: int = 0,
+        entries: int = 1,
+    ) -> int:
+        """Lets outcomes from one on enter, and writes an `OutcomeStatus` each; one at least.
+
+        Returns 0, or a number below 0 as `take_transactions` does. journal, entries: as there.
         """
         done: int = serving.take_outcomes(
             np.ascontiguousarray(outcomes.keys[first:, _TRANSACTION]),
@@ -120,6 +223,8 @@ class HistoryMemory:
             outcomes.is_fraud[first:],
             statuses[first:],
             *self._parts,
+            entries,
+            journal,
         )
         return done
 

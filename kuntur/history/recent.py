@@ -3,6 +3,8 @@
 A circular buffer of fixed size with an index; the oldest make room. Ids are kept as keyed hashes only. The
 memory is a header, the index and the records, all int64. In memory that is shared or a file, the header and
 each record are sealed, the record in what its label leaves of a word, and entries of the index are checked.
+
+R_ANSWER tells where the journal has the first answer (`kuntur.history.answers`).
 """
 
 from __future__ import annotations
@@ -17,13 +19,15 @@ from kuntur.records.seals import header_holds, seal_header, seal_of
 from kuntur.records.undo import NO_UNDO, keep, keep_word
 from kuntur.transaction import IntColumn, KeyColumn
 
-R_TRANSACTION, R_ACCOUNT, R_MERCHANT, R_DEVICE, R_CATEGORY, R_TIME, R_LABEL, R_REPORTED = range(8)
-RECORD_WORDS = 8
-HEADER_WORDS = 8  # so that a record lies within one line of the processor's caches
+R_TRANSACTION, R_ACCOUNT, R_MERCHANT, R_DEVICE, R_CATEGORY, R_TIME = range(6)
+R_CONTENT, R_ANSWER, R_LABEL, R_REPORTED = range(6, 10)
+RECORD_WORDS = 10
+HEADER_WORDS = 8
 SEALED_WORDS = 4  # of the header; their seal follows
 P_PLACES, P_CAPACITY, P_BASE, P_ADMITTED = range(SEALED_WORDS)  # the last: how many were ever admitted
 DAMAGED = -2
 TIME, COUNTED = int(IntColumn.EVENT_TIME_US), int(IntColumn.COUNTED)
+CONTENT = int(IntColumn.CONTENT)
 TRANSACTION, ACCOUNT, MERCHANT = int(KeyColumn.TRANSACTION), int(KeyColumn.ACCOUNT), int(KeyColumn.MERCHANT)
 DEVICE, CATEGORY = int(KeyColumn.DEVICE), int(KeyColumn.CATEGORY)
 NO_LABEL = 0
@@ -34,7 +38,7 @@ Memory = npt.NDArray[np.int64]
 
 
 def words_needed(capacity: int) -> int:
-    """Returns the length of a table of so many transactions, in words: 64 bytes each, 16 to 32 of index."""
+    """Returns the length of a table of so many transactions, in words: 80 bytes each, 16 to 32 of index."""
     return HEADER_WORDS + places(capacity) + capacity * RECORD_WORDS
 
 
@@ -189,33 +193,33 @@ def _forget(memory, undo, place):
 
 
 @native
-def admit(memory, undo, keys, ints, i):
+def admit(memory, undo, keys, ints, i, answer):
     """Remembers transaction i if it is new, else sets its COUNTED to 0.
 
-    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]. Returns 1 if it was known, 0 if not; DAMAGED when
-    that cannot be told.
+    keys: uint64 [n, KeyColumn]; ints: int64 [n, IntColumn]; answer: what to remember as R_ANSWER. Returns
+    whether it was known, 1 or 0, and its slot; DAMAGED and 0 when that cannot be told.
     """
     key = keys[i, TRANSACTION]
     place = place_of(memory, key, undo)
     if place < 0:
-        return DAMAGED
+        return DAMAGED, np.int64(0)
     if memory[place] != 0:
         ints[i, COUNTED] = 0
-        return 1
+        return 1, leads_to(memory, place)
     admitted, capacity = memory[P_ADMITTED], memory[P_CAPACITY]
     slot = admitted % capacity
     start = start_of(memory, slot)
     keep(undo, memory, memory[P_BASE], start, RECORD_WORDS)
     if admitted >= capacity:
         if not record_holds(memory, start, undo):
-            return DAMAGED
+            return DAMAGED, np.int64(0)
         oldest = place_of(memory, np.uint64(memory[start + R_TRANSACTION]), undo)
         if oldest < 0:
-            return DAMAGED
+            return DAMAGED, np.int64(0)
         _forget(memory, undo, oldest)
         place = place_of(memory, key, undo)
         if place < 0:
-            return DAMAGED
+            return DAMAGED, np.int64(0)
     keep(undo, memory, memory[P_BASE], P_ADMITTED, 2)  # and the seal behind it
     memory[P_ADMITTED] = admitted + 1
     seal_header(memory, SEALED_WORDS, undo)
@@ -226,10 +230,12 @@ def admit(memory, undo, keys, ints, i):
     memory[start + R_DEVICE] = np.int64(keys[i, DEVICE])
     memory[start + R_CATEGORY] = np.int64(keys[i, CATEGORY])
     memory[start + R_TIME] = ints[i, TIME]
+    memory[start + R_CONTENT] = ints[i, CONTENT]
+    memory[start + R_ANSWER] = answer
     memory[start + R_LABEL] = NO_LABEL
     memory[start + R_REPORTED] = 0
     seal_record(memory, start, undo)
-    return 0
+    return 0, slot
 
 
 @native

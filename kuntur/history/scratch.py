@@ -29,6 +29,7 @@ class Scratch(HistoryMemory):
         lengths = {kind: table.words_needed(words, capacity) for kind, words in ENTITIES.items()}
         lengths["recent"] = recent.words_needed(capacity)
         lengths["held"] = held.words_needed(HELD_CORRECTIONS)
+        lengths["open"] = 0  # another machine answers with what Redis holds
         parts = {name: np.zeros(words, dtype=np.int64) for name, words in lengths.items()}
         super().__init__(parts, np.zeros(COUNTER_WORDS, dtype=np.int64), NO_UNDO)
         self.lay_out(sizes, dict.fromkeys((*lengths, "counters"), 0))

@@ -31,6 +31,17 @@ class UnknownRevisionError(JournalError):
     """A file in a form that only a later version of Kuntur can read."""
 
 
+class JournalKeyError(JournalError):
+    """A key of the journal that is not there or cannot be used, or a file that needs one.
+
+    path: of the file or folder that the message is about.
+    """
+
+    def __init__(self, path: Path, message: str) -> None:
+        Exception.__init__(self, f"{path}: {message}")
+        self.path, self.offset, self.message = path, 0, message
+
+
 def repair_hint(path: Path, consequence: str) -> str:
     """Returns the sentence that leads from a damaged file to its repair.
 

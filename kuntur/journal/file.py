@@ -13,8 +13,7 @@ import errno
 import math
 import os
 import resource
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from kuntur.files.paths import sync
@@ -22,96 +21,29 @@ from kuntur.files.private import is_at, open_private
 from kuntur.journal.errors import (
     CorruptJournalError,
     JournalError,
+    JournalKeyError,
     TornTailError,
     UnknownRevisionError,
-    repair_hint,
 )
-from kuntur.journal.layout import Header, sequence_bytes, sequence_of
+from kuntur.journal.layout import sequence_bytes, sequence_of
 from kuntur.journal.lock import JournalLock, ServersLock
-from kuntur.journal.records import JournalFile, Record, first_sequence
-from kuntur.journal.tail import TornTail, corrupt, file_name, journal_files, recover_end
-from kuntur.journal.v1 import journal_pb2
+from kuntur.journal.reading import Loss, find_record, read_entries
+from kuntur.journal.sealing import KeyRing, new_header, packing
+from kuntur.journal.tail import TornTail, file_name, journal_files, recover_end
 
 __all__ = [
     "CorruptJournalError",
     "JournalError",
     "JournalFileWriter",
+    "JournalKeyError",
     "Loss",
     "TornTailError",
     "UnknownRevisionError",
     "file_name",
+    "find_record",
     "journal_files",
     "read_entries",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Loss:
-    """What a reader had to go without.
-
-    Either bytes of a torn tail, of which nobody can say how many entries they were (`entries` is 0), or
-    entries that a repair found lost (`size` is 0).
-    """
-
-    path: Path
-    offset: int
-    size: int
-    entries: int
-    cause: str
-
-    def told(self) -> str:
-        """Returns it as a sentence."""
-        if self.entries:
-            what = (
-                "1 entry in front of it is" if self.entries == 1 else f"{self.entries:,} entries in front are"
-            )
-            return f"{self.path}: {what} lost: {self.cause}"
-        where = f"{self.size:,} bytes from byte {self.offset:,} on"
-        return f"{self.path}: {where} are no entries and were not read: {self.cause}"
-
-
-def read_entries(
-    directory: Path, *, allow_torn_tail: bool = False, lost: Callable[[Loss], None] = lambda _: None
-) -> Iterator[journal_pb2.Entry]:
-    """Yields the entries of a journal in order.
-
-    allow_torn_tail: whether a torn tail is taken for the end, as a reader beside a running server must;
-    lost: called with it then, and with entries that a repair found lost. Raises TornTailError for a tail
-    otherwise, CorruptJournalError for anything else that is wrong, each after the entries before it.
-    """
-    files = journal_files(directory)
-    expected = first_sequence(files[0]) if files else 1
-    for path, following in zip(files, [*files[1:], None], strict=False):
-        below = None if following is None else first_sequence(following)
-        with JournalFile(path) as file:
-            if file.first_sequence != expected:
-                raise _missing(path, expected, file.first_sequence)
-            if file.header.lost:
-                expected += file.header.lost
-                lost(Loss(path, 0, 0, file.header.lost, "a repair of the journal went on without them"))
-            items = file.items(below)
-            for item in items:
-                if isinstance(item, Record):
-                    yield item.entry
-                    expected = item.sequence + 1
-                elif not item.is_tail or following is not None:
-                    rest = item.misplaced + sum(isinstance(other, Record) for other in items)
-                    raise corrupt(path, item, rest)
-                elif allow_torn_tail:
-                    lost(Loss(path, item.offset, item.end - item.offset, 0, item.cause))
-                else:
-                    raise TornTailError(path, item.offset, item.cause)
-
-
-def _missing(path: Path, expected: int, found: int) -> CorruptJournalError:
-    if found < expected:
-        return CorruptJournalError(path, 0, f"the files before it reach to entry {expected - 1:,} already")
-    hint = repair_hint(path, "goes on without them")
-    what = f"entries {expected:,} to {found - 1:,} are missing" if found - 1 > expected else ""
-    what = what or f"entry {expected:,} is missing"
-    return CorruptJournalError(
-        path, 0, f"{what} in front of this file; bring it back from elsewhere, or: {hint}"
-    )
 
 
 class JournalFileWriter:
@@ -125,20 +57,28 @@ class JournalFileWriter:
     """
 
     def __init__(
-        self, directory: Path, *, max_file_bytes: int = 256 << 20, servers_lock: int | None = None
+        self,
+        directory: Path,
+        *,
+        max_file_bytes: int = 256 << 20,
+        servers_lock: int | None = None,
+        keys: KeyRing | None = None,
     ) -> None:
         """Opens the journal of a directory, which is made when it is not there.
 
         max_file_bytes: size from which the next entry goes into a new file; servers_lock: descriptor of the
-        lock of the directory above, of a worker. Raises JournalError when the last file is damaged otherwise
-        than by a torn tail, OSError also when another writer has the directory.
+        lock of the directory above, of a worker; keys: of the journal, whose new files are then encrypted.
+        Raises JournalError when the last file is damaged otherwise than by a torn tail or its key is missing,
+        OSError also when another writer has the directory.
         """
         self._directory = directory
         self._above = None if servers_lock is None else ServersLock(directory.parent, servers_lock)
         self._hollow: Path | None = None  # the last file, when opening found no entry in it
         self._lock = JournalLock(directory)
         self._max_file_bytes = max_file_bytes
-        self._header = Header.new()
+        self._keys = keys
+        self._header = new_header(keys)
+        self._pack = packing(self._header, keys)
         self._gap = 0  # entries that are known to be lost in front of the next file
         self.torn_tail: TornTail | None = None
         """The torn tail that opening, or `resume`, set aside last; None where there was none."""
@@ -175,13 +115,12 @@ class JournalFileWriter:
         largest = _largest_file()
         try:
             for payload in payloads:
-                size = self._header.head_size + len(payload)
+                size = self._header.overhead + len(payload)
                 beyond = self._first < self.next_sequence and self._size + size > largest
                 if self._file is None or self._size >= self._max_file_bytes or beyond:
                     self._flush(parts)
                     self._open_next()
-                parts.append(self._header.pack_head(payload))
-                parts.append(payload)
+                parts += self._pack(payload)
                 self._size += size
                 self.next_sequence += 1
             self._flush(parts)
@@ -336,12 +275,13 @@ class JournalFileWriter:
         self._file = open_private(path, os.O_WRONLY | (os.O_TRUNC if path == self._hollow else os.O_EXCL))
         self._path, self._first, self._new, self._torn = path, self.next_sequence, True, False
         self._behind = False
-        self._header, self._gap = Header.new(self._gap), 0
+        self._header, self._gap = new_header(self._keys, self._gap), 0
+        self._pack = packing(self._header, self._keys)
         self._size, self._synced_size = self._header.size, 0
         self._written = (0, self.next_sequence)
 
     def _recover(self) -> int:
-        end = recover_end(self._directory)
+        end = recover_end(self._directory, self._keys)
         self._hollow, self.torn_tail = end.hollow, end.torn
         return end.next_sequence
 

@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO, NamedTuple, Self
+from typing import BinaryIO, NamedTuple, Protocol, Self
 
 from google.protobuf.message import DecodeError
 
-from kuntur.journal.errors import CorruptJournalError, UnknownRevisionError
-from kuntur.journal.layout import HEAD_BYTES, HEADER_BYTES, MARKER_BYTES, REVISION, Header, number
+from kuntur.journal.errors import CorruptJournalError, JournalKeyError, UnknownRevisionError
+from kuntur.journal.layout import (
+    HEAD_BYTES,
+    HEADER_BYTES,
+    REVISION,
+    SEALED_HEADER_BYTES,
+    SEALED_REVISION,
+    Header,
+)
+from kuntur.journal.sealing import KeyRing, cipher_of
+from kuntur.journal.search import Window, marked, payloads, sealed_heads, windows
 from kuntur.journal.v1 import journal_pb2
 
-_WINDOW = 1 << 20  # bytes that are searched at a time
-_OVERLAP = 16  # bytes of the next window that a find may reach into
-# A payload starts with the tag and value of Entry.sequence, a varint. The look-ahead finds overlapping ones.
-_SEQUENCE = re.compile(rb"(?=\x08([\x80-\xff]{0,8}[\x00-\x7f]))")
+_NEAR_BYTES = 64 << 10  # so near, records are read one after the other
+_NOT_OPENED = "a record is not the one that was encrypted"
+
+
+class _Opener(Protocol):
+    """What opens encrypted records."""
+
+    def open(self, head: bytes, nonce: bytes, payload: bytes) -> bytes | None: ...
+
+
+class _NoKey:
+    """Opens none."""
+
+    def open(self, head: bytes, nonce: bytes, payload: bytes) -> None:  # noqa: ARG002
+        return None
+
+
+_NO_KEY = _NoKey()
 
 
 class Record(NamedTuple):
@@ -59,16 +81,18 @@ class JournalFile:
     What is appended after it was opened is not looked at, so that a file which is being written has an end.
     """
 
-    def __init__(self, path: Path) -> None:
-        """Opens a file and reads its header.
+    def __init__(self, path: Path, keys: KeyRing | None = None) -> None:
+        """Opens a file and reads its header. keys: of the journal, for files that are encrypted.
 
         Raises OSError, CorruptJournalError for a name without a sequence or what is not a regular file,
-        UnknownRevisionError.
+        UnknownRevisionError, JournalKeyError.
         """
         self.path = path
         self.first_sequence = first_sequence(path)
         self._file = _open_regular(path)
         self._at = 0
+        self._keys = keys
+        self._cipher: _Opener | None = None
         self.size = os.fstat(self._file.fileno()).st_size
         try:
             found = self._read_header()
@@ -81,18 +105,22 @@ class JournalFile:
                 )
             self.header = found or self._guess_header() or Header.new()
             """The header; where it is damaged, as far as the records tell."""
+            self._cipher = cipher_of(path, self.header, keys)
         except BaseException:
             self.close()
             raise
 
-    def items(self, below: int | None = None) -> Iterator[Record | Damage]:
+    def items(self, below: int | None = None, start: Record | None = None) -> Iterator[Record | Damage]:
         """Yields valid records in order, and between them what is damaged or missing.
 
-        below: first sequence of the next file; such entries and later ones are misplaced here. Sequences
-        grow by one from record to record; a `Damage` stands wherever they do not.
+        below: first sequence of the next file; such entries and later ones are misplaced here; start: the
+        record to begin with, by default the first. Sequences grow by one from record to record; a `Damage`
+        stands wherever they do not.
         """
         expected = self.first_sequence + self.header.lost
         offset, cause = (0, self.header_damage) if self.header_damage else (self.header.size, "")
+        if start is not None:
+            expected, offset, cause = start.sequence, start.offset, ""
         while offset < self.size:
             found = cause or self._read(offset)
             cause = ""
@@ -106,6 +134,30 @@ class JournalFile:
                 record = behind
             yield record
             expected, offset = record.sequence + 1, record.end
+
+    def find(self, sequence: int) -> Record | None:
+        """Returns the record with a sequence, found by halving the file; None where that does not lead to it.
+
+        It may be there all the same, in a file that is damaged or of revision 1: then `items` has it.
+        """
+        if self.header_damage or self.header.revision == 1:
+            return None
+        low, high = self.header.size, self.size
+        while high - low > _NEAR_BYTES:
+            middle = (low + high) // 2
+            record = self._next(middle, 0)
+            if record is not None and record.offset < high and record.sequence <= sequence:
+                low = record.offset
+            else:
+                high = middle
+        while low < self.size:
+            found = self._read(low)
+            if isinstance(found, str) or found.sequence > sequence:
+                return None
+            if found.sequence == sequence:
+                return found
+            low = found.end
+        return None
 
     def records(self, begin: int, end: int) -> Iterator[Record]:
         """Yields the records between two offsets that `items` found with nothing wrong between them."""
@@ -129,8 +181,8 @@ class JournalFile:
         self.close()
 
     def _read_header(self) -> Header | None:
-        found = Header.read(self._bytes(0, HEADER_BYTES))
-        if found is not None and found.revision not in (1, REVISION):
+        found = Header.read(self._bytes(0, SEALED_HEADER_BYTES))
+        if found is not None and found.revision not in (1, REVISION, SEALED_REVISION):
             message = f"the form of this file is revision {found.revision}, of a later version of Kuntur"
             raise UnknownRevisionError(self.path, 8, f"{message}: use that version to read it")
         return found
@@ -169,13 +221,16 @@ class JournalFile:
         head = header.read_head(raw)
         if head is None:
             return "zeros stand where a record belongs" if not any(raw) else "the head of a record is damaged"
-        length, checksum = head
-        end = start + length
+        end = start + head.length
         if end > self.size:
             return "the file ends within a record"
-        payload = read(length)
-        if zlib.crc32(payload) != checksum:
+        payload: bytes | None = read(head.length)
+        if payload is None or zlib.crc32(payload) != head.checksum:
             return "a record does not have its checksum"
+        if self._cipher is not None:
+            payload = self._cipher.open(raw, head.nonce, payload)
+            if payload is None:
+                return _NOT_OPENED
         try:
             entry = journal_pb2.Entry.FromString(payload)
         except DecodeError:
@@ -200,44 +255,50 @@ class JournalFile:
 
     def _places(self, start: int, slack: int) -> Iterator[int]:
         """Yields the offsets at which a record may start."""
-        if self.header.revision == 1:
-            size = self.header.head_size
-            for place, sequence in self._payloads(start + size):
-                # Each entry that was lost took a byte at the very least.
-                if sequence <= slack + place:
-                    yield place - size
-            return
-        for base, window in self._windows(start):
-            at = window.find(self.header.marker, 0, _WINDOW + MARKER_BYTES - 1)
-            while at >= 0:
-                yield base + at
-                at = window.find(self.header.marker, at + 1, _WINDOW + MARKER_BYTES - 1)
-
-    def _payloads(self, start: int) -> Iterator[tuple[int, int]]:
-        """Yields where a payload may start, from an offset on, and the sequence of its entry."""
-        for base, window in self._windows(start):
-            for found in _SEQUENCE.finditer(window):
-                if found.start() >= _WINDOW:
-                    break
-                yield base + found.start(), number(found[1])
+        size = self.header.head_size
+        for window in self._windows(start + size if self.header.revision == 1 else start):
+            if self.header.revision == 1:
+                for place, sequence in payloads(window):
+                    # Each entry that was lost took a byte at the very least.
+                    if sequence <= slack + place:
+                        yield place - size
+            else:
+                yield from marked(window, self.header.marker)
 
     def _guess_header(self) -> Header | None:
         """Finds out from the first valid record how the records of a file without a header are laid out."""
-        for place, _ in self._payloads(0):
-            head = self._bytes(place - HEAD_BYTES, HEAD_BYTES) if place >= HEAD_BYTES else b""
-            marked = Header.of_head(head) if head else None
-            for header in (marked, Header(1, 0, b"")):
-                if header is not None and place >= header.head_size:
-                    self.header = header
-                    if isinstance(self._read(place - header.head_size), Record):
-                        return header
+        locked = False
+        for window in self._windows(0):
+            for place, header in self._headers(window):
+                self.header, self._cipher = header, None
+                if header.sealed:
+                    self._cipher = _NO_KEY if self._keys is None else cipher_of(self.path, header, self._keys)
+                found = self._read(place)
+                if isinstance(found, Record):
+                    return header
+                locked |= header.sealed and found == _NOT_OPENED
+        if locked:
+            where = "" if self._keys is None else f" of {self._keys.folder}"
+            message = f"the file has no valid header, and its records are encrypted with no key{where}"
+            raise JournalKeyError(self.path, f"{message}: bring that key, so that nothing of it is lost")
         return None
 
-    def _windows(self, start: int) -> Iterator[tuple[int, bytes]]:
-        """Yields the bytes from an offset on, in windows that overlap, each with its offset."""
-        for base in range(start, self.size, _WINDOW):
-            length = min(_WINDOW + _OVERLAP, self.size - base)
-            yield base, os.pread(self._file.fileno(), length, base)
+    def _headers(self, window: Window) -> Iterator[tuple[int, Header]]:
+        """Yields where a record may start, and the header of a file with such records."""
+        for place, _ in payloads(window):
+            head = self._bytes(place - HEAD_BYTES, HEAD_BYTES) if place >= HEAD_BYTES else b""
+            plain = Header.of_head(head) if head else None
+            for header in (plain, Header(1, 0, b"")):
+                if header is not None and place >= header.head_size:
+                    yield place - header.head_size, header
+        identities = [b""] if self._keys is None else [key.identity for key in self._keys.all()]
+        for place, head in sealed_heads(window):
+            for identity in identities:
+                if sealed := Header.of_sealed_head(head, identity):
+                    yield place, sealed
+
+    def _windows(self, start: int) -> Iterator[Window]:
+        return windows(self._file.fileno(), start, self.size)
 
     def _bytes(self, offset: int, length: int) -> bytes:
         """Returns so many bytes, fewer at the end of the file."""

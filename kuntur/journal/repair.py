@@ -1,7 +1,7 @@
 """The repair of a journal: valid entries are kept, damaged bytes set aside, missing entries counted.
 
 A file with damage within is split there. The part behind the damage gets a file of its own, whose header
-counts the entries that are lost in front of it, and so the newest revision. Later parts are written first
+counts the entries that are lost in front of it, and so a newer revision than 1. Later parts are written first
 and the damaged file is cut last: a repair that was cut off is finished by the next.
 """
 
@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from kuntur.journal.aside import replace_whole, set_aside
-from kuntur.journal.layout import Header
 from kuntur.journal.records import JournalFile, Record, first_sequence
+from kuntur.journal.sealing import KeyRing, new_header, packing
 from kuntur.journal.tail import file_name, journal_files
 
 
@@ -85,31 +85,34 @@ class _Part:
         return self.begin == self.end and not self.lost
 
 
-def examine(directory: Path) -> Findings:
-    """Finds what is wrong with a journal, and changes nothing. Raises OSError, JournalError."""
-    return _run(directory, mend=False)
+def examine(directory: Path, keys: KeyRing | None = None) -> Findings:
+    """Finds what is wrong with a journal, and changes nothing. Raises OSError, JournalError.
+
+    keys: of the journal, for files that are encrypted.
+    """
+    return _run(directory, keys, mend=False)
 
 
-def repair(directory: Path) -> Findings:
+def repair(directory: Path, keys: KeyRing | None = None) -> Findings:
     """Makes a journal whole: afterwards `examine` finds nothing wrong and the same entries.
 
     Whoever calls holds the writer's lock. Raises OSError; JournalError for what it cannot repair: a name
-    without a sequence, a file of a later version.
+    without a sequence, a file of a later version, one whose key is missing.
     """
-    return _run(directory, mend=True)
+    return _run(directory, keys, mend=True)
 
 
-def _run(directory: Path, *, mend: bool) -> Findings:
+def _run(directory: Path, keys: KeyRing | None, *, mend: bool) -> Findings:
     files = journal_files(directory)
     findings = Findings(directory, len(files))
     for path, following in zip(files, [*files[1:], None], strict=False):
         below = None if following is None else first_sequence(following)
-        with JournalFile(path) as file:
+        with JournalFile(path, keys) as file:
             parts, faults = _parts(file, below, findings)
             if mend:
                 faults = [_set_aside(fault) for fault in faults]
                 if faults:
-                    _write(file, parts)
+                    _write(file, parts, keys)
         findings.faults += faults
     return findings
 
@@ -153,21 +156,22 @@ def _set_aside(fault: Fault) -> Fault:
     return replace(fault, aside=set_aside(fault.path, fault.offset, fault.end))
 
 
-def _write(file: JournalFile, parts: list[_Part]) -> None:
+def _write(file: JournalFile, parts: list[_Part], keys: KeyRing | None) -> None:
     """Brings the parts of a damaged file into files of their own, the last one first."""
     for part in reversed(parts):
         begins_as_it_did = part.begin == file.header.size and not file.header_damage
         if begins_as_it_did and (part.sequence, part.lost) == (file.first_sequence, file.header.lost):
             os.truncate(file.path, part.end)
         else:
-            replace_whole(file.path.with_name(file_name(part.sequence)), _copied(file, part))
+            replace_whole(file.path.with_name(file_name(part.sequence)), _copied(file, part, keys))
     if not parts:
         os.truncate(file.path, 0)  # its name keeps its place for the next entry
 
 
-def _copied(file: JournalFile, part: _Part) -> Iterator[bytes]:
-    header = Header.new(part.lost)
+def _copied(file: JournalFile, part: _Part, keys: KeyRing | None) -> Iterator[bytes]:
+    """Yields the bytes of a file with the records of a part, encrypted where the damaged file is."""
+    header = new_header(keys if file.header.sealed else None, part.lost)
+    pack = packing(header, keys)
     yield header.pack()
     for item in file.records(part.begin, part.end):
-        yield header.pack_head(item.payload)
-        yield item.payload
+        yield from pack(item.payload)

@@ -9,6 +9,7 @@ from pathlib import Path
 from kuntur.journal.aside import set_aside
 from kuntur.journal.errors import CorruptJournalError, repair_hint
 from kuntur.journal.records import Damage, JournalFile, Record
+from kuntur.journal.sealing import KeyRing
 
 _GLOB = "journal-*.kj"
 
@@ -43,7 +44,7 @@ def journal_files(directory: Path) -> list[Path]:
     return sorted(directory.glob(_GLOB))
 
 
-def recover_end(directory: Path) -> End:
+def recover_end(directory: Path, keys: KeyRing | None = None) -> End:
     """Finds the end of a journal; a torn tail is moved from the last file to one beside it.
 
     Only the last file is looked at. Whoever calls holds the writer's lock. Raises OSError, and
@@ -53,7 +54,7 @@ def recover_end(directory: Path) -> End:
     if not files:
         return End()
     last, tail = files[-1], None
-    with JournalFile(last) as file:
+    with JournalFile(last, keys) as file:
         start = sequence = file.first_sequence
         sequence += file.header.lost
         items = file.items()

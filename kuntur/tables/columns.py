@@ -99,6 +99,7 @@ def _int_columns() -> list[pl.Expr]:
         ),
         IntColumn.CURRENCY: pl.col("currency_code").replace_strict(CURRENCY_NUMBER, return_dtype=pl.Int64),
         IntColumn.COUNTED: pl.lit(1, dtype=pl.Int64),
+        IntColumn.CONTENT: pl.lit(0, dtype=pl.Int64),
     }
     columns |= {IntColumn[name.upper()]: pl.col(name).cast(pl.Int64) for name in ENUMS}
     # The height of a selection of literals alone would be 1: it is that of the other columns.

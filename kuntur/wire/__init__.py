@@ -1,6 +1,7 @@
 """The wire: serialised requests to columns, scores to serialised responses.
 
-Of the kernel, only this package, `kuntur.validation.messages` and `kuntur.values` know the stubs of the API.
+Of the kernel, only this package, `kuntur.validation.messages`, `kuntur.values` and
+`kuntur.journal.exchanges.messages` know the stubs of the API.
 """
 
 from kuntur.wire.institutions import InstitutionSet

@@ -22,6 +22,7 @@ I_AMOUNT, I_BALANCE = int(IntColumn.AMOUNT_CENTS), int(IntColumn.BALANCE_CENTS)
 I_TYPE, I_CHANNEL = int(IntColumn.TYPE), int(IntColumn.CHANNEL)
 I_ACCOUNT_TYPE, I_AGE = int(IntColumn.ACCOUNT_TYPE), int(IntColumn.ACCOUNT_AGE_DAYS)
 I_COUNTRY, I_CURRENCY = int(IntColumn.COUNTRY), int(IntColumn.CURRENCY)
+I_CONTENT = int(IntColumn.CONTENT)
 F_LATITUDE, F_LONGITUDE = int(FloatColumn.LATITUDE), int(FloatColumn.LONGITUDE)
 K_TRANSACTION, K_ACCOUNT, K_CATEGORY = (
     int(column) for column in (KeyColumn.TRANSACTION, KeyColumn.ACCOUNT, KeyColumn.CATEGORY)

@@ -167,6 +167,7 @@ def _ints(t: transaction_pb2.Transaction, countries: Mapping[str, int]) -> tuple
         countries.get(t.merchant_country_code, -1),
         CURRENCY_NUMBER.get(code, 0),
         1,
+        0,
     )
 
 

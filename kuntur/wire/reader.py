@@ -7,15 +7,15 @@ hashing and checking run compiled over the whole frame.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
 from google.protobuf.message import DecodeError
 
-from kuntur.api.v1 import outcome_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, scoring_service_pb2, transaction_pb2
 from kuntur.currency import country_numbers
-from kuntur.identity import SCOPED, Institutions, hash_ids
+from kuntur.identity import SCOPED, Institutions, content_hash, hash_ids
 from kuntur.transaction import (
     FloatColumn,
     IntColumn,
@@ -34,6 +34,7 @@ from kuntur.wire.scan import scan
 
 _KEYS, _INTS, _FLOATS = len(KeyColumn), len(IntColumn), len(FloatColumn)
 _ANY_NUMBER = 2**31
+_ANY_TIME_US = 2**62
 _ONLY = np.zeros(1, dtype=np.int64)  # the place of a lone transaction; never written to
 _ONLY.flags.writeable = False
 
@@ -97,6 +98,7 @@ class TransactionReader:
         found = gather(messages, self._countries, self._institutions.scope)
         keys = np.empty((len(messages), _KEYS), dtype=np.uint64)
         hash_ids(*found.texts, found.scopes, SCOPED, self._secret, keys)
+        found.ints[:, IntColumn.CONTENT] = [self._content(message) for message in messages]
         batch = TransactionBatch(keys, found.ints, found.floats, found.attributes)
         if found.mark_broken(latest_time_us) == 0:
             return Reading(found.ids, batch, np.arange(len(messages)), {})
@@ -106,6 +108,26 @@ class TransactionReader:
         }
         good = np.flatnonzero(~found.suspects)
         return Reading(found.ids, batch.rows(good), good, violations)
+
+    def _content(self, message: transaction_pb2.Transaction) -> int:
+        """Returns the hash of a transaction's bytes as protobuf writes them in order."""
+        raw = np.frombuffer(message.SerializeToString(deterministic=True), dtype=np.uint8)
+        return int(content_hash(raw, 0, len(raw), *self._secret))
+
+    def read_report(self, raw: bytes, refused: Container[int]) -> OutcomeBatch:
+        """Reads a serialised ReportOutcomesRequest again, without the outcomes at some places.
+
+        Raises MalformedError, also where one of the others breaks a rule.
+        """
+        try:
+            request = outcome_service_pb2.ReportOutcomesRequest.FromString(raw)
+        except DecodeError as error:
+            raise MalformedError("the request is not a valid message of its type") from error
+        taken = [outcome for place, outcome in enumerate(request.outcomes) if place not in refused]
+        batch, _, violations = self.read_outcomes(taken, _ANY_TIME_US)
+        for found in violations.values():
+            raise MalformedError(f"an outcome's {found[0].field} {found[0].description}")
+        return batch
 
     def read_outcomes(
         self, messages: Sequence[outcome_pb2.Outcome], latest_time_us: int

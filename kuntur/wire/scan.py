@@ -12,7 +12,7 @@ import numpy as np
 
 from kuntur.compiled.native import native, native_owning
 from kuntur.fields import transaction as of
-from kuntur.identity import SCOPED, hash_id, siphash
+from kuntur.identity import SCOPED, content_hash, hash_id, siphash
 from kuntur.transaction import UNSET_INT
 from kuntur.wire.addresses import is_plain_address
 from kuntur.wire.codes import cents, country_number, currency_number
@@ -26,6 +26,7 @@ from kuntur.wire.limits import (
     I_AMOUNT,
     I_BALANCE,
     I_CHANNEL,
+    I_CONTENT,
     I_COUNTED,
     I_COUNTRY,
     I_CURRENCY,
@@ -183,6 +184,7 @@ def scan(data, latest_time_us, context, keys, ints, floats, spans):
             keys[i, column] = hash_id(
                 data, starts[source], lengths[source], column, mine, context[0], context[1]
             )
+        ints[i, I_CONTENT] = content_hash(data, at, length, context[0], context[1])
         spans[i, 0], spans[i, 1] = starts[_TRANSACTION_ID], lengths[_TRANSACTION_ID]
         attributes += more
         at += length

@@ -251,15 +251,19 @@ def _failures_told() -> Iterator[None]:
     from kuntur.bundle.signing import PolicyError
     from kuntur.journal.file import JournalError
     from server.errors import AccessError, TlsError, TransportError
+    from server.journal import JournalBufferError
     from server.state import RegionError
+    from server.state.replay import ReplayError
 
     try:
         yield
     except (
         OSError,
         JournalError,
+        JournalBufferError,
         PolicyError,
         RegionError,
+        ReplayError,
         AccessError,
         TlsError,
         TransportError,

@@ -1,7 +1,15 @@
-"""The journal as the server writes it: a queue, a thread that writes, and what is not on the disk yet."""
+"""The journal as the server writes it: a buffer that its processes share, and one writer behind it."""
 
-from server.journal.file import FileJournal
-from server.journal.journal import ExchangeKind, Journal, NullJournal
-from server.journal.metrics import JournalMetrics
+from server.journal.buffer import Buffer, JournalBufferError
+from server.journal.journal import Journal, MemoryJournal
+from server.journal.shared import SharedJournal
+from server.journal.writer import JournalWriter
 
-__all__ = ["ExchangeKind", "FileJournal", "Journal", "JournalMetrics", "NullJournal"]
+__all__ = [
+    "Buffer",
+    "JournalBufferError",
+    "Journal",
+    "JournalWriter",
+    "MemoryJournal",
+    "SharedJournal",
+]

@@ -6,6 +6,7 @@ from server.rpc.calls.lifetime import Lifetimes
 from server.rpc.calls.transport import TransportSettings
 from server.rpc.choice import chosen_transport
 from server.rpc.credentials import listening
+from server.rpc.endpoints.answering import Answering
 from server.rpc.endpoints.health import Health
 from server.rpc.endpoints.history import HistoryEndpoint
 from server.rpc.endpoints.intake import Intake, LatestTime
@@ -18,6 +19,7 @@ from server.rpc.warm_up import compile_hot_path
 
 __all__ = [
     "Admission",
+    "Answering",
     "Edge",
     "ErrorTable",
     "Health",

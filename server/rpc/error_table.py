@@ -16,6 +16,7 @@ from kuntur.wire import MalformedError
 from server import errors
 
 _MAX_NAME = 128
+_MAX_FIELDS = 1024
 _RETRIED = (code_pb2.UNAVAILABLE, code_pb2.RESOURCE_EXHAUSTED)
 
 
@@ -23,7 +24,9 @@ def _nothing(_: Any) -> Mapping[str, str]:
     return {}
 
 
-def _transaction(error: errors.TransactionNotFoundError | errors.OutcomeConflictError) -> Mapping[str, str]:
+def _transaction(
+    error: errors.TransactionNotFoundError | errors.TransactionConflictError | errors.OutcomeConflictError,
+) -> dict[str, str]:
     return {"transaction_id": error.transaction_id[:_MAX_NAME]}
 
 
@@ -69,6 +72,11 @@ ERRORS: Mapping[type[Exception], ErrorRow] = {
     errors.NoLiveModelError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_NO_LIVE_MODEL),
     errors.ModelNotFoundError: ErrorRow(code_pb2.NOT_FOUND, reasons.ERROR_REASON_MODEL_NOT_FOUND, _model),
     errors.ModelValueError: ErrorRow(code_pb2.INTERNAL, reasons.ERROR_REASON_MODEL_VALUE_INVALID, _model),
+    errors.TransactionConflictError: ErrorRow(
+        code_pb2.ALREADY_EXISTS,
+        reasons.ERROR_REASON_TRANSACTION_CONFLICT,
+        lambda error: _transaction(error) | {"fields": ",".join(error.fields)[:_MAX_FIELDS]},
+    ),
     errors.TransactionNotFoundError: ErrorRow(
         code_pb2.NOT_FOUND, reasons.ERROR_REASON_TRANSACTION_NOT_FOUND, _transaction
     ),

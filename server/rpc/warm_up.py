@@ -10,11 +10,16 @@ from google.rpc import status_pb2
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2
 from kuntur.features import FEATURE_NAMES
+from kuntur.history.answers import SLOT
+from kuntur.journal import entries
+from kuntur.journal.entries import RequestKind
 from kuntur.reasons import Reasoner, smallest_explanations
 from kuntur.scores import Decision, Scores
-from kuntur.transaction import Channel, Transaction, TransactionType
+from kuntur.transaction import Channel, KeyColumn, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import InstitutionSet, TransactionReader, write_frame
+from server.journal import Buffer, MemoryJournal
+from server.journal.buffer import LEAST_BYTES
 from server.models import compile_decisions, compile_run
 from server.state import HistorySizes, Region, RegionHistory
 
@@ -43,14 +48,21 @@ def compile_hot_path(reader: TransactionReader) -> None:
     latest_time_us = int(_TIME.timestamp() * 1e6)
     sizes = HistorySizes(accounts=4, merchants=4, devices=4, categories=4, recent_transactions=4)
     region = Region.create(sizes)
-    history = RegionHistory(region)
+    journal = MemoryJournal(Buffer.anonymous(LEAST_BYTES))
+    history = RegionHistory(region, journal)
     # Alone, in a frame with one that breaks a rule, and in a frame large enough for the compiled writer.
     for messages in ([message], [message, refused], [message] * _FRAME):
         request = scoring_service_pb2.ScoreStreamRequest(transactions=messages)
         raw = request.SerializeToString()
         reading = reader.read_request(raw, latest_time_us)
         InstitutionSet(["warm-up"]).foreign(raw, len(messages))
-        history.score_features(reading.batch)
+        entry = entries.admission(RequestKind.SCORE_STREAM, [raw])
+        admitted = history.admit(reading.batch, reading.places, entry, scored=True)
+        history.known(admitted.trail[:, SLOT].tolist())
+        given = entries.answer(RequestKind.SCORE_STREAM, admitted.sequence, [b""])
+        history.answer(
+            np.ascontiguousarray(reading.batch.keys[:, KeyColumn.TRANSACTION]), admitted.trail, given
+        )
         n = len(reading.batch)
         scores = Scores(np.zeros(n, np.float32), np.full(n, Decision.APPROVE, np.int8), "warm-up")
         statuses = {place: status_pb2.Status() for place in reading.violations}
@@ -62,6 +74,7 @@ def compile_hot_path(reader: TransactionReader) -> None:
     for check in history.checks(_FRAME):
         check()
     region.close()
+    journal.buffer.close()
     _compile_reasons()
     compile_decisions()
     compile_run()

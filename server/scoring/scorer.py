@@ -1,9 +1,8 @@
-"""Scores transactions: features from the history, then the live model, then reasons."""
+"""Scores transactions from their features: the live model, then reasons."""
 
 from __future__ import annotations
 
-import numpy as np
-
+from kuntur.features import FeatureMatrix
 from kuntur.scores import Scores
 from kuntur.wire import Reading
 from server.errors import NoLiveModelError
@@ -12,15 +11,13 @@ from server.scoring.attribute_census import AttributeCensus
 from server.scoring.attribute_rules import AttributeRules
 from server.scoring.invalid import InvalidValues
 from server.scoring.reasons import ReasonGiver
-from server.state import HistoryStore
 
 
 class Scorer:
-    """Scores frames against the history and the live model. Safe for threads."""
+    """Scores frames with the live model. Safe for threads."""
 
     def __init__(
         self,
-        history: HistoryStore,
         slot: LiveSlot,
         reasons: ReasonGiver,
         invalid: InvalidValues,
@@ -29,7 +26,6 @@ class Scorer:
     ) -> None:
         self._invalid = invalid
         self.rules = rules if rules else None  # None costs nothing on transactions with attributes
-        self._history = history
         self._attributes = attributes
         self._slot = slot
         self._reasons = reasons
@@ -51,15 +47,13 @@ class Scorer:
                 reading = self.rules.kept(reading, model.attributes, model.version)
         return reading, model
 
-    def score(self, reading: Reading, model: LiveModel) -> Scores:
-        """Counts the valid transactions of a frame and scores them with one model, with reasons as asked for.
+    def score(self, reading: Reading, model: LiveModel, matrix: FeatureMatrix) -> Scores:
+        """Scores the valid transactions of a frame with one model, with reasons as asked for.
 
-        reading, model: from `admit`. Rows that are still `invalid` are to be answered with `ModelValueError`.
+        reading, model: from `admit`; matrix: float32 [n ≥ 1, len(CATALOGUE)], their features. Rows that are
+        still `invalid` are to be answered with `ModelValueError`.
         """
         batch = reading.batch
-        if len(batch) == 0:
-            return Scores(np.empty(0, np.float32), np.empty(0, np.int8), model.version)
-        matrix = self._history.score_features(batch)
         scores = model.score(matrix, batch.attributes)
         reasons = self._reasons.reasons(
             model, matrix, batch.attributes, scores.decision, reading.reasons_mode

@@ -5,55 +5,95 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from kuntur.hash_key import secret_from_hex
 from kuntur.time_zone import TimeZone, time_zone
+from kuntur.wire import TransactionReader
 from server.host.bus_error import end_on_lost_file
+from server.journal import Buffer, Journal, JournalWriter
 from server.settings.config import ServerSettings
 from server.settings.sections import History
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scrubber
+from server.state.appending import Appender, prepare
+from server.state.rebuild import bring_up_to_date, catching_up
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
 """A history and what closes it."""
 
 
-def open_history(settings: ServerSettings) -> OpenHistory:
-    """Opens the history of a server of one process. Raises RegionError, OSError."""
+def open_history(settings: ServerSettings, journal: Journal, writer: JournalWriter | None) -> OpenHistory:
+    """Opens the history of a server of one process, and brings it to where the journal is.
+
+    writer: of the journal's files, None where there are none. Raises RegionError, ReplayError, JournalError,
+    OSError.
+    """
     if settings.history.store == "redis":
-        from server.state.redis.open import open_shared_history
-
-        shared = open_shared_history(settings.redis, settings.history, _zone(settings))
-        return shared, shared.close
-    path, sizes, zone = settings.history.path, _sizes(settings.history), _zone(settings)
-    if path is None:
-        private = Region.private(sizes, zone)
-        return RegionHistory(private), private.close
-    return _checked(_open_file(path, sizes, zone), settings.history)
+        prepare(journal.buffer)
+        return _open_redis(settings, journal)
+    region = _open_region(settings, journal.buffer, writer)
+    return _opened(region, settings, journal, checks=settings.history.path is not None)
 
 
-def open_region(settings: ServerSettings) -> Region | None:
-    """Opens the region that workers share; None where they share a Redis. Raises RegionError, OSError."""
+def open_region(settings: ServerSettings, buffer: Buffer, writer: JournalWriter | None) -> Region | None:
+    """Opens the region that workers share, and brings it to where the journal is.
+
+    None where they share a Redis. Raises RegionError, ReplayError, JournalError, OSError.
+    """
     if settings.history.store == "redis":
+        prepare(buffer)
         return None
-    path, sizes, zone = settings.history.path, _sizes(settings.history), _zone(settings)
-    return Region.create(sizes, zone) if path is None else _open_file(path, sizes, zone)
+    return _open_region(settings, buffer, writer, shared=True)
 
 
-def attach_history(settings: ServerSettings, region: int | None, *, checks: bool) -> OpenHistory:
+def attach_history(
+    settings: ServerSettings, region: int | None, journal: Journal, *, checks: bool
+) -> OpenHistory:
     """Opens the history of a worker; region: the descriptor that it inherited, if any.
 
     checks: whether this worker is the one that checks it in the background.
     """
     if region is None:
-        return open_history(settings)
+        return _open_redis(settings, journal)
     if settings.history.path is not None:
         end_on_lost_file()
     attached = Region.attach(region, _sizes(settings.history), _zone(settings))
+    return _opened(attached, settings, journal, checks=checks)
+
+
+def _open_redis(settings: ServerSettings, journal: Journal) -> OpenHistory:
+    from server.state.redis.open import open_shared_history
+
+    shared = open_shared_history(settings.redis, settings.history, _zone(settings), Appender(journal).append)
+    return shared, shared.close
+
+
+def _open_region(
+    settings: ServerSettings, buffer: Buffer, writer: JournalWriter | None, *, shared: bool = False
+) -> Region:
+    path, sizes, zone = settings.history.path, _sizes(settings.history), _zone(settings)
+    if path is not None:
+        region = _open_file(path, sizes, zone)
+    else:
+        region = Region.create(sizes, zone) if shared else Region.private(sizes, zone)
+    if writer is None:
+        region.history.begin_journal(buffer.journal, buffer.next_sequence - 1)
+    else:
+        bring_up_to_date(region, writer, _reader(settings))
+    return region
+
+
+def _opened(region: Region, settings: ServerSettings, journal: Journal, *, checks: bool) -> OpenHistory:
+    store = RegionHistory(region, journal)
+    store.catch_up = catching_up(region, journal, _reader(settings))
     if checks:
-        return _checked(attached, settings.history)
-    return RegionHistory(attached), attached.close
+        return _checked(store, region, settings.history)
+    return store, region.close
 
 
-def _checked(region: Region, history: History) -> OpenHistory:
-    store = RegionHistory(region)
+def _reader(settings: ServerSettings) -> TransactionReader:
+    return TransactionReader(secret_from_hex(settings.history.hash_key), settings.institution.country_codes)
+
+
+def _checked(store: RegionHistory, region: Region, history: History) -> OpenHistory:
     scrubber = Scrubber(store, history.check_records_per_s)
     scrubber.start()
 

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from kuntur.features import FeatureMatrix
+from kuntur.history.answers import Known
 from kuntur.transaction import OutcomeBatch, TransactionBatch
 
 
@@ -34,6 +37,27 @@ class HistoryCounts:
     checks: int = 0
 
 
+class Admitted(NamedTuple):
+    """Transactions that entered the history, or were known.
+
+    features: float32 [n, len(CATALOGUE)], of what was known whatever they are; trail: int64 [n, 2], of
+    `kuntur.history.answers`; sequence: of the journal's entry, 0 where none was written; known: how many were
+    known before.
+    """
+
+    features: FeatureMatrix
+    trail: npt.NDArray[np.int64]
+    sequence: int
+    known: int
+
+
+class Reported(NamedTuple):
+    """Outcomes that entered. statuses: int8 [n], an `OutcomeStatus` each; sequence: as for `Admitted`."""
+
+    statuses: npt.NDArray[np.int8]
+    sequence: int
+
+
 class HistoryStore(ABC):
     """Histories of entities and the table of recent transactions, as one.
 
@@ -44,25 +68,63 @@ class HistoryStore(ABC):
     remote = False
     """Whether calls wait for another machine."""
 
-    @abstractmethod
     def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and returns their features, float32 [n, len(CATALOGUE)].
+        """Counts transactions and returns their features, float32 [n, len(CATALOGUE)], without a journal.
 
         Each row sees the rows and calls before it, never itself. A transaction whose key is among the
         recent ones, or earlier in the batch, gets its features and is not counted again. COUNTED of
         `batch.ints` may be changed in place.
         """
+        return self.admit(batch, np.zeros(len(batch), dtype=np.int64), b"", scored=True).features
 
-    @abstractmethod
     def backfill(self, batch: TransactionBatch) -> int:
         """Counts transactions as `score_features` does; returns how many were known before."""
+        return self.admit(batch, np.zeros(len(batch), dtype=np.int64), b"", scored=False).known
+
+    def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
+        """Lets outcomes enter the history without a journal; returns the `OutcomeStatus` of each, int8 [n]."""
+        return self.admit_outcomes(outcomes, b"").statuses
 
     @abstractmethod
-    def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history; returns the `OutcomeStatus` of each, int8 [n].
+    def admit(
+        self, batch: TransactionBatch, places: npt.NDArray[np.int64], entry: bytes, *, scored: bool
+    ) -> Admitted:
+        """Writes an entry of the journal, and counts its transactions.
+
+        Where all of them are known and were answered, neither is done.
+
+        Args:
+            batch: As for `score_features`; COUNTED of those that were known becomes 0.
+            places: int64 [n], places of the transactions among those of the entry's requests.
+            entry: Of `kuntur.journal.entries.admission`; none: nothing is written.
+            scored: Whether they will be answered with a score.
+
+        """
+
+    @abstractmethod
+    def answer(self, keys: npt.NDArray[np.uint64], trail: npt.NDArray[np.int64], entry: bytes) -> int | None:
+        """Writes an entry of the journal, and remembers that transactions were answered with it.
+
+        keys: uint64 [n], of transactions; trail: int64 [n, 2], as it was admitted; entry: of
+        `kuntur.journal.entries.answer`. Returns the entry's sequence; None, with nothing done, where one of
+        them has an answer by now.
+        """
+
+    @abstractmethod
+    def known(self, slots: Sequence[int]) -> list[Known]:
+        """Returns what is known of recent transactions, by the slots of a trail."""
+
+    @abstractmethod
+    def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
+        """Returns the features that a transaction had when it entered; None where they are forgotten."""
+
+    @abstractmethod
+    def admit_outcomes(self, outcomes: OutcomeBatch, entry: bytes) -> Reported:
+        """Writes an entry of the journal, and lets its outcomes enter.
 
         Only the TRANSACTION column of the keys is read. An outcome that repeats what is known changes
-        nothing; one that contradicts it takes the earlier one back.
+        nothing; one that contradicts it takes the earlier one back. entry: of
+        `kuntur.journal.entries.admission`; none: nothing is written.
         """
 
     @abstractmethod

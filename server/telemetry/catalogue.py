@@ -111,6 +111,9 @@ REQUEST_SECONDS = HistogramDeclaration(
     "Time from a request's bytes to its response's; a stream counts each frame",
     ("method",),
 )
+TRANSACTIONS_REPLAYED = CounterDeclaration(
+    "kuntur_transactions_replayed", "Transactions that came again and got their first answer"
+)
 TRANSACTIONS_REASONED = CounterDeclaration("kuntur_transactions_reasoned", "Transactions scored with reasons")
 REASONS_SECONDS = HistogramDeclaration(
     "kuntur_reasons_seconds", "Time that the reasons of a call or frame took, where it had any"

@@ -56,6 +56,7 @@ class ServerMetrics:
         latencies = {method: Latencies(_BUCKETS_S) for method in METHODS}
         registry.register(TalliedHistogram(catalogue.REQUEST_SECONDS, latencies))
         self._latency = {method: each.observe for method, each in latencies.items()}
+        self._replayed = catalogue.TRANSACTIONS_REPLAYED.kept(registry)
         self._reasoned = catalogue.TRANSACTIONS_REASONED.kept(registry)
         self._reasons = catalogue.REASONS_SECONDS.kept(registry, _BUCKETS_S)
         self._refused_items = catalogue.ITEMS_REFUSED.kept(registry)
@@ -84,6 +85,11 @@ class ServerMetrics:
         for number, count in enumerate(np.bincount(decisions).tolist()):
             if count:
                 self._scored.add(number, count)
+
+    def replayed(self, count: int) -> None:
+        """Counts transactions that got their first answer again."""
+        if count:
+            self._replayed.inc(count)
 
     def answered(self, method: str, seconds: float) -> None:
         """Counts a request that was answered, and the time it took."""

@@ -10,7 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
-from server.workers.sharing import ALIVE, HINDERED, READY, WorkerOrder
+from server.workers.sharing import ALIVE, READY, WorkerOrder
 
 _COMMAND = ("-m", "server", "worker")
 _ANSWER_S = 2.0
@@ -23,8 +23,6 @@ class WorkerProcess:
         """Starts it. Raises OSError."""
         self._answers: queue.Queue[str] = queue.Queue()
         self._asking = threading.Lock()
-        self.hindered = False
-        """Whether its journal could not be written when it was last asked."""
         process = self._process = subprocess.Popen(
             [sys.executable, *_COMMAND],
             stdin=subprocess.PIPE,
@@ -56,15 +54,9 @@ class WorkerProcess:
         except ValueError:
             return None
 
-    def alive(self, timeout_s: float, *, others_hindered: bool = False) -> bool:
-        """Returns whether it answers within the time; one that has ended counts as answering.
-
-        others_hindered: whether another worker cannot write its journal, which this one is told.
-        """
-        answer = self._ask(HINDERED if others_hindered else ALIVE, timeout_s)
-        if answer is not None:
-            self.hindered = answer.strip() == HINDERED
-        return answer is not None or self._process.poll() is not None
+    def alive(self, timeout_s: float) -> bool:
+        """Returns whether it answers within the time; one that has ended counts as answering."""
+        return self._ask(ALIVE, timeout_s) is not None or self._process.poll() is not None
 
     def stopped(self) -> bool:
         """Returns whether the operating system holds it (SIGSTOP, a debugger)."""

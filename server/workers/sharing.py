@@ -9,39 +9,33 @@ from __future__ import annotations
 import json
 import socket
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any, Self
 
 from pydantic import SecretStr
-
-from kuntur.journal.workers import WORKER_PREFIX
 
 READY = "ready"
 """What a worker says when it serves."""
 ALIVE = "alive"
 """What a worker is asked now and then, and answers."""
-HINDERED = "alive, and its journal cannot be written"
-"""What it answers instead while its journal cannot be written, and is asked while another's cannot."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOrder:
     """What a worker is to do.
 
-    number: from 0 on; settings: all of `ServerSettings`, with the address that all workers share; region:
-    descriptor of the shared history, None where the history is elsewhere; journal_lock: descriptor of the
-    lock of the server's journal, None where none is kept.
+    number: from 0 on; settings: all of `ServerSettings`, with the address that all workers share; buffer:
+    descriptor of that of the journal; region: of the shared history, None where the history is elsewhere.
     """
 
     number: int
     settings: dict[str, Any]
+    buffer: int
     region: int | None
-    journal_lock: int | None = None
 
     @property
     def descriptors(self) -> tuple[int, ...]:
         """What the worker inherits."""
-        return tuple(fd for fd in (self.region, self.journal_lock) if fd is not None)
+        return (self.buffer,) if self.region is None else (self.buffer, self.region)
 
     def to_line(self) -> str:
         """Returns it as a line of JSON, secrets included: it goes through a pipe that nobody else reads."""
@@ -83,11 +77,6 @@ class SharedPort:
     def close(self) -> None:
         """Closes the port."""
         self._socket.close()
-
-
-def worker_journal(journal: Path | None, number: int) -> Path | None:
-    """Returns the directory of one worker's journal: a journal has one writer."""
-    return None if journal is None else journal / f"{WORKER_PREFIX}{number}"
 
 
 def _plain(value: object) -> str:

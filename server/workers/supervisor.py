@@ -15,18 +15,19 @@ from contextlib import ExitStack
 import structlog
 from prometheus_client import CollectorRegistry
 
-from kuntur.journal.lock import JournalLock
 from server.errors import TlsError
 from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.host.signals import stop_is_wanted, wait_for_stop_signal
+from server.journal import Buffer, JournalWriter
 from server.settings.config import ServerSettings
 from server.signing import SigningMetrics, open_signing
 from server.state.histories import open_region
-from server.telemetry.catalogue import WORKERS_DIED, WORKERS_SILENT
+from server.telemetry.catalogue import JOURNAL_SET_ASIDE, WORKERS_DIED, WORKERS_SILENT
+from server.telemetry.journal import JournalMetrics
 from server.tls.listening import check_tls
 from server.workers.metrics import serve_worker_metrics
 from server.workers.process import WorkerProcess
-from server.workers.sharing import SharedPort, WorkerOrder, worker_journal
+from server.workers.sharing import SharedPort, WorkerOrder
 
 _LOG = structlog.get_logger(__name__)
 _STEADY_S = 10.0  # a worker that lived this long had started well
@@ -42,9 +43,10 @@ class Supervisor:
     """The workers of one server."""
 
     def __init__(self, settings: ServerSettings, count: int) -> None:
-        """Opens the port and the history and locks the journal; nothing runs yet.
+        """Opens the port and the journal, and the history, brought to where the journal is; nothing runs yet.
 
-        Raises OSError and RegionError if one of them is not available, `server.errors.TlsError` when
+        Raises OSError, JournalBufferError, JournalError, RegionError and ReplayError if one is not available,
+        `server.errors.TlsError` when
         certificates cannot be used or others would reach the port without TLS.
         """
         check_tls(settings)
@@ -57,10 +59,15 @@ class Supervisor:
             )
             if self._open_port is not None:
                 undone.callback(self._open_port.close)
-            self._region = open_region(settings)
-            if self._region is not None:
-                undone.callback(self._region.close)
-            self._journal_lock = None if settings.journal.path is None else JournalLock(settings.journal.path)
+            journal = settings.journal
+            self._writer = None if journal.path is None else JournalWriter.of(journal.path, journal)
+            if self._writer is not None:
+                undone.callback(self._writer.close)
+                self._buffer = self._writer.buffer
+            else:
+                self._buffer = Buffer.anonymous(journal.buffer_bytes)
+                undone.callback(self._buffer.close)
+            self._region = open_region(settings, self._buffer, self._writer)
             undone.pop_all()
         self._running: dict[int, WorkerProcess] = {}
         self._lock = threading.Lock()
@@ -70,6 +77,9 @@ class Supervisor:
         self._registry = CollectorRegistry(auto_describe=False)
         self._died = WORKERS_DIED.kept(self._registry)
         self._silent = WORKERS_SILENT.kept(self._registry)
+        if self._writer is not None:
+            self._registry.register(JournalMetrics(self._writer))
+            JOURNAL_SET_ASIDE.kept(self._registry).inc(self._writer.set_aside_bytes)
         self._signing = open_signing(settings)
         if self._signing is not None:
             self._registry.register(SigningMetrics(self._signing))
@@ -100,6 +110,8 @@ class Supervisor:
             except (OSError, TlsError):
                 self.stop()
                 raise
+        if self._writer is not None:
+            self._writer.start()
         if self._signing is not None:
             self._signing.start()
         # The first alone: the others then find what it compiled for this machine.
@@ -139,16 +151,18 @@ class Supervisor:
         for thread in self._threads:
             if thread.ident is not None:
                 thread.join(_KILL_AFTER_S)
-        if self._signing is not None:
-            self._signing.stop()
         self._close_metrics()
         self._port.close()
         if self._open_port is not None:
             self._open_port.close()
         if self._region is not None:
             self._region.close()
-        if self._journal_lock is not None:
-            self._journal_lock.close()
+        if self._writer is not None:
+            self._writer.close()
+        else:
+            self._buffer.close()
+        if self._signing is not None:
+            self._signing.stop()
         _LOG.info("server stopped")
 
     def _keep(self, number: int) -> None:
@@ -196,7 +210,7 @@ class Supervisor:
                 if self._running.get(number) is not process:
                     return
             if ready.is_set():
-                silent = not process.alive(silence_s, others_hindered=self._others_hindered(process))
+                silent = not process.alive(silence_s)
             else:
                 moved = moved if process.stopped() else time.monotonic()
                 silent = time.monotonic() - moved >= silence_s
@@ -211,14 +225,8 @@ class Supervisor:
                 process.kill()
                 return
 
-    def _others_hindered(self, process: WorkerProcess) -> bool:
-        """Returns whether the journal of another worker cannot be written."""
-        with self._lock:
-            return any(other.hindered for other in self._running.values() if other is not process)
-
     def _start_one(self, number: int) -> WorkerProcess | None:
         settings = self._settings.model_dump()
-        settings["journal"]["path"] = worker_journal(self._settings.journal.path, number)
         settings["listen_address"] = self._port.listen_address
         if self._open_port is not None:
             settings["tls"]["open_address"] = self._open_port.listen_address
@@ -227,8 +235,8 @@ class Supervisor:
         order = WorkerOrder(
             number,
             settings,
+            self._buffer.fd,
             None if self._region is None else self._region.fd,
-            None if self._journal_lock is None else self._journal_lock.descriptor,
         )
         with self._lock:  # either `stop` sees this process, or it is not started
             if self._stopping.is_set():

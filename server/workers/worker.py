@@ -2,9 +2,8 @@
 
 The first line on standard input is its `WorkerOrder`. It writes READY to standard output once it serves, and
 answers each further line in one line: "metrics" with the metrics as JSON, "alive" with the same word once the
-thread that answers calls was seen to run. Question and answer of "alive" also say whether a journal cannot be
-written, so that every worker reports the health of the whole server. Standard input ends with the supervisor:
-nobody would restart the worker any more, so it drains.
+thread that answers calls was seen to run. Standard input ends with the supervisor: nobody would restart the
+worker any more, so it drains.
 """
 
 from __future__ import annotations
@@ -17,13 +16,12 @@ import threading
 
 from prometheus_client import generate_latest
 
-from server.app import ServerApp
+from server.app import ServerApp, Shared
 from server.compiling import watch_compiler
 from server.host.confidential import keep_private
 from server.settings.config import ServerSettings
-from server.state.histories import attach_history
 from server.telemetry.logs import configure_logs
-from server.workers.sharing import ALIVE, HINDERED, READY, WorkerOrder
+from server.workers.sharing import ALIVE, READY, WorkerOrder
 
 
 def serve_worker() -> None:
@@ -38,9 +36,8 @@ def serve_worker() -> None:
     watch_compiler()
     app = ServerApp(
         settings,
-        history=attach_history(settings, order.region, checks=order.number == 0),
+        shared=Shared(order.buffer, order.region, checks=order.number == 0),
         reuse_port=True,
-        journal_lock=order.journal_lock,
     )
     app.start()
     _say(READY)
@@ -54,12 +51,10 @@ def _answer(app: ServerApp, silence_s: float) -> None:
     for line in sys.stdin:
         try:
             question = line.strip()
-            if question not in (ALIVE, HINDERED):
+            if question != ALIVE:
                 _say(json.dumps(generate_latest(app.metrics.registry).decode()))
-                continue
-            app.others_hindered(question == HINDERED)
-            if app.responsive(silence_s):  # else no answer: the supervisor ends silent workers
-                _say(ALIVE if app.journal.unavailable is None else HINDERED)
+            elif app.responsive(silence_s):  # else no answer: the supervisor ends silent workers
+                _say(ALIVE)
         except OSError:
             break
     os.kill(os.getpid(), signal.SIGTERM)

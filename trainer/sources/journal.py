@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import polars as pl
-from google.rpc import error_details_pb2, status_pb2
 
 from kuntur.api.v1 import (
     history_service_pb2,
@@ -17,9 +16,10 @@ from kuntur.api.v1 import (
     scoring_service_pb2,
     transaction_pb2,
 )
+from kuntur.journal.exchanges import Exchange, read_exchanges
 from kuntur.journal.file import Loss
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
-from kuntur.journal.workers import read_server_journal
 from kuntur.tables import RejectReport, Table, canonical_schema
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from trainer.sources.labels import NAME
@@ -34,41 +34,26 @@ _PLAIN = (
 _OUTCOME = ("transaction_id", "institution_id", "is_fraud", "reported_time")
 
 
-def _accepted(entry: journal_pb2.Entry) -> Iterable[transaction_pb2.Transaction]:
-    """Yields the transactions of an entry that entered the history."""
-    kind = entry.WhichOneof("exchange")
-    if kind == "score_transaction":
-        yield scoring_service_pb2.ScoreTransactionRequest.FromString(
-            entry.score_transaction.request
-        ).transaction
-    elif kind == "score_stream":
-        request = scoring_service_pb2.ScoreStreamRequest.FromString(entry.score_stream.request)
-        response = scoring_service_pb2.ScoreStreamResponse.FromString(entry.score_stream.response)
-        for transaction, result in zip(request.transactions, response.results, strict=True):
-            if result.HasField("score") or _counted_without(result.status):
-                yield transaction
-    elif kind == "backfill":
-        backfill = history_service_pb2.BackfillRequest.FromString(entry.backfill.request)
-        answer = history_service_pb2.BackfillResponse.FromString(entry.backfill.response)
-        refused = {failure.index for failure in answer.failures}
-        for place, transaction in enumerate(backfill.transactions):
-            if place not in refused:
-                yield transaction
+def _entered(exchange: Exchange) -> Iterator[transaction_pb2.Transaction]:
+    """Yields the transactions of a request that entered the history, or were there already."""
+    kind, request, refused = exchange.kind, exchange.request, frozenset(exchange.refused)
+    transactions: Iterable[transaction_pb2.Transaction]
+    if kind == journal_pb2.REQUEST_KIND_SCORE_TRANSACTION:
+        transactions = (scoring_service_pb2.ScoreTransactionRequest.FromString(request).transaction,)
+    elif kind == journal_pb2.REQUEST_KIND_SCORE_STREAM:
+        transactions = scoring_service_pb2.ScoreStreamRequest.FromString(request).transactions
+    else:
+        transactions = history_service_pb2.BackfillRequest.FromString(request).transactions
+    for place, transaction in enumerate(transactions):
+        if place not in refused:
+            yield transaction
 
 
-def _counted_without(status: status_pb2.Status) -> bool:
-    """Tells whether a transaction entered the history although the model gave no valid score for it."""
-    info = error_details_pb2.ErrorInfo()
-    return any(detail.Unpack(info) and info.reason == "MODEL_VALUE_INVALID" for detail in status.details)
-
-
-def _taken_outcomes(exchange: journal_pb2.Exchange) -> Iterator[tuple[str, str, bool, int]]:
+def _taken_outcomes(exchange: Exchange) -> Iterator[tuple[str, str, bool, int]]:
     """Yields the outcomes of a call without those that the server refused, as _OUTCOME names them."""
     request = outcome_service_pb2.ReportOutcomesRequest.FromString(exchange.request)
-    response = outcome_service_pb2.ReportOutcomesResponse.FromString(exchange.response)
-    refused = {failure.index for failure in response.failures}
     for place, outcome in enumerate(request.outcomes):
-        if place not in refused:
+        if place not in exchange.refused:
             is_fraud = outcome.label == outcome_pb2.OUTCOME_LABEL_FRAUD
             time = outcome.reported_time
             time_us = time.seconds * 1_000_000 + time.nanos // 1_000
@@ -104,6 +89,7 @@ def read_journal(
     since: datetime | None = None,
     until: datetime | None = None,
     lost: Callable[[Loss], None] = lambda _: None,
+    keys: KeyRing | None = None,
 ) -> Table:
     """Reads the journal of a server as a canonical table. since <= event time < until.
 
@@ -115,11 +101,11 @@ def read_journal(
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
     reports: list[tuple[str, str, bool, int]] = []
-    for entry in read_server_journal(directory, allow_torn_tail=True, lost=lost):
-        if entry.WhichOneof("exchange") == "report_outcomes":
-            reports += _taken_outcomes(entry.report_outcomes)
+    for exchange in read_exchanges(directory, allow_torn_tail=True, lost=lost, keys=keys):
+        if exchange.kind == journal_pb2.REQUEST_KIND_REPORT_OUTCOMES:
+            reports += _taken_outcomes(exchange)
             continue
-        for transaction in _accepted(entry):
+        for transaction in _entered(exchange):
             name = (transaction.institution_id, transaction.transaction_id)
             if name not in seen:
                 seen.add(name)

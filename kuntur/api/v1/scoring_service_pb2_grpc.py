@@ -68,8 +68,8 @@ class ScoringServiceServicer:
         JOURNAL_UNAVAILABLE, SHUTTING_DOWN), RESOURCE_EXHAUSTED (OVERLOADED; without a reason for a message that
         is too large), DEADLINE_EXCEEDED (DEADLINE_PASSED; without a reason when the deadline passes later or the
         answer is not read), INTERNAL (MODEL_VALUE_INVALID, INTERNAL), CANCELLED without a reason for what gRPC
-        itself ends in a flood. A call with a transaction id that was scored before is scored against what is
-        known now and counted once.
+        itself ends in a flood. A transaction that comes again gets its first answer, `replayed`, and is counted
+        once; another transaction with its id is ALREADY_EXISTS (TRANSACTION_CONFLICT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -78,8 +78,9 @@ class ScoringServiceServicer:
     def ScoreStream(self, request_iterator, context):
         """Scores frames of transactions. Answers come in the order of the requests, one response a
         request, one result a transaction. A transaction that cannot be scored carries its own status,
-        INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (INSTITUTION_FOREIGN) or INTERNAL (MODEL_VALUE_INVALID); the stream
-        goes on. The frame size trades latency for throughput: 1 for the fastest answer, 64
+        INVALID_ARGUMENT (INVALID_FIELD), PERMISSION_DENIED (INSTITUTION_FOREIGN), ALREADY_EXISTS
+        (TRANSACTION_CONFLICT) or INTERNAL (MODEL_VALUE_INVALID); the stream goes on. One that comes again gets its
+        first answer, `replayed`. The frame size trades latency for throughput: 1 for the fastest answer, 64
         to 512 for volume.
 
         Errors that end the stream: INVALID_ARGUMENT (FRAME_SIZE; INVALID_FIELD for bytes that are no such

@@ -66,9 +66,13 @@ class Admission(_message.Message):
     def __init__(self, kind: _Optional[_Union[RequestKind, str]] = ..., requests: _Optional[_Iterable[bytes]] = ..., refused: _Optional[_Iterable[int]] = ..., callers: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Answer(_message.Message):
-    __slots__ = ("admission", "responses")
+    __slots__ = ("admission", "responses", "unscored", "kind")
     ADMISSION_FIELD_NUMBER: _ClassVar[int]
     RESPONSES_FIELD_NUMBER: _ClassVar[int]
+    UNSCORED_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
     admission: int
     responses: _containers.RepeatedScalarFieldContainer[bytes]
-    def __init__(self, admission: _Optional[int] = ..., responses: _Optional[_Iterable[bytes]] = ...) -> None: ...
+    unscored: _containers.RepeatedScalarFieldContainer[int]
+    kind: RequestKind
+    def __init__(self, admission: _Optional[int] = ..., responses: _Optional[_Iterable[bytes]] = ..., unscored: _Optional[_Iterable[int]] = ..., kind: _Optional[_Union[RequestKind, str]] = ...) -> None: ...

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import stat
 from pathlib import Path
 
-from kuntur.files.paths import UnusableFileError, content_of, read_settings, sync
-from kuntur.files.private import make_private
+from kuntur.files.paths import UnusableFileError, read_settings
+from kuntur.files.private import read_secret, write_secret
 from kuntur.transparency.errors import NoteError
 from kuntur.transparency.notes.keys import KeyKind, SigningKey, VerifierKey
 
@@ -17,27 +15,15 @@ _MAX_BYTES = 4 << 10
 
 def write_key(path: Path, key: SigningKey) -> None:
     """Writes a signing key to a new file of mode 0600. Raises OSError, also where a file is there."""
-    make_private(path.parent)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(key.private_text() + "\n")
-        file.flush()
-        os.fsync(descriptor)
-    sync(path.parent)
+    write_secret(path, key.private_text() + "\n")
 
 
 def read_key(path: Path) -> SigningKey:
     """Reads a signing key. Raises NoteError for a file that is none or that others may read, OSError."""
-    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     try:
-        mode = stat.S_IMODE(os.fstat(descriptor).st_mode)
-        content = content_of(descriptor, _MAX_BYTES)
+        content = read_secret(path, _MAX_BYTES)
     except UnusableFileError as error:
         raise NoteError(f"{path} {error}") from error
-    finally:
-        os.close(descriptor)
-    if mode & 0o077:
-        raise NoteError(f"{path} has mode {mode:04o}, but a signing key is for its owner alone: chmod 600")
     try:
         return SigningKey.parse(content.decode("ascii", errors="replace").strip())
     except NoteError as error:

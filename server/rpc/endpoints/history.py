@@ -6,10 +6,10 @@ import time
 from collections.abc import Iterator
 
 from kuntur.api.v1 import history_service_pb2
+from kuntur.journal.entries import RequestKind, admission
 from server.access import Caller
-from server.journal import ExchangeKind
 from server.rpc.calls.edge import Edge
-from server.rpc.endpoints.intake import Intake, item_statuses
+from server.rpc.endpoints.intake import Intake, identities, item_statuses, refused_places
 from server.scoring import Backfill
 
 METHOD = "/kuntur.api.v1.HistoryService/Backfill"
@@ -40,14 +40,11 @@ class HistoryEndpoint:
         self, raw: bytes, seen: int, response: history_service_pb2.BackfillResponse, caller: Caller
     ) -> int:
         reading = self._intake.read_frame(raw, caller)
-        repeated = self._backfill.take(reading)
-        refused = history_service_pb2.BackfillResponse(
-            failures=[
-                history_service_pb2.BackfillFailure(index=place)
-                for place in sorted({*reading.violations, *reading.foreign})
-            ]
-        )
-        self._intake.journal.append(ExchangeKind.BACKFILL, raw, refused.SerializeToString())
+        self._intake.journal.wait()
+        entry = admission(RequestKind.BACKFILL, [raw], refused_places(reading), identities([caller]))
+        repeated = self._backfill.take(reading, entry)
+        # The last entry so far is this one or behind it.
+        self._intake.journal.settle(self._intake.journal.buffer.next_sequence - 1)
         response.accepted_count += len(reading.batch) - repeated
         response.repeated_count += repeated
         response.refused_count += len(reading.violations) + len(reading.foreign)

@@ -40,7 +40,7 @@ class LatestTime:
 class Intake:
     """What every endpoint that changes the history needs besides its use case.
 
-    reader: bytes to columns; latest: bound of event times; journal: where exchanges go; max_items: items
+    reader: bytes to columns; latest: bound of event times; journal: where entries go; max_items: items
     in one request or frame.
     """
 
@@ -52,7 +52,7 @@ class Intake:
     def check_journal(self) -> None:
         """Raises JournalUnavailableError while what would be counted could not be journaled.
 
-        That is one look at a flag for all that is read; exchanges that pass it are kept in any case.
+        That is one look at a flag for all that is read; what passes it is kept in any case.
         """
         if self.journal.unavailable is not None:
             raise JournalUnavailableError
@@ -113,6 +113,19 @@ class Intake:
         """Raises FrameSizeError for a request of no item or too many."""
         if not 1 <= size <= self.max_items:
             raise FrameSizeError(size, self.max_items)
+
+
+def refused_places(reading: Reading) -> list[int]:
+    """Returns the places of the transactions that do not enter, ascending."""
+    if not reading.violations and not reading.foreign:
+        return []
+    return sorted({*reading.violations, *reading.foreign})
+
+
+def identities(callers: Sequence[Caller]) -> list[str]:
+    """Returns who calls; nothing where nobody is asked."""
+    found = [caller.identity for caller in callers]
+    return found if any(found) else []
 
 
 def _foreign(

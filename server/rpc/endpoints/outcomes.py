@@ -6,12 +6,13 @@ import numpy as np
 from google.protobuf.message import DecodeError
 
 from kuntur.api.v1 import outcome_service_pb2
+from kuntur.journal import entries
+from kuntur.journal.entries import RequestKind
 from kuntur.wire import MalformedError
 from server.access import Caller
 from server.errors import InstitutionForeignError, InvalidFieldsError, ServerError
-from server.journal import ExchangeKind
 from server.rpc.calls.edge import Edge
-from server.rpc.endpoints.intake import Intake
+from server.rpc.endpoints.intake import Intake, identities
 from server.scoring import OutcomeReports
 
 
@@ -40,13 +41,18 @@ class OutcomeEndpoint:
         }
         self._edge.foreign(caller, [error.institution_id for error in foreign.values()], "ReportOutcomes")
         failures |= foreign
-        failures |= self._reports.take(batch, places, [o.transaction_id for o in outcomes])
+        intake.journal.wait()
+        entry = entries.admission(RequestKind.REPORT_OUTCOMES, [raw], sorted(failures), identities([caller]))
+        refused, sequence = self._reports.take(batch, places, [o.transaction_id for o in outcomes], entry)
+        failures |= refused
         response = outcome_service_pb2.ReportOutcomesResponse(accepted_count=len(outcomes) - len(failures))
         for place, error in sorted(failures.items()):
             response.failures.add(index=place, status=self._edge.table.status(error))
         self._edge.metrics.items_refused(len(failures))
         answer = response.SerializeToString()
-        self._intake.journal.append(ExchangeKind.REPORT_OUTCOMES, raw, answer)
+        if sequence:
+            told = entries.answer(RequestKind.REPORT_OUTCOMES, sequence, [answer])
+            intake.journal.settle(self._reports.answered(told) or sequence)
         return answer
 
 

@@ -1,4 +1,4 @@
-"""ScoringService over bytes: reads, scores, writes the answer, and journals both."""
+"""ScoringService over bytes: reads, lets enter, scores, and gives the answer."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import numpy as np
 import numpy.typing as npt
 from google.rpc import status_pb2
 
+from kuntur.journal.entries import RequestKind
 from kuntur.scores import ReasonsMode, Scores
 from kuntur.validation.messages import Violation
 from kuntur.wire import Reading, write_frame, write_frames, write_score
 from server.access import Caller
 from server.errors import InstitutionForeignError, InvalidFieldsError, ModelValueError
-from server.journal import ExchangeKind
 from server.rpc.calls.edge import Edge
+from server.rpc.endpoints.answering import Answering, Entered, Given, rows_of
 from server.rpc.endpoints.intake import Intake, item_statuses
 from server.scoring import Scorer
 
@@ -25,10 +26,11 @@ _MODES = frozenset(map(int, ReasonsMode))
 class ScoringEndpoint:
     """Answers ScoreTransaction and ScoreStream."""
 
-    def __init__(self, edge: Edge, intake: Intake, scorer: Scorer) -> None:
+    def __init__(self, edge: Edge, intake: Intake, scorer: Scorer, answering: Answering) -> None:
         self._edge = edge
         self._intake = intake
         self._scorer = scorer
+        self._answering = answering
 
     def score_transaction(self, raw: bytes, caller: Caller) -> bytes:
         """Answers a serialised ScoreTransactionRequest."""
@@ -38,14 +40,14 @@ class ScoringEndpoint:
         reading, model = self._scorer.admit(reading)
         if reading.violations:
             raise InvalidFieldsError(reading.violations[0], "transaction.")
-        scores = self._scorer.score(reading, model)
-        if scores.invalid:  # it is counted, so a replay of the journal has to count it too
-            self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, b"")
+        entered = self._answering.enter(RequestKind.SCORE_TRANSACTION, [raw], [caller], reading)
+        scores = self._scorer.score(reading, model, entered.admitted.features)
+        if entered.settled is None and scores.invalid:
             raise ModelValueError(scores.model_version)
-        response = write_score(reading.ids, 0, scores)
-        self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raw, response)
-        self._edge.metrics.scored(scores.decision)
-        return response
+        outcome = self._given_transactions(entered, scores)[0]
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
 
     def score_transactions(self, raws: list[bytes], callers: list[Caller]) -> list[bytes | Exception] | None:
         """Answers serialised ScoreTransactionRequests as if they came one after the other.
@@ -61,18 +63,12 @@ class ScoringEndpoint:
         try:
             _check_mode(reading)
             reading, model = self._scorer.admit(reading)
-            scores = self._scorer.score(reading, model)
+            if len(reading.batch):
+                entered = self._answering.enter(RequestKind.SCORE_TRANSACTION, raws, callers, reading)
+                scores = self._scorer.score(reading, model, entered.admitted.features)
+                outcomes |= self._given_transactions(entered, scores)
         except Exception as error:
             outcomes |= dict.fromkeys(reading.places.tolist(), error)
-        else:
-            places = reading.places.tolist()
-            for row, place in enumerate(places):
-                invalid = row in scores.invalid
-                response = b"" if invalid else write_score(reading.ids, place, scores, row)
-                self._intake.journal.append(ExchangeKind.SCORE_TRANSACTION, raws[place], response)
-                outcomes[place] = ModelValueError(scores.model_version) if invalid else response
-            if places:
-                self._edge.metrics.scored(scores.decision)
         outcomes |= {
             place: InvalidFieldsError(found, "transaction.") for place, found in reading.violations.items()
         }
@@ -86,13 +82,13 @@ class ScoringEndpoint:
         reading = self._intake.read_frame(raw, caller)
         _check_mode(reading)
         reading, model = self._scorer.admit(reading)
-        scores = self._scorer.score(reading, model)
         statuses = item_statuses(reading, self._edge, caller, "ScoreStream")
+        if len(reading.batch) == 0:
+            return write_frame(reading.ids, reading.places, _nothing(model.version), statuses)
+        entered = self._answering.enter(RequestKind.SCORE_STREAM, [raw], [caller], reading)
+        scores = self._scorer.score(reading, model, entered.admitted.features)
         response = self._write_frame(reading.ids, reading.places, scores, statuses)
-        self._intake.journal.append(ExchangeKind.SCORE_STREAM, raw, response)
-        if len(scores.decision):
-            self._edge.metrics.scored(scores.decision)
-        return response
+        return self._given_frames(entered, scores, [response])[0]
 
     def score_frames(self, raws: list[bytes], callers: list[Caller]) -> list[bytes] | None:
         """Answers serialised ScoreStreamRequests as if they came one after the other.
@@ -108,8 +104,9 @@ class ScoringEndpoint:
             return None
         reading, sizes = read
         _check_mode(reading)
-        scores = self._scorer.score(*self._scorer.admit(reading))
-        self._edge.metrics.scored(scores.decision)
+        reading, model = self._scorer.admit(reading)
+        entered = self._answering.enter(RequestKind.SCORE_STREAM, raws, callers, reading)
+        scores = self._scorer.score(reading, model, entered.admitted.features)
         if scores.invalid:
             responses = [
                 self._write_frame(
@@ -119,9 +116,41 @@ class ScoringEndpoint:
             ]
         else:
             responses = write_frames(reading.ids, scores, sizes)
-        for raw, response in zip(raws, responses, strict=True):
-            self._intake.journal.append(ExchangeKind.SCORE_STREAM, raw, response)
-        return responses
+        return self._given_frames(entered, scores, responses)
+
+    def _given_transactions(self, entered: Entered, scores: Scores) -> dict[int, bytes | Exception]:
+        """Returns what calls are answered, by place."""
+        reading, places = entered.reading, entered.reading.places.tolist()
+        responses = [b""] * len(entered.requests)
+        for row, place in enumerate(places):
+            if row not in scores.invalid:
+                responses[place] = write_score(reading.ids, place, scores, row)
+        given = self._answering.give(entered, responses, [places[row] for row in scores.invalid])
+        self._count(entered, scores, given)
+        conflicts = given.settled.conflicts if given.settled is not None else {}
+        return {
+            place: given.responses[place] or conflicts.get(place) or ModelValueError(scores.model_version)
+            for place in places
+        }
+
+    def _given_frames(self, entered: Entered, scores: Scores, responses: list[bytes]) -> list[bytes]:
+        """Returns what frames are answered."""
+        places = entered.reading.places.tolist()
+        given = self._answering.give(entered, responses, [places[row] for row in scores.invalid])
+        self._count(entered, scores, given)
+        if given.settled is not None:
+            self._edge.metrics.items_refused(len(given.settled.conflicts))
+        return given.responses
+
+    def _count(self, entered: Entered, scores: Scores, given: Given) -> None:
+        """Counts what was scored and what was answered again."""
+        decisions, settled = scores.decision, given.settled
+        if settled is not None:
+            self._edge.metrics.replayed(len(settled.scores) + len(settled.same))
+            decisions = decisions[rows_of(entered.reading.places, settled.places)]
+            if len(decisions) == 0:
+                return
+        self._edge.metrics.scored(decisions)
 
     def _write_frame(
         self,
@@ -143,6 +172,11 @@ class ScoringEndpoint:
             scores.probability[valid], scores.decision[valid], scores.model_version, reasons or None
         )
         return write_frame(ids, places[valid], kept, statuses)
+
+
+def _nothing(model_version: str) -> Scores:
+    """Returns the scores of a frame without a valid transaction."""
+    return Scores(np.empty(0, np.float32), np.empty(0, np.int8), model_version)
 
 
 def _cut(scores: Scores, rows: slice) -> Scores:

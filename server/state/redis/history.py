@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -26,13 +26,14 @@ from kuntur.features import CATALOGUE, FeatureMatrix
 from kuntur.features.engine import ENTITIES
 from kuntur.history import OutcomeStatus, held, recent
 from kuntur.history import scratch as lent
+from kuntur.history.answers import PLACE, Known
 from kuntur.history.memory import COUNTED, Memory
 from kuntur.history.scratch import Scratch
 from kuntur.records.layout import HOUR_S, MICROSECONDS
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
 from server.errors import HistoryUnavailableError
-from server.state.history import HistoryCounts, HistoryStore
+from server.state.history import Admitted, HistoryCounts, HistoryStore, Reported
 from server.state.redis.frame import FrameTry, HeldPart, Keys, Terms
 from server.state.redis.scripts import COUNTERS, LATEST, Scripts
 
@@ -64,11 +65,20 @@ class RedisHistory(HistoryStore):
 
     remote = True
 
-    def __init__(self, client: Redis, terms: Terms, patience: Patience, zone: TimeZone | None = None) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        terms: Terms,
+        patience: Patience,
+        zone: TimeZone | None = None,
+        append: Callable[[bytes], int] = lambda _: 0,
+    ) -> None:
         """Takes a client for bytes without retries of its own. Raises redis.RedisError.
 
-        zone: whose nights are counted, by default Peru's.
+        zone: whose nights are counted, by default Peru's; append: writes an entry into this server's journal
+        and returns its sequence.
         """
+        self._append = append
         self._offsets = (zone or time_zone()).offsets
         self._client, self._terms, self._patience = client, terms, patience
         self._scripts = Scripts(client)
@@ -78,18 +88,38 @@ class RedisHistory(HistoryStore):
         self._known = HistoryCounts(dict.fromkeys(ENTITIES, 0), dict.fromkeys(ENTITIES, 0), 0, 0, 0, 0, 0)
         self.latest_commit = 0
 
-    def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and returns their features."""
+    def admit(
+        self, batch: TransactionBatch, places: npt.NDArray[np.int64], entry: bytes, *, scored: bool
+    ) -> Admitted:
+        """Counts transactions, and writes an entry of this server's journal."""
         out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
-        self._take(batch, out)
-        return out
+        known = self._take(batch, out)
+        trail = np.full((len(batch), 2), -1, dtype=np.int64)
+        trail[:, PLACE] = places
+        # What was answered is not known here: what comes again is scored again, and not counted.
+        return Admitted(out, trail, self._append(entry) if entry else 0, 0 if entry and scored else known)
 
-    def backfill(self, batch: TransactionBatch) -> int:
-        """Counts transactions; returns how many were known before."""
-        return self._take(batch, np.empty((len(batch), len(CATALOGUE)), dtype=np.float32))
+    def answer(
+        self,
+        keys: npt.NDArray[np.uint64],  # noqa: ARG002 (the interface's)
+        trail: npt.NDArray[np.int64],  # noqa: ARG002
+        entry: bytes,
+    ) -> int | None:
+        """Writes an entry of this server's journal."""
+        return self._append(entry)
 
-    def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history; returns the status of each."""
+    def known(self, slots: Sequence[int]) -> list[Known]:  # noqa: ARG002
+        """Knows nothing of what was answered."""
+        return []
+
+    def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:  # noqa: ARG002
+        """Has none."""
+        return None
+
+    def admit_outcomes(self, outcomes: OutcomeBatch, entry: bytes) -> Reported:
+        """Lets outcomes enter the history, and writes an entry of this server's journal."""
+        if len(outcomes) == 0:
+            return Reported(np.empty(0, dtype=np.int8), 0)
         transactions = np.ascontiguousarray(outcomes.keys[:, KeyColumn.TRANSACTION])
 
         def count(scratch: Scratch) -> npt.NDArray[np.int8]:
@@ -97,7 +127,8 @@ class RedisHistory(HistoryStore):
             scratch.take_outcomes(outcomes, statuses)
             return statuses
 
-        return self._commit(lambda frame: _gather_outcomes(frame, transactions), count)
+        statuses = self._commit(lambda frame: _gather_outcomes(frame, transactions), count)
+        return Reported(statuses, self._append(entry) if entry else 0)
 
     def counts(self) -> HistoryCounts:
         """Returns what the store holds, and has received; the last counts while Redis is out of reach.
@@ -130,7 +161,8 @@ class RedisHistory(HistoryStore):
 
         def count(scratch: Scratch) -> int:
             batch.ints[:, IntColumn.COUNTED] = counted  # as it was before an earlier try
-            return scratch.take_transactions(batch, self._offsets, out)
+            trail = np.empty((len(batch), 2), dtype=np.int64)
+            return scratch.take_transactions(batch, self._offsets, out, trail, scored=False)
 
         try:
             return self._commit(lambda frame: _gather_transactions(frame, batch), count)

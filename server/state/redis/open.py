@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import ssl
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,14 @@ from server.tls.contexts import check_client_files
 
 
 def open_shared_history(
-    settings: RedisSettings, history: History, zone: TimeZone | None = None
+    settings: RedisSettings,
+    history: History,
+    zone: TimeZone | None = None,
+    append: Callable[[bytes], int] = lambda _: 0,
 ) -> RedisHistory:
     """Connects to Redis.
 
-    zone: whose nights are counted, by default Peru's. Raises ConnectionError when it cannot be used,
+    zone: whose nights are counted, by default Peru's; append: as `RedisHistory` takes it. Raises ConnectionError when it cannot be used,
     `server.state.RegionError` when what is kept there was written by servers of another release, with
     another hash key or in another time zone, `server.errors.TlsError` when files of [redis] cannot be used.
     """
@@ -54,7 +58,7 @@ def open_shared_history(
     )
     try:
         _check_form(client, terms.prefix + FORM, history.hash_key, zone, settings.key_prefix)
-        return RedisHistory(client, terms, Patience(settings.max_tries, settings.patience_s), zone)
+        return RedisHistory(client, terms, Patience(settings.max_tries, settings.patience_s), zone, append)
     except RedisError as error:
         client.close()
         raise ConnectionError(

@@ -20,7 +20,7 @@ from server.state.region.damage import Damage
 from server.state.region.layout import PAGE_WORDS, RegionError, layout_number, words_of
 
 _MAGIC = int.from_bytes(b"KNTRSTAT", "little")
-_FORM = 3
+_FORM = 4
 # Words of the header.
 _H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED = 0, 1, 2, 3, 4
 H_ZONE, H_SIZES, H_SEAL = 5, 8, 16

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 
-from kuntur.history import HistorySizes
+from kuntur.history import HistorySizes, recent
 from kuntur.history.memory import words_of_parts
 from kuntur.records import layout
 
@@ -33,5 +33,6 @@ def words_of(sizes: HistorySizes, *, sealed: bool) -> int:
 def layout_number() -> int:
     """Returns a number that changes with the layout of records."""
     numbers = sorted((name, value) for name, value in vars(layout).items() if isinstance(value, int | float))
+    numbers.append(("recent", recent.RECORD_WORDS))
     digest = hashlib.sha256(repr((numbers, layout.RINGS, layout.WINDOWS)).encode()).digest()
     return int.from_bytes(digest[:7], "little")

@@ -176,6 +176,15 @@ class Region:
             fcntl.flock(self.fd, fcntl.LOCK_UN)
         os.close(self.fd)
 
+    def clear(self) -> None:
+        """Makes it hold nothing. Nobody else uses it."""
+        if self.fd is None:
+            raise RegionError("a region of one process is begun anew with it")
+        size = os.fstat(self.fd).st_size
+        os.ftruncate(self.fd, 0)  # what was mapped reads as zeros from now on
+        os.ftruncate(self.fd, size)
+        self._lay_out()
+
     def recover(self) -> None:
         """Undoes what a process that died had begun. The mutex is held."""
         if self.fd is None:

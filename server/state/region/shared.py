@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 
 import numpy as np
@@ -11,57 +11,125 @@ import structlog
 
 from kuntur.features import CATALOGUE, FeatureMatrix
 from kuntur.history import OutcomeStatus
+from kuntur.history.answers import PLACE, Known
+from kuntur.history.memory import NO_JOURNAL
+from kuntur.history.serving import ANSWERED, BEHIND, SETTLED
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from server.host.lost_history import end_without_history
-from server.state.history import HistoryCounts, HistoryStore
+from server.journal.journal import Journal
+from server.state.history import Admitted, HistoryCounts, HistoryStore, Reported
 from server.state.region.layout import RegionError
 from server.state.region.mutex import LockDamagedError
 from server.state.region.region import Region
 
 _LOG = structlog.get_logger(__name__)
 _TRIES = 8  # once more after each mending
+Memory = npt.NDArray[np.int64]
 _LOCK_LOST = "the lock of the history is damaged, or its holder no longer runs"
 _NOT_MENDED = "the history is damaged and could not be mended: restart the server"
+
+
+def _nothing() -> None:
+    """There is no journal that the history could lack entries of."""
 
 
 class RegionHistory(HistoryStore):
     """A `HistoryStore` over a region, which other processes may use at the same time."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: Region, journal: Journal | None = None) -> None:
+        """Takes the region, and the journal that entries are written to."""
         self._region = region
+        self._journal = journal
         self._mutex = region.mutex
         self._offsets = region.zone.offsets
         self._history = region.history
         self._damaged_told = self._history.damaged
+        self.catch_up: Callable[[], None] = _nothing
+        """Lets entries of the journal enter that the history lacks; the lock is held. See `server.state.replay`."""
 
-    def score_features(self, batch: TransactionBatch) -> FeatureMatrix:
-        """Counts transactions and returns their features."""
-        out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
-        self._take(batch, out)
-        return out
-
-    def backfill(self, batch: TransactionBatch) -> int:
-        """Counts transactions; returns how many were known before."""
-        return self._take(batch, np.empty((len(batch), len(CATALOGUE)), dtype=np.float32))
-
-    def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history; returns the status of each."""
-        statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
+    def admit(
+        self, batch: TransactionBatch, places: npt.NDArray[np.int64], entry: bytes, *, scored: bool
+    ) -> Admitted:
+        """Writes an entry of the journal, and counts its transactions."""
+        count = len(batch)
+        out = np.empty((count, len(CATALOGUE)), dtype=np.float32)
+        trail = np.empty((count, 2), dtype=np.int64)
+        trail[:, PLACE] = places
+        history = self._history
+        if count == 0:
+            return Admitted(out, trail, 0, 0)
         self._lock()
         try:
-            first = 0
-            for _ in range(_TRIES):
-                done = self._history.take_outcomes(outcomes, statuses, first)
-                if done >= 0:
-                    break
-                first += -1 - done
-                self._mend()
-            else:
-                raise RegionError(_NOT_MENDED)
+            words = self._placed(entry)
+            known = history.take_transactions(
+                batch, self._offsets, out, trail, words, scored=scored, entries=bool(entry)
+            )
+            if known < 0 and known != SETTLED:
+                known = self._take_mending(batch, out, trail, words, known, scored, bool(entry))
+            sequence = history.contains[0]
         finally:
             self._mutex.release()
         self._tell_damage()
-        return statuses
+        if known == SETTLED:
+            batch.ints[:, IntColumn.COUNTED] = 0
+            return Admitted(out, trail, 0, count)
+        return Admitted(out, trail, sequence, known)
+
+    def answer(self, keys: npt.NDArray[np.uint64], trail: npt.NDArray[np.int64], entry: bytes) -> int | None:
+        """Writes an entry of the journal, and remembers that transactions were answered with it."""
+        self._lock()
+        try:
+            words = self._placed(entry)
+            for _ in range(_TRIES):
+                done = self._history.take_answers(keys, trail, words)
+                if done == 0:
+                    return self._history.contains[0]
+                if done == ANSWERED:
+                    return None
+                self._put_right(done)
+            raise RegionError(_NOT_MENDED)
+        finally:
+            self._mutex.release()
+
+    def known(self, slots: Sequence[int]) -> list[Known]:
+        """Returns what is known of recent transactions."""
+        self._lock()
+        try:
+            return [self._history.known_at(slot) for slot in slots]
+        finally:
+            self._mutex.release()
+
+    def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
+        """Returns the features that a transaction had when it entered; None where they are forgotten."""
+        self._lock()
+        try:
+            return self._history.open_features(slot)
+        finally:
+            self._mutex.release()
+
+    def admit_outcomes(self, outcomes: OutcomeBatch, entry: bytes) -> Reported:
+        """Writes an entry of the journal, and lets its outcomes enter."""
+        statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
+        if len(outcomes) == 0:
+            return Reported(statuses, 0)
+        self._lock()
+        try:
+            words = self._placed(entry)
+            first = 0
+            for _ in range(_TRIES):
+                done = self._history.take_outcomes(
+                    outcomes, statuses, words, first=first, entries=bool(entry)
+                )
+                if done >= 0:
+                    break
+                first, words = self._go_on(done, first, words)
+            else:
+                raise RegionError(_NOT_MENDED)
+            sequence = self._history.contains[0] if entry else 0
+        finally:
+            self._mutex.release()
+        self._tell_damage()
+        return Reported(statuses, sequence)
 
     def counts(self) -> HistoryCounts:
         """Returns what the store holds, and what it has received."""
@@ -81,26 +149,65 @@ class RegionHistory(HistoryStore):
         finally:
             self._mutex.release()
 
-    def _take(self, batch: TransactionBatch, out: FeatureMatrix) -> int:
-        self._lock()
-        try:
-            repeated = self._history.take_transactions(batch, self._offsets, out)
-            if repeated < 0:
-                repeated = self._take_mending(batch, out, -1 - repeated)
-        finally:
-            self._mutex.release()
-        self._tell_damage()
-        return int(repeated)
-
-    def _take_mending(self, batch: TransactionBatch, out: FeatureMatrix, first: int) -> int:
-        """Mends the region and counts the rest of a batch, again if need be; first: where damage was met."""
+    def _take_mending(
+        self,
+        batch: TransactionBatch,
+        out: FeatureMatrix,
+        trail: npt.NDArray[np.int64],
+        words: Memory,
+        done: int,
+        scored: bool,
+        entries: int,
+    ) -> int:
+        """Puts right what is in the way and counts the rest of a batch; done: what the last try returned."""
+        first = 0
         for _ in range(_TRIES):
-            self._mend()
-            repeated = self._history.take_transactions(batch, self._offsets, out, first)
-            if repeated >= 0:
-                return int(repeated + np.count_nonzero(batch.ints[:first, IntColumn.COUNTED] == 0))
-            first += -1 - repeated
+            first, words = self._go_on(done, first, words)
+            done = self._history.take_transactions(
+                batch, self._offsets, out, trail, words, first=first, scored=scored, entries=entries
+            )
+            if done == SETTLED:
+                return done
+            if done >= 0:
+                return int(done + np.count_nonzero(batch.ints[:first, IntColumn.COUNTED] == 0))
         raise RegionError(_NOT_MENDED)
+
+    def _go_on(self, done: int, first: int, words: Memory) -> tuple[int, Memory]:
+        """Puts right what is in the way; returns the first row to go on with, and what is to be written down.
+
+        done: what a try from `first` on returned.
+        """
+        written = len(words) == 0 or self._is_written(words)
+        self._put_right(done)
+        if done == BEHIND:
+            return first, words
+        return first + -1 - done, NO_JOURNAL if written else words
+
+    def _is_written(self, words: Memory) -> bool:
+        """Tells whether the entry that was placed has become one."""
+        return int(words[0]) != self._placed_sequence
+
+    def _put_right(self, done: int) -> None:
+        if done == BEHIND:
+            self.catch_up()
+        else:
+            self._mend()
+
+    def _placed(self, entry: bytes) -> Memory:
+        """Places an entry in the journal's buffer, and returns what makes it one. The lock is held, and may be
+        let go of meanwhile.
+        """
+        journal = self._journal
+        if journal is None or not entry:
+            return NO_JOURNAL
+        while not journal.place(entry):
+            self._mutex.release()
+            try:
+                journal.wait()
+            finally:
+                self._lock()
+        self._placed_sequence = journal.buffer.next_sequence
+        return journal.buffer.next_word
 
     def checks(self, records: int) -> Iterator[Callable[[], None]]:
         """Yields the steps in which the whole history is checked once, each of so many records.
@@ -152,3 +259,4 @@ class RegionHistory(HistoryStore):
             end_without_history(_LOCK_LOST)
         if died:
             self._region.recover()
+            self.catch_up()

@@ -40,13 +40,13 @@ def passing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Lets transactions into the history while it is set, as it is at first."""
     open_ = threading.Event()
     open_.set()
-    score_features = RegionHistory.score_features
+    admit = RegionHistory.admit
 
-    def wait(self: RegionHistory, batch: Any) -> Any:
+    def wait(self: RegionHistory, batch: Any, *arguments: Any, **options: Any) -> Any:
         assert open_.wait(30)
-        return score_features(self, batch)
+        return admit(self, batch, *arguments, **options)
 
-    monkeypatch.setattr(RegionHistory, "score_features", wait)
+    monkeypatch.setattr(RegionHistory, "admit", wait)
     monkeypatch.setattr(RegionHistory, "remote", True)  # as it keeps its callers waiting
     yield open_
     open_.set()

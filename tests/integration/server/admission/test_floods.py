@@ -261,14 +261,14 @@ def test_frames_beyond_the_bytes_end_their_stream_and_the_others_are_answered(
 ) -> None:
     passing = threading.Event()
     passing.set()  # for the warm-up
-    score_features = RegionHistory.score_features
+    admit = RegionHistory.admit
 
-    def wait(self: RegionHistory, batch: Any) -> Any:
+    def wait(self: RegionHistory, batch: Any, *arguments: Any, **options: Any) -> Any:
         if len(batch) > 1:
             assert passing.wait(60)
-        return score_features(self, batch)
+        return admit(self, batch, *arguments, **options)
 
-    monkeypatch.setattr(RegionHistory, "score_features", wait)
+    monkeypatch.setattr(RegionHistory, "admit", wait)
     monkeypatch.setattr(RegionHistory, "remote", True)  # as it keeps its callers waiting
     many = frame(*(transaction(f"{number:0120}") for number in range(2000)))
     assert many.ByteSize() > _MIB / 4

@@ -29,13 +29,13 @@ def test_calls_of_grpc_js_at_an_overload_are_answered_or_refused_and_none_is_can
     if environment is None:
         pytest.skip("needs Node.js and npm, which fetches grpc-js")
     publish_constant(tmp_path / "registry", "m-1", 0.1)
-    score_features = RegionHistory.score_features
+    admit = RegionHistory.admit
 
-    def slowly(self: RegionHistory, batch: Any) -> Any:
+    def slowly(self: RegionHistory, batch: Any, *arguments: Any, **options: Any) -> Any:
         time.sleep(0.002)
-        return score_features(self, batch)
+        return admit(self, batch, *arguments, **options)
 
-    monkeypatch.setattr(RegionHistory, "score_features", slowly)
+    monkeypatch.setattr(RegionHistory, "admit", slowly)
     monkeypatch.setattr(RegionHistory, "remote", True)  # as it keeps its callers waiting
     limits = {"max_unary_in_flight": 16}
     with running_server(tmp_path / "registry", limits=limits) as server:

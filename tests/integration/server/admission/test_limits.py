@@ -39,14 +39,14 @@ def passing(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Lets lone transactions into the history while it is set, as it is at first; frames always pass."""
     open_ = threading.Event()
     open_.set()
-    score_features = RegionHistory.score_features
+    admit = RegionHistory.admit
 
-    def wait(self: RegionHistory, batch: Any) -> Any:
+    def wait(self: RegionHistory, batch: Any, *arguments: Any, **options: Any) -> Any:
         if len(batch) == 1:
             assert open_.wait(30)
-        return score_features(self, batch)
+        return admit(self, batch, *arguments, **options)
 
-    monkeypatch.setattr(RegionHistory, "score_features", wait)
+    monkeypatch.setattr(RegionHistory, "admit", wait)
     monkeypatch.setattr(RegionHistory, "remote", True)  # as it keeps its callers waiting
     yield open_
     open_.set()
@@ -139,12 +139,12 @@ def test_a_client_that_vanished_gives_its_stream_back(registry: Path) -> None:
 def test_a_fault_of_the_server_is_internal_with_an_incident_and_no_details(
     registry: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(*_: object) -> None:
+    def fail(*_: object, **__: object) -> None:
         raise RuntimeError("the secret path is /etc/shadow")
 
     with running_server(registry) as server:
         server.wait_until_live("m-1")
-        monkeypatch.setattr(RegionHistory, "score_features", fail)
+        monkeypatch.setattr(RegionHistory, "admit", fail)
         for call in (
             lambda: server.stubs.scoring.ScoreTransaction(unary(transaction("t-1"))),
             lambda: list(server.stubs.scoring.ScoreStream(iter([frame(transaction("t-1"))]))),

@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from kuntur.api.v1 import scoring_service_pb2
-from server.journal import FileJournal
+from server.journal import MemoryJournal
 from server.state import RegionHistory
 from tests.support.bundles import publish
 from tests.support.serving import RunningServer, running_server, transaction, unary, wait_until
@@ -98,13 +98,13 @@ def test_what_has_to_wait_is_waited_for_by_threads(
     server: RunningServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[str] = []
-    score_features = RegionHistory.score_features
+    admit = RegionHistory.admit
 
-    def note(self: RegionHistory, batch: Any) -> Any:
+    def note(self: RegionHistory, batch: Any, *arguments: Any, **options: Any) -> Any:
         seen.append(threading.current_thread().name)
-        return score_features(self, batch)
+        return admit(self, batch, *arguments, **options)
 
-    monkeypatch.setattr(RegionHistory, "score_features", note)
+    monkeypatch.setattr(RegionHistory, "admit", note)
     assert _scored(server, "here")
     monkeypatch.setattr(RegionHistory, "remote", True)
     assert _scored(server, "elsewhere")
@@ -114,7 +114,7 @@ def test_what_has_to_wait_is_waited_for_by_threads(
 def test_a_journal_that_is_behind_keeps_the_polling_thread_free(
     registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(FileJournal, "behind", True)
+    monkeypatch.setattr(MemoryJournal, "behind", True)
     with running_server(registry, journal={"path": tmp_path / "journal"}) as server:
         server.wait_until_live("m-1")
         assert _scored(server, "t-1")

@@ -74,15 +74,15 @@ def test_a_caller_that_never_reads_is_not_worked_for_without_end(
 ) -> None:
     reached = threading.Event()
     taken: list[int] = []
-    score_features = RegionHistory.score_features
+    admit = RegionHistory.admit
 
-    def count(self: RegionHistory, batch: Any) -> Any:
+    def count(self: RegionHistory, batch: Any, *arguments: Any, **options: Any) -> Any:
         taken.append(len(batch))
         if len(taken) >= 3:
             reached.set()
-        return score_features(self, batch)
+        return admit(self, batch, *arguments, **options)
 
-    monkeypatch.setattr(RegionHistory, "score_features", count)
+    monkeypatch.setattr(RegionHistory, "admit", count)
     stream = OpenStream(server)
     # A long id stands in each answer: a few dozen fill what gRPC buffers between the two.
     frames = 3_000

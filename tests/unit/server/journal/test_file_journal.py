@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import structlog
 from prometheus_client import CollectorRegistry
+from server.journal.metrics import JournalMetrics
 
 from kuntur.journal.file import JournalFileWriter, journal_files, read_entries
 from server.journal import ExchangeKind, FileJournal, NullJournal
-from server.journal.metrics import JournalMetrics
 from tests.support.journals import write
 from tests.support.serving import wait_until
 

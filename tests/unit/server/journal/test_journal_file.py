@@ -255,11 +255,11 @@ def test_a_file_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     write(tmp_path, "a")
     path = journal_files(tmp_path)[0]
     raw = bytearray(path.read_bytes())
-    raw[8] = 3
+    raw[8] = 4
     raw[28:32] = zlib.crc32(raw[:28]).to_bytes(4, "little")
     path.write_bytes(raw)
     for opened in (JournalFileWriter, read, repair):
-        with pytest.raises(UnknownRevisionError, match=r"revision 3, of a later version of Kuntur"):
+        with pytest.raises(UnknownRevisionError, match=r"revision 4, of a later version of Kuntur"):
             opened(tmp_path)
     assert path.read_bytes() == raw
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,11 +18,12 @@ from kuntur.api.v1 import (
 )
 from kuntur.features import FEATURE_NAMES
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.journal.exchanges.messages import KINDS, refused_places
 from kuntur.journal.file import CorruptJournalError, JournalFileWriter, journal_files
 from kuntur.journal.repair import repair
 from kuntur.journal.v1 import journal_pb2
 from kuntur.tables import canonical_schema
-from tests.support.journals import append, flip
+from tests.support.journals import admission, answer, append, flip
 from trainer.dataset.history import replay
 from trainer.progress import Silent
 from trainer.settings.config import TrainerSettings
@@ -32,6 +34,7 @@ from trainer.sources.quality import quality_profile
 from trainer.sources.source import just_after_last, read_source
 from trainer.sources.split import TooLittleHistoryError
 
+Written = Callable[..., Path]
 NOON = 1_704_110_400  # 2024-01-01T12:00:00Z
 FRAUD, LEGITIMATE = outcome_pb2.OUTCOME_LABEL_FRAUD, outcome_pb2.OUTCOME_LABEL_LEGITIMATE
 
@@ -103,11 +106,31 @@ def reported(*outcomes: tuple[str, int, int], refused: tuple[int, ...] = ()) -> 
     return journal_pb2.Entry(report_outcomes=exchange)
 
 
-def written(directory: Path, *entries: journal_pb2.Entry) -> Path:
+def written_as_before(directory: Path, *entries: journal_pb2.Entry) -> Path:
     writer = JournalFileWriter(directory)
     append(writer, entries)
     writer.close()
     return directory
+
+
+def written_as_admissions(directory: Path, *entries: journal_pb2.Entry) -> Path:
+    """Writes the same as admissions, and behind all of them their answers, but to backfills."""
+    admissions, answers = [], []
+    for number, each in enumerate(entries, 1):
+        field = str(each.WhichOneof("exchange"))
+        said: journal_pb2.Exchange = getattr(each, field)
+        refused = refused_places(KINDS[field], said.response)
+        admissions.append(admission(KINDS[field], said.request, refused=refused))
+        if field != "backfill":
+            answers.append(answer(number, said.response))
+    return written_as_before(directory, *admissions, *answers)
+
+
+@pytest.fixture(params=[written_as_before, written_as_admissions])
+def written(request: pytest.FixtureRequest) -> Written:
+    """Writes entries, of the kinds of earlier versions or what is written instead of them today."""
+    found: Written = request.param
+    return found
 
 
 def moment(seconds: int) -> datetime:
@@ -122,7 +145,7 @@ def labels(directory: Path, until: int = 1_000) -> dict[str, tuple[bool | None, 
     }
 
 
-def test_every_field_of_a_transaction_comes_back(tmp_path: Path) -> None:
+def test_every_field_of_a_transaction_comes_back(written: Written, tmp_path: Path) -> None:
     full = transaction(
         1,
         channel=transaction_pb2.CHANNEL_ECOMMERCE,
@@ -168,13 +191,13 @@ def test_every_field_of_a_transaction_comes_back(tmp_path: Path) -> None:
     }
 
 
-def test_what_was_not_given_is_null_and_not_zero(tmp_path: Path) -> None:
+def test_what_was_not_given_is_null_and_not_zero(written: Written, tmp_path: Path) -> None:
     found = read_journal(written(tmp_path, scored(transaction(1)))).frame.row(0, named=True)
     unset = ("account_balance_minor", "account_age_days", "merchant_latitude", "merchant_longitude")
     assert [found[name] for name in unset] == [None] * 4
 
 
-def test_attributes_of_some_transactions_are_null_in_the_others(tmp_path: Path) -> None:
+def test_attributes_of_some_transactions_are_null_in_the_others(written: Written, tmp_path: Path) -> None:
     given = [transaction(1, attributes={"b": 1.0}), transaction(2), transaction(3, attributes={"a": 2.0})]
     table = read_journal(written(tmp_path, streamed(given)))
     assert table.attributes == ("a", "b")
@@ -182,7 +205,9 @@ def test_attributes_of_some_transactions_are_null_in_the_others(tmp_path: Path) 
     assert table.frame["attribute.b"].to_list() == [1.0, None, None]
 
 
-def test_each_kind_of_entry_gives_the_transactions_that_entered_the_history(tmp_path: Path) -> None:
+def test_each_kind_of_entry_gives_the_transactions_that_entered_the_history(
+    written: Written, tmp_path: Path
+) -> None:
     broken = transaction(6, currency_code="pen")
     written(
         tmp_path,
@@ -196,7 +221,7 @@ def test_each_kind_of_entry_gives_the_transactions_that_entered_the_history(tmp_
     assert found["amount_minor"].to_list() == [1001, 1002, 1003, 1004, 1007]
 
 
-def test_a_transaction_that_came_again_counts_once_as_it_came_first(tmp_path: Path) -> None:
+def test_a_transaction_that_came_again_counts_once_as_it_came_first(written: Written, tmp_path: Path) -> None:
     written(
         tmp_path,
         scored(transaction(1, amount_minor=10)),
@@ -209,14 +234,16 @@ def test_a_transaction_that_came_again_counts_once_as_it_came_first(tmp_path: Pa
     assert found["amount_minor"].to_list() == [10, 1002, 40]
 
 
-def test_rows_are_in_event_order_and_equal_times_in_the_order_they_came(tmp_path: Path) -> None:
+def test_rows_are_in_event_order_and_equal_times_in_the_order_they_came(
+    written: Written, tmp_path: Path
+) -> None:
     same = transaction(5).event_time
     given = [transaction(9), transaction(1, event_time=same), transaction(0, event_time=same), transaction(2)]
     found = read_journal(written(tmp_path, streamed(given))).frame
     assert found["transaction_id"].to_list() == ["t2", "t1", "t0", "t9"]
 
 
-def test_outcomes_are_joined_with_the_time_of_their_report(tmp_path: Path) -> None:
+def test_outcomes_are_joined_with_the_time_of_their_report(written: Written, tmp_path: Path) -> None:
     written(
         tmp_path,
         reported(("t9", FRAUD, 1)),  # before its transaction was journalled, as after a restore
@@ -231,7 +258,7 @@ def test_outcomes_are_joined_with_the_time_of_their_report(tmp_path: Path) -> No
     }
 
 
-def test_a_correction_replaces_the_outcome_and_its_time(tmp_path: Path) -> None:
+def test_a_correction_replaces_the_outcome_and_its_time(written: Written, tmp_path: Path) -> None:
     written(
         tmp_path,
         scored(transaction(1)),
@@ -241,7 +268,9 @@ def test_a_correction_replaces_the_outcome_and_its_time(tmp_path: Path) -> None:
     assert labels(tmp_path) == {"t1": (False, moment(300))}
 
 
-def test_a_correction_reported_later_leaves_the_outcome_that_was_known(tmp_path: Path) -> None:
+def test_a_correction_reported_later_leaves_the_outcome_that_was_known(
+    written: Written, tmp_path: Path
+) -> None:
     written(
         tmp_path,
         scored(transaction(1)),
@@ -253,7 +282,7 @@ def test_a_correction_reported_later_leaves_the_outcome_that_was_known(tmp_path:
     assert labels(tmp_path, until=99) == {"t1": (None, None)}
 
 
-def test_without_a_bound_outcomes_count_until_the_last_transaction(tmp_path: Path) -> None:
+def test_without_a_bound_outcomes_count_until_the_last_transaction(written: Written, tmp_path: Path) -> None:
     written(
         tmp_path,
         streamed([transaction(1), transaction(50)]),
@@ -265,7 +294,7 @@ def test_without_a_bound_outcomes_count_until_the_last_transaction(tmp_path: Pat
     assert found["is_fraud"].to_list() == [True, None]
 
 
-def test_every_outcome_that_was_taken_is_kept_beside_the_last(tmp_path: Path) -> None:
+def test_every_outcome_that_was_taken_is_kept_beside_the_last(written: Written, tmp_path: Path) -> None:
     written(
         tmp_path,
         scored(transaction(1)),
@@ -280,12 +309,14 @@ def test_every_outcome_that_was_taken_is_kept_beside_the_last(tmp_path: Path) ->
     ]
 
 
-def test_an_outcome_reported_again_keeps_the_time_of_its_first_report(tmp_path: Path) -> None:
+def test_an_outcome_reported_again_keeps_the_time_of_its_first_report(
+    written: Written, tmp_path: Path
+) -> None:
     written(tmp_path, scored(transaction(1)), reported(("t1", FRAUD, 100)), reported(("t1", FRAUD, 300)))
     assert labels(tmp_path) == {"t1": (True, moment(100))}
 
 
-def test_an_outcome_that_the_server_refused_is_no_label(tmp_path: Path) -> None:
+def test_an_outcome_that_the_server_refused_is_no_label(written: Written, tmp_path: Path) -> None:
     written(
         tmp_path,
         streamed([transaction(1), transaction(2)]),
@@ -294,7 +325,7 @@ def test_an_outcome_that_the_server_refused_is_no_label(tmp_path: Path) -> None:
     assert labels(tmp_path) == {"t1": (None, None), "t2": (True, moment(60))}
 
 
-def test_since_and_until_bound_event_times(tmp_path: Path) -> None:
+def test_since_and_until_bound_event_times(written: Written, tmp_path: Path) -> None:
     written(tmp_path, streamed([transaction(n) for n in range(1, 6)]))
     cut = read_journal(tmp_path, since=moment(2), until=moment(4)).frame
     assert cut["transaction_id"].to_list() == ["t2", "t3"]
@@ -309,7 +340,7 @@ class Notes(Silent):
 
 
 def test_a_torn_tail_is_taken_for_the_end_and_told(tmp_path: Path) -> None:
-    written(tmp_path, scored(transaction(1)), scored(transaction(2)), scored(transaction(3)))
+    written_as_before(tmp_path, scored(transaction(1)), scored(transaction(2)), scored(transaction(3)))
     (path,) = journal_files(tmp_path)
     whole = path.read_bytes()
     path.write_bytes(whole[:-3])
@@ -332,7 +363,7 @@ def test_a_torn_tail_is_taken_for_the_end_and_told(tmp_path: Path) -> None:
 
 
 def test_entries_that_a_repair_went_on_without_are_told(tmp_path: Path) -> None:
-    written(tmp_path / "worker-0", *(scored(transaction(number)) for number in (1, 2, 3)))
+    written_as_before(tmp_path / "worker-0", *(scored(transaction(number)) for number in (1, 2, 3)))
     (path,) = journal_files(tmp_path / "worker-0")
     flip(path, 8 * 41)  # in the length of the first record
     with pytest.raises(CorruptJournalError, match="kuntur-server journal repair"):
@@ -346,7 +377,7 @@ def test_entries_that_a_repair_went_on_without_are_told(tmp_path: Path) -> None:
 
 
 def test_damage_elsewhere_is_told(tmp_path: Path) -> None:
-    written(tmp_path, scored(transaction(1)), scored(transaction(2)))
+    written_as_before(tmp_path, scored(transaction(1)), scored(transaction(2)))
     (path,) = journal_files(tmp_path)
     flip(path, 8 * 60)
     with pytest.raises(CorruptJournalError):
@@ -355,14 +386,16 @@ def test_damage_elsewhere_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("entries", [(), (reported(("t1", FRAUD, 1)),)])
 def test_a_journal_without_transactions_is_too_little_history(
-    tmp_path: Path, entries: tuple[journal_pb2.Entry, ...]
+    written: Written, tmp_path: Path, entries: tuple[journal_pb2.Entry, ...]
 ) -> None:
     written(tmp_path, *entries)
     with pytest.raises(TooLittleHistoryError, match="holds no transaction"):
         read_journal(tmp_path)
 
 
-def test_features_are_those_of_the_order_in_which_a_server_had_the_transactions(tmp_path: Path) -> None:
+def test_features_are_those_of_the_order_in_which_a_server_had_the_transactions(
+    written: Written, tmp_path: Path
+) -> None:
     minutes = {1: 0, 2: 20, 3: 10, 4: 30}  # the third came late
     given = [
         transaction(number, event_time=Timestamp(seconds=NOON + 60 * at), merchant_id="m")

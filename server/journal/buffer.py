@@ -1,0 +1,242 @@
+"""Entries on their way to the journal's files, in memory that all processes of a server share.
+
+A circle of records in a mapped file: what is in it is the kernel's, so a process that is killed takes nothing
+with it. Processes write under the lock of the history, and an entry is one once the sequence of the next is
+counted up, which `kuntur.history.serving` does in the same step in which the entry enters the history. One
+writer takes entries out to the files and frees their room; who asks for an entry that is still here reads it
+without the lock.
+
+    page 0    words of 64 bits: magic, form, bytes of the circle, which journal; then the words of `Word`
+    page 1 …  for each of the newest SLOTS entries, by its sequence, the offset at which it starts
+    then      the circle: records of length, CRC-32 of the entry (uint32 each), its sequence (int64), the entry;
+              each starts at a multiple of 8 and lies in one piece. Offsets count on for ever.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from enum import IntEnum
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from kuntur.files.private import open_private
+from kuntur.journal.v1 import journal_pb2
+from server.host.file_limit import check_file_limit
+
+FILE_NAME = "buffer.kjb"
+LEAST_BYTES = 1 << 20
+_MAGIC = int.from_bytes(b"KNTR-BUF", "little")
+_FORM = 1
+_W_MAGIC, _W_FORM, _W_BYTES, _W_JOURNAL, _WORDS = 0, 1, 2, 3, 64
+_PAGE = 4096
+SLOTS = 1 << 14
+_HEAD = struct.Struct("<IIq")
+_START = _PAGE + 8 * SLOTS
+_LOCK_AT = 1024  # bytes
+
+
+class JournalBufferError(Exception):
+    """A buffer that cannot be used: why, and what to do."""
+
+
+class Word(IntEnum):
+    """Shared words behind the header."""
+
+    NEXT = 8  # sequence of the next entry
+    FREE = 9  # of the first entry that is kept: those before it are on the disk
+    UNAVAILABLE = 10  # 1 while the files cannot be written
+    CLOSED = 11  # 1 when nothing more is written
+
+
+class Buffer:
+    """A mapped buffer. Safe for threads where said so."""
+
+    def __init__(self, fd: int, size: int) -> None:
+        """Maps a file of `_START + size` bytes, whose descriptor the buffer owns from then on."""
+        self.fd, self.size = fd, size
+        self._mapped = mmap.mmap(fd, _START + size)
+        self._bytes = memoryview(self._mapped)
+        words = np.frombuffer(self._mapped, dtype=np.int64, count=_WORDS)
+        self.next_word: npt.NDArray[np.int64] = words[Word.NEXT : Word.NEXT + 1]
+        """What `kuntur.history.serving` counts up."""
+        self._words = memoryview(words.data)
+        self.lock_address = words.ctypes.data + _LOCK_AT
+        """Where a lock lies for those who have no other around the buffer."""
+        self._starts = memoryview(np.frombuffer(self._mapped, dtype=np.int64, count=SLOTS, offset=_PAGE).data)
+
+    @classmethod
+    def anonymous(cls, size: int) -> Self:
+        """Makes a buffer that is gone with the last process that has its descriptor. Raises OSError."""
+        return cls._made(os.memfd_create("kuntur-journal"), size, 1, 0)
+
+    @classmethod
+    def open(cls, directory: Path, size: int, next_sequence: int, journal: int) -> Self:
+        """Opens the buffer of a journal whose files reach to an entry, or makes it.
+
+        size: bytes of a new one; next_sequence: of the first entry that is not in the files; journal: number
+        of a journal that begins. Entries of the buffer behind the files' are kept, up to the first that is not
+        as it was written. Raises OSError, JournalBufferError.
+        """
+        path = directory / FILE_NAME
+        check_file_limit(str(path), _START + size, ", or set a smaller journal.buffer_bytes")
+        fd = open_private(path, os.O_RDWR)
+        try:
+            found = cls._found(fd)
+            if found is None:
+                return cls._made(fd, size, next_sequence, journal)
+            buffer = cls(fd, found)
+        except BaseException:
+            os.close(fd)
+            raise
+        buffer._take_over(next_sequence)
+        return buffer
+
+    @classmethod
+    def attach(cls, fd: int) -> Self:
+        """Maps the buffer behind an inherited descriptor. Raises JournalBufferError."""
+        size = cls._found(fd)
+        if size is None:
+            raise JournalBufferError("the journal's buffer that is shared was damaged: restart the server")
+        return cls(fd, size)
+
+    @staticmethod
+    def _found(fd: int) -> int | None:
+        """Returns the size of the circle in a file; None: it is no buffer of this form."""
+        head = os.pread(fd, 32, 0)
+        if len(head) < 32:
+            return None
+        magic, form, size, _ = struct.unpack("<4q", head)
+        whole = os.fstat(fd).st_size == _START + size
+        return size if (magic, form) == (_MAGIC, _FORM) and size >= LEAST_BYTES and whole else None
+
+    @classmethod
+    def _made(cls, fd: int, size: int, next_sequence: int, journal: int) -> Self:
+        os.ftruncate(fd, 0)
+        os.ftruncate(fd, _START + size)
+        # A page that the disk has no room for would end the process when it is written.
+        os.posix_fallocate(fd, 0, _START + size)
+        buffer = cls(fd, size)
+        words = buffer._words
+        words[Word.NEXT] = words[Word.FREE] = next_sequence
+        buffer._starts[next_sequence % SLOTS] = 0
+        words[_W_FORM], words[_W_BYTES], words[_W_JOURNAL] = _FORM, size, journal
+        words[_W_MAGIC] = _MAGIC  # last: what lacks it was never finished
+        return buffer
+
+    def _take_over(self, next_sequence: int) -> None:
+        """Keeps what follows the files without a gap, and no more."""
+        words = self._words
+        first, kept = next_sequence, next_sequence
+        if words[Word.FREE] <= first <= words[Word.NEXT]:
+            while kept < words[Word.NEXT] and self.read(kept) is not None:
+                kept += 1
+        if kept == first:  # also where it is of another time than the files
+            self._starts[first % SLOTS] = 0
+        words[Word.FREE], words[Word.NEXT] = first, kept
+        words[Word.UNAVAILABLE] = words[Word.CLOSED] = 0
+
+    @property
+    def journal(self) -> int:
+        """Which journal it is of: the number that it was begun with."""
+        return self._words[_W_JOURNAL]
+
+    @property
+    def next_sequence(self) -> int:
+        """Sequence of the next entry. Any thread."""
+        return self._words[Word.NEXT]
+
+    @property
+    def first_kept(self) -> int:
+        """Sequence of the first entry that may not be on the disk. Any thread."""
+        return self._words[Word.FREE]
+
+    @property
+    def unavailable(self) -> bool:
+        """Whether the files cannot be written now. Any thread."""
+        return self._words[Word.UNAVAILABLE] != 0
+
+    @unavailable.setter
+    def unavailable(self, value: bool) -> None:
+        self._words[Word.UNAVAILABLE] = int(value)
+
+    @property
+    def filled(self) -> float:
+        """How full it is, from 0 to 1. Any thread."""
+        first, following = self._words[Word.FREE], self._words[Word.NEXT]
+        used = self._starts[following % SLOTS] - self._starts[first % SLOTS]
+        return max(used / self.size, (following - first) / SLOTS)
+
+    def place(self, entry: bytes) -> bool:
+        """Writes an entry, without its sequence, behind the last one, which does not make it one yet.
+
+        Returns False when there is no room for it. The caller holds the lock.
+        """
+        words, starts = self._words, self._starts
+        sequence, first = words[Word.NEXT], words[Word.FREE]
+        named = journal_pb2.Entry(sequence=sequence).SerializeToString()
+        length = len(named) + len(entry)
+        start, size = starts[sequence % SLOTS], (_HEAD.size + length + 7) & -8
+        at = start % self.size
+        if at + size > self.size:
+            start += self.size - at
+            at = 0
+        if start + size - starts[first % SLOTS] > self.size or sequence - first >= SLOTS - 1:
+            return False
+        checksum = zlib.crc32(entry, zlib.crc32(named))
+        at += _START
+        _HEAD.pack_into(self._bytes, at, length, checksum, sequence)
+        at += _HEAD.size
+        self._bytes[at : at + len(named)] = named
+        self._bytes[at + len(named) : at + length] = entry
+        starts[sequence % SLOTS] = start
+        starts[(sequence + 1) % SLOTS] = start + size
+        return True
+
+    def make_room(self) -> None:
+        """Frees the oldest quarter, in a buffer without files behind it. The caller holds the lock."""
+        words = self._words
+        first, following = words[Word.FREE], words[Word.NEXT]
+        words[Word.FREE] = min(following, first + max(1, (following - first) // 4))
+
+    def write_down(self) -> int:
+        """Makes an entry of what was placed, and returns its sequence. The caller holds the lock."""
+        sequence = self._words[Word.NEXT]
+        self._words[Word.NEXT] = sequence + 1
+        return sequence
+
+    def read(self, sequence: int) -> bytes | None:
+        """Returns an entry with its sequence; None when it is not here any more. Any thread, without the lock."""
+        if not 0 <= self._words[Word.NEXT] - sequence < SLOTS:
+            return None
+        at = _START + self._starts[sequence % SLOTS] % self.size
+        if at + _HEAD.size > _START + self.size:
+            return None
+        length, checksum, found = _HEAD.unpack_from(self._bytes, at)
+        at += _HEAD.size
+        if found != sequence or at + length > _START + self.size:
+            return None
+        entry = bytes(self._bytes[at : at + length])
+        return entry if zlib.crc32(entry) == checksum else None
+
+    def kept(self, most: int, first: int) -> Iterator[bytes]:
+        """Yields up to so many entries from one on. Raises JournalBufferError for one that is damaged."""
+        for sequence in range(first, min(self.next_sequence, first + most)):
+            entry = self.read(sequence)
+            if entry is None:
+                raise JournalBufferError(f"entry {sequence:,} of the journal was damaged in its buffer")
+            yield entry
+
+    def free(self, following: int) -> None:
+        """Frees the room of the entries before one, which are on the disk."""
+        self._words[Word.FREE] = following
+
+    def close(self) -> None:
+        """Gives the descriptor back; the mapping ends with the process."""
+        os.close(self.fd)

@@ -1,0 +1,293 @@
+"""Answers each transaction once: one that comes again gets the answer that it got first.
+
+A request is an entry of the journal before its transactions enter the history, and its responses are one
+before they leave. Nearly always all transactions are new, and then nothing else happens here. What is known is
+known by its id: the same transaction gets its first answer from the journal, or, where the process that took it
+died before it answered, one from the features that it had; another one is refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import structlog
+from google.rpc import status_pb2
+
+from kuntur.api.v1 import score_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.history.answers import SLOT, Known, Reference
+from kuntur.journal import entries
+from kuntur.journal.entries import RequestKind
+from kuntur.journal.v1 import journal_pb2
+from kuntur.transaction import IntColumn, KeyColumn
+from kuntur.wire import Reading
+from server.access import Caller
+from server.errors import TransactionConflictError
+from server.journal import Journal
+from server.rpc.endpoints.intake import identities, refused_places
+from server.rpc.errors import ErrorTable
+from server.state import Admitted, HistoryStore
+
+_LOG = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True)
+class Settled:
+    """What is to be said of transactions that were known, by place.
+
+    scores: first answers; same: places before them in the same requests, with the same transaction; conflicts:
+    errors of other transactions with their ids; latest: sequence of the latest entry with one of the scores.
+    """
+
+    scores: dict[int, score_pb2.Score] = field(default_factory=dict)
+    same: dict[int, int] = field(default_factory=dict)
+    conflicts: dict[int, TransactionConflictError] = field(default_factory=dict)
+    latest: int = 0
+
+    @property
+    def places(self) -> set[int]:
+        """All of them."""
+        return {*self.scores, *self.same, *self.conflicts}
+
+
+class Entered(NamedTuple):
+    """Requests whose transactions are to be scored.
+
+    kind, requests: what came; reading: of all requests together; admitted: by the history; settled: what is
+    known, None where all is new.
+    """
+
+    kind: RequestKind
+    requests: Sequence[bytes]
+    reading: Reading
+    admitted: Admitted
+    settled: Settled | None
+
+
+class Given(NamedTuple):
+    """Responses that may leave.
+
+    responses: one a request; settled: what they say of known transactions, None where all was new.
+    """
+
+    responses: list[bytes]
+    settled: Settled | None
+
+
+class Answering:
+    """Lets requests enter the history and gives their answers. Safe for threads."""
+
+    def __init__(self, history: HistoryStore, journal: Journal, table: ErrorTable) -> None:
+        self._history, self._journal, self._table = history, journal, table
+
+    def enter(
+        self, kind: RequestKind, requests: Sequence[bytes], callers: Sequence[Caller], reading: Reading
+    ) -> Entered:
+        """Writes requests down and lets their transactions enter, one at least.
+
+        Raises HistoryUnavailableError.
+        """
+        self._journal.wait()
+        refused = refused_places(reading)
+        entry = entries.admission(kind, requests, refused, identities(callers))
+        admitted = self._history.admit(reading.batch, reading.places, entry, scored=True)
+        entered = Entered(kind, requests, reading, admitted, None)
+        if not admitted.known:
+            return entered
+        return entered._replace(settled=self._settle(entered))
+
+    def give(self, entered: Entered, responses: list[bytes], unscored: Sequence[int] = ()) -> Given:
+        """Writes down what requests are answered, and returns that.
+
+        responses: as if all transactions were new; unscored: places for which the model gave no valid score.
+        """
+        settled = entered.settled
+        while True:
+            given = responses
+            if settled is not None:
+                given = _replaced(entered.kind, responses, settled, self._table)
+            sequence = self._write_down(entered, given, settled, unscored)
+            if sequence is not None:
+                self._journal.settle(max(sequence, settled.latest if settled else 0))
+                return Given(given, settled)
+            settled = self._settle(entered, settled)  # another call with one of them was faster
+
+    def _write_down(
+        self, entered: Entered, responses: list[bytes], settled: Settled | None, unscored: Sequence[int]
+    ) -> int | None:
+        """Writes responses down; returns the sequence, 0 where there is nothing new in them, None: as `answer`."""
+        reading, trail = entered.reading, entered.admitted.trail
+        keys = reading.batch.keys[:, KeyColumn.TRANSACTION]
+        left_out = [*unscored]
+        if settled is not None:
+            left_out += settled.conflicts
+        if left_out or settled is not None:
+            without = {*left_out, *(settled.places if settled is not None else ())}
+            kept = np.array([place not in without for place in reading.places.tolist()], dtype=np.bool_)
+            keys, trail = keys[kept], trail[kept]
+        if len(keys) == 0:
+            return 0
+        entry = entries.answer(
+            entered.kind, entered.admitted.sequence, responses, sorted({*left_out, *refused_places(reading)})
+        )
+        return self._history.answer(np.ascontiguousarray(keys), np.ascontiguousarray(trail), entry)
+
+    def _settle(self, entered: Entered, before: Settled | None = None) -> Settled:
+        """Finds out what is to be said of known transactions, and puts features of open ones in their rows."""
+        reading, admitted = entered.reading, entered.admitted
+        known_rows = (
+            np.arange(len(reading.batch))
+            if before is not None
+            else np.flatnonzero(reading.batch.ints[:, IntColumn.COUNTED] == 0)
+        )
+        slots = admitted.trail[:, SLOT].tolist()
+        places = reading.places.tolist()
+        contents = reading.batch.ints[:, IntColumn.CONTENT].tolist()
+        rows = known_rows.tolist()
+        settled = Settled()
+        fetched: dict[int, journal_pb2.Entry | None] = {}
+        found = self._history.known([slots[row] for row in rows])
+        for row, known in zip(rows, found, strict=True):
+            place = places[row]
+            own = known.admission is not None and known.admission.sequence == admitted.sequence
+            if own and known.admission is not None and known.admission.place == place:
+                continue  # the new one itself
+            if known.content != contents[row] and 0 not in (known.content, contents[row]):
+                fields = self._differing(known, entered, place, fetched)
+                if fields is None or fields:
+                    settled.conflicts[place] = TransactionConflictError(
+                        reading.ids[place], [] if fields is None else fields
+                    )
+                    continue
+            if known.answer is not None:
+                score = self._first_answer(known.answer, fetched)
+                if score is not None:
+                    settled.scores[place] = score
+                    settled.latest = max(settled.latest, known.answer.sequence)
+                    continue
+                _LOG.error(
+                    "the first answer to a transaction is not in the journal any more: it is scored again",
+                    entry=known.answer.sequence,
+                )
+            elif own and known.admission is not None:
+                settled.same[place] = known.admission.place
+                continue
+            if before is None and (known.answer or known.admission):
+                self._put_features(entered, row, slots[row])
+        return settled
+
+    def _put_features(self, entered: Entered, row: int, slot: int) -> None:
+        """Puts the features that a transaction had when it entered into its row."""
+        features = self._history.open_features(slot)
+        if features is None:  # very many others have entered since
+            features = self._history.score_features(entered.reading.batch.rows(slice(row, row + 1)))[0]
+        entered.admitted.features[row] = features
+
+    def _entry(self, sequence: int, fetched: dict[int, journal_pb2.Entry | None]) -> journal_pb2.Entry | None:
+        if sequence not in fetched:
+            fetched[sequence] = self._journal.find(sequence)
+        return fetched[sequence]
+
+    def _first_answer(
+        self, where: Reference, fetched: dict[int, journal_pb2.Entry | None]
+    ) -> score_pb2.Score | None:
+        entry = self._entry(where.sequence, fetched)
+        if entry is None:
+            return None
+        answer = entry.answer
+        if answer.kind == RequestKind.SCORE_TRANSACTION.value:
+            return _score_of(answer.responses[where.place])
+        results = chain.from_iterable(
+            scoring_service_pb2.ScoreStreamResponse.FromString(raw).results for raw in answer.responses
+        )
+        for place, result in enumerate(results):
+            if place == where.place:
+                return result.score
+        return None
+
+    def _differing(
+        self, known: Known, entered: Entered, place: int, fetched: dict[int, journal_pb2.Entry | None]
+    ) -> list[str] | None:
+        """Returns the fields in which a transaction differs from the first one with its id; None: unknown."""
+        where = known.admission
+        if known.answer is not None:
+            entry = self._entry(known.answer.sequence, fetched)
+            where = None if entry is None else Reference(entry.answer.admission, known.answer.place)
+        if where is None:
+            return None
+        entry = self._entry(where.sequence, fetched)
+        first = None if entry is None else _transaction(entry.admission.requests, where.place)
+        second = _transaction(entered.requests, place)
+        if first is None or second is None:
+            return None
+        return [
+            each.name
+            for each in transaction_pb2.Transaction.DESCRIPTOR.fields
+            if _value(first, each.name) != _value(second, each.name)
+        ]
+
+
+def _score_of(response: bytes) -> score_pb2.Score:
+    return scoring_service_pb2.ScoreTransactionResponse.FromString(response).score
+
+
+def _transactions(requests: Sequence[bytes]) -> Iterator[transaction_pb2.Transaction]:
+    for raw in requests:  # of one transaction or of a frame: both have them in field 1
+        yield from scoring_service_pb2.ScoreStreamRequest.FromString(raw).transactions
+
+
+def _transaction(requests: Sequence[bytes], place: int) -> transaction_pb2.Transaction | None:
+    for at, transaction in enumerate(_transactions(requests)):
+        if at == place:
+            return transaction
+    return None
+
+
+def _value(transaction: transaction_pb2.Transaction, name: str) -> object:
+    value = getattr(transaction, name)
+    if transaction.DESCRIPTOR.fields_by_name[name].has_presence:
+        return (transaction.HasField(name), value)
+    return dict(value) if isinstance(value, Mapping) else value
+
+
+def _replaced(kind: RequestKind, responses: list[bytes], settled: Settled, table: ErrorTable) -> list[bytes]:
+    """Returns responses with what is to be said of known transactions put in; empty for a refused call."""
+    if kind == RequestKind.SCORE_TRANSACTION:
+        given = list(responses)
+        for place, score in settled.scores.items():
+            given[place] = _replayed(score)
+        for place, earlier in settled.same.items():
+            given[place] = _replayed(_score_of(given[earlier])) if given[earlier] else b""
+        for place in settled.conflicts:
+            given[place] = b""
+        return given
+    frames = [scoring_service_pb2.ScoreStreamResponse.FromString(raw) for raw in responses]
+    results: dict[int, score_pb2.ScoreResult] = dict(
+        enumerate(chain.from_iterable(frame.results for frame in frames))
+    )
+    for place, score in settled.scores.items():
+        results[place].score.CopyFrom(score)
+        results[place].score.replayed = True
+    for place, earlier in settled.same.items():
+        results[place].CopyFrom(results[earlier])
+        if results[place].HasField("score"):
+            results[place].score.replayed = True
+    for place, error in settled.conflicts.items():
+        status: status_pb2.Status = table.status(error)
+        results[place].status.CopyFrom(status)
+    return [frame.SerializeToString() for frame in frames]
+
+
+def _replayed(score: score_pb2.Score) -> bytes:
+    response = scoring_service_pb2.ScoreTransactionResponse(score=score)
+    response.score.replayed = True
+    return response.SerializeToString()
+
+
+def rows_of(places: npt.NDArray[np.int64], left_out: set[int]) -> npt.NDArray[np.int64]:
+    """Returns the rows whose places are not left out."""
+    return np.flatnonzero([place not in left_out for place in places.tolist()])
