@@ -94,9 +94,9 @@ class ServerApp:
     ) -> None:
         """Builds everything, loads the live model and binds the port; nothing runs yet.
 
-        shared: what the processes of a server share, None where this is the only one; trial: by default that of
-        the settings, closed with the server in either case; reuse_port: whether other processes of this server
-        listen on the port.
+        shared: what the processes of a server share, None where this is the only one; trial: by default that
+        of the settings, closed with the server in either case; reuse_port: whether other processes of this
+        server listen on the port.
 
         Raises OSError when the port or the journal is not available, `kuntur.journal.file.JournalError` when
         the journal is damaged, `server.state.RegionError` when the file of the history, or what is in Redis,
@@ -382,4 +382,6 @@ def _open_journal(settings: ServerSettings, buffer: Buffer, on_change: Callable[
     journal = settings.journal
     if journal.path is None:
         return MemoryJournal(buffer)
-    return SharedJournal(buffer, journal.path, to_disk=journal.durability == "disk", on_change=on_change)
+    return SharedJournal(
+        buffer, journal.path, None, to_disk=journal.durability == "disk", on_change=on_change
+    )

@@ -1,9 +1,9 @@
 """Where the first answer to each recent transaction stands in the journal, and its features until then.
 
 R_ANSWER of `kuntur.history.recent` is 0 for a transaction that nobody asked to score, such as one of a
-backfill; minus a reference for one whose scoring was asked for and that has no answer yet; a reference once it
-has one. A reference is the sequence of an entry of the journal and a place among the transactions of its
-requests: of the admission, and of the answer. The first answer stays.
+backfill; minus a reference for one that is to be scored and has no answer yet; a reference once it has one. A
+reference is the sequence of an entry of the journal and a place among the transactions of its requests: of
+the admission, and of the answer. The first answer stays.
 
 The features of the latest transactions stand in a circle of rows, so that one whose process died before the
 answer left can be answered by another, with the features that it had.
@@ -40,8 +40,8 @@ MOST_PLACES = 1 << PLACE_BITS
 OPEN_ROWS = 1 << 14
 """Transactions whose features are kept until they are answered: far more than are scored at any time."""
 PLACE, SLOT = 0, 1
-"""Columns of a trail, int64 [n, 2]: place of a transaction among those of its requests, and its slot among the
-recent ones, -1 where it has to be looked up."""
+"""Columns of a trail, int64 [n, 2]: place of a transaction among those of its requests, and its slot among
+the recent ones, -1 where it has to be looked up."""
 
 Memory = npt.NDArray[np.int64]
 

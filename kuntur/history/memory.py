@@ -181,7 +181,7 @@ class HistoryMemory:
         return answers.known_at(self.recent, slot)
 
     def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
-        """Returns the features of a recent transaction, float32 [len(CATALOGUE)]; None: they are forgotten."""
+        """Returns the features of a recent transaction, float32 [len(CATALOGUE)]; None: forgotten."""
         row = answers.open_row(self.recent, slot)
         return None if row < 0 else self.open[row, : len(CATALOGUE)].copy()
 

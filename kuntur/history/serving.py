@@ -2,13 +2,13 @@
 
 A step is one transaction (remembered by id, its features, its entry), one outcome (the label remembered, its
 changes made or held) or some answers. What a step overwrites is in the undo log until the step is whole, so a
-history whose process died in the middle of a step is put back with `kuntur.records.undo.roll_back`. A step that
-meets damage which it cannot pass is left unfinished too, to be put back, mended and begun again.
+history whose process died in the middle of a step is put back with `kuntur.records.undo.roll_back`. A step
+that meets damage which it cannot pass is left unfinished too, to be put back, mended and begun again.
 
-What enters together is one entry of a journal. The counters say how many entries the history contains, and how
-many rows of the next one, so that whoever takes over knows where to go on. `journal`: the first word of what
-`server.journal` shares, the sequence of the next entry, which is written behind the last one and becomes an
-entry when that word is counted up; empty where there is no journal, or an entry of it is taken again.
+What enters together is one entry of a journal. The counters say how many entries the history contains, and
+how many rows of the next one, so that whoever takes over knows where to go on. `journal` is a word that the
+processes of a server share: the sequence of the next entry, which was written behind the last one and becomes
+an entry when that word is counted up. It is empty where there is no journal, or an entry is taken again.
 
 Python calls these through `kuntur.history.memory` alone. They take arrays and no tuples:
 `kuntur.features.kernel.views` says what these cost.
@@ -50,9 +50,9 @@ from kuntur.records.layout import ACCOUNT_RECORD_WORDS, HOUR_S, MICROSECONDS, PR
 from kuntur.records.seals import header_holds, seal_header
 from kuntur.records.undo import commit, keep
 
-# The parts of `counters`: those of the kernel, then transactions that came again, then where the
-# counters stand in the whole memory; C_DAMAGED of the kernel; how often all was looked through; the sequence of
-# the last entry of the journal that is contained, and how many rows of the next one; which journal; their seal.
+# The parts of `counters`: those of the kernel, then transactions that came again, then where the counters
+# stand in the whole memory; C_DAMAGED of the kernel; how often all was looked through; the sequence of the
+# last entry of the journal that is contained, and how many rows of the next one; which journal; their seal.
 C_REPEATED, C_BASE, C_CHECKS, C_SEQUENCE, C_ROWS, C_JOURNAL = 3, 4, 6, 7, 8, 9
 COUNTER_WORDS = 16
 SEALED_COUNTERS = COUNTER_WORDS - 1
@@ -225,8 +225,8 @@ def take_answers(keys, trail, recent, counters, undo, sequence, entries, journal
     Returns 0; ANSWERED or BEHIND when nothing was done; -1 when the headers are damaged. In a journal's entry
     that is taken again, those that have an answer keep it.
 
-    keys: uint64 [n], of transactions; trail: of `kuntur.history.answers`; recent … undo: parts of the history;
-    sequence, entries: as for `take_transactions`.
+    keys: uint64 [n], of transactions; trail: of `kuntur.history.answers`; recent … undo: parts of the
+    history; sequence, entries: as for `take_transactions`.
     """
     if len(undo) > 0 and not (remembering.is_usable(recent) and header_holds(counters, SEALED_COUNTERS)):
         return -1

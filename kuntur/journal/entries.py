@@ -36,7 +36,7 @@ def admission(
 def answer(
     kind: RequestKind, admission_sequence: int, responses: Sequence[bytes], unscored: Iterable[int] = ()
 ) -> bytes:
-    """Returns an entry for what the callers of an admission are answered; the arguments are those of `Answer`."""
+    """Returns an entry for what the callers of an admission are answered, with the fields of `Answer`."""
     return journal_pb2.Entry(
         answer=journal_pb2.Answer(
             kind=kind.value,  # type: ignore[arg-type]

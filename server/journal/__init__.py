@@ -7,8 +7,8 @@ from server.journal.writer import JournalWriter
 
 __all__ = [
     "Buffer",
-    "JournalBufferError",
     "Journal",
+    "JournalBufferError",
     "JournalWriter",
     "MemoryJournal",
     "SharedJournal",

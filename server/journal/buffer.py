@@ -8,8 +8,8 @@ without the lock.
 
     page 0    words of 64 bits: magic, form, bytes of the circle, which journal; then the words of `Word`
     page 1 …  for each of the newest SLOTS entries, by its sequence, the offset at which it starts
-    then      the circle: records of length, CRC-32 of the entry (uint32 each), its sequence (int64), the entry;
-              each starts at a multiple of 8 and lies in one piece. Offsets count on for ever.
+    then      the circle: records of length, CRC-32 of the entry (uint32 each), its sequence (int64), the
+              entry; each starts at a multiple of 8 and lies in one piece. Offsets count on for ever.
 """
 
 from __future__ import annotations
@@ -81,8 +81,8 @@ class Buffer:
         """Opens the buffer of a journal whose files reach to an entry, or makes it.
 
         size: bytes of a new one; next_sequence: of the first entry that is not in the files; journal: number
-        of a journal that begins. Entries of the buffer behind the files' are kept, up to the first that is not
-        as it was written. Raises OSError, JournalBufferError.
+        of a journal that begins. Entries behind those of the files are kept, up to the first that is not as
+        it was written. Raises OSError, JournalBufferError.
         """
         path = directory / FILE_NAME
         check_file_limit(str(path), _START + size, ", or set a smaller journal.buffer_bytes")
@@ -212,7 +212,7 @@ class Buffer:
         return sequence
 
     def read(self, sequence: int) -> bytes | None:
-        """Returns an entry with its sequence; None when it is not here any more. Any thread, without the lock."""
+        """Returns an entry with its sequence; None when it is not here any more. Any thread, at any time."""
         if not 0 <= self._words[Word.NEXT] - sequence < SLOTS:
             return None
         at = _START + self._starts[sequence % SLOTS] % self.size

@@ -15,11 +15,8 @@ _PAUSE_S = 0.001
 class Journal(ABC):
     """A buffer and what stands behind it. Safe for threads; entries are written under the history's lock."""
 
-    set_aside_bytes = 0
-    """Bytes of a torn tail that opening set aside."""
-
     def __init__(self, buffer: Buffer) -> None:
-        """Takes the buffer, which is closed with the journal."""
+        """Takes the buffer, which is its owner's to close."""
         self.buffer = buffer
 
     @property
@@ -34,7 +31,7 @@ class Journal(ABC):
 
     @abstractmethod
     def place(self, entry: bytes) -> bool:
-        """Writes an entry into the buffer as `Buffer.place` does; False: let go of the lock, `wait`, try again."""
+        """Writes an entry as `Buffer.place` does; False: let go of the lock, `wait`, try again."""
 
     @abstractmethod
     def wait(self) -> None:
@@ -53,6 +50,7 @@ class Journal(ABC):
         """Entries that are not known to be on the disk."""
         return self.buffer.next_sequence - self.buffer.first_kept
 
+    @abstractmethod
     def close(self) -> None:
         """Ends the use of it. A second call does nothing."""
 
@@ -84,6 +82,9 @@ class MemoryJournal(Journal):
     def queued(self) -> int:
         """Always 0: nothing waits for a disk."""
         return 0
+
+    def close(self) -> None:
+        """Does nothing."""
 
 
 def wait_for_room(buffer: Buffer) -> None:

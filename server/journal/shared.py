@@ -7,7 +7,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from kuntur.journal.finding import find_record
+from kuntur.journal.reading import find_record
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from server.journal.buffer import Buffer
 from server.journal.journal import Journal, is_full, wait_for_room
@@ -21,15 +22,22 @@ class SharedJournal(Journal):
     """A journal whose files somebody else writes from the buffer."""
 
     def __init__(
-        self, buffer: Buffer, directory: Path, *, to_disk: bool, on_change: Callable[[bool], None]
+        self,
+        buffer: Buffer,
+        directory: Path,
+        keys: KeyRing | None,
+        *,
+        to_disk: bool,
+        on_change: Callable[[bool], None],
     ) -> None:
-        """Takes the buffer and the files.
+        """Takes the buffer, and the files with the keys that they are encrypted with.
 
         to_disk: whether an answer waits until it is on the disk; on_change: told, by a thread, whenever the
         journal becomes unavailable (False) and available again (True).
         """
         super().__init__(buffer)
-        self._directory, self._to_disk, self._on_change = directory, to_disk, on_change
+        self._directory, self._keys = directory, keys
+        self._to_disk, self._on_change = to_disk, on_change
         self._closing = threading.Event()
         self._told = True
         self._look()
@@ -69,7 +77,7 @@ class SharedJournal(Journal):
         raw = self.buffer.read(sequence)
         if raw is not None:
             return journal_pb2.Entry.FromString(raw)
-        return find_record(self._directory, sequence)
+        return find_record(self._directory, sequence, self._keys)
 
     def close(self) -> None:
         """Ends watching."""

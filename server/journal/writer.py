@@ -111,7 +111,8 @@ class JournalWriter:
     def entries_from(self, sequence: int) -> Iterator[journal_pb2.Entry]:
         """Yields the entries from one on, those of the files and then those of the buffer. Before `start`.
 
-        Those of earlier releases, in the folders of workers, come with the first. Raises `kuntur.journal.file.JournalError`.
+        Those of earlier releases, in the folders of workers, come with the first. Raises
+        `kuntur.journal.file.JournalError`.
         """
         yield from read_server_journal(self._directory, first=sequence)
         for raw in self.buffer.kept(1 << 62, max(sequence, self._in_files)):
@@ -216,8 +217,8 @@ class JournalWriter:
                     self._tell_reason("the journal still cannot be written", error)
                 if give_up_at is not None and time.monotonic() >= give_up_at:
                     _LOG.error(
-                        "the journal's files end before entries of calls that were answered: they stay in the "
-                        "buffer beside the files until a server is started there",
+                        "the journal's files end before entries of calls that were answered: these stay in "
+                        "the buffer beside the files, until a server is started there",
                         directory=str(self._directory),
                         entries=self.kept,
                         reason=told,
@@ -276,4 +277,6 @@ def _told(error: Exception) -> str:
     """Returns what is wrong, and with which file."""
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) if isinstance(error, OSError | JournalError | JournalBufferError) else type(error).__name__
+    return (
+        str(error) if isinstance(error, OSError | JournalError | JournalBufferError) else type(error).__name__
+    )

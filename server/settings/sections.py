@@ -199,16 +199,16 @@ class JournalSettings(Section):
     path: Path | None = None
     """Directory of the journal; unset: none is kept."""
     durability: Literal["process", "disk"] = "process"
-    """What an entry has survived before its answer leaves: "process", that all processes of the server are
-    killed, since it is in the kernel's memory; "disk", that the machine fails, since it is synced, many entries
-    at once."""
+    """What an entry survives when its answer leaves: "process", that all processes of the server are killed,
+    since it is in the kernel's memory; "disk", that the machine fails, since it is synced, many entries at a
+    time."""
     buffer_bytes: int = Field(16 << 20, ge=1 << 20, le=1 << 30)
     """Room for entries that are not on the disk yet; when half of it is taken, callers wait."""
     max_file_bytes: int = Field(256 << 20, ge=1 << 10)
     """Size at which a new file is begun."""
     sync_interval_s: float = Field(1.0, ge=0)
-    """Time between two syncs to the disk, unless `durability` is "disk"; once a quarter of the buffer is taken it
-    is synced at once."""
+    """Time between two syncs to the disk, unless `durability` is "disk". Once a quarter of the buffer is taken
+    it is synced at once."""
     min_free_bytes: int = Field(64 << 20, ge=0)
     """Room in the journal's file system below which calls are refused, so that what was answered can still be
     written. They are answered again with a quarter more than that."""

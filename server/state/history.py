@@ -82,7 +82,7 @@ class HistoryStore(ABC):
         return self.admit(batch, np.zeros(len(batch), dtype=np.int64), b"", scored=False).known
 
     def report(self, outcomes: OutcomeBatch) -> npt.NDArray[np.int8]:
-        """Lets outcomes enter the history without a journal; returns the `OutcomeStatus` of each, int8 [n]."""
+        """Lets outcomes enter the history, without a journal; returns an `OutcomeStatus` each, int8 [n]."""
         return self.admit_outcomes(outcomes, b"").statuses
 
     @abstractmethod

@@ -30,7 +30,7 @@ def bring_up_to_date(region: Region, writer: JournalWriter, reader: TransactionR
         _take_up(region, buffer)
     elif contained > last:
         _LOG.error(
-            "the journal has lost entries that the history contains: the history is made anew from what is left",
+            "the journal has lost entries that the history contains: it is made anew from what is left",
             contained=contained,
             last_entry=last,
         )
@@ -51,7 +51,7 @@ def bring_up_to_date(region: Region, writer: JournalWriter, reader: TransactionR
             left_s=round((last - progress.last) / rate),
         )
 
-    replay = Replay(history, region.zone.offsets, reader, lambda _: None, lambda: region.mend())
+    replay = Replay(history, region.zone.offsets, reader, lambda _: None, region.mend)
     entered = replay.enter(writer.entries_from(contained + 1), tell)
     history.belongs_to(buffer.journal, last)
     _LOG.info("the history is up to date", entries=entered, last_entry=last)
@@ -66,8 +66,8 @@ def _take_up(region: Region, buffer: Buffer) -> None:
         region.clear()
     elif not empty:
         _LOG.warning(
-            "the journal begins now, and the history has what was before: made anew from the journal it would "
-            "lack that"
+            "the journal begins now, and the history has what was before, which it would lack if it were "
+            "made anew from the journal"
         )
     history.begin_journal(buffer.journal)
 

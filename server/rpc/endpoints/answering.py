@@ -1,9 +1,9 @@
 """Answers each transaction once: one that comes again gets the answer that it got first.
 
 A request is an entry of the journal before its transactions enter the history, and its responses are one
-before they leave. Nearly always all transactions are new, and then nothing else happens here. What is known is
-known by its id: the same transaction gets its first answer from the journal, or, where the process that took it
-died before it answered, one from the features that it had; another one is refused.
+before they leave. Nearly always all transactions are new, and then nothing else happens here. What is known
+is known by its id: the same transaction gets its first answer from the journal, or, where the process that
+took it died before it answered, one from the features that it had; another one is refused.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ _LOG = structlog.get_logger(__name__)
 class Settled:
     """What is to be said of transactions that were known, by place.
 
-    scores: first answers; same: places before them in the same requests, with the same transaction; conflicts:
-    errors of other transactions with their ids; latest: sequence of the latest entry with one of the scores.
+    scores: first answers; same: places before them in the same requests, with the same transaction;
+    conflicts: errors of other transactions with their ids; latest: sequence of the latest entry with a score.
     """
 
     scores: dict[int, score_pb2.Score] = field(default_factory=dict)
@@ -119,7 +119,7 @@ class Answering:
     def _write_down(
         self, entered: Entered, responses: list[bytes], settled: Settled | None, unscored: Sequence[int]
     ) -> int | None:
-        """Writes responses down; returns the sequence, 0 where there is nothing new in them, None: as `answer`."""
+        """Writes responses down; returns the sequence, 0 where nothing is new in them, None as `answer`."""
         reading, trail = entered.reading, entered.admitted.trail
         keys = reading.batch.keys[:, KeyColumn.TRANSACTION]
         left_out = [*unscored]
@@ -137,7 +137,7 @@ class Answering:
         return self._history.answer(np.ascontiguousarray(keys), np.ascontiguousarray(trail), entry)
 
     def _settle(self, entered: Entered, before: Settled | None = None) -> Settled:
-        """Finds out what is to be said of known transactions, and puts features of open ones in their rows."""
+        """Finds out what is to be said of known transactions, and puts the features of open ones in place."""
         reading, admitted = entered.reading, entered.admitted
         known_rows = (
             np.arange(len(reading.batch))

@@ -31,9 +31,10 @@ def open_shared_history(
 ) -> RedisHistory:
     """Connects to Redis.
 
-    zone: whose nights are counted, by default Peru's; append: as `RedisHistory` takes it. Raises ConnectionError when it cannot be used,
-    `server.state.RegionError` when what is kept there was written by servers of another release, with
-    another hash key or in another time zone, `server.errors.TlsError` when files of [redis] cannot be used.
+    zone: whose nights are counted, by default Peru's; append: as `RedisHistory` takes it. Raises
+    ConnectionError when it cannot be used, `server.state.RegionError` when what is kept there was written by
+    servers of another release, with another hash key or in another time zone, `server.errors.TlsError` when
+    files of [redis] cannot be used.
     """
     check_client_files(settings.ca, settings.certificate, settings.key)
     zone = zone or time_zone()

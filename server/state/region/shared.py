@@ -45,7 +45,7 @@ class RegionHistory(HistoryStore):
         self._history = region.history
         self._damaged_told = self._history.damaged
         self.catch_up: Callable[[], None] = _nothing
-        """Lets entries of the journal enter that the history lacks; the lock is held. See `server.state.replay`."""
+        """Lets entries of the journal enter that the history lacks, while the lock is held."""
 
     def admit(
         self, batch: TransactionBatch, places: npt.NDArray[np.int64], entry: bytes, *, scored: bool
@@ -194,8 +194,9 @@ class RegionHistory(HistoryStore):
             self._mend()
 
     def _placed(self, entry: bytes) -> Memory:
-        """Places an entry in the journal's buffer, and returns what makes it one. The lock is held, and may be
-        let go of meanwhile.
+        """Places an entry in the journal's buffer, and returns what makes it one.
+
+        The lock is held, and may be let go of meanwhile.
         """
         journal = self._journal
         if journal is None or not entry:
