@@ -20,6 +20,7 @@ from kuntur.files.private import is_at
 from kuntur.journal.errors import JournalError, repair_hint
 from kuntur.journal.proved.runs import Run, RunReader
 from kuntur.journal.records import first_sequence
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.tail import journal_files
 from kuntur.transparency.errors import InconsistentLogError
 from kuntur.transparency.tree.hashing import GONE, HASH_BYTES, Hashes, rows
@@ -36,13 +37,16 @@ class JournalLeaves:
     InconsistentLogError for a journal in which entries are missing or damaged in front of others, OSError.
     """
 
-    def __init__(self, directory: Path, synced: Callable[[], int] | None = None) -> None:
+    def __init__(
+        self, directory: Path, synced: Callable[[], int] | None = None, keys: Path | None = None
+    ) -> None:
         """Takes the directory of a journal, which may be written meanwhile.
 
         synced: returns the sequence of the last entry that is on the disk; without it whole records are
-        waited for until they are there.
+        waited for until they are there; keys: folder of the keys of an encrypted journal, read for each file,
+        since they may be replaced.
         """
-        self._directory, self._synced = directory, synced
+        self._directory, self._synced, self._keys = directory, synced, keys
         self._reader: RunReader | None = None
         self._run: Run | None = None  # the last one that was read of its file
         self._named = False  # whether the name of the file is known to be on the disk
@@ -122,7 +126,8 @@ class JournalLeaves:
 
     def _open(self, path: Path) -> RunReader:
         self.close()
-        self._reader, self._named = RunReader(path), False
+        keys = None if self._keys is None else KeyRing.read(self._keys)
+        self._reader, self._named = RunReader(path, keys), False
         return self._reader
 
     def _following(self, reader: RunReader) -> Path | None:
@@ -154,10 +159,13 @@ class JournalLeaves:
             raise OSError(errno.EIO, what, str(reader.path))
 
     def _wait_for_disk(self, reader: RunReader) -> None:
-        """Waits until what was read is on the disk, unless whoever wrote it says so. Raises OSError."""
-        if self._synced is not None:
-            return
-        os.fdatasync(reader.descriptor)
+        """Waits until what was read is on the disk, unless whoever wrote it says so. Raises OSError.
+
+        Once for each file in any case: who writes knows of what an earlier process left there only that it
+        is in the file.
+        """
+        if self._synced is None or not self._named:
+            os.fdatasync(reader.descriptor)
         if not self._named:
             sync(self._directory)
             self._named = True

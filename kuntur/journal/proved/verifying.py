@@ -16,6 +16,7 @@ from kuntur.journal.proved.resuming import Reached
 from kuntur.journal.proved.tiling import SignedTiles
 from kuntur.journal.proved.vouching import checkpoint_files, open_all
 from kuntur.journal.proved.walk import Piece, Place, Walk
+from kuntur.journal.sealing import KeyRing
 from kuntur.transparency.notes.keys import VerifierKey
 from kuntur.transparency.tree.frontier import Frontier
 from kuntur.transparency.tree.tiles import WIDTH
@@ -41,6 +42,8 @@ class Request:
     """Files of further checkpoints, or the folders that they are in."""
     witnesses: Sequence[VerifierKey] = ()
     """Keys of witnesses: each has to have cosigned a checkpoint."""
+    journal_keys: KeyRing | None = None
+    """Keys of an encrypted journal."""
     first: int = 1
     """Sequence of the entry to begin with."""
     state: Path | None = None
@@ -52,7 +55,7 @@ class Request:
 def verify(request: Request) -> Report:
     """Returns what is wrong with a journal, and what was found out.
 
-    Raises NotVerifiableError, OSError, UnknownRevisionError.
+    Raises NotVerifiableError, OSError, UnknownRevisionError, JournalKeyError.
     """
     files = checkpoint_files(request.log, request.checkpoints)
     if not files:
@@ -91,12 +94,11 @@ class _Verification:
         self._saved = time.monotonic()
 
     def run(self) -> Report:
-        """Goes through the journal. Raises OSError, UnknownRevisionError."""
+        """Goes through the journal. Raises OSError, UnknownRevisionError, JournalKeyError."""
         self._check_earlier()
         report = self._report
         try:
             self._go()
-            self._check_rest()
         except BadEntryError as error:
             report.findings.append(error.finding)
         else:
@@ -124,14 +126,23 @@ class _Verification:
     def _go(self) -> None:
         """Goes through all records. Raises BadEntryError."""
         place = None if self._reached is None else self._reached.place
-        walk = Walk(self._request.directory, self._frontier.size + 1, place, self._request.read)
+        walk = Walk(
+            self._request.directory,
+            self._frontier.size + 1,
+            place,
+            self._request.read,
+            self._request.journal_keys,
+        )
         self._check_roots()
         for piece in walk:
             self._take(piece)
             self._check_form(piece)
             self._report.last = piece.next - 1
         self._report.bytes = walk.read
-        if walk.torn is not None:
+        self._check_rest()
+        if walk.torn is not None and self._report.last < self._newest.size:
+            self._report.findings.append(walk.torn)
+        elif walk.torn is not None:
             self._report.notes.append(f"{walk.torn.told()}: a torn tail, or an entry that is being written")
 
     def _take(self, piece: Piece) -> None:

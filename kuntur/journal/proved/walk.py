@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from kuntur.journal.errors import CorruptJournalError
 from kuntur.journal.proved.findings import BadEntryError, Finding, written_time
 from kuntur.journal.proved.runs import Run, RunReader
 from kuntur.journal.records import Damage, JournalFile, first_sequence
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.tail import journal_files
 from kuntur.transparency.tree.hashing import GONE, Hashes, rows
 
@@ -70,10 +70,12 @@ class Walk:
         start: int,
         place: Place | None = None,
         read: Callable[[int, int], object] = lambda _done, _total: None,
+        keys: KeyRing | None = None,
     ) -> None:
         """Takes a directory and the sequence to begin with.
 
-        place: where that entry starts, where it is known; read: called with the bytes that are done and all.
+        place: where that entry starts, where it is known; read: called with the bytes that are done and all;
+        keys: of an encrypted journal.
         Raises BadEntryError where the journal begins behind it, OSError.
         """
         files = journal_files(directory)
@@ -89,7 +91,7 @@ class Walk:
                 f"they were removed on purpose, begin with --from {self.first}"
             )
             raise BadEntryError(Finding(what, files[0], sequence=start))
-        self.start, self._place, self._told = start, place, read
+        self.start, self._place, self._told, self._keys = start, place, read, keys
         self._files = [path for path, after in zip(files, [*files[1:], None], strict=True)
                        if after is None or first_sequence(after) > start]  # fmt: skip
         self._total = sum(path.stat().st_size for path in self._files)
@@ -99,12 +101,12 @@ class Walk:
     def __iter__(self) -> Iterator[Piece]:
         """Yields the pieces. Raises BadEntryError in front of the first thing that is wrong.
 
-        Also OSError, and UnknownRevisionError for a file of a later version.
+        Also OSError, UnknownRevisionError for a file of a later version, JournalKeyError.
         """
         expected = first_sequence(self._files[0])
         for number, path in enumerate(self._files):
             try:
-                reader = RunReader(path)
+                reader = RunReader(path, self._keys)
             except CorruptJournalError as error:
                 raise BadEntryError(Finding(error.message, path, 0, expected)) from error
             try:
@@ -142,7 +144,7 @@ class Walk:
         finding = _finding(reader, cause)
         if not is_last:
             raise BadEntryError(finding)
-        with JournalFile(reader.path) as file:
+        with JournalFile(reader.path, self._keys) as file:
             damages = [item for item in file.items() if isinstance(item, Damage)]
         if any(not damage.is_tail for damage in damages):
             raise BadEntryError(finding)
@@ -171,10 +173,6 @@ def _gap(path: Path, expected: int, found: int) -> Finding:
 
 def _finding(reader: RunReader, cause: str) -> Finding:
     """Returns what is wrong where a reader stands, with the time that the entry there tells, if any."""
-    header, written = reader.header, None
-    if header is not None:
-        raw = os.pread(reader.descriptor, header.head_size, reader.at)
-        head = header.read_head(raw) if len(raw) == header.head_size else None
-        if head is not None:
-            written = written_time(os.pread(reader.descriptor, head[0], reader.at + header.head_size))
+    payload = reader.peek()
+    written = None if payload is None else written_time(payload)
     return Finding(cause, reader.path, reader.at, reader.sequence, written)
