@@ -207,8 +207,8 @@ class JournalSettings(Section):
     max_file_bytes: int = Field(256 << 20, ge=1 << 10)
     """Size at which a new file is begun."""
     sync_interval_s: float = Field(1.0, ge=0)
-    """Time between two syncs to the disk, unless `durability` is "disk". Once a quarter of the buffer is taken
-    it is synced at once."""
+    """Time between two syncs to the disk, unless `durability` is "disk"; sooner once a quarter of the buffer is
+    taken."""
     min_free_bytes: int = Field(64 << 20, ge=0)
     """Room in the journal's file system below which calls are refused, so that what was answered can still be
     written. They are answered again with a quarter more than that."""
