@@ -18,6 +18,7 @@ from kuntur.transparency.signing.run import Rhythm, run
 from kuntur.transparency.signing.witnesses import WitnessClient, WitnessRounds
 from server.host.confidential import keep_private
 from server.signing.order import REFUSED, WAITS, Said, SigningOrder
+from server.signing.synced import synced_sequence
 
 _POLLS = 5  # looks at the journal between two checkpoints
 _LONGEST_POLL_S = 0.2
@@ -64,7 +65,8 @@ def sign_as_ordered() -> int:
         rounds.published(signed)
 
     rhythm = Rhythm(order.interval_s, order.max_entries, min(order.interval_s / _POLLS, _LONGEST_POLL_S))
-    leaves = JournalLeaves(Path(order.journal))
+    journal = Path(order.journal)
+    leaves = JournalLeaves(journal, lambda: synced_sequence(journal))
     if order.witnesses:
         rounds.start()
     try:

@@ -38,13 +38,16 @@ class JournalLeaves:
     """
 
     def __init__(
-        self, directory: Path, synced: Callable[[], int] | None = None, keys: Path | None = None
+        self,
+        directory: Path,
+        synced: Callable[[], int | None] = lambda: None,
+        keys: Path | None = None,
     ) -> None:
         """Takes the directory of a journal, which may be written meanwhile.
 
-        synced: returns the sequence of the last entry that is on the disk; without it whole records are
-        waited for until they are there; keys: folder of the keys of an encrypted journal, read for each file,
-        since they may be replaced.
+        synced: returns the sequence of the last entry that is on the disk, None where nobody says so: whole
+        records are then waited for until they are there; keys: folder of the keys of an encrypted
+        journal, read for each file, since they may be replaced.
         """
         self._directory, self._synced, self._keys = directory, synced, keys
         self._reader: RunReader | None = None
@@ -56,11 +59,12 @@ class JournalLeaves:
     def __call__(self, index: int) -> Hashes:
         """Returns leaf hashes from an index on: uint8 [n, 32]."""
         wanted = index + 1
-        most = None if self._synced is None else self._synced() - index
+        synced = self._synced()
+        most = None if synced is None else synced - index
         if most is not None and most <= 0:
             return _NONE
         try:
-            found = self._find(wanted)
+            found = self._find(wanted, is_synced=synced is not None)
         except JournalError as error:
             raise InconsistentLogError(f"{error}; nothing is signed until that is mended") from error
         return found if most is None else found[:most]
@@ -71,7 +75,7 @@ class JournalLeaves:
             self._reader.close()
             self._reader = self._run = None
 
-    def _find(self, wanted: int) -> Hashes:
+    def _find(self, wanted: int, *, is_synced: bool) -> Hashes:
         while True:
             reader = self._open_at(wanted)
             if reader is None:
@@ -88,7 +92,7 @@ class JournalLeaves:
                 return _NONE
             if run.first <= wanted < reader.sequence:
                 hashes = run.hashes(wanted - run.first)
-                self._wait_for_disk(reader)
+                self._wait_for_disk(reader, is_synced=is_synced)
                 return hashes
 
     def _read(self, reader: RunReader) -> Run | None:
@@ -158,13 +162,13 @@ class JournalLeaves:
             what = f"byte {reader.at:,}: {cause}; entries behind it are signed once it is mended"
             raise OSError(errno.EIO, what, str(reader.path))
 
-    def _wait_for_disk(self, reader: RunReader) -> None:
+    def _wait_for_disk(self, reader: RunReader, *, is_synced: bool) -> None:
         """Waits until what was read is on the disk, unless whoever wrote it says so. Raises OSError.
 
         Once for each file in any case: who writes knows of what an earlier process left there only that it
         is in the file.
         """
-        if self._synced is None or not self._named:
+        if not (is_synced and self._named):
             os.fdatasync(reader.descriptor)
         if not self._named:
             sync(self._directory)
