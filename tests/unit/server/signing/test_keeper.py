@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ from structlog.testing import capture_logs
 
 from kuntur.transparency.notes.keys import KeyKind
 from kuntur.transparency.signing.places import CHECKPOINT, WITNESSED, read_checkpoint
+from server.journal.buffer import LEAST_BYTES, Buffer
 from server.settings.config import ServerSettings
 from server.signing import SigningKeeper, SigningMetrics, keeper, open_signing
 from server.signing.order import SigningOrder
@@ -135,10 +137,13 @@ def test_keys_that_cannot_be_used_are_refused_too(journal: SignedJournal) -> Non
 
 
 def test_a_place_that_cannot_be_written_is_told(journal: SignedJournal) -> None:
-    journal.second.write_text("in the way")
     with capture_logs() as logs:
         signing = started(journal)
         wait_until(lambda: signing.size == 20)
+        shutil.rmtree(journal.second)
+        journal.second.write_text("in the way")
+        journal.grow(1)
+        wait_until(lambda: signing.size == 21)
         wait_until(lambda: signing.failures["told"] > 0)
         signing.stop()
     told = [each for each in logs if each["event"] == "signing of the journal"]
@@ -215,8 +220,6 @@ def test_settings_that_cannot_be_are_refused(given: dict[str, Any], reason: str)
 
 
 def test_how_far_the_disk_is_is_read_from_the_buffer(tmp_path: Path) -> None:
-    from server.journal.buffer import LEAST_BYTES, Buffer
-
     assert synced_sequence(tmp_path) is None
     buffer = Buffer.open(tmp_path, LEAST_BYTES, 41, 1)
     assert synced_sequence(tmp_path) == 40
