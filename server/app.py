@@ -20,6 +20,7 @@ from server.access import AccessControl
 from server.compiling import tell_ready
 from server.host.signals import interrupted, wait_for_stop_signal
 from server.journal import Buffer, Journal, JournalWriter, MemoryJournal, SharedJournal
+from server.journal.encryption import keys_of
 from server.models import LiveModel, LiveSlot, ModelListing, ModelWatcher, Trust
 from server.rpc import (
     Admission,
@@ -383,5 +384,5 @@ def _open_journal(settings: ServerSettings, buffer: Buffer, on_change: Callable[
     if journal.path is None:
         return MemoryJournal(buffer)
     return SharedJournal(
-        buffer, journal.path, None, to_disk=journal.durability == "disk", on_change=on_change
+        buffer, journal.path, keys_of(journal), to_disk=journal.durability == "disk", on_change=on_change
     )

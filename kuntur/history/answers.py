@@ -131,9 +131,9 @@ def _start_of(memory, undo, key, slot):
 
 @native
 def is_one_answered(memory, undo, keys, trail):
-    """Tells whether one of some transactions has an answer; keys: uint64 [n]."""
+    """Tells whether one of some transactions has an answer; keys: uint64 [n, 1 or KeyColumn]."""
     for i in range(len(keys)):
-        start = _start_of(memory, undo, keys[i], trail[i, SLOT])
+        start = _start_of(memory, undo, keys[i, recent.TRANSACTION], trail[i, SLOT])
         if start >= 0 and memory[start + R_ANSWER] > 0:
             return True
     return False

@@ -169,7 +169,7 @@ class HistoryMemory:
         """Remembers that transactions were answered, with the next entry of the journal.
 
         Returns 0; ANSWERED or BEHIND of `kuntur.history.serving` when nothing was done; -1 for damage.
-        keys: uint64 [n], of transactions; the rest as for `take_transactions`.
+        keys: uint64 [n, 1 or KeyColumn], of transactions; the rest as for `take_transactions`.
         """
         done: int = serving.take_answers(
             keys, trail, self.recent, self.counters, self.undo, sequence, entries, journal

@@ -143,6 +143,12 @@ def _count_rows(counters, rows, entries):
 
 
 @native
+def _copy(source, target):
+    for column in range(len(source)):
+        target[column] = source[column]
+
+
+@native
 def _release(history, hour):
     """Makes every held change that became known before an hour, each a step of its own.
 
@@ -209,10 +215,8 @@ def take_transactions(
         repeated += known
         if not process_one(transactions, offsets, i, entities, out):
             return -1 - i
-        if not known and len(open_rows) > 0:
-            row = (recent[remembering.P_ADMITTED] - 1) & (OPEN_ROWS - 1)
-            for column in range(out.shape[1]):
-                open_rows[row, column] = out[i, column]
+        if scored and not known and len(open_rows) > 0:
+            _copy(out[i], open_rows[(recent[remembering.P_ADMITTED] - 1) & (OPEN_ROWS - 1)])
         _count_rows(counters, 1, entries if i == len(ints) - 1 else -1)
         _end_step(entities)
     return repeated
@@ -225,7 +229,7 @@ def take_answers(keys, trail, recent, counters, undo, sequence, entries, journal
     Returns 0; ANSWERED or BEHIND when nothing was done; -1 when the headers are damaged. In a journal's entry
     that is taken again, those that have an answer keep it.
 
-    keys: uint64 [n], of transactions; trail: of `kuntur.history.answers`; recent … undo: parts of the
+    keys: uint64 [n, 1 or KeyColumn]; trail: of `kuntur.history.answers`; recent … undo: parts of the
     history; sequence, entries: as for `take_transactions`.
     """
     if len(undo) > 0 and not (remembering.is_usable(recent) and header_holds(counters, SEALED_COUNTERS)):
@@ -242,7 +246,8 @@ def take_answers(keys, trail, recent, counters, undo, sequence, entries, journal
         end = min(first + _ANSWERS_A_STEP, count)
         keep(undo, counters, counters[C_BASE], 0, COUNTER_WORDS)
         for i in range(first, end):
-            remember(recent, undo, keys[i], trail[i, SLOT], reference(sequence, trail[i, PLACE]))
+            answer = reference(sequence, trail[i, PLACE])
+            remember(recent, undo, keys[i, remembering.TRANSACTION], trail[i, SLOT], answer)
         _count_rows(counters, end - first, entries if end == count else -1)
         seal_header(counters, SEALED_COUNTERS, undo)
         commit(undo)

@@ -55,11 +55,13 @@ MARKER_BYTES, NONCE_BYTES, TAG_BYTES = 8, 12, 16
 SEALED_START_BYTES = 24
 """Bytes in front of an encrypted record that are authenticated with it."""
 _MARKED = struct.Struct("<8sIQ8s")
+_MARKED_HEAD = struct.Struct("<8sIII")
 _UNCHECKED_HEAD = struct.Struct("<8sII")
 _PLAIN = struct.Struct("<8sII")
 _PLAIN_HEAD = struct.Struct("<II")
 _SEALED_START = struct.Struct("<8sI12s")
-_CHECKSUM = struct.Struct("<I")
+_SEALED_HEAD = struct.Struct("<8sI12sII")
+_CHECKSUM = _REVISION = struct.Struct("<I")
 _SEQUENCE = re.compile(rb"\x08([\x80-\xff]{0,8}[\x00-\x7f])")
 
 
@@ -92,7 +94,7 @@ class Header:
     def read(cls, raw: bytes) -> Self | None:
         """Returns the header in the first `SEALED_HEADER_BYTES` of a file, None for no valid one."""
         if len(raw) >= _PLAIN.size and _PLAIN.unpack_from(raw)[:2] == (MAGIC, 1):
-            return cls(1, 0, b"")
+            return None if _was_later(raw) else cls(1, 0, b"")
         if not _checked(raw[:HEADER_BYTES], HEADER_BYTES):
             return None
         magic, revision, lost, marker = _MARKED.unpack_from(raw)
@@ -165,13 +167,12 @@ class Header:
         if self.revision == 1:
             length, checksum = _PLAIN_HEAD.unpack(raw)
         else:
-            if not _checked(raw, self.head_size) or raw[:MARKER_BYTES] != self.marker:
-                return None
             if self.sealed:
-                _, length, nonce = _SEALED_START.unpack_from(raw)
-                (checksum,) = _CHECKSUM.unpack_from(raw, SEALED_START_BYTES)
+                marker, length, nonce, checksum, own = _SEALED_HEAD.unpack(raw)
             else:
-                _, length, checksum = _UNCHECKED_HEAD.unpack_from(raw)
+                marker, length, checksum, own = _MARKED_HEAD.unpack(raw)
+            if own != zlib.crc32(raw[: -_CHECKSUM.size]) or marker != self.marker:
+                return None
         return Head(length, checksum, nonce) if 0 < length <= MAX_PAYLOAD_BYTES else None
 
 
@@ -194,6 +195,12 @@ def sequence_of(payload: bytes) -> int | None:
 def number(varint: bytes) -> int:
     """Returns the value of a varint."""
     return sum((byte & 0x7F) << 7 * place for place, byte in enumerate(varint))
+
+
+def _was_later(raw: bytes) -> bool:
+    """Tells whether only damage makes a header say revision 1, which has no checksum."""
+    revisions = (_REVISION.pack(revision) for revision in (REVISION, SEALED_REVISION))
+    return any(_checked(MAGIC + said + raw[12:HEADER_BYTES], HEADER_BYTES) for said in revisions)
 
 
 def _with_checksum(raw: bytes) -> bytes:

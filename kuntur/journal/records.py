@@ -159,6 +159,19 @@ class JournalFile:
             low = found.end
         return None
 
+    def last(self) -> Record | None:
+        """Returns the last valid record, found from the end; None where there is none."""
+        back = _NEAR_BYTES
+        while True:
+            start = max(self.header.size, self.size - back)
+            last = None
+            record = self._next(start, self.first_sequence)
+            while record is not None:
+                last, record = record, self._next(record.end, self.first_sequence)
+            if last is not None or start == self.header.size:
+                return last
+            back *= 16
+
     def records(self, begin: int, end: int) -> Iterator[Record]:
         """Yields the records between two offsets that `items` found with nothing wrong between them."""
         while begin < end:

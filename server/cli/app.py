@@ -15,6 +15,7 @@ from server.cli.bindings import check_bindings
 from server.cli.going_back import go_back
 from server.cli.journal import journal_app
 from server.cli.keygen import make_key
+from server.cli.newkey import make_journal_key
 from server.cli.verify import verify_journal
 from server.cli.witness import serve_witness
 
@@ -40,6 +41,7 @@ app.add_typer(journal_app)
 app.command("bindings")(check_bindings)
 app.command("go-back")(go_back)
 journal_app.command("keygen")(make_key)
+journal_app.command("newkey")(make_journal_key)
 journal_app.command("verify")(verify_journal)
 app.command("witness")(serve_witness)
 

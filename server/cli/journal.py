@@ -37,6 +37,15 @@ def repair_journal(
         bool,
         typer.Option("--check", help="Only tell what a repair would do; also beside a running server."),
     ] = False,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--keys",
+            metavar="DIR",
+            envvar="KUNTUR_SERVER_JOURNAL__ENCRYPTION__KEYS",
+            help="Folder of the keys of an encrypted journal, journal.encryption.keys.",
+        ),
+    ] = None,
 ) -> None:
     """Makes a damaged journal whole again and says what is lost.
 
@@ -53,23 +62,25 @@ def repair_journal(
 
     Exit codes: 0 the journal is whole, or was made so; 1 (--check) it needs
     a repair; 2 not carried out (no journal, a server that writes it, a file
-    that cannot be read or is of a later version).
+    that cannot be read, whose key is missing or that is of a later version).
 
     Example: kuntur-server journal repair journal --check
     """
     from kuntur.journal.file import JournalError
     from kuntur.journal.repair import examine, repair
+    from kuntur.journal.sealing import KeyRing
     from kuntur.journal.workers import journal_parts
 
     try:
         parts = journal_parts(directory)
         if not parts:
             raise _refused(f"{directory}: there is no journal here: no file journal-*.kj, nor worker-*/")
+        ring = None if keys is None else KeyRing.read(keys)
         with nullcontext() if check else _no_writers(directory, parts):
-            found = [examine(part) for part in parts]  # all of them, before any is changed
+            found = [examine(part, ring) for part in parts]  # all of them, before any is changed
             for place, part in enumerate(parts):
                 if not check:
-                    found[place] = repair(part)
+                    found[place] = repair(part, ring)
                 for line in _faults(found[place]):
                     typer.echo(line)
     except (OSError, JournalError) as error:

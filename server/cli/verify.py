@@ -49,6 +49,15 @@ def verify_journal(
         Path | None,
         typer.Option("--log", metavar="DIR", help="Folder of the tree, by default `log` in the journal."),
     ] = None,
+    journal_keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--keys",
+            metavar="DIR",
+            envvar="KUNTUR_SERVER_JOURNAL__ENCRYPTION__KEYS",
+            help="Folder of the keys of an encrypted journal, journal.encryption.keys.",
+        ),
+    ] = None,
     first: Annotated[
         int,
         typer.Option(
@@ -82,12 +91,14 @@ def verify_journal(
 
     Exit codes: 0 the journal is what was signed (entries behind the newest
     checkpoint are told); 1 something is wrong, and said; 2 not carried out: no
-    key, no checkpoint, a file that cannot be read or is of a later version.
+    key, no checkpoint, a file that cannot be read, whose key of encryption is
+    missing, or that is of a later version.
 
     Example: kuntur-server journal verify journal --key bank.txt --checkpoint /mnt/second
     """
     from kuntur.journal.errors import JournalError
     from kuntur.journal.proved.verifying import NotVerifiableError, Request, verify
+    from kuntur.journal.sealing import KeyRing
     from kuntur.transparency.errors import NoteError
 
     began, progress = time.monotonic(), _Progress()
@@ -106,6 +117,7 @@ def verify_journal(
                 log=tree if log is not None or tree.is_dir() else None,
                 checkpoints=checkpoint or (),
                 witnesses=_keys(witness or ()),
+                journal_keys=None if journal_keys is None else KeyRing.read(journal_keys),
                 first=first,
                 state=state,
                 read=progress.read,

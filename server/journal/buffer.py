@@ -55,6 +55,9 @@ class Word(IntEnum):
     CLOSED = 11  # 1 when nothing more is written
 
 
+_NEXT, _FREE = int(Word.NEXT), int(Word.FREE)  # a member of an enum costs more to index with
+
+
 class Buffer:
     """A mapped buffer. Safe for threads where said so."""
 
@@ -173,13 +176,14 @@ class Buffer:
         used = self._starts[following % SLOTS] - self._starts[first % SLOTS]
         return max(used / self.size, (following - first) / SLOTS)
 
-    def place(self, entry: bytes) -> bool:
+    def place(self, entry: bytes, *, last_half: bool = True) -> bool:
         """Writes an entry, without its sequence, behind the last one, which does not make it one yet.
 
-        Returns False when there is no room for it. The caller holds the lock.
+        Returns False when there is no room for it. The caller holds the lock. last_half: whether it may fill
+        more than half of the circle: what has to be said of what entered must never wait for what may enter.
         """
         words, starts = self._words, self._starts
-        sequence, first = words[Word.NEXT], words[Word.FREE]
+        sequence, first = words[_NEXT], words[_FREE]
         named = journal_pb2.Entry(sequence=sequence).SerializeToString()
         length = len(named) + len(entry)
         start, size = starts[sequence % SLOTS], (_HEAD.size + length + 7) & -8
@@ -187,7 +191,10 @@ class Buffer:
         if at + size > self.size:
             start += self.size - at
             at = 0
-        if start + size - starts[first % SLOTS] > self.size or sequence - first >= SLOTS - 1:
+        used, kept = start + size - starts[first % SLOTS], sequence - first
+        if used > self.size or kept >= SLOTS - 1:
+            return False
+        if not last_half and (2 * used > self.size or 2 * kept > SLOTS):
             return False
         checksum = zlib.crc32(entry, zlib.crc32(named))
         at += _START

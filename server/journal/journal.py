@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 
 from kuntur.journal.v1 import journal_pb2
 from server.journal.buffer import Buffer
-
-_FULL = 0.5  # from then on callers wait for room; the rest is for those that no longer can
-_PAUSE_S = 0.001
 
 
 class Journal(ABC):
@@ -30,12 +26,12 @@ class Journal(ABC):
         """Whether a call may have to wait for it."""
 
     @abstractmethod
-    def place(self, entry: bytes) -> bool:
-        """Writes an entry as `Buffer.place` does; False: let go of the lock, `wait`, try again."""
+    def place(self, entry: bytes, *, last_half: bool) -> bool:
+        """Writes an entry as `Buffer.place` does; False: let go of the lock, `wait`, and try again."""
 
     @abstractmethod
     def wait(self) -> None:
-        """Waits while the buffer is half full, but not while the journal is unavailable."""
+        """Waits a moment for room in the buffer."""
 
     @abstractmethod
     def settle(self, sequence: int) -> None:
@@ -61,7 +57,7 @@ class MemoryJournal(Journal):
     unavailable = None
     behind = False
 
-    def place(self, entry: bytes) -> bool:
+    def place(self, entry: bytes, *, last_half: bool) -> bool:  # noqa: ARG002 (the interface's)
         """Writes an entry over the oldest ones."""
         while not self.buffer.place(entry):
             self.buffer.make_room()
@@ -85,14 +81,3 @@ class MemoryJournal(Journal):
 
     def close(self) -> None:
         """Does nothing."""
-
-
-def wait_for_room(buffer: Buffer) -> None:
-    """Waits while a buffer is half full and its files can be written."""
-    while buffer.filled > _FULL and not buffer.unavailable:
-        time.sleep(_PAUSE_S)
-
-
-def is_full(buffer: Buffer) -> bool:
-    """Tells whether callers are to wait for room."""
-    return buffer.filled > _FULL

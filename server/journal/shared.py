@@ -11,10 +11,11 @@ from kuntur.journal.reading import find_record
 from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from server.journal.buffer import Buffer
-from server.journal.journal import Journal, is_full, wait_for_room
+from server.journal.journal import Journal
 
 _LOOK_S = 0.2
-_SHORT_S, _LONG_S = 0.0002, 0.005
+_BEHIND = 0.25  # how full the buffer is when a call may have to wait: half of that may
+_PAUSE_S, _SHORT_S, _LONG_S = 0.001, 0.0002, 0.005
 UNAVAILABLE = "the journal cannot be written"
 
 
@@ -52,16 +53,15 @@ class SharedJournal(Journal):
     @property
     def behind(self) -> bool:
         """Whether a call may have to wait for it."""
-        return self._to_disk or is_full(self.buffer)
+        return self._to_disk or self.buffer.filled > _BEHIND
 
-    def place(self, entry: bytes) -> bool:
+    def place(self, entry: bytes, *, last_half: bool) -> bool:
         """Writes an entry into the buffer if it has room."""
-        return self.buffer.place(entry)
+        return self.buffer.place(entry, last_half=last_half)
 
     def wait(self) -> None:
-        """Waits while the buffer is half full, but not while the journal is unavailable."""
-        if is_full(self.buffer):
-            wait_for_room(self.buffer)
+        """Waits a moment for room in the buffer."""
+        time.sleep(_PAUSE_S)
 
     def settle(self, sequence: int) -> None:
         """Waits until an entry is on the disk, where the settings ask for that."""

@@ -17,10 +17,12 @@ from typing import Self
 import structlog
 
 from kuntur.journal.file import JournalError, JournalFileWriter
+from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import read_server_journal
 from server.host.file_limit import check_file_limit
 from server.journal.buffer import Buffer, JournalBufferError
+from server.journal.encryption import keys_of
 from server.settings.sections import JournalSettings
 
 _LOG = structlog.get_logger(__name__)
@@ -51,14 +53,16 @@ class JournalWriter:
         sync_interval_s: float,
         min_free_bytes: int = 0,
         at_once: bool = False,
+        keys: KeyRing | None = None,
     ) -> None:
         """Opens the files and the buffer; `start` begins to write.
 
-        at_once: whether everything is synced as soon as it is written, and not at intervals. Raises OSError,
-        JournalBufferError and `kuntur.journal.file.JournalError`.
+        at_once: whether everything is synced as soon as it is written, and not at intervals; keys: of the
+        files, which are then encrypted. Raises OSError, JournalBufferError and
+        `kuntur.journal.file.JournalError`.
         """
         check_file_limit(str(directory / "journal-….kj"), _LARGEST_ENTRY_BYTES)
-        self._writer = writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes)
+        self._writer = writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes, keys=keys)
         self.set_aside_bytes = 0
         """Bytes of a torn tail that opening set aside."""
         if torn := writer.torn_tail:
@@ -78,7 +82,7 @@ class JournalWriter:
         except BaseException:
             writer.close()
             raise
-        self._directory, self._min_free_bytes = directory, min_free_bytes
+        self._directory, self._min_free_bytes, self._keys = directory, min_free_bytes, keys
         self._in_files = writer.next_sequence  # at the start
         self._sync_interval_s = 0.0 if at_once else sync_interval_s
         self._idle_s = _IDLE_S / 20 if at_once else _IDLE_S
@@ -106,6 +110,7 @@ class JournalWriter:
             sync_interval_s=settings.sync_interval_s,
             min_free_bytes=settings.min_free_bytes,
             at_once=settings.durability == "disk",
+            keys=keys_of(settings),
         )
 
     def entries_from(self, sequence: int) -> Iterator[journal_pb2.Entry]:
@@ -114,7 +119,7 @@ class JournalWriter:
         Those of earlier releases, in the folders of workers, come with the first. Raises
         `kuntur.journal.file.JournalError`.
         """
-        yield from read_server_journal(self._directory, first=sequence)
+        yield from read_server_journal(self._directory, first=sequence, keys=self._keys)
         for raw in self.buffer.kept(1 << 62, max(sequence, self._in_files)):
             yield journal_pb2.Entry.FromString(raw)
 

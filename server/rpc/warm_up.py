@@ -15,7 +15,7 @@ from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
 from kuntur.reasons import Reasoner, smallest_explanations
 from kuntur.scores import Decision, Scores
-from kuntur.transaction import Channel, KeyColumn, Transaction, TransactionType
+from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import InstitutionSet, TransactionReader, write_frame
 from server.journal import Buffer, MemoryJournal
@@ -60,9 +60,7 @@ def compile_hot_path(reader: TransactionReader) -> None:
         admitted = history.admit(reading.batch, reading.places, entry, scored=True)
         history.known(admitted.trail[:, SLOT].tolist())
         given = entries.answer(RequestKind.SCORE_STREAM, admitted.sequence, [b""])
-        history.answer(
-            np.ascontiguousarray(reading.batch.keys[:, KeyColumn.TRANSACTION]), admitted.trail, given
-        )
+        history.answer(reading.batch.keys, admitted.trail, given)
         n = len(reading.batch)
         scores = Scores(np.zeros(n, np.float32), np.full(n, Decision.APPROVE, np.int8), "warm-up")
         statuses = {place: status_pb2.Status() for place in reading.violations}

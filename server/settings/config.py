@@ -197,15 +197,23 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _unknown_keys(tree: Mapping[str, Any]) -> Iterator[str]:
     known = known_keys()
-    sections = {key.split(".")[0] for key in known if "." in key}
-    for key, value in tree.items():
-        if key in sections and isinstance(value, dict):
-            yield from (f"{key}.{inner}" for inner in value if f"{key}.{inner}" not in known)
-        elif key not in known and key not in sections:
+    sections = {key.rpartition(".")[0] for key in known}
+    for key, value in _keys(tree, sections):
+        if key not in known and not (key in sections and not isinstance(value, dict)):
             yield key
 
 
+def _keys(tree: Mapping[str, Any], sections: set[str], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the keys of a file with their values, those of sections in place of the sections."""
+    for name, value in tree.items():
+        key = f"{above}{name}"
+        if key in sections and isinstance(value, dict):
+            yield from _keys(value, sections, f"{key}.")
+        else:
+            yield key, value
+
+
 def _nearest(name: str, candidates: list[str]) -> str:
-    sections = sorted({key.split(".")[0] for key in candidates if "." in key})
+    sections = sorted({key.rpartition(".")[0] for key in candidates if "." in key})
     found = difflib.get_close_matches(name, [*candidates, *sections], n=1, cutoff=0.5)
     return f"; did you mean {found[0]!r}?" if found else ""

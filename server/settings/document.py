@@ -33,11 +33,19 @@ def render() -> str:
     for section, name, field in fields(ServerSettings):
         if section != current:
             current = section
-            kind = ServerSettings.model_fields[section].annotation
-            lines += ["", f"## [{section}]", "", inspect.cleandoc(kind.__doc__ or ""), *_TABLE]
+            purpose = inspect.cleandoc(_kind(section).__doc__ or "")
+            lines += ["", f"## [{section}]", "", purpose, *_TABLE]
         meaning = " ".join((field.description or "").split())
         lines.append(f"| `{name}` | {_shown(name, field.default)} | {_range(name, field)} | {meaning} |")
     return "\n".join(lines) + "\n"
+
+
+def _kind(section: str) -> Any:
+    """Returns the class of a section, also of one within another."""
+    kind: Any = ServerSettings
+    for name in section.split("."):
+        kind = kind.model_fields[name].annotation
+    return kind
 
 
 def _shown(name: str, value: Any) -> str:

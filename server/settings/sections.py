@@ -157,6 +157,16 @@ class RedisSettings(Section):
         return self
 
 
+class JournalEncryption(Section):
+    """Encryption of the journal's files where they lie."""
+
+    keys: Path | None = None
+    """Folder of the keys, which `kuntur-server journal newkey` makes; unset: new files are not encrypted."""
+    writes_with: str | None = None
+    """Name of the key's file that new files are encrypted with; unset: the last by name. A server takes
+    another at its next start."""
+
+
 class JournalSigning(Section):
     """Signed checkpoints of the journal (docs/transparency.md)."""
 
@@ -207,11 +217,17 @@ class JournalSettings(Section):
     max_file_bytes: int = Field(256 << 20, ge=1 << 10)
     """Size at which a new file is begun."""
     sync_interval_s: float = Field(1.0, ge=0)
-    """Time between two syncs to the disk, unless `durability` is "disk"; sooner once a quarter of the buffer is
-    taken."""
+    """Time between two syncs to the disk if `durability` is "process"; shorter once a quarter of the buffer
+    is taken."""
     min_free_bytes: int = Field(64 << 20, ge=0)
     """Room in the journal's file system below which calls are refused, so that what was answered can still be
     written. They are answered again with a quarter more than that."""
+    retention_days: float | None = Field(None, gt=0, le=100_000)
+    """Age of its last entry at which a file is removed; unset: none is for its age."""
+    retention_bytes: int | None = Field(None, ge=1 << 20)
+    """Size of all files beyond which the oldest are removed; unset: none is for that."""
+    encryption: JournalEncryption = JournalEncryption()
+    """Encryption of the journal's files where they lie."""
     checkpoints: tuple[Path, ...] = ()
     """Further folders for signed checkpoints, best on other volumes or machines: what is cut off or put back
     together with the journal's own folder is found by them."""

@@ -36,9 +36,13 @@ class Said(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SigningOrder:
-    """What is to be signed, with what and how often. Paths as they are in the settings."""
+    """What is to be signed, with what and how often. Paths as they are in the settings.
+
+    journal_keys: folder of the keys of an encrypted journal.
+    """
 
     journal: str
+    journal_keys: str | None
     log: str
     keys: str
     checkpoints: tuple[str, ...]
@@ -56,6 +60,7 @@ class SigningOrder:
             return None
         return cls(
             journal=str(journal.path),
+            journal_keys=None if journal.encryption.keys is None else str(journal.encryption.keys),
             log=str(signing.log or journal.path / LOG),
             keys=str(signing.keys),
             checkpoints=tuple(map(str, journal.checkpoints)),

@@ -66,7 +66,8 @@ def sign_as_ordered() -> int:
 
     rhythm = Rhythm(order.interval_s, order.max_entries, min(order.interval_s / _POLLS, _LONGEST_POLL_S))
     journal = Path(order.journal)
-    leaves = JournalLeaves(journal, lambda: synced_sequence(journal))
+    journal_keys = None if order.journal_keys is None else Path(order.journal_keys)
+    leaves = JournalLeaves(journal, lambda: synced_sequence(journal), journal_keys)
     if order.witnesses:
         rounds.start()
     try:

@@ -30,7 +30,7 @@ class Appender:
             with self._threads:
                 self._mutex.acquire()  # a process that died in between left no entry
                 try:
-                    if journal.place(entry):
+                    if journal.place(entry, last_half=True):
                         return journal.buffer.write_down()
                 finally:
                     self._mutex.release()

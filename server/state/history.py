@@ -105,7 +105,7 @@ class HistoryStore(ABC):
     def answer(self, keys: npt.NDArray[np.uint64], trail: npt.NDArray[np.int64], entry: bytes) -> int | None:
         """Writes an entry of the journal, and remembers that transactions were answered with it.
 
-        keys: uint64 [n], of transactions; trail: int64 [n, 2], as it was admitted; entry: of
+        keys: uint64 [n, 1 or KeyColumn], of transactions; trail: int64 [n, 2], as it was admitted; entry: of
         `kuntur.journal.entries.answer`. Returns the entry's sequence; None, with nothing done, where one of
         them has an answer by now.
         """

@@ -36,7 +36,7 @@ class ReplayError(Exception):
 
 
 class Entered(NamedTuple):
-    """The transactions of an admission: keys, uint64 [n], and their places among those of its requests."""
+    """The transactions of an admission: keys, uint64 [n, 1], and their places among those of its requests."""
 
     keys: npt.NDArray[np.uint64]
     places: npt.NDArray[np.int64]
@@ -123,7 +123,7 @@ class Replay:
         if scored:
             if len(self._open) >= _MAY_WAIT:  # of processes that died before they answered
                 del self._open[next(iter(self._open))]
-            self._open[sequence] = Entered(batch.keys[:, KeyColumn.TRANSACTION].copy(), places)
+            self._open[sequence] = Entered(_keys(batch), places)
         self._add(sequence, batch, places, scored, rows)
 
     def _add(
@@ -163,7 +163,7 @@ class Replay:
             return None
         admission = found.admission
         batch, places = self._read(sequence, b"".join(admission.requests), admission.refused)
-        return Entered(batch.keys[:, KeyColumn.TRANSACTION].copy(), places)
+        return Entered(_keys(batch), places)
 
     def _read(
         self, sequence: int, raw: bytes, refused: Iterable[int]
@@ -241,6 +241,10 @@ class Replay:
             self._answered = []
         if self._last > history.contains[0]:
             history.belongs_to(self._journal, self._last)
+
+
+def _keys(batch: TransactionBatch) -> npt.NDArray[np.uint64]:
+    return batch.keys[:, KeyColumn.TRANSACTION].reshape(-1, 1).copy()
 
 
 def _joined(batches: list[TransactionBatch]) -> TransactionBatch:

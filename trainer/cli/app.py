@@ -96,6 +96,9 @@ def train(
     journal: Annotated[
         Path | None, typer.Option(help="Learn from a server's journal instead of files.")
     ] = None,
+    journal_keys: Annotated[
+        Path | None, typer.Option(help="Folder of the keys of an encrypted journal.")
+    ] = None,
     postgres_table: Annotated[
         str | None,
         typer.Option(
@@ -150,7 +153,11 @@ def train(
     """
     options: dict[str, Any] = {
         "data": data_options(files, mapping, since, until)
-        | {"journal": journal, "postgres": {"table": postgres_table, "query": postgres_query}},
+        | {
+            "journal": journal,
+            "journal_keys": journal_keys,
+            "postgres": {"table": postgres_table, "query": postgres_query},
+        },
         "split": {"label_delay_days": label_delay_days},
         "search": {"trials": trials, "method": method},
         "thresholds": {"review_alerts_per_day": alerts_per_day},

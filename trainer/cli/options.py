@@ -146,6 +146,8 @@ def _require_sources(data: DataSettings) -> None:
     """Ends the command where the settings name a file or folder that is not there."""
     if data.journal is not None:
         require_directory(data.journal, "directory of a journal")
+        if data.journal_keys is not None:
+            require_directory(data.journal_keys, "folder of a journal's keys")
     elif data.paths:
         require_files(data.paths, data.mapping)
 

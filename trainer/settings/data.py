@@ -49,6 +49,8 @@ class DataSettings(Section):
     """A shipped mapping (kuntur, handbook) or the path of one."""
     journal: Path | None = None
     """Directory of a server's journal, read instead of files; not both."""
+    journal_keys: Path | None = None
+    """Folder of the keys of an encrypted journal, as the server's journal.encryption.keys."""
     postgres: PostgresSettings = PostgresSettings()
     """A PostgreSQL database whose rows are read instead of files."""
     since: datetime | None = None

@@ -95,9 +95,9 @@ def read_journal(
 
     A transaction that came more than once counts once, as it came first. All outcomes are in `outcomes`;
     the frame has no labels yet, which `trainer.sources.labels.known_at` gives it. lost: called with each torn
-    tail, which is taken for the end of its file, and with the entries that a repair went on without. Raises
-    TooLittleHistoryError when there is no transaction, and what `kuntur.journal.file` raises for a damaged
-    file.
+    tail, which is taken for the end of its file, and with the entries that a repair went on without; keys:
+    of the journal, for files that are encrypted. Raises TooLittleHistoryError when there is no transaction,
+    and what `kuntur.journal.file` raises for a damaged file or a missing key.
     """
     columns, seen = _Columns(), set[tuple[str, str]]()
     reports: list[tuple[str, str, bool, int]] = []

@@ -10,6 +10,7 @@ from typing import Any
 import polars as pl
 
 from kuntur.journal.file import Loss
+from kuntur.journal.sealing import KeyRing
 from kuntur.tables import Mapping, Table, read, read_frame
 from kuntur.time_zone import TimeZone, time_zone, time_zone_names
 from trainer.progress import Progress
@@ -108,7 +109,8 @@ def _journal(
     directory: Path, settings: TrainerSettings, losses: list[Loss]
 ) -> tuple[Table, datetime | None, float | None]:
     since, until = _in_utc(settings.data.since), _in_utc(settings.data.until)
-    return read_journal(directory, since=since, until=until, lost=losses.append), until, None
+    keys = None if settings.data.journal_keys is None else KeyRing.read(settings.data.journal_keys)
+    return read_journal(directory, since=since, until=until, lost=losses.append, keys=keys), until, None
 
 
 def _mapped(settings: TrainerSettings, progress: Progress) -> tuple[Table, datetime | None, float | None]:

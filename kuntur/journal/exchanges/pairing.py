@@ -27,7 +27,7 @@ _OVERHEAD_BYTES = 1 << 10  # of one that waits, besides its requests
 class Exchange(NamedTuple):
     """A request that changed the history, or was to, and what was answered.
 
-    kind: of `kuntur.journal.v1.journal_pb2.RequestKind`; response: b"" where the call ended with
+    kind: a RequestKind of the journal; response: b"" where the call ended with
     MODEL_VALUE_INVALID, None where no answer is in the journal: of a backfill, or of a server that died;
     refused: places of the transactions or outcomes that did not enter the history, in this request from 0;
     caller: "" where callers were not asked who they are; sequence, place: the entry that says it entered, and
@@ -165,35 +165,39 @@ def _has_none(entry: journal_pb2.Entry) -> bool:
 def _exchanges(
     directory: Path, entry: journal_pb2.Entry, answer: journal_pb2.Entry | None
 ) -> Iterator[Exchange]:
-    admission, count = entry.admission, len(entry.admission.requests)
-    responses: list[bytes] | list[None] = [None] * count
-    if answer is not None:
-        responses = list(answer.answer.responses)
-    callers = list(admission.callers) or [""] * count
-    refused = _divided(admission)
-    if not len(responses) == len(callers) == len(refused) == count:
+    admission = entry.admission
+    requests, refused, callers = admission.requests, _divided(admission), admission.callers
+    responses = None if answer is None else answer.answer.responses
+    count = len(requests)
+    if (callers and len(callers) != count) or (responses is not None and len(responses) != count):
         message = f"entry {entry.sequence:,} and the answer to it do not go together"
         raise CorruptJournalError(directory, 0, f"{message}: their requests, callers and responses differ")
-    time_ns, number = entry.written_time.ToNanoseconds(), 0 if answer is None else answer.sequence
-    for place, (request, response) in enumerate(zip(admission.requests, responses, strict=True)):
+    time_ns, sequence = _time_ns(entry), entry.sequence
+    kind, answered = admission.kind, 0 if answer is None else answer.sequence
+    for place, request in enumerate(requests):
         yield Exchange(
-            admission.kind,
+            kind,
             request,
-            response,
+            None if responses is None else responses[place],
             refused[place],
-            callers[place],
+            callers[place] if callers else "",
             time_ns,
-            entry.sequence,
+            sequence,
             place,
-            number,
+            answered,
         )
+
+
+def _time_ns(entry: journal_pb2.Entry) -> int:
+    time = entry.written_time
+    return time.seconds * 10**9 + time.nanos
 
 
 def _divided(admission: journal_pb2.Admission) -> list[tuple[int, ...]]:
     """Returns the refused places of each request, which the admission counts through all of them."""
     requests = admission.requests
     if not admission.refused or len(requests) == 1:
-        return [tuple(admission.refused) for _ in requests]
+        return [tuple(admission.refused)] * len(requests)
     divided, start = [], 0
     for request in requests:
         end = start + item_count(admission.kind, request)
@@ -204,7 +208,7 @@ def _divided(admission: journal_pb2.Admission) -> list[tuple[int, ...]]:
 
 def _of_earlier_version(entry: journal_pb2.Entry, field: str) -> Exchange:
     said: journal_pb2.Exchange = getattr(entry, field)
-    kind, time_ns = KINDS[field], entry.written_time.ToNanoseconds()
+    kind, time_ns = KINDS[field], _time_ns(entry)
     refused = refused_places(kind, said.response)
     return Exchange(
         kind, said.request, said.response, refused, "", time_ns, entry.sequence, 0, entry.sequence

@@ -75,7 +75,8 @@ class KeyRing:
 
     def all(self) -> list[JournalKey]:
         """Returns all keys, the newest first."""
-        return [self.newest, *(key for key in self._keys.values() if key is not self.newest)]
+        others = (key for key in self._keys.values() if key.identity != self.newest.identity)
+        return [self.newest, *others]
 
 
 def write_new_key(path: Path) -> JournalKey:

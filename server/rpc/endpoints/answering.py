@@ -23,7 +23,7 @@ from kuntur.history.answers import SLOT, Known, Reference
 from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.v1 import journal_pb2
-from kuntur.transaction import IntColumn, KeyColumn
+from kuntur.transaction import IntColumn
 from kuntur.wire import Reading
 from server.access import Caller
 from server.errors import TransactionConflictError
@@ -89,9 +89,8 @@ class Answering:
     ) -> Entered:
         """Writes requests down and lets their transactions enter, one at least.
 
-        Raises HistoryUnavailableError.
+        Raises HistoryUnavailableError, JournalUnavailableError.
         """
-        self._journal.wait()
         refused = refused_places(reading)
         entry = entries.admission(kind, requests, refused, identities(callers))
         admitted = self._history.admit(reading.batch, reading.places, entry, scored=True)
@@ -99,6 +98,21 @@ class Answering:
         if not admitted.known:
             return entered
         return entered._replace(settled=self._settle(entered))
+
+    def give_new(self, entered: Entered, responses: list[bytes]) -> bool:
+        """Writes down what requests are answered of which nothing was known and all is scored.
+
+        Returns False, with nothing done, where another call was faster: `give` takes care of that.
+        """
+        if entered.settled is not None:
+            return False
+        admitted = entered.admitted
+        entry = entries.answer(entered.kind, admitted.sequence, responses, refused_places(entered.reading))
+        sequence = self._history.answer(entered.reading.batch.keys, admitted.trail, entry)
+        if sequence is None:
+            return False
+        self._journal.settle(sequence)
+        return True
 
     def give(self, entered: Entered, responses: list[bytes], unscored: Sequence[int] = ()) -> Given:
         """Writes down what requests are answered, and returns that.
@@ -121,7 +135,7 @@ class Answering:
     ) -> int | None:
         """Writes responses down; returns the sequence, 0 where nothing is new in them, None as `answer`."""
         reading, trail = entered.reading, entered.admitted.trail
-        keys = reading.batch.keys[:, KeyColumn.TRANSACTION]
+        keys = reading.batch.keys
         left_out = [*unscored]
         if settled is not None:
             left_out += settled.conflicts
@@ -134,7 +148,7 @@ class Answering:
         entry = entries.answer(
             entered.kind, entered.admitted.sequence, responses, sorted({*left_out, *refused_places(reading)})
         )
-        return self._history.answer(np.ascontiguousarray(keys), np.ascontiguousarray(trail), entry)
+        return self._history.answer(keys, trail, entry)
 
     def _settle(self, entered: Entered, before: Settled | None = None) -> Settled:
         """Finds out what is to be said of known transactions, and puts the features of open ones in place."""

@@ -40,7 +40,6 @@ class HistoryEndpoint:
         self, raw: bytes, seen: int, response: history_service_pb2.BackfillResponse, caller: Caller
     ) -> int:
         reading = self._intake.read_frame(raw, caller)
-        self._intake.journal.wait()
         entry = admission(RequestKind.BACKFILL, [raw], refused_places(reading), identities([caller]))
         repeated = self._backfill.take(reading, entry)
         # The last entry so far is this one or behind it.

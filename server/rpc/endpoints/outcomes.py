@@ -41,7 +41,6 @@ class OutcomeEndpoint:
         }
         self._edge.foreign(caller, [error.institution_id for error in foreign.values()], "ReportOutcomes")
         failures |= foreign
-        intake.journal.wait()
         entry = entries.admission(RequestKind.REPORT_OUTCOMES, [raw], sorted(failures), identities([caller]))
         refused, sequence = self._reports.take(batch, places, [o.transaction_id for o in outcomes], entry)
         failures |= refused

@@ -42,8 +42,13 @@ class ScoringEndpoint:
             raise InvalidFieldsError(reading.violations[0], "transaction.")
         entered = self._answering.enter(RequestKind.SCORE_TRANSACTION, [raw], [caller], reading)
         scores = self._scorer.score(reading, model, entered.admitted.features)
-        if entered.settled is None and scores.invalid:
-            raise ModelValueError(scores.model_version)
+        if entered.settled is None:
+            if scores.invalid:
+                raise ModelValueError(scores.model_version)
+            response = write_score(reading.ids, 0, scores)
+            if self._answering.give_new(entered, [response]):
+                self._edge.metrics.scored(scores.decision)
+                return response
         outcome = self._given_transactions(entered, scores)[0]
         if isinstance(outcome, Exception):
             raise outcome
@@ -125,6 +130,9 @@ class ScoringEndpoint:
         for row, place in enumerate(places):
             if row not in scores.invalid:
                 responses[place] = write_score(reading.ids, place, scores, row)
+        if not scores.invalid and self._answering.give_new(entered, responses):
+            self._edge.metrics.scored(scores.decision)
+            return dict(zip(places, [responses[place] for place in places], strict=True))
         given = self._answering.give(entered, responses, [places[row] for row in scores.invalid])
         self._count(entered, scores, given)
         conflicts = given.settled.conflicts if given.settled is not None else {}
@@ -135,6 +143,9 @@ class ScoringEndpoint:
 
     def _given_frames(self, entered: Entered, scores: Scores, responses: list[bytes]) -> list[bytes]:
         """Returns what frames are answered."""
+        if not scores.invalid and self._answering.give_new(entered, responses):
+            self._edge.metrics.scored(scores.decision)
+            return responses
         places = entered.reading.places.tolist()
         given = self._answering.give(entered, responses, [places[row] for row in scores.invalid])
         self._count(entered, scores, given)

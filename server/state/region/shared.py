@@ -15,6 +15,7 @@ from kuntur.history.answers import PLACE, Known
 from kuntur.history.memory import NO_JOURNAL
 from kuntur.history.serving import ANSWERED, BEHIND, SETTLED
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
+from server.errors import JournalUnavailableError
 from server.host.lost_history import end_without_history
 from server.journal.journal import Journal
 from server.state.history import Admitted, HistoryCounts, HistoryStore, Reported
@@ -79,7 +80,7 @@ class RegionHistory(HistoryStore):
         """Writes an entry of the journal, and remembers that transactions were answered with it."""
         self._lock()
         try:
-            words = self._placed(entry)
+            words = self._placed(entry, entering=False)
             for _ in range(_TRIES):
                 done = self._history.take_answers(keys, trail, words)
                 if done == 0:
@@ -193,17 +194,20 @@ class RegionHistory(HistoryStore):
         else:
             self._mend()
 
-    def _placed(self, entry: bytes) -> Memory:
+    def _placed(self, entry: bytes, *, entering: bool = True) -> Memory:
         """Places an entry in the journal's buffer, and returns what makes it one.
 
-        The lock is held, and may be let go of meanwhile.
+        The lock is held, and may be let go of meanwhile. entering: whether it lets something enter. Raises
+        JournalUnavailableError where that finds no room while the journal cannot be written.
         """
         journal = self._journal
         if journal is None or not entry:
             return NO_JOURNAL
-        while not journal.place(entry):
+        while not journal.place(entry, last_half=not entering):
             self._mutex.release()
             try:
+                if entering and journal.unavailable is not None:
+                    raise JournalUnavailableError
                 journal.wait()
             finally:
                 self._lock()

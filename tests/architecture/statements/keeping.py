@@ -118,6 +118,29 @@ JOURNAL = (
         "`{text}` | | 8–11",
         Code("MAGIC", lambda: of("kuntur.journal.layout", "MAGIC").value().decode()),
     ),
+    says(
+        "docs/journal.md",
+        "[encrypted](#encryption) are of revision {}.",
+        of("kuntur.journal.layout", "SEALED_REVISION"),
+    ),
+    says(
+        "kuntur/journal/layout.py",
+        "of revision {} are encrypted",
+        of("kuntur.journal.layout", "SEALED_REVISION"),
+    ),
+    says("CHANGELOG.md", "AES-256-GCM (revision {})", of("kuntur.journal.layout", "SEALED_REVISION")),
+    says("docs/journal.md", "its tag of {} bytes", of("kuntur.journal.layout", "TAG_BYTES")),
+    says(
+        "docs/journal.md",
+        "the first {} bytes of the record are authenticated",
+        of("kuntur.journal.layout", "SEALED_START_BYTES"),
+    ),
+    says("docs/journal.md", "is a file `*.key` of {} bytes", of("kuntur.journal.sealing.keys", "KEY_BYTES")),
+    says(
+        "docs/journal.md",
+        "identity of a key`, {} bytes.",
+        of("kuntur.journal.sealing.keys", "KEY_ID_BYTES"),
+    ),
     says("docs/journal.md", "{} bytes of header, and heads", of("kuntur.journal.layout", "_PLAIN.size")),
     says("docs/journal.md", "start is refused with exit code {} and", of("server.cli.app", "_EXIT_USAGE")),
     says(

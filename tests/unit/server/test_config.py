@@ -81,6 +81,21 @@ def test_unknown_keys_are_errors_that_name_the_nearest(tmp_path: Path) -> None:
     assert "'jurnal'; did you mean 'journal'?" in message
 
 
+def test_sections_within_sections_are_read_and_their_unknown_keys_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "server.toml", '[journal]\npath = "j"\n[journal.encryption]\nkeys = "k"\n')
+    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__ENCRYPTION__WRITES_WITH", "1.key")
+    journal = load_settings(path).journal
+    assert (journal.path, journal.encryption.keys) == (Path("j"), Path("k"))
+    assert journal.encryption.writes_with == "1.key"
+    write(path, '[journal.encryption]\nkey = "k"\n[journal.encyption]\nkeys = "k"\n')
+    with pytest.raises(ConfigError) as caught:
+        load_settings(path)
+    assert "'journal.encryption.key'; did you mean 'journal.encryption.keys'?" in str(caught.value)
+    assert "'journal.encyption'; did you mean 'journal.encryption'?" in str(caught.value)
+
+
 def test_an_unknown_variable_is_an_error_that_names_the_nearest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__PAHT", "x")
     with pytest.raises(ConfigError, match="did you mean 'KUNTUR_SERVER_JOURNAL__PATH'"):

@@ -18,7 +18,7 @@ from tests.unit.trainer.sources.test_journal import (
     scored,
     streamed,
     transaction,
-    written,
+    written_as_before,
 )
 from trainer.checks import CheckReport, DataCheckError, check_table
 from trainer.settings.data import CheckSettings
@@ -136,7 +136,7 @@ def test_a_journal_may_tell_of_a_label_before_its_transaction(table: Table) -> N
 
 def test_what_a_journal_gives_keeps_the_contract(tmp_path: Path) -> None:
     made = [transaction(number, attributes={"risk": 0.5} if number % 2 else {}) for number in range(9)]
-    journal = written(
+    journal = written_as_before(
         tmp_path, scored(made[5]), streamed(made), reported(("t1", FRAUD, 50), ("t2", FRAUD, 1))
     )
     read_in = known_at(read_journal(journal), moment(100))

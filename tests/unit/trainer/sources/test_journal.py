@@ -19,8 +19,9 @@ from kuntur.api.v1 import (
 from kuntur.features import FEATURE_NAMES
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.journal.exchanges.messages import KINDS, refused_places
-from kuntur.journal.file import CorruptJournalError, JournalFileWriter, journal_files
+from kuntur.journal.file import CorruptJournalError, JournalFileWriter, JournalKeyError, journal_files
 from kuntur.journal.repair import repair
+from kuntur.journal.sealing import KeyRing, write_new_key
 from kuntur.journal.v1 import journal_pb2
 from kuntur.tables import canonical_schema
 from tests.support.journals import admission, answer, append, flip
@@ -360,6 +361,18 @@ def test_a_torn_tail_is_taken_for_the_end_and_told(tmp_path: Path) -> None:
         "entries": 0,
         "cause": cause,
     }
+
+
+def test_an_encrypted_journal_is_read_with_its_keys(tmp_path: Path) -> None:
+    write_new_key(tmp_path / "keys" / "1.key")
+    writer = JournalFileWriter(tmp_path / "journal", keys=KeyRing.read(tmp_path / "keys"))
+    append(writer, [scored(transaction(1))])
+    writer.close()
+    data = DataSettings(journal=tmp_path / "journal", journal_keys=tmp_path / "keys")
+    source = read_source(TrainerSettings(data=data), Silent())
+    assert source.table.frame["transaction_id"].to_list() == ["t1"]
+    with pytest.raises(JournalKeyError, match=r"data\.journal_keys of the trainer"):
+        read_source(TrainerSettings(data=DataSettings(journal=tmp_path / "journal")), Silent())
 
 
 def test_entries_that_a_repair_went_on_without_are_told(tmp_path: Path) -> None:
