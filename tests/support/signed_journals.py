@@ -16,6 +16,7 @@ from kuntur.journal.proved.findings import Report
 from kuntur.journal.proved.leaves import JournalLeaves
 from kuntur.journal.proved.verifying import Request, verify
 from kuntur.journal.records import JournalFile, Record
+from kuntur.journal.sealing import KeyRing, write_new_key
 from kuntur.journal.v1 import journal_pb2
 from kuntur.transparency.notes.key_files import write_key
 from kuntur.transparency.notes.keys import SigningKey
@@ -39,9 +40,9 @@ def entries(count: int, seed: int, largest: int = 60) -> list[journal_pb2.Entry]
     return found
 
 
-def payloads(path: Path) -> list[bytes]:
+def payloads(path: Path, keys: KeyRing | None = None) -> list[bytes]:
     """Returns the payloads of the records of a file."""
-    with JournalFile(path) as file:
+    with JournalFile(path, keys) as file:
         return [item.payload for item in file.items() if isinstance(item, Record)]
 
 
@@ -67,6 +68,7 @@ class SignedJournal:
 
     root: Path
     keys: Sequence[SigningKey] = (KEY,)
+    encrypted: bool = False
     told: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -75,6 +77,13 @@ class SignedJournal:
         self.second = self.root / "second"
         for number, key in enumerate(self.keys):
             write_key(self.root / "keys" / f"{number}.key", key)
+        self.journal_keys = self.root / "journal keys" if self.encrypted else None
+        if self.journal_keys is not None:
+            write_new_key(self.journal_keys / "1.key")
+
+    @property
+    def ring(self) -> KeyRing | None:
+        return None if self.journal_keys is None else KeyRing.read(self.journal_keys)
 
     @property
     def plan(self) -> LogPlan:
@@ -87,13 +96,13 @@ class SignedJournal:
     def grow(self, *counts: int, largest: int = 60) -> None:
         """Appends entries, so many to a file each."""
         for count in counts:
-            writer = JournalFileWriter(self.directory)
+            writer = JournalFileWriter(self.directory, keys=self.ring)
             append(writer, entries(count, writer.next_sequence, largest))
             writer.close()
 
     def sign(self) -> int:
         """Signs all entries as a process would that begins then, and returns how many."""
-        leaves = JournalLeaves(self.directory)
+        leaves = JournalLeaves(self.directory, keys=self.journal_keys)
         checkpointer = Checkpointer(self.plan, leaves, self.told.append)
         try:
             while checkpointer.take():
@@ -111,6 +120,7 @@ class SignedJournal:
             "keys": [key.verifier for key in self.keys],
             "log": self.log if self.log.is_dir() else None,
             "checkpoints": [self.second] if second else [],
+            "journal_keys": self.ring,
         }
         return verify(Request(**(request | changes)))
 

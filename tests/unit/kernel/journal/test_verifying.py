@@ -11,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from kuntur.journal.errors import JournalKeyError
 from kuntur.journal.file import file_name
 from kuntur.journal.layout import Header
 from kuntur.journal.proved import runs, verifying, walk
 from kuntur.journal.proved.findings import Report
 from kuntur.journal.proved.verifying import NotVerifiableError
 from kuntur.journal.repair import repair
+from kuntur.journal.sealing import write_new_key
 from kuntur.transparency.notes.key_files import write_key
 from kuntur.transparency.notes.keys import KeyKind
 from kuntur.transparency.notes.note import Note
@@ -440,3 +442,44 @@ def test_many_entries_that_a_repair_counts_are_taken_in_parts(
     report = journal.verify()
     assert report.holds, told(report)
     assert report.last == 60
+
+
+def test_an_encrypted_journal_is_signed_over_what_it_says(tmp_path: Path) -> None:
+    journal = SignedJournal(tmp_path, encrypted=True)
+    journal.grow(300, 100)
+    assert journal.journal_keys is not None
+    write_new_key(journal.journal_keys / "2.key")
+    journal.grow(100)
+    assert journal.sign() == 500
+    report = journal.verify()
+    assert report.holds, told(report)
+    plain = SignedJournal(tmp_path / "plain")
+    plain.directory.mkdir(parents=True)
+    for path in journal.files:
+        write_file(plain.directory / path.name, payloads(path, journal.ring))
+    assert plain.sign() == 500
+    assert plain.verify().checkpoints[0].root == report.checkpoints[0].root
+    with pytest.raises(JournalKeyError, match="the file is encrypted with key"):
+        journal.verify(journal_keys=None)
+
+
+@pytest.mark.parametrize("byte", [3, 30, 40, 44 + 2, 44 + 9, 44 + 14, 44 + 26, 44 + 29, 44 + 40])
+def test_a_flipped_bit_of_an_encrypted_journal_is_found(tmp_path: Path, byte: int) -> None:
+    journal = SignedJournal(tmp_path, encrypted=True)
+    journal.grow(10, 10)
+    journal.sign()
+    flip(journal.files[1], 8 * byte)
+    finding = journal.verify().findings[0]
+    assert (finding.file, finding.sequence) == (journal.files[1], 11)
+
+
+def test_an_encrypted_record_of_another_place_is_found(tmp_path: Path) -> None:
+    journal = SignedJournal(tmp_path, encrypted=True)
+    journal.grow(10)
+    journal.sign()
+    path = journal.files[0]
+    content = path.read_bytes()
+    size = 32 + 16 + len(payloads(path, journal.ring)[0])
+    path.write_bytes(content[:44] + content[44 + size :])
+    finding = journal.verify().findings[0]
+    assert (finding.offset, finding.what) == (44, "entry 2 stands where entry 1 belongs")
