@@ -53,6 +53,7 @@ from server.scoring import (
 )
 from server.settings.config import ServerSettings
 from server.settings.listening import stays_here
+from server.signing import SigningMetrics, open_signing
 from server.state.histories import attach_history, open_history
 from server.state.snapshots import snapshots_beside
 from server.telemetry.certificates import CertificateMetrics
@@ -175,6 +176,9 @@ class ServerApp:
         )
         if self.certificates is not None:
             self.metrics.registry.register(CertificateMetrics(self.certificates))
+        self._signing = open_signing(settings)
+        if self._signing is not None:
+            self.metrics.registry.register(SigningMetrics(self._signing))
         if self._writer is not None:
             self.metrics.registry.register(JournalMetrics(self._writer))
         self._close_metrics: Callable[[], None] = lambda: None
@@ -213,6 +217,8 @@ class ServerApp:
         if metrics.port:
             _, self._close_metrics = self.metrics.serve(metrics)
         self._started = True
+        if self._signing is not None:
+            self._signing.start()
         if self._access is not None:
             self._access.start()
         if self.certificates is not None:
@@ -270,6 +276,8 @@ class ServerApp:
             self.journal.close()
             if self._writer is not None:
                 self._writer.close()
+            if self._signing is not None:
+                self._signing.stop()
             self._close_metrics()
             self._close_history()
             _LOG.info("server stopped")

@@ -170,6 +170,42 @@ class JournalEncryption(Section):
     another at its next start."""
 
 
+class JournalSigning(Section):
+    """Signed checkpoints of the journal (docs/transparency.md)."""
+
+    keys: Path | None = None
+    """Folder of the keys that sign, `*.key`, made by `kuntur-server journal keygen`; their name is the origin
+    of the log. A process of its own reads them, and no other. Unset: nothing is signed."""
+    log: Path | None = None
+    """Folder of the tree and the newest checkpoint; unset: `log` in the journal's directory."""
+    interval_s: float = Field(1.0, ge=0.01, le=3600)
+    """Longest time between an entry on the disk and the checkpoint over it."""
+    max_entries: int = Field(100_000, ge=1)
+    """Entries after which a checkpoint is signed at once."""
+    witnesses: tuple[str, ...] = ()
+    """Witnesses that are asked to cosign, each as its URL, a blank and its verifier key."""
+    witness_interval_s: float = Field(10.0, ge=0.01, le=86_400)
+    """Time between two rounds of the witnesses."""
+
+    @field_validator("witnesses")
+    @classmethod
+    def _are_witnesses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from kuntur.transparency.errors import NoteError
+        from kuntur.transparency.notes.keys import KeyKind, VerifierKey
+
+        for line in value:
+            url, *keys = line.split()
+            if urlsplit(url).scheme not in {"http", "https"} or not keys:
+                raise ValueError(f"{line!r} should be a URL with http:// or https://, a blank, and a key")
+            try:
+                kinds = {VerifierKey.parse(key).kind for key in keys}
+            except NoteError as error:
+                raise ValueError(str(error)) from error
+            if kinds != {KeyKind.WITNESS}:
+                raise ValueError(f"the key of {url} is not a witness's")
+        return value
+
+
 class JournalSettings(Section):
     """The journal of what was asked and answered."""
 
@@ -195,6 +231,19 @@ class JournalSettings(Section):
     """Size of all files beyond which the oldest are removed; unset: none is for that."""
     encryption: JournalEncryption = JournalEncryption()
     """Encryption of the journal's files where they lie."""
+    checkpoints: tuple[Path, ...] = ()
+    """Further folders for signed checkpoints, best on other volumes or machines: what is cut off or put back
+    together with the journal's own folder is found by them."""
+    signing: JournalSigning = JournalSigning()
+    """Signed checkpoints of the journal."""
+
+    @model_validator(mode="after")
+    def _signs_something(self) -> Self:
+        if self.signing.keys is not None and self.path is None:
+            raise ValueError("signing.keys is set, and there is no journal to sign: set path")
+        if self.checkpoints and self.signing.keys is None:
+            raise ValueError("checkpoints is set, and nothing signs any: set signing.keys")
+        return self
 
 
 class Shutdown(Section):
