@@ -59,6 +59,13 @@ class Word(IntEnum):
 _NEXT, _FREE = int(Word.NEXT), int(Word.FREE)  # a member of an enum costs more to index with
 
 
+def journal_of(directory: Path) -> int:
+    """Returns the number of the journal in a directory, which its buffer has. Raises OSError."""
+    with (directory / FILE_NAME).open("rb") as file:
+        head = file.read(32)
+    return int(struct.unpack("<4q", head)[3]) if len(head) == 32 else 0
+
+
 class Buffer:
     """A mapped buffer. Safe for threads where said so."""
 
