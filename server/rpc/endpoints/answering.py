@@ -137,6 +137,7 @@ class Answering:
         left_out = [*unscored]
         if settled is not None:
             left_out += settled.conflicts
+            left_out += [place for place, earlier in settled.same.items() if earlier in unscored]
         if left_out or settled is not None:
             without = {*left_out, *((settled.places | settled.gone) if settled is not None else ())}
             kept = np.array([place not in without for place in reading.places.tolist()], dtype=np.bool_)

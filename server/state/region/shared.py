@@ -68,7 +68,7 @@ class RegionHistory(HistoryStore):
             )
             if known < 0 and known != SETTLED:
                 known = self._take_mending(batch, out, trail, words, known, scored, bool(entry))
-            sequence = history.contains[0]
+            sequence = history.contains[0] if entry else 0
         finally:
             self._mutex.release()
         self._tell_damage()
@@ -280,6 +280,11 @@ class RegionHistory(HistoryStore):
             died = self._mutex.acquire()
         except LockDamagedError:
             end_without_history(_LOCK_LOST)
-        if died:
+        if not died:
+            return
+        try:
             self._region.recover()
             self.catch_up()
+        except BaseException:
+            self._mutex.release()
+            raise
