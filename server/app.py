@@ -55,6 +55,7 @@ from server.settings.config import ServerSettings
 from server.settings.listening import stays_here
 from server.signing import SigningMetrics, open_signing
 from server.state.histories import attach_history, open_history
+from server.state.snapshots import snapshots_beside
 from server.telemetry.certificates import CertificateMetrics
 from server.telemetry.journal import JournalMetrics
 from server.telemetry.metrics import Readings, ServerMetrics
@@ -152,8 +153,10 @@ class ServerApp:
                 opened = attach_history(settings, shared.region, self.journal, checks=shared.checks)
             self.history, self._close_history = opened
             undone.callback(self._close_history)
+            self._snapshots = None
             if self._writer is not None:
                 self._writer.start()
+                self._snapshots = snapshots_beside(self._writer, settings)
             # What takes time comes before the port is bound: from then on callers come, and leave others.
             _LOG.info("preparing the compiled code")
             compile_hot_path(self._reader)
@@ -220,6 +223,8 @@ class ServerApp:
             self._access.start()
         if self.certificates is not None:
             self.certificates.start()
+        if self._snapshots is not None:
+            self._snapshots.start()
         self._server.start()
         self._watcher.start()
         _LOG.info(
@@ -266,6 +271,8 @@ class ServerApp:
                 self._access.stop()
             if self.certificates is not None:
                 self.certificates.stop()
+            if self._snapshots is not None:
+                self._snapshots.stop()
             self.journal.close()
             if self._writer is not None:
                 self._writer.close()

@@ -175,6 +175,21 @@ def worker() -> None:
 
 
 @app.command(hidden=True)
+def snapshot() -> None:
+    """Takes a snapshot of the history from the journal; only `serve` starts it."""
+    from server.settings.passing import settings_from_line
+    from server.state.snapshots.taking import take_snapshot
+    from server.telemetry.logs import configure_logs
+
+    settings = settings_from_line(sys.stdin.readline())
+    configure_logs(settings.log.level, settings.log.format)
+    if settings.journal.path is None:
+        raise _failure("snapshots are taken from a journal, and journal.path is not set")
+    with _failures_told():
+        sys.stdout.write(take_snapshot(settings, settings.journal.path).to_line() + "\n")
+
+
+@app.command(hidden=True)
 def signer() -> None:
     """Signs the checkpoints of a server's journal; only a server starts it."""
     from server.host.signals import hold_stop_signals

@@ -86,7 +86,7 @@ class History(Section):
     hash_key: str = DEFAULT_HASH_KEY
     """Key of the ids' hashes, 32 hexadecimal digits; the default is public, set your own in production."""
     recent_transactions: int = Field(2**21, ge=1)
-    """Transactions remembered by id, for repeats and outcomes; 80 to 96 bytes each."""
+    """Transactions remembered by id, for repeats and outcomes; 96 to 112 bytes each."""
     store: Literal["region", "redis"] = "region"
     """Where it is kept: in memory or a file of this machine, or in a Redis that several share ([redis])."""
     path: Path | None = None
@@ -100,6 +100,9 @@ class History(Section):
     """Most devices kept, 1.3 KiB each."""
     max_categories: int = Field(4096, ge=1, le=2**31)
     """Most merchant category codes kept, 1.3 KiB each."""
+    snapshot_interval_s: float = Field(900.0, ge=0)
+    """Time between two snapshots beside the journal, from which a server that starts makes its history anew;
+    0: none are taken, and it is made from the whole journal."""
     check_records_per_s: int = Field(2000, ge=0, le=1_000_000)
     """Records of a history in a file, or shared by workers, that are checked for damage in the background;
     0: none."""

@@ -22,6 +22,7 @@ from server.journal import Buffer, JournalWriter
 from server.settings.config import ServerSettings
 from server.signing import SigningMetrics, open_signing
 from server.state.histories import open_region
+from server.state.snapshots import snapshots_beside
 from server.telemetry.catalogue import JOURNAL_SET_ASIDE, WORKERS_DIED, WORKERS_SILENT
 from server.telemetry.journal import JournalMetrics
 from server.tls.listening import check_tls
@@ -68,6 +69,9 @@ class Supervisor:
                 self._buffer = Buffer.anonymous(journal.buffer_bytes)
                 undone.callback(self._buffer.close)
             self._region = open_region(settings, self._buffer, self._writer)
+            self._snapshots = None
+            if self._writer is not None:
+                self._snapshots = snapshots_beside(self._writer, settings)
             undone.pop_all()
         self._running: dict[int, WorkerProcess] = {}
         self._lock = threading.Lock()
@@ -112,6 +116,8 @@ class Supervisor:
                 raise
         if self._writer is not None:
             self._writer.start()
+        if self._snapshots is not None:
+            self._snapshots.start()
         if self._signing is not None:
             self._signing.start()
         # The first alone: the others then find what it compiled for this machine.
@@ -157,6 +163,8 @@ class Supervisor:
             self._open_port.close()
         if self._region is not None:
             self._region.close()
+        if self._snapshots is not None:
+            self._snapshots.stop()
         if self._writer is not None:
             self._writer.close()
         else:
