@@ -108,7 +108,7 @@ class Journaled:
             score.replayed, replayed = False, score.replayed
             raw = score.SerializeToString(deterministic=True)
             if replayed:
-                assert raw == self.first[score.transaction_id]
+                assert raw == self.first.setdefault(score.transaction_id, raw)
             self.first[score.transaction_id] = raw
             score.replayed = replayed
         return scores

@@ -223,13 +223,13 @@ def test_requests_beyond_the_bytes_are_refused_and_answered_once_there_is_room(
 ) -> None:
     passing = threading.Event()
     passing.set()  # for the warm-up
-    report = RegionHistory.report
+    report = RegionHistory.admit_outcomes
 
     def wait(self: RegionHistory, *arguments: Any) -> Any:
         assert passing.wait(60)
         return report(self, *arguments)
 
-    monkeypatch.setattr(RegionHistory, "report", wait)
+    monkeypatch.setattr(RegionHistory, "admit_outcomes", wait)
     outcomes = [
         outcome_pb2.Outcome(transaction_id=f"{number:0100}", label=outcome_pb2.OUTCOME_LABEL_FRAUD)
         for number in range(3000)
