@@ -125,7 +125,7 @@ class Journaled:
         reported = self.store.admit_outcomes(batch, entries.admission(RequestKind.REPORT_OUTCOMES, [raw]))
         if reported.sequence:
             told = entries.answer(RequestKind.REPORT_OUTCOMES, reported.sequence, [b""])
-            self.store.answer(np.empty((0, 1), np.uint64), np.empty((0, 2), np.int64), told)
+            self.store.answer(np.empty((0, 1), np.uint64), np.empty((0, 2), np.int64), told, None)
 
     def written(self) -> list[journal_pb2.Entry]:
         """Returns all entries."""

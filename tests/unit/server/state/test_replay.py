@@ -151,7 +151,7 @@ def test_a_process_that_dies_over_an_answer_leaves_it_to_the_next(
 CALLS: list[Callable[[RegionHistory], object]] = [
     lambda store: store.admit(read(framed(8)).batch, np.zeros(1, np.int64), b"x", scored=False),
     lambda store: store.admit_outcomes(report_of([outcome(1, 9, fraud=True)])[1], b"x"),
-    lambda store: store.answer(*NOTHING, b"x"),
+    lambda store: store.answer(*NOTHING, b"x", None),
 ]
 
 
