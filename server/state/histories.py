@@ -15,6 +15,7 @@ from server.settings.sections import History
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scrubber
 from server.state.appending import Appender, prepare
 from server.state.rebuild import bring_up_to_date, catching_up
+from server.state.replay import Replay
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
 """A history and what closes it."""
@@ -57,6 +58,12 @@ def attach_history(
         end_on_lost_file()
     attached = Region.attach(region, _sizes(settings.history), _zone(settings))
     return _opened(attached, settings, journal, checks=checks)
+
+
+def open_apart(settings: ServerSettings) -> tuple[Region, Replay]:
+    """Opens an empty history that nobody else uses, in memory, and what lets entries enter it again."""
+    region = Region.private(_sizes(settings.history), _zone(settings))
+    return region, Replay(region.history, region.zone.offsets, _reader(settings), lambda _: None, region.mend)
 
 
 def _open_redis(settings: ServerSettings, journal: Journal) -> OpenHistory:

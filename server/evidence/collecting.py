@@ -1,0 +1,247 @@
+"""Puts evidence together: what the journal says, the history and score rebuilt, and the proofs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from kuntur.journal.errors import JournalError
+from kuntur.journal.sealing import KeyRing
+from kuntur.scores import Reason
+from kuntur.transparency.notes.keys import VerifierKey
+from server.evidence import document, messages
+from server.evidence.document import Evidence, Rebuilt
+from server.evidence.errors import EvidenceError
+from server.evidence.messages import time_of
+from server.evidence.modelling import Loaded, load_answering
+from server.evidence.proving import prove_entries
+from server.evidence.rebuilding import Restored, compared, features_of, plain_reason, restore, score_again
+from server.evidence.search import Found, Given, Seen, Tell, search
+from server.journal.encryption import keys_of
+from server.settings.config import ServerSettings
+
+_LOG = "log"
+_NOT_ASKED = "It was not rebuilt, as --without-rebuild asked for."
+_METHODS = {"SCORE_TRANSACTION": "ScoreTransaction", "SCORE_STREAM": "ScoreStream", "BACKFILL": "Backfill"}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which evidence is wanted. tree: folder of the log, by default `log` in the journal, if it is there."""
+
+    institution_id: str
+    transaction_id: str
+    tree: Path | None = None
+    verifiers: Sequence[VerifierKey] = ()
+    rebuild: bool = True
+
+
+def collect(
+    settings: ServerSettings, wanted: Wanted, tell: Tell = lambda _what, _done, _total: None
+) -> Evidence:
+    """Returns the evidence of one transaction, from the journal and registry that the settings name.
+
+    Nothing is changed; also beside a running server. tell: called with the progress. Raises EvidenceError.
+    """
+    directory = settings.journal.path
+    if directory is None:
+        raise EvidenceError("there is no journal to look in: name it with --journal, or set journal.path")
+    try:
+        keys = keys_of(settings.journal)
+        found = search(directory, wanted.institution_id, wanted.transaction_id, keys, tell)
+        return _collected(settings, directory, keys, wanted, found, tell)
+    except JournalError as error:
+        raise EvidenceError(f"the journal cannot be read: {error}") from error
+    except OSError as error:
+        raise EvidenceError(f"{error.filename or directory}: {error.strerror or error}") from error
+
+
+def _collected(
+    settings: ServerSettings, directory: Path, keys: KeyRing | None, wanted: Wanted, found: Found, tell: Tell
+) -> Evidence:
+    asked, given = found.entered(), found.answer
+    loaded, restored = None, None
+    if wanted.rebuild:
+        loaded = None if given is None else load_answering(settings, given.score.model_version)
+        sequence, place = (asked.sequence, asked.place) if given is None else (given.admission, given.place)
+        restored = restore(directory, settings, sequence, place, keys, tell)
+    rebuilt = _rebuilt(settings, given, loaded, restored, _caveats(settings, found))
+    default = directory / _LOG
+    proved = prove_entries(
+        directory,
+        _roles(asked, given),
+        _holds(asked, given),
+        wanted.tree or (default if default.is_dir() else None),
+        wanted.verifiers,
+        keys,
+    )
+    return Evidence(
+        institution_id=wanted.institution_id,
+        transaction_id=wanted.transaction_id,
+        made_time=messages.now(),
+        made_by=f"kuntur-server {version('kuntur')}",
+        summary=(*_summary(asked, given), rebuilt.told, proved.told),
+        request=_asked(asked),
+        answer=None if given is None else _answered(given),
+        again=tuple(_again(each, asked, given) for each in found.asked if each is not asked),
+        model=None if loaded is None else loaded.told,
+        features=() if restored is None else features_of(restored, None if loaded is None else loaded.live),
+        rebuilt=rebuilt,
+        outcomes=tuple(
+            document.Outcome(
+                label=messages.label_name(each.outcome.label),
+                reported_time=time_of(each.outcome.reported_time),
+                entry=each.sequence,
+                time=time_of(each.time),
+                caller=each.caller or None,
+                refused=each.refused,
+            )
+            for each in found.outcomes
+        ),
+        proof=proved.told,
+        checkpoint=proved.checkpoint,
+        entries=proved.entries,
+    )
+
+
+def _rebuilt(
+    settings: ServerSettings,
+    given: Given | None,
+    loaded: Loaded | None,
+    restored: Restored | None,
+    caveats: tuple[str, ...],
+) -> Rebuilt:
+    if given is None or loaded is None or restored is None:
+        told = "There is no answer to rebuild." if given is None else _NOT_ASKED
+        return Rebuilt(
+            equal=None, told=told, fraud_probability=None, decision=None, reasons=(), differences=(),
+            caveats=caveats, entries=0 if restored is None else restored.entries,
+        )  # fmt: skip
+    scores = score_again(restored, loaded.live, given.score, settings.reasons.per_transaction)
+    row = restored.row
+    reasons, differences = compared(given.score, scores, row, given.response_bytes)
+    return Rebuilt(
+        equal=not differences,
+        told=_told(differences, restored.entries),
+        fraud_probability=None if row in scores.invalid else float(scores.probability[row]),
+        decision=messages.decision_name(int(scores.decision[row])),
+        reasons=reasons,
+        differences=differences,
+        caveats=caveats,
+        entries=restored.entries,
+    )
+
+
+def _told(differences: Sequence[document.Difference], entries: int) -> str:
+    if not differences:
+        return (
+            f"Rebuilt from the {entries:,} entries of the journal before it and the model's bundle, score, "
+            "decision and reasons are those that were answered, bit for bit."
+        )
+    fields = ", ".join(each.what for each in differences[:5])
+    more = f" and {len(differences) - 5:,} more" if len(differences) > 5 else ""
+    return (
+        f"REBUILT, THE ANSWER DIFFERS in {fields}{more}. Either the settings are not those of the server "
+        "that answered (--config: history, institution, reasons), or its history had something that the "
+        "journal has not, or journal or bundle were changed."
+    )
+
+
+def _caveats(settings: ServerSettings, found: Found) -> tuple[str, ...]:
+    caveats = list(found.losses)
+    if found.first > 1:
+        caveats.append(
+            f"The journal begins with entry {found.first:,}: what was counted by earlier ones is not in the "
+            "history that was rebuilt."
+        )
+    if settings.history.store == "redis":
+        caveats.append(
+            "The history was shared over Redis: what other servers counted is not in this journal."
+        )
+    return tuple(caveats)
+
+
+def _summary(asked: Seen, given: Given | None) -> list[str]:
+    by = f"by {asked.caller}" if asked.caller else "by a caller whom the server did not ask who it was"
+    lines = [
+        f"On {time_of(asked.time)} the server was asked {by} for a score of the transaction "
+        f"(entry {asked.sequence:,} of its journal)."
+    ]
+    if given is None:
+        lines.append(
+            "No answer is in the journal: the server died before it answered, the model gave no valid "
+            "score, or the answer is not in the files yet."
+        )
+        return lines
+    score = given.score
+    lines.append(
+        f"It answered {messages.decision_name(score.decision)} with a probability of fraud of "
+        f"{score.fraud_probability!r} (entry {given.sequence:,}), by the model {score.model_version}."
+    )
+    if given.admission != asked.sequence:
+        lines.append(
+            "The first request was not answered with a score; the answer was given when the transaction "
+            f"came again (entry {given.admission:,})."
+        )
+    return lines
+
+
+def _asked(asked: Seen) -> document.Asked:
+    return document.Asked(
+        time=time_of(asked.time),
+        caller=asked.caller or None,
+        method=_METHODS[asked.kind.name],
+        reasons_mode=messages.mode_of(asked.request),
+        entry=asked.sequence,
+        place=asked.place,
+        transactions_in_entry=asked.count,
+        transaction=messages.plain(asked.transaction),
+    )
+
+
+def _answered(given: Given) -> document.Answered:
+    score = given.score
+    return document.Answered(
+        time=time_of(given.time),
+        entry=given.sequence,
+        admission=given.admission,
+        fraud_probability=score.fraud_probability,
+        decision=messages.decision_name(score.decision),
+        reasons=tuple(
+            plain_reason(Reason(each.feature, each.value, each.contribution, each.description))
+            for each in score.reasons
+        ),
+        model_version=score.model_version,
+    )
+
+
+def _again(seen: Seen, asked: Seen, given: Given | None) -> document.Again:
+    if seen.refused:
+        became = "It was refused."
+    elif given is not None and (seen.sequence, seen.place) == (given.admission, given.place):
+        became = "It got the answer above, the first one."
+    elif seen.transaction != asked.transaction:
+        became = "It was another transaction with the same id, and was refused as such."
+    else:
+        became = "It got the first answer again, if the server still knew it."
+    return document.Again(
+        entry=seen.sequence, time=time_of(seen.time), caller=seen.caller or None, became=became
+    )
+
+
+def _roles(asked: Seen, given: Given | None) -> dict[int, str]:
+    roles = {asked.sequence: "the request"}
+    if given is not None:
+        if given.admission != asked.sequence:
+            roles[given.admission] = "the request that was answered"
+        roles[given.sequence] = "the answer"
+    return roles
+
+
+def _holds(asked: Seen, given: Given | None) -> dict[int, list[bytes]]:
+    holds = {asked.sequence: [] if asked.raw is None else [asked.raw]}
+    if given is not None and given.raw is not None:
+        holds[given.sequence] = [given.raw]
+    return holds
