@@ -48,7 +48,6 @@ def restore(
 
     Raises EvidenceError, JournalError, OSError.
     """
-    region, replay = open_apart(settings)
     wanted: journal_pb2.Entry | None = None
     entered = 0
 
@@ -63,15 +62,13 @@ def restore(
             yield entry
 
     try:
-        replay.enter(before())
-        if wanted is None:
-            raise EvidenceError(f"entry {sequence:,} was removed while the journal was read: begin again")
-        reading = replay.read(wanted)
-        matrix = replay.enter_alone(wanted, reading.batch)
+        with open_apart(settings) as history:
+            history.enter(before())
+            if wanted is None:
+                raise EvidenceError(f"entry {sequence:,} was removed while the journal was read: begin again")
+            reading, matrix = history.readmit(wanted)
     except ReplayError as error:
         raise EvidenceError(f"{error} (--config)") from error
-    finally:
-        region.close()
     rows = np.flatnonzero(reading.places == place)
     if not len(rows):
         raise EvidenceError(

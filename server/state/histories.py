@@ -13,9 +13,9 @@ from server.journal import Buffer, Journal, JournalWriter
 from server.settings.config import ServerSettings
 from server.settings.sections import History
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scrubber
+from server.state.apart import HistoryApart
 from server.state.appending import Appender, prepare
 from server.state.rebuild import bring_up_to_date, catching_up
-from server.state.replay import Replay
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
 """A history and what closes it."""
@@ -60,10 +60,9 @@ def attach_history(
     return _opened(attached, settings, journal, checks=checks)
 
 
-def open_apart(settings: ServerSettings) -> tuple[Region, Replay]:
-    """Opens an empty history that nobody else uses, in memory, and what lets entries enter it again."""
-    region = Region.private(_sizes(settings.history), _zone(settings))
-    return region, Replay(region.history, region.zone.offsets, _reader(settings), lambda _: None, region.mend)
+def open_apart(settings: ServerSettings) -> HistoryApart:
+    """Opens an empty history of the settings' sizes, apart from every server's."""
+    return HistoryApart(_sizes(settings.history), _zone(settings), _reader(settings))
 
 
 def _open_redis(settings: ServerSettings, journal: Journal) -> OpenHistory:

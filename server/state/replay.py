@@ -13,14 +13,14 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.features import CATALOGUE, FeatureMatrix
+from kuntur.features import CATALOGUE
 from kuntur.history import HistoryMemory, OutcomeStatus
 from kuntur.history.answers import MOST_PLACES, PLACE, SLOT
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.exchanges.messages import refused_places
 from kuntur.journal.v1 import journal_pb2
-from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
-from kuntur.wire import MalformedError, Reading, TransactionReader
+from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
+from kuntur.wire import MalformedError, TransactionReader
 
 ANY_TIME_US = 2**62
 """As the latest time of what is read again: it was in time when it came."""
@@ -165,36 +165,9 @@ class Replay:
         batch, places = self._read(sequence, b"".join(admission.requests), admission.refused)
         return Entered(_keys(batch), places)
 
-    def read(self, entry: journal_pb2.Entry) -> Reading:
-        """Returns the transactions of an admission that entered, read as one. Raises ReplayError."""
-        return self._reading(entry.sequence, b"".join(entry.admission.requests), entry.admission.refused)
-
-    def enter_alone(self, entry: journal_pb2.Entry, batch: TransactionBatch) -> FeatureMatrix:
-        """Lets an admission enter behind all others, and returns the features that were scored.
-
-        batch: what `read` returned of it. A transaction that waited for an answer since an earlier admission
-        has the features that it had then. float32 [n, len(CATALOGUE)].
-        """
-        history, sequence = self._history, entry.sequence
-        trail = np.zeros((len(batch), 2), dtype=np.int64)
-        trail[:, PLACE] = np.arange(len(batch))
-        out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
-        self._let_enter(batch, out, trail, scored=True, sequence=sequence)
-        for row in np.flatnonzero(batch.ints[:, IntColumn.COUNTED] == 0).tolist():
-            slot = int(trail[row, SLOT])
-            admission = history.known_at(slot).admission
-            if admission is not None and admission.sequence != sequence:
-                features = history.open_features(slot)
-                out[row] = out[row] if features is None else features
-        return out
-
     def _read(
         self, sequence: int, raw: bytes, refused: Iterable[int]
     ) -> tuple[TransactionBatch, npt.NDArray[np.int64]]:
-        reading = self._reading(sequence, raw, refused)
-        return reading.batch, reading.places
-
-    def _reading(self, sequence: int, raw: bytes, refused: Iterable[int]) -> Reading:
         try:
             reading = self._reader.read_request(raw, ANY_TIME_US)
         except MalformedError as error:
@@ -206,10 +179,11 @@ class Replay:
                 f"entry {sequence:,} holds a transaction that was taken and is refused now: "
                 f"{violation.field} {violation.description}; use the release and the settings that took it"
             )
-        if not left_out:
-            return reading
-        kept = np.array([place not in left_out for place in reading.places.tolist()], dtype=np.bool_)
-        return reading._replace(batch=reading.batch.rows(kept), places=reading.places[kept])
+        batch, places = reading.batch, reading.places
+        if left_out:
+            kept = np.array([place not in left_out for place in places.tolist()], dtype=np.bool_)
+            batch, places = batch.rows(kept), places[kept]
+        return batch, places
 
     def _report(self, sequence: int, raw: bytes, refused: set[int], rows: int) -> None:
         try:
@@ -247,7 +221,16 @@ class Replay:
         if self._batches:
             batch, trail = _joined(self._batches), np.concatenate(self._trails)
             out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
-            self._let_enter(batch, out, trail, scored=self._scored, sequence=self._first)
+            first = 0
+            while True:
+                done = history.take_transactions(
+                    batch, self._offsets, out, trail, first=first, scored=self._scored, sequence=self._first,
+                    entries=0,
+                )  # fmt: skip
+                if done >= 0:
+                    break
+                first += -1 - done
+                self._mend()
             self._batches, self._trails, self._rows = [], [], 0
         if self._answered:
             keys = np.concatenate([keys for keys, _ in self._answered])
@@ -258,25 +241,6 @@ class Replay:
             self._answered = []
         if self._last > history.contains[0]:
             history.belongs_to(self._journal, self._last)
-
-    def _let_enter(
-        self,
-        batch: TransactionBatch,
-        out: FeatureMatrix,
-        trail: npt.NDArray[np.int64],
-        *,
-        scored: bool,
-        sequence: int,
-    ) -> None:
-        first = 0
-        while True:
-            done = self._history.take_transactions(
-                batch, self._offsets, out, trail, first=first, scored=scored, sequence=sequence, entries=0
-            )
-            if done >= 0:
-                return
-            first += -1 - done
-            self._mend()
 
 
 def _keys(batch: TransactionBatch) -> npt.NDArray[np.uint64]:
