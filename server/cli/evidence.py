@@ -118,15 +118,19 @@ def _settings(config: Path | None, journal: Path | None, registry: Path | None) 
 
 def _keys(given: list[str] | tuple[()]) -> list[VerifierKey]:
     """Returns the keys of lines and files. Raises NoteError, OSError."""
+    from kuntur.transparency.errors import NoteError
     from kuntur.transparency.notes.key_files import read_verifier_keys
     from kuntur.transparency.notes.keys import VerifierKey
 
     found: list[VerifierKey] = []
     for text in given:
-        if "+" in text and not os.path.lexists(text):
-            found.append(VerifierKey.parse(text))
-        else:
-            found += read_verifier_keys(Path(text))
+        try:
+            if "+" in text and not os.path.lexists(text):
+                found.append(VerifierKey.parse(text))
+            else:
+                found += read_verifier_keys(Path(text))
+        except NoteError as error:
+            raise NoteError(f"--key: {error}") from error
     return found
 
 

@@ -164,7 +164,7 @@ def _caveats(settings: ServerSettings, found: Found) -> tuple[str, ...]:
 
 
 def _summary(asked: Seen, given: Given | None) -> list[str]:
-    by = f"by {asked.caller}" if asked.caller else "by a caller whom the server did not ask who it was"
+    by = f"by {asked.caller}" if asked.caller else "by a caller who was not identified"
     lines = [
         f"On {time_of(asked.time)} the server was asked {by} for a score of the transaction "
         f"(entry {asked.sequence:,} of its journal)."

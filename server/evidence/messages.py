@@ -89,14 +89,18 @@ def label_name(number: int) -> str:
 def time_of(stamp: Timestamp) -> str:
     """Returns a time as ISO 8601 in UTC, to the microsecond; one that no calendar has as its seconds."""
     try:
-        return stamp.ToDatetime(UTC).isoformat(timespec="microseconds")
+        return _shown(stamp.ToDatetime(UTC), "microseconds")
     except ValueError:
         return f"second {stamp.seconds}"
 
 
 def now() -> str:
     """Returns the time now, as ISO 8601 in UTC."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
+    return _shown(datetime.now(UTC), "seconds")
+
+
+def _shown(time: datetime, timespec: str) -> str:
+    return time.isoformat(timespec=timespec).replace("+00:00", "Z")
 
 
 def _value(message: Transaction, field: Any) -> Any:

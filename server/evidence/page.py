@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from html import escape
 
 from kuntur.reasons.formats import number
-from server.evidence.document import Evidence, Feature, Model, Reason
+from server.evidence.document import Asked, Evidence, Feature, Model, Reason
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 _STYLE = """
@@ -17,6 +17,7 @@ h1, h2, td, code, li { overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; margin: .5rem 0 1rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
   border-bottom: 1px solid #ccc; }
+th[scope=row] { width: 14rem; } td:first-child { overflow-wrap: normal; }
 td.n, th.n { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
 code, pre { font: 12px/1.4 ui-monospace, monospace; } pre { white-space: pre-wrap; overflow-wrap: anywhere; }
 .sum { border: 1px solid #111; padding: .2rem 1rem; } .bad { border: 3px solid #a00; } .unset { color: #666; }
@@ -72,10 +73,7 @@ def _requested(evidence: Evidence) -> Iterable[str]:
             ("Caller", asked.caller or "not known: the server asked nobody who they are"),
             ("Method", asked.method),
             ("Reasons wanted", asked.reasons_mode),
-            (
-                "Journal",
-                f"entry {asked.entry:,}, place {asked.place:,} of its {asked.transactions_in_entry:,}",
-            ),
+            ("Journal", _where(asked)),
         ]
     )
     yield "<p>The transaction, as it came:</p>"
@@ -86,6 +84,14 @@ def _requested(evidence: Evidence) -> Iterable[str]:
             ("Entry", "Written down", "Caller", "What became of it"),
             [(f"{each.entry:,}", each.time, each.caller or "–", each.became) for each in evidence.again],
         )
+
+
+def _where(asked: Asked) -> str:
+    if asked.transactions_in_entry == 1:
+        return f"entry {asked.entry:,}"
+    return (
+        f"entry {asked.entry:,}, transaction {asked.place + 1:,} of the {asked.transactions_in_entry:,} in it"
+    )
 
 
 def _answered(evidence: Evidence) -> Iterable[str]:

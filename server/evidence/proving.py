@@ -106,7 +106,7 @@ def _open_log(folder: Path | None, last: int, verifiers: Sequence[VerifierKey]) 
             tree = StoredTree(folder, checkpoint.size, checkpoint.root)
         except TransparencyError as error:
             raise _contradicted(folder, error) from error
-        return _Log(checkpoint, content, tree, _told(checkpoint, note, verifiers, folder / name))
+        return _Log(checkpoint, content, tree, _told(checkpoint, note, verifiers))
     if not size:
         raise _NotSignedError(f"The journal is not signed yet: there is no checkpoint in {folder}.")
     raise _NotSignedError(
@@ -115,7 +115,7 @@ def _open_log(folder: Path | None, last: int, verifiers: Sequence[VerifierKey]) 
     )
 
 
-def _told(checkpoint: Checkpoint, note: Note, verifiers: Sequence[VerifierKey], path: Path) -> str:
+def _told(checkpoint: Checkpoint, note: Note, verifiers: Sequence[VerifierKey]) -> str:
     names = ", ".join(f"{each.name} ({each.key_id.hex()})" for each in note.signatures)
     vouched = (
         "Its signature was checked with the key that was given."
@@ -123,8 +123,8 @@ def _told(checkpoint: Checkpoint, note: Note, verifiers: Sequence[VerifierKey], 
         else "Its signatures are for the reader to check, with a key got on a way that they trust."
     )
     return (
-        f"The entries are in the log {checkpoint.origin}, by the checkpoint over {checkpoint.size:,} entries "
-        f"in {path.name}, signed by {names}. {vouched}"
+        f"The entries are in the log {checkpoint.origin}, by a checkpoint over {checkpoint.size:,} entries "
+        f"that is signed by {names}. {vouched}"
     )
 
 
