@@ -85,7 +85,7 @@ def _collected(
         summary=(*_summary(asked, given), rebuilt.told, proved.told),
         request=_asked(asked),
         answer=None if given is None else _answered(given),
-        again=tuple(_again(each, asked, given) for each in found.asked if each is not asked),
+        again=tuple(_again(each, asked, found) for each in found.asked if each is not asked),
         model=None if loaded is None else loaded.told,
         features=() if restored is None else features_of(restored, None if loaded is None else loaded.live),
         rebuilt=rebuilt,
@@ -217,15 +217,24 @@ def _answered(given: Given) -> document.Answered:
     )
 
 
-def _again(seen: Seen, asked: Seen, given: Given | None) -> document.Again:
+def _again(seen: Seen, asked: Seen, found: Found) -> document.Again:
+    given = found.answers.get((seen.sequence, seen.place))
     if seen.refused:
         became = "It was refused."
-    elif given is not None and (seen.sequence, seen.place) == (given.admission, given.place):
+    elif given is not None and given is found.answer:
         became = "It got the answer above, the first one."
+    elif given is not None and given.score.replayed:
+        became = "It got the first answer again."
+    elif given is not None:
+        became = (
+            f"The server did not know it any more and scored it anew: "
+            f"{messages.decision_name(given.score.decision)}, {given.score.fraud_probability!r} "
+            f"(entry {given.sequence:,})."
+        )
     elif seen.transaction != asked.transaction:
         became = "It was another transaction with the same id, and was refused as such."
     else:
-        became = "It got the first answer again, if the server still knew it."
+        became = "No answer to it is in the journal."
     return document.Again(
         entry=seen.sequence, time=time_of(seen.time), caller=seen.caller or None, became=became
     )

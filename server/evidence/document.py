@@ -70,7 +70,7 @@ class Again(_Part):
     """The transaction came again."""
 
     entry: int
-    """Sequence of the journal's entry. A repeat that came alone, or among others of the kind, has none."""
+    """Sequence of the journal's entry. A repeat that came alone, or among repeats alone, has none."""
     time: str
     """When the server wrote it down."""
     caller: str | None

@@ -45,7 +45,7 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """The first answer. sequence, time, response_bytes: of its entry; admission, place: what it is about."""
+    """An answer. sequence, time, response_bytes: of its entry; admission, place: what it is about."""
 
     sequence: int
     time: Timestamp
@@ -71,6 +71,7 @@ class Reported:
 class Found:
     """What a journal says of a transaction, in its order.
 
+    answer: the first one; answers: all that are in the journal, by sequence of the admission and place;
     first, last: sequences of the entries that were looked at, 0 where there were none; others: institutions
     of transactions with the same id; earlier: entries of earlier releases that name it.
     """
@@ -79,6 +80,7 @@ class Found:
     backfilled: list[Seen] = field(default_factory=list)
     outcomes: list[Reported] = field(default_factory=list)
     answer: Given | None = None
+    answers: dict[tuple[int, int], Given] = field(default_factory=dict)
     first: int = 0
     last: int = 0
     others: set[str] = field(default_factory=set)
@@ -211,15 +213,13 @@ class _Looking:
 
     def _answer(self, entry: journal_pb2.Entry, answer: journal_pb2.Answer) -> int:
         size = sum(map(len, answer.responses))
-        if self.found.answer is None:
-            for place in self._waiting.get(answer.admission, ()):
-                score = messages.score_at(answer, place)
-                if score is not None:
-                    raw = messages.raw_score(answer, place)
-                    self.found.answer = Given(
-                        entry.sequence, entry.written_time, answer.admission, place, score, raw, size
-                    )
-                    break
+        for place in self._waiting.get(answer.admission, ()):
+            score = messages.score_at(answer, place)
+            if score is not None:
+                raw = messages.raw_score(answer, place)
+                given = Given(entry.sequence, entry.written_time, answer.admission, place, score, raw, size)
+                self.found.answer = self.found.answer or given
+                self.found.answers.setdefault((answer.admission, place), given)
         return size
 
     def _outcomes(self, entry: journal_pb2.Entry, admission: journal_pb2.Admission) -> None:

@@ -306,13 +306,39 @@ def test_of_two_with_one_id_it_is_the_first(tmp_path: Path) -> None:
         answered(2, None),
         asked(of_bank()),
         answered(4, _SCORE),
+        asked(of_bank()),
+        answered(6, _SCORE | {"replayed": True}),
+        asked(of_bank()),
+        answered(8, _SCORE | {"decision": 2}),
+        asked(of_bank()),
     )
     assert run(journal, "--without-rebuild").exit_code == 0
     evidence = written(journal)
     assert (evidence.request.entry, evidence.request.place) == (1, 1)
     assert evidence.answer is not None
     assert (evidence.answer.entry, evidence.answer.admission) == (5, 4)
-    assert ["another transaction" in each.became for each in evidence.again] == [True, False]
+    assert [each.became.split(":")[0] for each in evidence.again] == [
+        "It was another transaction with the same id, and was refused as such.",
+        "It got the answer above, the first one.",
+        "It got the first answer again.",
+        "The server did not know it any more and scored it anew",
+        "No answer to it is in the journal.",
+    ]
+
+
+def test_of_calls_that_came_together_each_has_its_own_row(tmp_path: Path, registry: Path) -> None:
+    journal = tmp_path / "journal"
+    sent = [of_bank(f"t-{number}", amount_minor=100 * (number + 1)) for number in range(6)]
+    callers = tuple(f"token:{number}" for number in range(6))
+    write_entries(journal, asked(*sent, callers=callers, refused=(1, 3)))
+    for number in (0, 2, 4, 5):
+        assert run(journal, "--registry", registry, ids=(INSTITUTION, f"t-{number}")).exit_code == 0
+        (path,) = (tmp_path / "out").glob(f"*t-{number}-*.json")
+        evidence = Evidence.model_validate_json(path.read_bytes())
+        values = {each.name: each.value for each in evidence.features}
+        assert values["amount"] == number + 1
+        assert values["account_count_24h"] == [0, 2, 4, 5].index(number)
+        assert (evidence.request.caller, evidence.request.place) == (f"token:{number}", number)
 
 
 def test_a_journal_whose_beginning_is_gone_says_so(tmp_path: Path, registry: Path) -> None:
