@@ -142,6 +142,15 @@ class Overloaded(KunturError):
     """
 
 
+class TransactionConflict(KunturError):
+    """Another transaction of the institution had this id before, and stands: give each one of its own."""
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields in which the two differ; none when the server does not know."""
+        return [name for name in self.details.metadata.get("fields", "").split(",") if name]
+
+
 class OutcomeConflict(KunturError):
     """The outcome contradicts what is known of its transaction and cannot be applied."""
 
@@ -225,6 +234,7 @@ BY_REASON: Mapping[str, type[KunturError]] = {
     "INTERNAL": ServerFault,
     "MODEL_VALUE_INVALID": ModelFault,
     "OUTCOME_CONFLICT": OutcomeConflict,
+    "TRANSACTION_CONFLICT": TransactionConflict,
     "CREDENTIALS_MISSING": Unauthenticated,
     "CERTIFICATE_INVALID": Unauthenticated,
     "TOKEN_INVALID": Unauthenticated,

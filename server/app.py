@@ -53,7 +53,9 @@ from server.scoring import (
 )
 from server.settings.config import ServerSettings
 from server.settings.listening import stays_here
+from server.signing import SigningMetrics, open_signing
 from server.state.histories import attach_history, open_history
+from server.state.snapshots import snapshots_beside
 from server.telemetry.certificates import CertificateMetrics
 from server.telemetry.journal import JournalMetrics
 from server.telemetry.metrics import Readings, ServerMetrics
@@ -151,8 +153,10 @@ class ServerApp:
                 opened = attach_history(settings, shared.region, self.journal, checks=shared.checks)
             self.history, self._close_history = opened
             undone.callback(self._close_history)
+            self._snapshots = None
             if self._writer is not None:
                 self._writer.start()
+                self._snapshots = snapshots_beside(self._writer, settings)
             # What takes time comes before the port is bound: from then on callers come, and leave others.
             _LOG.info("preparing the compiled code")
             compile_hot_path(self._reader)
@@ -172,6 +176,9 @@ class ServerApp:
         )
         if self.certificates is not None:
             self.metrics.registry.register(CertificateMetrics(self.certificates))
+        self._signing = open_signing(settings)
+        if self._signing is not None:
+            self.metrics.registry.register(SigningMetrics(self._signing))
         if self._writer is not None:
             self.metrics.registry.register(JournalMetrics(self._writer))
         self._close_metrics: Callable[[], None] = lambda: None
@@ -210,10 +217,14 @@ class ServerApp:
         if metrics.port:
             _, self._close_metrics = self.metrics.serve(metrics)
         self._started = True
+        if self._signing is not None:
+            self._signing.start()
         if self._access is not None:
             self._access.start()
         if self.certificates is not None:
             self.certificates.start()
+        if self._snapshots is not None:
+            self._snapshots.start()
         self._server.start()
         self._watcher.start()
         _LOG.info(
@@ -260,9 +271,13 @@ class ServerApp:
                 self._access.stop()
             if self.certificates is not None:
                 self.certificates.stop()
+            if self._snapshots is not None:
+                self._snapshots.stop()
             self.journal.close()
             if self._writer is not None:
                 self._writer.close()
+            if self._signing is not None:
+                self._signing.stop()
             self._close_metrics()
             self._close_history()
             _LOG.info("server stopped")

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import typer
 
+from bench.costs.verification import measure
 from bench.measuring.report import Sheet, write
 from kuntur.transparency.notes.checkpoint import Checkpoint, open_checkpoint
 from kuntur.transparency.notes.key_files import write_key
@@ -104,6 +105,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(dir=".") as folder:
         _growing(Path(folder) / "log", figures)
         _signing(Path(folder), figures)
+        measure(Path(folder) / "calls", 600, "calls", figures)
+        measure(Path(folder) / "frames", 20_000, "frames", figures)
     rows = [
         ("leaf hash of a record of 600 bytes", "{leaf_hash_us:.2f} µs ({leaf_hash_mb_per_s:,.0f} MB/s)"),
         ("its nodes in the tree", "{append_us:.2f} µs"),
@@ -115,6 +118,9 @@ def main() -> None:
         ("an audit path out of 100,000 entries", "{proof_us:,.0f} µs"),
         ("checking a checkpoint's signature", "{open_checkpoint_us:,.0f} µs"),
         ("checking a proof file", "{check_proof_us:,.0f} µs"),
+        ("verifying a journal of records of 600 bytes", "{calls_verified_mb_per_s:,.0f} MB/s"),
+        ("verifying a journal of frames of 20 kB", "{frames_verified_mb_per_s:,.0f} MB/s"),
+        ("taking records of 600 bytes to sign them", "{calls_leaves_per_s:,.0f}/s"),
         (
             "size of a proof file without the record",
             "{proof_bytes:,.0f} bytes; {proof_bytes_1e9:,.0f} of 10^9 entries",

@@ -87,6 +87,17 @@ def open_row(memory: Memory, slot: int) -> int:
 
 
 @native
+def oldest_reference(memory):
+    """Returns the smallest reference of all transactions, by the number alone; 2^63 - 1: there is none."""
+    oldest = np.int64(np.iinfo(np.int64).max)
+    for slot in range(min(memory[P_ADMITTED], memory[P_CAPACITY])):
+        answer = abs(memory[start_of(memory, slot) + R_ANSWER])
+        if answer != 0:
+            oldest = min(oldest, answer)
+    return oldest
+
+
+@native
 def forget_answers(memory, undo):
     """Forgets where answers stand: what held them is not there any more. Nobody else uses the memory."""
     for slot in range(min(memory[P_ADMITTED], memory[P_CAPACITY])):

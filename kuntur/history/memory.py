@@ -195,6 +195,13 @@ class HistoryMemory:
         """Which journal it is of; 0: of none."""
         return self._counters[C_JOURNAL]
 
+    def oldest_entry(self) -> int:
+        """Returns the sequence of the earliest entry with an answer, or a request that has none.
+
+        Where there is none of either it is above all others.
+        """
+        return int(answers.oldest_reference(self.recent)) >> answers.PLACE_BITS
+
     def begin_journal(self, journal: int, sequence: int = 0) -> None:
         """Takes up a journal that has nothing of what it contains, behind an entry of it."""
         answers.forget_answers(self.recent, self.undo)

@@ -17,6 +17,7 @@ from server.cli.going_back import go_back
 from server.cli.journal import journal_app
 from server.cli.keygen import make_key
 from server.cli.newkey import make_journal_key
+from server.cli.verify import verify_journal
 from server.cli.witness import serve_witness
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ app.command("evidence")(make_evidence)
 app.command("go-back")(go_back)
 journal_app.command("keygen")(make_key)
 journal_app.command("newkey")(make_journal_key)
+journal_app.command("verify")(verify_journal)
 app.command("witness")(serve_witness)
 
 _ConfigPath = Annotated[
@@ -172,6 +174,32 @@ def worker() -> None:
 
     with _failures_told():
         serve_worker()
+
+
+@app.command(hidden=True)
+def snapshot() -> None:
+    """Takes a snapshot of the history from the journal; only `serve` starts it."""
+    from server.settings.passing import settings_from_line
+    from server.state.snapshots.taking import take_snapshot
+    from server.telemetry.logs import configure_logs
+
+    settings = settings_from_line(sys.stdin.readline())
+    configure_logs(settings.log.level, settings.log.format)
+    if settings.journal.path is None:
+        raise _failure("snapshots are taken from a journal, and journal.path is not set")
+    with _failures_told():
+        sys.stdout.write(take_snapshot(settings, settings.journal.path).to_line() + "\n")
+
+
+@app.command(hidden=True)
+def signer() -> None:
+    """Signs the checkpoints of a server's journal; only a server starts it."""
+    from server.host.signals import hold_stop_signals
+
+    hold_stop_signals()  # the server says when it is to end, after the journal is closed
+    from server.signing.process import sign_as_ordered
+
+    raise typer.Exit(sign_as_ordered())
 
 
 @app.command("config")

@@ -56,6 +56,14 @@ def make_evidence(
         bool,
         typer.Option("--without-rebuild", help="Replay and score nothing: no model is needed then."),
     ] = False,
+    from_snapshot: Annotated[
+        bool,
+        typer.Option(
+            "--from-snapshot",
+            help="Replay from the newest snapshot beside the journal, which is quicker: what it has is taken as "
+            "it is. Done in any case where the beginning of the journal is gone.",
+        ),
+    ] = False,
 ) -> None:
     """Writes evidence of one decision: a JSON file, and the same as a page to read.
 
@@ -88,7 +96,9 @@ def make_evidence(
     settings, progress = _settings(config, journal, registry), _Progress()
     try:
         verifiers = _keys(key or ())
-        wanted = Wanted(institution, transaction, tree, verifiers, rebuild=not without_rebuild)
+        wanted = Wanted(
+            institution, transaction, tree, verifiers, not without_rebuild, from_snapshot=from_snapshot
+        )
         evidence = collect(settings, wanted, progress.tell)
         progress.clear()
         written = write_files(evidence, out)

@@ -29,13 +29,19 @@ _METHODS = {"SCORE_TRANSACTION": "ScoreTransaction", "SCORE_STREAM": "ScoreStrea
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which evidence is wanted. tree: folder of the log, by default `log` in the journal, if it is there."""
+    """Which evidence is wanted.
+
+    tree: folder of the log, by default that of the settings, or `log` in the journal, if it is there;
+    verifiers: keys to check its checkpoint with; rebuild: whether the answer is rebuilt; from_snapshot:
+    whether by a snapshot, as it is anyway where the journal's beginning is gone.
+    """
 
     institution_id: str
     transaction_id: str
     tree: Path | None = None
     verifiers: Sequence[VerifierKey] = ()
     rebuild: bool = True
+    from_snapshot: bool = False
 
 
 def collect(
@@ -66,9 +72,10 @@ def _collected(
     if wanted.rebuild:
         loaded = None if given is None else load_answering(settings, given.score.model_version)
         sequence, place = (asked.sequence, asked.place) if given is None else (given.admission, given.place)
-        restored = restore(directory, settings, sequence, place, keys, tell)
-    rebuilt = _rebuilt(settings, given, loaded, restored, _caveats(settings, found))
-    default = directory / _LOG
+        from_snapshot = wanted.from_snapshot or found.first > 1
+        restored = restore(directory, settings, sequence, place, keys, tell, from_snapshot=from_snapshot)
+    rebuilt = _rebuilt(settings, given, loaded, restored, _caveats(settings, found, restored))
+    default = settings.journal.signing.log or directory / _LOG
     proved = prove_entries(
         directory,
         _roles(asked, given),
@@ -124,7 +131,7 @@ def _rebuilt(
     reasons, differences = compared(given.score, scores, row, given.response_bytes)
     return Rebuilt(
         equal=not differences,
-        told=_told(differences, restored.entries),
+        told=_told(differences, restored),
         fraud_probability=None if row in scores.invalid else float(scores.probability[row]),
         decision=messages.decision_name(int(scores.decision[row])),
         reasons=reasons,
@@ -134,11 +141,12 @@ def _rebuilt(
     )
 
 
-def _told(differences: Sequence[document.Difference], entries: int) -> str:
+def _told(differences: Sequence[document.Difference], restored: Restored) -> str:
     if not differences:
+        snapshot = f"a snapshot up to entry {restored.behind:,}, " if restored.behind else ""
         return (
-            f"Rebuilt from the {entries:,} entries of the journal before it and the model's bundle, score, "
-            "decision and reasons are those that were answered, bit for bit."
+            f"Rebuilt from {snapshot}the {restored.entries:,} entries of the journal before it and the "
+            "model's bundle, score, decision and reasons are those that were answered, bit for bit."
         )
     fields = ", ".join(each.what for each in differences[:5])
     more = f" and {len(differences) - 5:,} more" if len(differences) > 5 else ""
@@ -149,9 +157,15 @@ def _told(differences: Sequence[document.Difference], entries: int) -> str:
     )
 
 
-def _caveats(settings: ServerSettings, found: Found) -> tuple[str, ...]:
+def _caveats(settings: ServerSettings, found: Found, restored: Restored | None) -> tuple[str, ...]:
     caveats = list(found.losses)
-    if found.first > 1:
+    behind = 0 if restored is None else restored.behind
+    if behind:
+        caveats.append(
+            f"It was begun with the server's snapshot of the history up to entry {behind:,}: what that has "
+            "was not counted again."
+        )
+    elif found.first > 1:
         caveats.append(
             f"The journal begins with entry {found.first:,}: what was counted by earlier ones is not in the "
             "history that was rebuilt."

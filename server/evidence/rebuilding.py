@@ -33,37 +33,51 @@ _NO_LIMIT = 100
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """An admission that entered a history again. row: that of the transaction; entries: those before it."""
+    """An admission that entered a history again.
+
+    row: that of the transaction; entries: those before it that were replayed; behind: sequence of the last
+    entry in the snapshot that these followed, 0 where there was none.
+    """
 
     reading: Reading
     matrix: FeatureMatrix
     row: int
     entries: int
+    behind: int
 
 
 def restore(
-    directory: Path, settings: ServerSettings, sequence: int, place: int, keys: KeyRing | None, tell: Tell
+    directory: Path,
+    settings: ServerSettings,
+    sequence: int,
+    place: int,
+    keys: KeyRing | None,
+    tell: Tell,
+    *,
+    from_snapshot: bool = False,
 ) -> Restored:
     """Returns what a transaction was scored from: that at a place of the admission with a sequence.
 
-    Raises EvidenceError, JournalError, OSError.
+    from_snapshot: whether the history may begin with a snapshot beside the journal. Raises EvidenceError,
+    JournalError, OSError.
     """
     wanted: journal_pb2.Entry | None = None
     entered = 0
 
-    def before() -> Iterator[journal_pb2.Entry]:
+    def before(first: int) -> Iterator[journal_pb2.Entry]:
         nonlocal wanted, entered
-        for entry in read_server_journal(directory, allow_torn_tail=True, keys=keys):
+        for entry in read_server_journal(directory, first=first, allow_torn_tail=True, keys=keys):
             if entry.sequence == sequence and entry.HasField("admission"):
                 wanted = entry
                 return
             entered += 1
-            tell("replaying the history", entry.sequence, sequence)
+            tell("replaying the history", entry.sequence - first, sequence - first)
             yield entry
 
     try:
-        with open_apart(settings) as history:
-            history.enter(before())
+        with open_apart(settings, directory, sequence, from_snapshot=from_snapshot) as history:
+            behind = history.contains
+            history.enter(before(behind + 1))
             if wanted is None:
                 raise EvidenceError(f"entry {sequence:,} was removed while the journal was read: begin again")
             reading, matrix = history.readmit(wanted)
@@ -74,7 +88,7 @@ def restore(
         raise EvidenceError(
             f"entry {sequence:,} is read otherwise now than it was: use the release that wrote it"
         )
-    return Restored(reading, matrix, int(rows[0]), entered)
+    return Restored(reading, matrix, int(rows[0]), entered, behind)
 
 
 def features_of(restored: Restored, model: LiveModel | None) -> tuple[Feature, ...]:

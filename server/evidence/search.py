@@ -10,7 +10,9 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.reading import Loss
+from kuntur.journal.records import first_sequence
 from kuntur.journal.sealing import KeyRing
+from kuntur.journal.tail import journal_files
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import journal_parts, read_server_journal
 from server.evidence import messages
@@ -72,8 +74,8 @@ class Found:
     """What a journal says of a transaction, in its order.
 
     answer: the first one; answers: all that are in the journal, by sequence of the admission and place;
-    first, last: sequences of the entries that were looked at, 0 where there were none; others: institutions
-    of transactions with the same id; earlier: entries of earlier releases that name it.
+    first, last: sequences of the entries that were looked at, last 0 where there were none; others:
+    institutions of transactions with the same id; earlier: entries of earlier releases that name it.
     """
 
     asked: list[Seen] = field(default_factory=list)
@@ -81,7 +83,7 @@ class Found:
     outcomes: list[Reported] = field(default_factory=list)
     answer: Given | None = None
     answers: dict[tuple[int, int], Given] = field(default_factory=dict)
-    first: int = 0
+    first: int = 1
     last: int = 0
     others: set[str] = field(default_factory=set)
     earlier: list[int] = field(default_factory=list)
@@ -134,6 +136,7 @@ def search(
         )
     total = sum(path.stat().st_size for part in parts for path in part.glob("journal-*.kj"))
     looking = _Looking(institution_id, transaction_id)
+    looking.found.first = min(map(first_sequence, journal_files(directory)), default=1)
 
     def lost(loss: Loss) -> None:
         if loss.entries:
@@ -161,11 +164,9 @@ class _Looking:
         try:
             match entry.WhichOneof("exchange"):
                 case "admission":
-                    found.first = found.first or entry.sequence
                     found.last = entry.sequence
                     return self._admission(entry, entry.admission)
                 case "answer":
-                    found.first = found.first or entry.sequence
                     found.last = entry.sequence
                     return self._answer(entry, entry.answer)
                 case None:

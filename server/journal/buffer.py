@@ -40,6 +40,7 @@ SLOTS = 1 << 14
 _HEAD = struct.Struct("<IIq")
 _START = _PAGE + 8 * SLOTS
 _LOCK_AT = 1024  # bytes
+_OR_SMALLER = ", or set a smaller journal.buffer_bytes"
 
 
 class JournalBufferError(Exception):
@@ -56,6 +57,13 @@ class Word(IntEnum):
 
 
 _NEXT, _FREE = int(Word.NEXT), int(Word.FREE)  # a member of an enum costs more to index with
+
+
+def journal_of(directory: Path) -> int:
+    """Returns the number of the journal in a directory, which its buffer has. Raises OSError."""
+    with (directory / FILE_NAME).open("rb") as file:
+        head = file.read(32)
+    return int(struct.unpack("<4q", head)[3]) if len(head) == 32 else 0
 
 
 class Buffer:
@@ -77,6 +85,7 @@ class Buffer:
     @classmethod
     def anonymous(cls, size: int) -> Self:
         """Makes a buffer that is gone with the last process that has its descriptor. Raises OSError."""
+        check_file_limit("the journal's buffer, a file in memory,", _START + size, _OR_SMALLER)
         return cls._made(os.memfd_create("kuntur-journal"), size, 1, 0)
 
     @classmethod
@@ -88,7 +97,7 @@ class Buffer:
         it was written. Raises OSError, JournalBufferError.
         """
         path = directory / FILE_NAME
-        check_file_limit(str(path), _START + size, ", or set a smaller journal.buffer_bytes")
+        check_file_limit(str(path), _START + size, _OR_SMALLER)
         fd = open_private(path, os.O_RDWR)
         try:
             found = cls._found(fd)
@@ -181,20 +190,26 @@ class Buffer:
 
         Returns False when there is no room for it. The caller holds the lock. last_half: whether it may fill
         more than half of the circle: what has to be said of what entered must never wait for what may enter.
+        Raises JournalBufferError for an entry that has no room even in an empty buffer.
         """
         words, starts = self._words, self._starts
         sequence, first = words[_NEXT], words[_FREE]
         named = journal_pb2.Entry(sequence=sequence).SerializeToString()
         length = len(named) + len(entry)
         start, size = starts[sequence % SLOTS], (_HEAD.size + length + 7) & -8
+        if size > self.size:
+            raise JournalBufferError(
+                f"an entry of {length:,} bytes is larger than the journal's buffer: set a larger "
+                "journal.buffer_bytes"
+            )
         at = start % self.size
         if at + size > self.size:
             start += self.size - at
             at = 0
-        used, kept = start + size - starts[first % SLOTS], sequence - first
+        used, kept = start + size - (starts[first % SLOTS] if first < sequence else start), sequence - first
         if used > self.size or kept >= SLOTS - 1:
             return False
-        if not last_half and (2 * used > self.size or 2 * kept > SLOTS):
+        if kept and not last_half and (2 * used > self.size or 2 * kept > SLOTS):
             return False
         checksum = zlib.crc32(entry, zlib.crc32(named))
         at += _START
@@ -220,7 +235,7 @@ class Buffer:
 
     def read(self, sequence: int) -> bytes | None:
         """Returns an entry with its sequence; None when it is not here any more. Any thread, at any time."""
-        if not 0 <= self._words[Word.NEXT] - sequence < SLOTS:
+        if sequence < 1 or not 0 < self._words[_NEXT] - sequence < SLOTS:
             return None
         at = _START + self._starts[sequence % SLOTS] % self.size
         if at + _HEAD.size > _START + self.size:
@@ -245,5 +260,7 @@ class Buffer:
         self._words[Word.FREE] = following
 
     def close(self) -> None:
-        """Gives the descriptor back; the mapping ends with the process."""
-        os.close(self.fd)
+        """Gives the descriptor back; the mapping ends with the process. Twice is once."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

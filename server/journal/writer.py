@@ -16,7 +16,7 @@ from typing import Self
 
 import structlog
 
-from kuntur.journal.file import JournalError, JournalFileWriter
+from kuntur.journal.file import JournalError, JournalFileWriter, find_record
 from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import read_server_journal
@@ -82,7 +82,7 @@ class JournalWriter:
         except BaseException:
             writer.close()
             raise
-        self._directory, self._min_free_bytes, self._keys = directory, min_free_bytes, keys
+        self.directory, self._min_free_bytes, self._keys = directory, min_free_bytes, keys
         self._in_files = writer.next_sequence  # at the start
         self._sync_interval_s = 0.0 if at_once else sync_interval_s
         self._idle_s = _IDLE_S / 20 if at_once else _IDLE_S
@@ -119,9 +119,16 @@ class JournalWriter:
         Those of earlier releases, in the folders of workers, come with the first. Raises
         `kuntur.journal.file.JournalError`.
         """
-        yield from read_server_journal(self._directory, first=sequence, keys=self._keys)
+        yield from read_server_journal(self.directory, first=sequence, keys=self._keys)
         for raw in self.buffer.kept(1 << 62, max(sequence, self._in_files)):
             yield journal_pb2.Entry.FromString(raw)
+
+    def find(self, sequence: int) -> journal_pb2.Entry | None:
+        """Returns an entry; None when it is in no file any more."""
+        raw = self.buffer.read(sequence)
+        if raw is not None:
+            return journal_pb2.Entry.FromString(raw)
+        return find_record(self.directory, sequence, self._keys)
 
     def start(self) -> None:
         """Begins to write."""
@@ -224,7 +231,7 @@ class JournalWriter:
                     _LOG.error(
                         "the journal's files end before entries of calls that were answered: these stay in "
                         "the buffer beside the files, until a server is started there",
-                        directory=str(self._directory),
+                        directory=str(self.directory),
                         entries=self.kept,
                         reason=told,
                     )
@@ -234,7 +241,7 @@ class JournalWriter:
             self.buffer.unavailable = False
             _LOG.warning(
                 "the journal is written again: calls are answered",
-                directory=str(self._directory),
+                directory=str(self.directory),
                 entries_kept=kept,
                 after_s=round(self._available_since - began, 1),
             )
@@ -250,20 +257,20 @@ class JournalWriter:
         self._check_room(int(self._min_free_bytes * _MARGIN))
 
     def _check_room(self, least_bytes: int) -> None:
-        state = os.statvfs(self._directory)
+        state = os.statvfs(self.directory)
         free = state.f_bavail * state.f_frsize
         if free < least_bytes and state.f_blocks:  # some file systems do not tell: all is 0 there
             message = (
                 f"less than {self._min_free_bytes / 2**20:,.1f} MiB (journal.min_free_bytes) of the file "
                 "system are free: make room, a quarter more than that"
             )
-            raise OSError(errno.ENOSPC, message, str(self._directory))
+            raise OSError(errno.ENOSPC, message, str(self.directory))
 
     def _tell_reason(self, event: str, error: Exception) -> None:
         expected = isinstance(error, OSError | JournalError | JournalBufferError)
         _LOG.error(
             event,
-            directory=str(self._directory),
+            directory=str(self.directory),
             reason=_told(error),
             exc_info=None if expected else error,
         )
@@ -273,7 +280,7 @@ class JournalWriter:
         _LOG.error(
             "the journal was removed, renamed or replaced under the server: it goes on in a new file, and "
             "what was in the directory or file before is not in the journal any more",
-            directory=str(self._directory),
+            directory=str(self.directory),
             entries_of_the_last_file=entries,
         )
 

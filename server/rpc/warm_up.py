@@ -10,7 +10,6 @@ from google.rpc import status_pb2
 
 from kuntur.api.v1 import outcome_pb2, scoring_service_pb2
 from kuntur.features import FEATURE_NAMES
-from kuntur.history.answers import SLOT
 from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
 from kuntur.reasons import Reasoner, smallest_explanations
@@ -58,9 +57,9 @@ def compile_hot_path(reader: TransactionReader) -> None:
         InstitutionSet(["warm-up"]).foreign(raw, len(messages))
         entry = entries.admission(RequestKind.SCORE_STREAM, [raw])
         admitted = history.admit(reading.batch, reading.places, entry, scored=True)
-        history.known(admitted.trail[:, SLOT].tolist())
+        history.earlier(admitted, reading.batch.keys, [0])
         given = entries.answer(RequestKind.SCORE_STREAM, admitted.sequence, [b""])
-        history.answer(reading.batch.keys, admitted.trail, given)
+        history.answer(reading.batch.keys, admitted.trail, given, admitted)
         n = len(reading.batch)
         scores = Scores(np.zeros(n, np.float32), np.full(n, Decision.APPROVE, np.int8), "warm-up")
         statuses = {place: status_pb2.Status() for place in reading.violations}

@@ -54,4 +54,4 @@ class OutcomeReports:
     def answered(self, entry: bytes) -> int | None:
         """Writes down what a report was answered, an entry of the journal; returns its sequence."""
         nothing = np.empty((0, 2), dtype=np.int64)
-        return self._history.answer(np.empty((0, 1), dtype=np.uint64), nothing, entry)
+        return self._history.answer(np.empty((0, 1), dtype=np.uint64), nothing, entry, None)

@@ -114,6 +114,17 @@ class ServerSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _what_is_removed_is_in_a_snapshot(self) -> Self:
+        journal = self.journal
+        expires = journal.retention_days is not None or journal.retention_bytes is not None
+        if expires and self.history.store == "region" and not self.history.snapshot_interval_s:
+            raise ValueError(
+                "journal.retention_days and retention_bytes need history.snapshot_interval_s above 0: "
+                "without snapshots the history cannot be made anew from what is left"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _callers_can_show_who_they_are(self) -> Self:
         if self.access.mode == "required" and not self.access.issuer and self.tls.client_ca is None:
             raise ValueError(

@@ -86,7 +86,7 @@ class History(Section):
     hash_key: str = DEFAULT_HASH_KEY
     """Key of the ids' hashes, 32 hexadecimal digits; the default is public, set your own in production."""
     recent_transactions: int = Field(2**21, ge=1)
-    """Transactions remembered by id, for repeats and outcomes; 80 to 96 bytes each."""
+    """Transactions remembered by id, for repeats and outcomes; 96 to 112 bytes each."""
     store: Literal["region", "redis"] = "region"
     """Where it is kept: in memory or a file of this machine, or in a Redis that several share ([redis])."""
     path: Path | None = None
@@ -100,6 +100,9 @@ class History(Section):
     """Most devices kept, 1.3 KiB each."""
     max_categories: int = Field(4096, ge=1, le=2**31)
     """Most merchant category codes kept, 1.3 KiB each."""
+    snapshot_interval_s: float = Field(900.0, ge=0)
+    """Time between two snapshots beside the journal, from which a server that starts makes its history anew;
+    0: none are taken, and it is made from the whole journal."""
     check_records_per_s: int = Field(2000, ge=0, le=1_000_000)
     """Records of a history in a file, or shared by workers, that are checked for damage in the background;
     0: none."""
@@ -167,6 +170,42 @@ class JournalEncryption(Section):
     another at its next start."""
 
 
+class JournalSigning(Section):
+    """Signed checkpoints of the journal (docs/transparency.md)."""
+
+    keys: Path | None = None
+    """Folder of the keys that sign, `*.key`, made by `kuntur-server journal keygen`; their name is the origin
+    of the log. A process of its own reads them, and no other. Unset: nothing is signed."""
+    log: Path | None = None
+    """Folder of the tree and the newest checkpoint; unset: `log` in the journal's directory."""
+    interval_s: float = Field(1.0, ge=0.01, le=3600)
+    """Longest time between an entry on the disk and the checkpoint over it."""
+    max_entries: int = Field(100_000, ge=1)
+    """Entries after which a checkpoint is signed at once."""
+    witnesses: tuple[str, ...] = ()
+    """Witnesses that are asked to cosign, each as its URL, a blank and its verifier key."""
+    witness_interval_s: float = Field(10.0, ge=0.01, le=86_400)
+    """Time between two rounds of the witnesses."""
+
+    @field_validator("witnesses")
+    @classmethod
+    def _are_witnesses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        from kuntur.transparency.errors import NoteError
+        from kuntur.transparency.notes.keys import KeyKind, VerifierKey
+
+        for line in value:
+            url, *keys = line.split()
+            if urlsplit(url).scheme not in {"http", "https"} or not keys:
+                raise ValueError(f"{line!r} should be a URL with http:// or https://, a blank, and a key")
+            try:
+                kinds = {VerifierKey.parse(key).kind for key in keys}
+            except NoteError as error:
+                raise ValueError(str(error)) from error
+            if kinds != {KeyKind.WITNESS}:
+                raise ValueError(f"the key of {url} is not a witness's")
+        return value
+
+
 class JournalSettings(Section):
     """The journal of what was asked and answered."""
 
@@ -192,6 +231,19 @@ class JournalSettings(Section):
     """Size of all files beyond which the oldest are removed; unset: none is for that."""
     encryption: JournalEncryption = JournalEncryption()
     """Encryption of the journal's files where they lie."""
+    checkpoints: tuple[Path, ...] = ()
+    """Further folders for signed checkpoints, best on other volumes or machines: what is cut off or put back
+    together with the journal's own folder is found by them."""
+    signing: JournalSigning = JournalSigning()
+    """Signed checkpoints of the journal."""
+
+    @model_validator(mode="after")
+    def _signs_something(self) -> Self:
+        if self.signing.keys is not None and self.path is None:
+            raise ValueError("signing.keys is set, and there is no journal to sign: set path")
+        if self.checkpoints and self.signing.keys is None:
+            raise ValueError("checkpoints is set, and nothing signs any: set signing.keys")
+        return self
 
 
 class Shutdown(Section):

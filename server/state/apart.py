@@ -16,6 +16,7 @@ from kuntur.transaction import IntColumn
 from kuntur.wire import MalformedError, Reading, TransactionReader
 from server.state.region.region import Region
 from server.state.replay import ANY_TIME_US, Replay, ReplayError
+from server.state.snapshots import SnapshotFiles
 
 
 class Readmitted(NamedTuple):
@@ -26,18 +27,27 @@ class Readmitted(NamedTuple):
 
 
 class HistoryApart:
-    """An empty history in memory, which nobody else uses. A context manager that gives the memory back."""
+    """A history in memory, which nobody else uses; empty. A context manager that gives the memory back."""
 
     def __init__(self, sizes: HistorySizes, zone: TimeZone, reader: TransactionReader) -> None:
         """Takes what the server had that wrote the journal: sizes, time zone, and what reads requests."""
-        self._region = Region.private(sizes, zone)
+        self._region = Region.create(sizes, zone)
         self._history, self._reader = self._region.history, reader
-        offsets = self._region.zone.offsets
-        self._replay = Replay(self._history, offsets, reader, lambda _: None, self._region.mend)
+
+    def load(self, snapshots: SnapshotFiles, journal: int, most: int) -> None:
+        """Begins with the newest snapshot of a journal that contains no more than so many entries, if any."""
+        snapshots.load_newest(self._region, journal, 0, most)
+
+    @property
+    def contains(self) -> int:
+        """Sequence of the last entry that it contains, 0 where it is empty."""
+        return self._history.contains[0]
 
     def enter(self, entries: Iterable[journal_pb2.Entry]) -> int:
-        """Lets entries enter, and returns how many those were. Raises ReplayError."""
-        return self._replay.enter(entries)
+        """Lets entries enter behind those, and returns how many they were. Raises ReplayError."""
+        region = self._region
+        replay = Replay(self._history, region.zone.offsets, self._reader, lambda _: None, region.mend)
+        return replay.enter(entries)
 
     def readmit(self, entry: journal_pb2.Entry) -> Readmitted:
         """Lets an admission of what was to be scored enter behind them, and returns the features of that.

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from kuntur.hash_key import secret_from_hex
-from kuntur.time_zone import TimeZone, time_zone
+from kuntur.time_zone import TimeZone
 from kuntur.wire import TransactionReader
 from server.host.bus_error import end_on_lost_file
 from server.journal import Buffer, Journal, JournalWriter
+from server.journal.buffer import journal_of
 from server.settings.config import ServerSettings
 from server.settings.sections import History
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scrubber
 from server.state.apart import HistoryApart
 from server.state.appending import Appender, prepare
 from server.state.rebuild import bring_up_to_date, catching_up
+from server.state.sizes import sizes_of, zone_of
+from server.state.snapshots import SnapshotFiles
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
 """A history and what closes it."""
@@ -56,34 +60,48 @@ def attach_history(
         return _open_redis(settings, journal)
     if settings.history.path is not None:
         end_on_lost_file()
-    attached = Region.attach(region, _sizes(settings.history), _zone(settings))
+    attached = Region.attach(region, sizes_of(settings.history), zone_of(settings))
     return _opened(attached, settings, journal, checks=checks)
 
 
-def open_apart(settings: ServerSettings) -> HistoryApart:
-    """Opens an empty history of the settings' sizes, apart from every server's."""
-    return HistoryApart(_sizes(settings.history), _zone(settings), _reader(settings))
+def open_apart(
+    settings: ServerSettings, directory: Path, before: int, *, from_snapshot: bool = False
+) -> HistoryApart:
+    """Opens a history of the settings' sizes apart from every server's, for the entries before one.
+
+    It is empty, or the newest snapshot beside the journal that has none of the entries from there on, if
+    there is one. Raises OSError.
+    """
+    history = HistoryApart(sizes_of(settings.history), zone_of(settings), _reader(settings))
+    if from_snapshot:
+        with suppress(FileNotFoundError):  # a copy without its buffer: nothing says which journal it is
+            history.load(SnapshotFiles(directory), journal_of(directory), before - 1)
+    return history
 
 
 def _open_redis(settings: ServerSettings, journal: Journal) -> OpenHistory:
     from server.state.redis.open import open_shared_history
 
-    shared = open_shared_history(settings.redis, settings.history, _zone(settings), Appender(journal).append)
+    shared = open_shared_history(
+        settings.redis, settings.history, zone_of(settings), Appender(journal).append
+    )
     return shared, shared.close
 
 
 def _open_region(
     settings: ServerSettings, buffer: Buffer, writer: JournalWriter | None, *, shared: bool = False
 ) -> Region:
-    path, sizes, zone = settings.history.path, _sizes(settings.history), _zone(settings)
+    path, sizes, zone = settings.history.path, sizes_of(settings.history), zone_of(settings)
     if path is not None:
         region = _open_file(path, sizes, zone)
     else:
-        region = Region.create(sizes, zone) if shared else Region.private(sizes, zone)
+        # Snapshots are sealed, and so is what takes one over.
+        sealed = shared or writer is not None
+        region = Region.create(sizes, zone) if sealed else Region.private(sizes, zone)
     if writer is None:
         region.history.begin_journal(buffer.journal, buffer.next_sequence - 1)
     else:
-        bring_up_to_date(region, writer, _reader(settings))
+        bring_up_to_date(region, writer, _reader(settings), SnapshotFiles(writer.directory))
     return region
 
 
@@ -113,17 +131,3 @@ def _checked(store: RegionHistory, region: Region, history: History) -> OpenHist
 def _open_file(path: Path, sizes: HistorySizes, zone: TimeZone) -> Region:
     end_on_lost_file()
     return Region.open(path, sizes, zone)
-
-
-def _zone(settings: ServerSettings) -> TimeZone:
-    return time_zone(settings.institution.time_zone)
-
-
-def _sizes(history: History) -> HistorySizes:
-    return HistorySizes(
-        accounts=history.max_accounts,
-        merchants=history.max_merchants,
-        devices=history.max_devices,
-        categories=history.max_categories,
-        recent_transactions=history.recent_transactions,
-    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -11,7 +11,6 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.features import FeatureMatrix
-from kuntur.history.answers import Known
 from kuntur.transaction import OutcomeBatch, TransactionBatch
 
 
@@ -42,13 +41,35 @@ class Admitted(NamedTuple):
 
     features: float32 [n, len(CATALOGUE)], of what was known whatever they are; trail: int64 [n, 2], of
     `kuntur.history.answers`; sequence: of the journal's entry, 0 where none was written; known: how many were
-    known before.
+    known before; number, entry: what a store elsewhere tells this admission from others by, and its entry.
     """
 
     features: FeatureMatrix
     trail: npt.NDArray[np.int64]
     sequence: int
     known: int
+    number: int = 0
+    entry: bytes = b""
+
+
+class Earlier(NamedTuple):
+    """What is known of a transaction that came before.
+
+    content: hash of its bytes, 0 where that is not known; twin: its place, where it entered with the same
+    admission and has no answer yet; answered: whether it has one; score: the first one, a serialised Score,
+    None also where it is gone; sequence: of the journal's entry with it, 0 where it is not from this journal;
+    request: returns what came first, a serialised Transaction, None where it is gone; features: returns those
+    that it had when it entered, float32 [len(CATALOGUE)], None where they are forgotten or it was not to be
+    scored.
+    """
+
+    content: int
+    twin: int | None
+    answered: bool
+    score: bytes | None
+    sequence: int
+    request: Callable[[], bytes | None]
+    features: Callable[[], npt.NDArray[np.float32] | None]
 
 
 class Reported(NamedTuple):
@@ -102,21 +123,26 @@ class HistoryStore(ABC):
         """
 
     @abstractmethod
-    def answer(self, keys: npt.NDArray[np.uint64], trail: npt.NDArray[np.int64], entry: bytes) -> int | None:
+    def answer(
+        self,
+        keys: npt.NDArray[np.uint64],
+        trail: npt.NDArray[np.int64],
+        entry: bytes,
+        admitted: Admitted | None,
+    ) -> int | None:
         """Writes an entry of the journal, and remembers that transactions were answered with it.
 
         keys: uint64 [n, 1 or KeyColumn], of transactions; trail: int64 [n, 2], as it was admitted; entry: of
-        `kuntur.journal.entries.answer`. Returns the entry's sequence; None, with nothing done, where one of
-        them has an answer by now.
+        `kuntur.journal.entries.answer`; admitted: what they came with, None where there are none. Returns the
+        entry's sequence; None, with nothing done, where one of them has an answer by now.
         """
 
     @abstractmethod
-    def known(self, slots: Sequence[int]) -> list[Known]:
-        """Returns what is known of recent transactions, by the slots of a trail."""
+    def earlier(self, admitted: Admitted, keys: npt.NDArray[np.uint64], rows: Sequence[int]) -> list[Earlier]:
+        """Returns what is known of some transactions of an admission.
 
-    @abstractmethod
-    def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
-        """Returns the features that a transaction had when it entered; None where they are forgotten."""
+        keys: uint64 [n, 1 or KeyColumn], of all of them.
+        """
 
     @abstractmethod
     def admit_outcomes(self, outcomes: OutcomeBatch, entry: bytes) -> Reported:

@@ -13,15 +13,18 @@ from server.journal.journal import Journal
 from server.journal.writer import JournalWriter
 from server.state.region.region import Region
 from server.state.replay import Progress, Replay, ReplayError
+from server.state.snapshots import SnapshotFiles
 
 _LOG = structlog.get_logger(__name__)
 
 
-def bring_up_to_date(region: Region, writer: JournalWriter, reader: TransactionReader) -> None:
+def bring_up_to_date(
+    region: Region, writer: JournalWriter, reader: TransactionReader, snapshots: SnapshotFiles | None = None
+) -> None:
     """Lets everything enter a region that the journal has and the region lacks; nobody else uses either.
 
-    A region that is of another journal, or ahead of this one, is begun anew. Raises ReplayError and
-    `kuntur.journal.file.JournalError`.
+    It begins with the newest snapshot where the region has less than that. A region that is of another
+    journal, or ahead of this one, is begun anew. Raises ReplayError and `kuntur.journal.file.JournalError`.
     """
     history, buffer = region.history, writer.buffer
     last = buffer.next_sequence - 1
@@ -37,6 +40,10 @@ def bring_up_to_date(region: Region, writer: JournalWriter, reader: TransactionR
         region.clear()
         history.belongs_to(buffer.journal, 0)
     contained, _ = history.contains
+    if snapshots is not None and contained < last:
+        if not snapshots.load_newest(region, buffer.journal, contained, last):
+            history.belongs_to(buffer.journal, history.contains[0])
+        contained, _ = history.contains
     if contained == last:
         return
     _LOG.info("the history is brought up to date from the journal", entries=last - contained)
@@ -51,7 +58,7 @@ def bring_up_to_date(region: Region, writer: JournalWriter, reader: TransactionR
             left_s=round((last - progress.last) / rate),
         )
 
-    replay = Replay(history, region.zone.offsets, reader, lambda _: None, region.mend)
+    replay = Replay(history, region.zone.offsets, reader, writer.find, region.mend)
     entered = replay.enter(writer.entries_from(contained + 1), tell)
     history.belongs_to(buffer.journal, last)
     _LOG.info("the history is up to date", entries=entered, last_entry=last)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from kuntur.features import CATALOGUE
 from kuntur.history import HistoryMemory, OutcomeStatus
 from kuntur.history.answers import MOST_PLACES, PLACE, SLOT
+from kuntur.history.recent import P_CAPACITY
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.exchanges.messages import refused_places
 from kuntur.journal.v1 import journal_pb2
@@ -36,10 +37,23 @@ class ReplayError(Exception):
 
 
 class Entered(NamedTuple):
-    """The transactions of an admission: keys, uint64 [n, 1], and their places among those of its requests."""
+    """The transactions of an admission.
+
+    keys: uint64 [n, 1]; places: int64 [n], among those of its requests; trail: int64 [n, 2], of
+    `kuntur.history.answers`, with the slots as soon as they entered.
+    """
 
     keys: npt.NDArray[np.uint64]
     places: npt.NDArray[np.int64]
+    trail: npt.NDArray[np.int64]
+
+
+class Answered(NamedTuple):
+    """What got its answer with an entry of this sequence; kept: which of the transactions, bool [n]."""
+
+    entered: Entered
+    kept: npt.NDArray[np.bool_]
+    sequence: int
 
 
 class Progress(NamedTuple):
@@ -70,10 +84,13 @@ class Replay:
         self._open: dict[int, Entered] = {}
         self._batches: list[TransactionBatch] = []
         self._trails: list[npt.NDArray[np.int64]] = []
+        # No transaction is forgotten between two that enter together, so that answers may come behind them.
+        self._most_rows = min(_ROWS, int(history.recent[P_CAPACITY]))
         self._rows = 0
+        self._entered_rows = 0  # of the first entries, which entered before a process died
         self._first = 0  # sequence of the first entry of `_batches`
         self._scored = True
-        self._answered: list[tuple[npt.NDArray[np.uint64], npt.NDArray[np.int64]]] = []
+        self._answered: list[Answered] = []
         self._last = 0
         self._journal = history.journal
 
@@ -86,75 +103,75 @@ class Replay:
         """
         began = told = time.monotonic()
         count = 0
-        done, rows = self._history.contains
+        done, self._entered_rows = self._history.contains
         for entry in entries:
             kind = entry.WhichOneof("exchange")
             of_now = kind in ("admission", "answer")  # the workers of earlier releases each counted their own
             if kind is None or (of_now and entry.sequence <= done):
                 continue
-            self._take(entry, kind, rows)
-            count, rows = count + 1, 0
+            self._take(entry, kind)
+            count += 1
             if of_now:
                 self._last = entry.sequence
-            if self._rows >= _ROWS:
-                self._flush()
             if (now := time.monotonic()) - told >= _TOLD_EVERY_S:
                 told = now
                 tell(Progress(count, entry.sequence, now - began))
         self._flush()
         return count
 
-    def _take(self, entry: journal_pb2.Entry, kind: str, rows: int) -> None:
+    def _take(self, entry: journal_pb2.Entry, kind: str) -> None:
         if kind == "admission":
-            self._admit(entry.sequence, entry.admission, rows)
+            self._admit(entry.sequence, entry.admission)
         elif kind == "answer":
             self._answer(entry.sequence, entry.answer)
         else:
             self._take_exchange(entry, kind)
 
-    def _admit(self, sequence: int, admission: journal_pb2.Admission, rows: int) -> None:
+    def _admit(self, sequence: int, admission: journal_pb2.Admission) -> None:
         kind = RequestKind(admission.kind)
         if kind == RequestKind.REPORT_OUTCOMES:
             self._flush()
-            self._report(sequence, b"".join(admission.requests), set(admission.refused), rows)
+            self._report(sequence, b"".join(admission.requests), set(admission.refused))
             return
         batch, places = self._read(sequence, b"".join(admission.requests), admission.refused)
         scored = kind.value in _SCORED
+        entered = _entered(batch, places)
         if scored:
             if len(self._open) >= _MAY_WAIT:  # of processes that died before they answered
                 del self._open[next(iter(self._open))]
-            self._open[sequence] = Entered(_keys(batch), places)
-        self._add(sequence, batch, places, scored, rows)
+            self._open[sequence] = entered
+        self._add(sequence, batch, entered, scored)
 
-    def _add(
-        self, sequence: int, batch: TransactionBatch, places: npt.NDArray[np.int64], scored: bool, rows: int
-    ) -> None:
-        if rows or scored != self._scored:
+    def _add(self, sequence: int, batch: TransactionBatch, entered: Entered, scored: bool) -> None:
+        if scored != self._scored or self._rows + len(batch) > self._most_rows:
             self._flush()
         if not self._batches:
             self._first, self._scored = sequence, scored
-        trail = np.empty((len(batch), 2), dtype=np.int64)
-        trail[:, PLACE] = places + (sequence - self._first) * MOST_PLACES
-        if rows:  # they entered before the process that took them died
+        trail = entered.trail
+        trail[:, PLACE] = entered.places + (sequence - self._first) * MOST_PLACES
+        self._rows += len(batch)
+        rows = min(self._entered_rows, len(batch))
+        if rows:
             batch, trail = batch.rows(slice(rows, None)), trail[rows:]
+            self._entered_rows -= rows
         if len(batch):
             self._batches.append(batch)
             self._trails.append(trail)
-            self._rows += len(batch)
 
     def _answer(self, sequence: int, answer: journal_pb2.Answer) -> None:
         if answer.kind not in _SCORED:
             return
-        entered = self._open.pop(answer.admission, None) or self._entered(answer.admission)
+        entered = self._open.pop(answer.admission, None)
+        waited = entered is not None
+        entered = entered or self._entered(answer.admission)
         if entered is None:
             return
-        keys, places = entered
+        kept = np.ones(len(entered.places), dtype=np.bool_)
         if answer.unscored:
-            kept = ~np.isin(places, np.array(answer.unscored, dtype=np.int64))
-            keys, places = keys[kept], places[kept]
-        trail = np.empty((len(keys), 2), dtype=np.int64)
-        trail[:, PLACE], trail[:, SLOT] = places + sequence * MOST_PLACES, -1
-        self._answered.append((keys, trail))
+            kept = ~np.isin(entered.places, np.array(answer.unscored, dtype=np.int64))
+        self._answered.append(Answered(entered, kept, sequence))
+        if not waited:  # they have to be looked up: before one is forgotten and comes again
+            self._flush()
 
     def _entered(self, sequence: int) -> Entered | None:
         """Returns the transactions of an admission that entered long before."""
@@ -163,7 +180,7 @@ class Replay:
             return None
         admission = found.admission
         batch, places = self._read(sequence, b"".join(admission.requests), admission.refused)
-        return Entered(_keys(batch), places)
+        return _entered(batch, places)
 
     def _read(
         self, sequence: int, raw: bytes, refused: Iterable[int]
@@ -185,17 +202,16 @@ class Replay:
             batch, places = batch.rows(kept), places[kept]
         return batch, places
 
-    def _report(self, sequence: int, raw: bytes, refused: set[int], rows: int) -> None:
+    def _report(self, sequence: int, raw: bytes, refused: set[int]) -> None:
         try:
             batch = self._reader.read_report(raw, refused)
         except MalformedError as error:
             raise ReplayError(f"entry {sequence:,} holds a report that cannot be read: {error}") from error
-        self._outcomes(batch, rows)
+        self._outcomes(batch)
 
-    def _outcomes(self, batch: OutcomeBatch, rows: int) -> None:
-        """Lets outcomes enter, from one on."""
+    def _outcomes(self, batch: OutcomeBatch) -> None:
         statuses = np.full(len(batch), OutcomeStatus.UNKNOWN, dtype=np.int8)
-        first = rows
+        first, self._entered_rows = self._entered_rows, 0
         while first < len(batch):
             done = self._history.take_outcomes(batch, statuses, first=first)
             if done >= 0:
@@ -210,10 +226,10 @@ class Replay:
         refused = set(refused_places(kind, exchange.response))
         if kind == RequestKind.REPORT_OUTCOMES:
             self._flush()
-            self._report(entry.sequence, exchange.request, refused, 0)
+            self._report(entry.sequence, exchange.request, refused)
             return
         batch, places = self._read(entry.sequence, exchange.request, refused)
-        self._add(entry.sequence, batch, places, False, 0)
+        self._add(entry.sequence, batch, _entered(batch, places), False)
 
     def _flush(self) -> None:
         """Lets enter what was gathered: transactions first, then what they were answered."""
@@ -231,20 +247,32 @@ class Replay:
                     break
                 first += -1 - done
                 self._mend()
-            self._batches, self._trails, self._rows = [], [], 0
+            ends = np.cumsum([len(each) for each in self._trails])
+            for each, found in zip(self._trails, np.split(trail, ends[:-1]), strict=True):
+                each[:, SLOT] = found[:, SLOT]
+            self._batches, self._trails = [], []
         if self._answered:
-            keys = np.concatenate([keys for keys, _ in self._answered])
-            trail = np.concatenate([trail for _, trail in self._answered])
+            keys = np.concatenate([each.entered.keys[each.kept] for each in self._answered])
+            trail = np.concatenate([_answer_trail(each) for each in self._answered])
             if len(keys) and history.take_answers(keys, trail, sequence=_WHOLE, entries=0) < 0:
                 self._mend()
                 history.take_answers(keys, trail, sequence=_WHOLE, entries=0)
-            self._answered = []
+        if self._rows or self._answered:
+            self._rows, self._entered_rows, self._answered = 0, 0, []
         if self._last > history.contains[0]:
             history.belongs_to(self._journal, self._last)
 
 
-def _keys(batch: TransactionBatch) -> npt.NDArray[np.uint64]:
-    return batch.keys[:, KeyColumn.TRANSACTION].reshape(-1, 1).copy()
+def _entered(batch: TransactionBatch, places: npt.NDArray[np.int64]) -> Entered:
+    keys = batch.keys[:, KeyColumn.TRANSACTION].reshape(-1, 1).copy()
+    return Entered(keys, places, np.full((len(batch), 2), -1, dtype=np.int64))
+
+
+def _answer_trail(answered: Answered) -> npt.NDArray[np.int64]:
+    """Returns the trail of what was answered, whose places are whole references."""
+    trail = answered.entered.trail[answered.kept].copy()
+    trail[:, PLACE] = answered.entered.places[answered.kept] + answered.sequence * MOST_PLACES
+    return trail
 
 
 def _joined(batches: list[TransactionBatch]) -> TransactionBatch:

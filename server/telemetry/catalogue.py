@@ -21,6 +21,8 @@ class Of(Enum):
     """Of each process that serves; with several workers it has the label `worker`."""
     JOURNAL = "journal"
     """Of each process that serves and keeps a journal."""
+    SIGNING = "signing"
+    """Of a server whose journal is signed."""
     TLS = "tls"
     """Of each process that serves with TLS."""
     HISTORY = "history"
@@ -177,6 +179,27 @@ JOURNAL_ENTRIES_LOST = CounterDeclaration(
     "kuntur_journal_entries_lost",
     "Entries of the file in use when journal files were removed or replaced under the server",
     of=Of.JOURNAL,
+)
+
+JOURNAL_SIGNING = GaugeDeclaration(
+    "kuntur_journal_signing",
+    "1 while a process signs the journal's checkpoints, 0 while none does or may",
+    of=Of.SIGNING,
+)
+JOURNAL_SIGNED_SEQUENCE = GaugeDeclaration(
+    "kuntur_journal_signed_sequence", "Entry up to which the journal is signed", of=Of.SIGNING
+)
+JOURNAL_CHECKPOINT_AGE = GaugeDeclaration(
+    "kuntur_journal_checkpoint_age_seconds",
+    "Time since all entries that were on the disk were last known to be signed",
+    of=Of.SIGNING,
+)
+JOURNAL_SIGNING_FAILURES = CounterDeclaration(
+    "kuntur_journal_signing_failures",
+    "What went wrong: the process refused to sign (refused), ended unasked (died), or had something to say, "
+    "such as of a place that cannot be written or a witness that does not cosign (told)",
+    ("reason",),
+    of=Of.SIGNING,
 )
 
 TLS_CERTIFICATE_SECONDS_LEFT = GaugeDeclaration(

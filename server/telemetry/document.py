@@ -19,6 +19,7 @@ histograms may have a companion with `_created`, the time at which they began. A
 _PARTS = {
     Of.PROCESS: "Calls, models and attributes",
     Of.JOURNAL: "The journal, where one is kept",
+    Of.SIGNING: "The journal's checkpoints, where they are signed, once for all workers",
     Of.TLS: "Certificates, where there is TLS",
     Of.HISTORY: "The history, once for all workers",
     Of.SUPERVISOR: "Workers, where there are several",

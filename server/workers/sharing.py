@@ -11,7 +11,7 @@ import socket
 from dataclasses import asdict, dataclass
 from typing import Any, Self
 
-from pydantic import SecretStr
+from server.settings.passing import plain
 
 READY = "ready"
 """What a worker says when it serves."""
@@ -39,7 +39,7 @@ class WorkerOrder:
 
     def to_line(self) -> str:
         """Returns it as a line of JSON, secrets included: it goes through a pipe that nobody else reads."""
-        return json.dumps(asdict(self), default=_plain) + "\n"
+        return json.dumps(asdict(self), default=plain) + "\n"
 
     @classmethod
     def from_line(cls, line: str) -> Self:
@@ -77,7 +77,3 @@ class SharedPort:
     def close(self) -> None:
         """Closes the port."""
         self._socket.close()
-
-
-def _plain(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)

@@ -20,7 +20,9 @@ from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.host.signals import stop_is_wanted, wait_for_stop_signal
 from server.journal import Buffer, JournalWriter
 from server.settings.config import ServerSettings
+from server.signing import SigningMetrics, open_signing
 from server.state.histories import open_region
+from server.state.snapshots import snapshots_beside
 from server.telemetry.catalogue import JOURNAL_SET_ASIDE, WORKERS_DIED, WORKERS_SILENT
 from server.telemetry.journal import JournalMetrics
 from server.tls.listening import check_tls
@@ -67,6 +69,9 @@ class Supervisor:
                 self._buffer = Buffer.anonymous(journal.buffer_bytes)
                 undone.callback(self._buffer.close)
             self._region = open_region(settings, self._buffer, self._writer)
+            self._snapshots = None
+            if self._writer is not None:
+                self._snapshots = snapshots_beside(self._writer, settings)
             undone.pop_all()
         self._running: dict[int, WorkerProcess] = {}
         self._lock = threading.Lock()
@@ -79,6 +84,9 @@ class Supervisor:
         if self._writer is not None:
             self._registry.register(JournalMetrics(self._writer))
             JOURNAL_SET_ASIDE.kept(self._registry).inc(self._writer.set_aside_bytes)
+        self._signing = open_signing(settings)
+        if self._signing is not None:
+            self._registry.register(SigningMetrics(self._signing))
         self.failed = False
         """Whether the server ends because a worker cannot be kept running."""
         self.exit_code = REFUSED_TO_START
@@ -108,6 +116,10 @@ class Supervisor:
                 raise
         if self._writer is not None:
             self._writer.start()
+        if self._snapshots is not None:
+            self._snapshots.start()
+        if self._signing is not None:
+            self._signing.start()
         # The first alone: the others then find what it compiled for this machine.
         for wave in (slice(0, 1), slice(1, None)):
             for thread in self._threads[wave]:
@@ -151,10 +163,14 @@ class Supervisor:
             self._open_port.close()
         if self._region is not None:
             self._region.close()
+        if self._snapshots is not None:
+            self._snapshots.stop()
         if self._writer is not None:
             self._writer.close()
         else:
             self._buffer.close()
+        if self._signing is not None:
+            self._signing.stop()
         _LOG.info("server stopped")
 
     def _keep(self, number: int) -> None:
@@ -222,6 +238,7 @@ class Supervisor:
         settings["listen_address"] = self._port.listen_address
         if self._open_port is not None:
             settings["tls"]["open_address"] = self._open_port.listen_address
+        settings["journal"] |= {"signing": {}, "checkpoints": ()}  # one process signs for all
         settings["metrics"]["port"] = 0  # the supervisor answers for all
         order = WorkerOrder(
             number,

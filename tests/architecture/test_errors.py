@@ -26,6 +26,7 @@ _EXAMPLES: tuple[Exception, ...] = (
     errors.NoLiveModelError(),
     errors.ModelValueError("m-1"),
     errors.TransactionNotFoundError("t-1"),
+    errors.TransactionConflictError("t-1", ["amount_minor", "merchant_id"]),
     errors.OutcomeConflictError("t-1"),
     errors.ModelNotFoundError("m-1"),
     errors.OverloadedError("streams", 512),
@@ -60,9 +61,22 @@ _COUNTED = _EVERY_CALL | {"HISTORY_UNAVAILABLE", "JOURNAL_UNAVAILABLE", "SHUTTIN
 # What a method may end with, or say of an item. The streams of scores have no deadline of the server's.
 _METHODS = {
     ("scoring_service", "ScoreTransaction"): _COUNTED
-    | {"NO_LIVE_MODEL", "DEADLINE_PASSED", "MODEL_VALUE_INVALID", "INSTITUTION_FOREIGN"},
+    | {
+        "NO_LIVE_MODEL",
+        "DEADLINE_PASSED",
+        "MODEL_VALUE_INVALID",
+        "INSTITUTION_FOREIGN",
+        "TRANSACTION_CONFLICT",
+    },
     ("scoring_service", "ScoreStream"): _COUNTED
-    | {"NO_LIVE_MODEL", "FRAME_SIZE", "STREAM_EXPIRED", "MODEL_VALUE_INVALID", "INSTITUTION_FOREIGN"},
+    | {
+        "NO_LIVE_MODEL",
+        "FRAME_SIZE",
+        "STREAM_EXPIRED",
+        "MODEL_VALUE_INVALID",
+        "INSTITUTION_FOREIGN",
+        "TRANSACTION_CONFLICT",
+    },
     ("history_service", "Backfill"): _COUNTED
     | {"FRAME_SIZE", "STREAM_EXPIRED", "DEADLINE_PASSED", "INSTITUTION_FOREIGN"},
     ("outcome_service", "ReportOutcomes"): _COUNTED | {"FRAME_SIZE", "DEADLINE_PASSED"},

@@ -114,7 +114,7 @@ def histories(draw: st.DrawFn, *, max_rows: int = 40, in_order: bool = False) ->
     rows = draw(st.lists(row, min_size=n, max_size=n))
     keys = np.array([[i + 1, *r[0]] for i, r in enumerate(rows)], dtype=np.int64)
     ints = [
-        [time, r[1], r[2], *r[3], r[4], r[5], r[6], int(r[7])]
+        [time, r[1], r[2], *r[3], r[4], r[5], r[6], int(r[7]), 0]
         for time, r in zip(sorted(times) if in_order else times, rows, strict=True)
     ]
     return TransactionBatch(

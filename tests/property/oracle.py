@@ -121,7 +121,7 @@ class Oracle:
 
     def _row(self, batch: TransactionBatch, i: int) -> dict[str, float]:
         _, account, merchant, device, category, counterparty = batch.keys[i].tolist()
-        time_us, cents, balance, kind, channel, account_type, age, country, currency, counted = batch.ints[
+        time_us, cents, balance, kind, channel, account_type, age, country, currency, counted, _ = batch.ints[
             i
         ].tolist()
         position = tuple(batch.floats[i].tolist())

@@ -23,7 +23,7 @@ class RecentTable:
 
     def admit(self, keys: np.ndarray, ints: np.ndarray) -> int:
         """Remembers transactions and sets COUNTED of those known before to 0; returns how many those were."""
-        return sum(recent.admit(self._memory, NO_UNDO, keys, ints, i) for i in range(len(keys)))
+        return sum(recent.admit(self._memory, NO_UNDO, keys, ints, i, 0)[0] for i in range(len(keys)))
 
     def resolve(
         self, transactions: np.ndarray, times_us: np.ndarray, is_fraud: np.ndarray

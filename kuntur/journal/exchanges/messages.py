@@ -1,13 +1,21 @@
-"""What the journal has to know of the API's messages: how many items a request has, and which were refused.
+"""What the journal has to know of the API's messages: which items requests and responses have.
 
-Entries of earlier versions say the latter in their responses alone.
+Which items of a request were refused, entries of earlier versions say in their responses alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+
 from google.rpc import error_details_pb2, status_pb2
 
-from kuntur.api.v1 import history_service_pb2, outcome_service_pb2, scoring_service_pb2
+from kuntur.api.v1 import (
+    history_service_pb2,
+    outcome_service_pb2,
+    score_pb2,
+    scoring_service_pb2,
+    transaction_pb2,
+)
 from kuntur.journal.v1.journal_pb2 import (
     REQUEST_KIND_BACKFILL,
     REQUEST_KIND_REPORT_OUTCOMES,
@@ -33,6 +41,23 @@ def item_count(kind: int, request: bytes) -> int:
     if kind == REQUEST_KIND_BACKFILL:
         return len(history_service_pb2.BackfillRequest.FromString(request).transactions)
     return len(scoring_service_pb2.ScoreStreamRequest.FromString(request).transactions)
+
+
+def transactions_of(requests: Iterable[bytes]) -> Iterator[transaction_pb2.Transaction]:
+    """Yields the transactions of requests to score, of single calls or frames, by place."""
+    for raw in requests:  # both have them in field 1
+        yield from scoring_service_pb2.ScoreStreamRequest.FromString(raw).transactions
+
+
+def scores_of(kind: int, responses: Iterable[bytes]) -> Iterator[score_pb2.Score | None]:
+    """Yields the scores of responses by the places of their transactions; None where one has none."""
+    for raw in responses:
+        if kind == REQUEST_KIND_SCORE_TRANSACTION:
+            response = scoring_service_pb2.ScoreTransactionResponse.FromString(raw)
+            yield response.score if response.HasField("score") else None
+        else:
+            for result in scoring_service_pb2.ScoreStreamResponse.FromString(raw).results:
+                yield result.score if result.HasField("score") else None
 
 
 def refused_places(kind: int, response: bytes) -> tuple[int, ...]:

@@ -25,21 +25,21 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkuntur/journal/v1/journal.proto\x12\x11kuntur.journal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x8f\x03\n\x05\x45ntry\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x30\n\x0cwritten_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x11score_transaction\x18\x03 \x01(\x0b\x32\x1b.kuntur.journal.v1.ExchangeH\x00\x12\x33\n\x0cscore_stream\x18\x04 \x01(\x0b\x32\x1b.kuntur.journal.v1.ExchangeH\x00\x12\x36\n\x0freport_outcomes\x18\x05 \x01(\x0b\x32\x1b.kuntur.journal.v1.ExchangeH\x00\x12/\n\x08\x62\x61\x63kfill\x18\x06 \x01(\x0b\x32\x1b.kuntur.journal.v1.ExchangeH\x00\x12\x31\n\tadmission\x18\x07 \x01(\x0b\x32\x1c.kuntur.journal.v1.AdmissionH\x00\x12+\n\x06\x61nswer\x18\x08 \x01(\x0b\x32\x19.kuntur.journal.v1.AnswerH\x00\x42\n\n\x08\x65xchange\"-\n\x08\x45xchange\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x10\n\x08response\x18\x02 \x01(\x0c\"m\n\tAdmission\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.kuntur.journal.v1.RequestKind\x12\x10\n\x08requests\x18\x02 \x03(\x0c\x12\x0f\n\x07refused\x18\x03 \x03(\r\x12\x0f\n\x07\x63\x61llers\x18\x04 \x03(\t\"n\n\x06\x41nswer\x12\x11\n\tadmission\x18\x01 \x01(\x03\x12\x11\n\tresponses\x18\x02 \x03(\x0c\x12\x10\n\x08unscored\x18\x03 \x03(\r\x12,\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.kuntur.journal.v1.RequestKind*\xab\x01\n\x0bRequestKind\x12\x1c\n\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eREQUEST_KIND_SCORE_TRANSACTION\x10\x01\x12\x1d\n\x19REQUEST_KIND_SCORE_STREAM\x10\x02\x12 \n\x1cREQUEST_KIND_REPORT_OUTCOMES\x10\x03\x12\x19\n\x15REQUEST_KIND_BACKFILL\x10\x04\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fkuntur/journal/v1/journal.proto\x12\x11kuntur.journal.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9d\x03\n\x05\x45ntry\x12\x10\n\x08sequence\x18\x01 \x01(\x03\x12\x30\n\x0cwritten_time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x38\n\x11score_transaction\x18\x03 \x01(\x0b\x32\x1b.kuntur.journal.v1.ExchangeH\x00\x12\x33\n\x0cscore_stream\x18\x04 \x01(\x0b\x32\x1b.kuntur.journal.v1.ExchangeH\x00\x12\x36\n\x0freport_outcomes\x18\x05 \x01(\x0b\x32\x1b.kuntur.journal.v1.ExchangeH\x00\x12/\n\x08\x62\x61\x63kfill\x18\x06 \x01(\x0b\x32\x1b.kuntur.journal.v1.ExchangeH\x00\x12\x31\n\tadmission\x18\x07 \x01(\x0b\x32\x1c.kuntur.journal.v1.AdmissionH\x00\x12+\n\x06\x61nswer\x18\x08 \x01(\x0b\x32\x19.kuntur.journal.v1.AnswerH\x00\x12\x0c\n\x04salt\x18\t \x01(\x0c\x42\n\n\x08\x65xchange\"-\n\x08\x45xchange\x12\x0f\n\x07request\x18\x01 \x01(\x0c\x12\x10\n\x08response\x18\x02 \x01(\x0c\"m\n\tAdmission\x12,\n\x04kind\x18\x01 \x01(\x0e\x32\x1e.kuntur.journal.v1.RequestKind\x12\x10\n\x08requests\x18\x02 \x03(\x0c\x12\x0f\n\x07refused\x18\x03 \x03(\r\x12\x0f\n\x07\x63\x61llers\x18\x04 \x03(\t\"n\n\x06\x41nswer\x12\x11\n\tadmission\x18\x01 \x01(\x03\x12\x11\n\tresponses\x18\x02 \x03(\x0c\x12\x10\n\x08unscored\x18\x03 \x03(\r\x12,\n\x04kind\x18\x04 \x01(\x0e\x32\x1e.kuntur.journal.v1.RequestKind*\xab\x01\n\x0bRequestKind\x12\x1c\n\x18REQUEST_KIND_UNSPECIFIED\x10\x00\x12\"\n\x1eREQUEST_KIND_SCORE_TRANSACTION\x10\x01\x12\x1d\n\x19REQUEST_KIND_SCORE_STREAM\x10\x02\x12 \n\x1cREQUEST_KIND_REPORT_OUTCOMES\x10\x03\x12\x19\n\x15REQUEST_KIND_BACKFILL\x10\x04\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'kuntur.journal.v1.journal_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_REQUESTKIND']._serialized_start=760
-  _globals['_REQUESTKIND']._serialized_end=931
+  _globals['_REQUESTKIND']._serialized_start=774
+  _globals['_REQUESTKIND']._serialized_end=945
   _globals['_ENTRY']._serialized_start=88
-  _globals['_ENTRY']._serialized_end=487
-  _globals['_EXCHANGE']._serialized_start=489
-  _globals['_EXCHANGE']._serialized_end=534
-  _globals['_ADMISSION']._serialized_start=536
-  _globals['_ADMISSION']._serialized_end=645
-  _globals['_ANSWER']._serialized_start=647
-  _globals['_ANSWER']._serialized_end=757
+  _globals['_ENTRY']._serialized_end=501
+  _globals['_EXCHANGE']._serialized_start=503
+  _globals['_EXCHANGE']._serialized_end=548
+  _globals['_ADMISSION']._serialized_start=550
+  _globals['_ADMISSION']._serialized_end=659
+  _globals['_ANSWER']._serialized_start=661
+  _globals['_ANSWER']._serialized_end=771
 # @@protoc_insertion_point(module_scope)

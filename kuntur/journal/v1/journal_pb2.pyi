@@ -24,7 +24,7 @@ REQUEST_KIND_REPORT_OUTCOMES: RequestKind
 REQUEST_KIND_BACKFILL: RequestKind
 
 class Entry(_message.Message):
-    __slots__ = ("sequence", "written_time", "score_transaction", "score_stream", "report_outcomes", "backfill", "admission", "answer")
+    __slots__ = ("sequence", "written_time", "score_transaction", "score_stream", "report_outcomes", "backfill", "admission", "answer", "salt")
     SEQUENCE_FIELD_NUMBER: _ClassVar[int]
     WRITTEN_TIME_FIELD_NUMBER: _ClassVar[int]
     SCORE_TRANSACTION_FIELD_NUMBER: _ClassVar[int]
@@ -33,6 +33,7 @@ class Entry(_message.Message):
     BACKFILL_FIELD_NUMBER: _ClassVar[int]
     ADMISSION_FIELD_NUMBER: _ClassVar[int]
     ANSWER_FIELD_NUMBER: _ClassVar[int]
+    SALT_FIELD_NUMBER: _ClassVar[int]
     sequence: int
     written_time: _timestamp_pb2.Timestamp
     score_transaction: Exchange
@@ -41,7 +42,8 @@ class Entry(_message.Message):
     backfill: Exchange
     admission: Admission
     answer: Answer
-    def __init__(self, sequence: _Optional[int] = ..., written_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., score_transaction: _Optional[_Union[Exchange, _Mapping]] = ..., score_stream: _Optional[_Union[Exchange, _Mapping]] = ..., report_outcomes: _Optional[_Union[Exchange, _Mapping]] = ..., backfill: _Optional[_Union[Exchange, _Mapping]] = ..., admission: _Optional[_Union[Admission, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ...) -> None: ...
+    salt: bytes
+    def __init__(self, sequence: _Optional[int] = ..., written_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., score_transaction: _Optional[_Union[Exchange, _Mapping]] = ..., score_stream: _Optional[_Union[Exchange, _Mapping]] = ..., report_outcomes: _Optional[_Union[Exchange, _Mapping]] = ..., backfill: _Optional[_Union[Exchange, _Mapping]] = ..., admission: _Optional[_Union[Admission, _Mapping]] = ..., answer: _Optional[_Union[Answer, _Mapping]] = ..., salt: _Optional[bytes] = ...) -> None: ...
 
 class Exchange(_message.Message):
     __slots__ = ("request", "response")

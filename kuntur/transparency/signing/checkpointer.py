@@ -21,7 +21,7 @@ from kuntur.transparency.notes.checkpoint import Checkpoint, SignedCheckpoint
 from kuntur.transparency.notes.note import Note
 from kuntur.transparency.signing.places import Places
 from kuntur.transparency.signing.rotation import LogKeys
-from kuntur.transparency.tree.hashing import EMPTY_ROOT
+from kuntur.transparency.tree.hashing import EMPTY_ROOT, GONE
 from kuntur.transparency.tree.proofs import check_consistency
 from kuntur.transparency.tree.restoring import Leaves, restore
 from kuntur.transparency.tree.tiles import WIDTH
@@ -54,7 +54,7 @@ class Checkpointer:
         another process signs this log.
         """
         self._plan, self._leaves = plan, leaves
-        self._tell = _without_repeats(tell)
+        self._tell = without_repeats(tell)
         self._places = Places((plan.tree, *plan.elsewhere), self._tell)
         self._keys = LogKeys(plan.keys, self._tell)
         self._lock = Alone(plan.tree / _LOCK, "another process signs this log")
@@ -141,7 +141,13 @@ class Checkpointer:
                 f"the journal has lost entries: a checkpoint was signed over {size:,}, and the last of them "
                 "is not there; nothing is signed any more"
             )
-        if there.tobytes() != self._tree.leaves((size - 1) // WIDTH)[(size - 1) % WIDTH].tobytes():
+        signed = self._tree.leaves((size - 1) // WIDTH)[(size - 1) % WIDTH].tobytes()
+        if there.tobytes() == GONE != signed:
+            self._tell(
+                f"entry {size:,} was signed, and the journal says itself that it is gone, by a repair or by "
+                "retention: what follows is signed behind it"
+            )
+        elif there.tobytes() != signed:
             raise InconsistentLogError(
                 f"entry {size - 1:,} of the journal, counted from 0, is another one than the checkpoint of "
                 f"{size:,} was signed over; nothing is signed any more"
@@ -179,7 +185,7 @@ class Checkpointer:
             ) from error
 
 
-def _without_repeats(tell: Callable[[str], object]) -> Callable[[str], None]:
+def without_repeats(tell: Callable[[str], object]) -> Callable[[str], None]:
     """Returns it for sentences that are said at each try: each is told once, until another one is."""
     told = ""
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from kuntur.transparency.notes.checkpoint import SignedCheckpoint
-from kuntur.transparency.signing.checkpointer import Checkpointer, LogPlan
+from kuntur.transparency.signing.checkpointer import Checkpointer, LogPlan, without_repeats
 from kuntur.transparency.tree.restoring import Leaves
 
 T = TypeVar("T")
@@ -35,15 +35,17 @@ def run(
     rhythm: Rhythm | None = None,
     tell: Callable[[str], object] = lambda _sentence: None,
     published: Callable[[SignedCheckpoint], None] = lambda _signed: None,
+    current: Callable[[], object] = lambda: None,
 ) -> None:
     """Signs the checkpoints of a log until `stop` is set, and a last one then.
 
     leaves: as `Checkpointer` takes it; tell: called with sentences for the operator; published: with each
-    checkpoint that is in its places, and at the start with the one that is. What cannot be written is told
-    and tried again. Raises what `Checkpointer` raises when it is opened, and InconsistentLogError when the
-    journal contradicts what was signed: nothing may be signed any more then.
+    checkpoint that is in its places, and at the start with the one that is; current: called whenever all
+    entries that were at hand are signed. What cannot be written is told and tried again. Raises what
+    `Checkpointer` raises when it is opened, and InconsistentLogError when the journal contradicts what was
+    signed: nothing may be signed any more then.
     """
-    rhythm = rhythm or Rhythm()
+    rhythm, tell = rhythm or Rhythm(), without_repeats(tell)
     checkpointer = Checkpointer(plan, leaves, tell)
     try:
         if checkpointer.last is not None:
@@ -53,23 +55,29 @@ def run(
             taken = _tried(checkpointer.take, tell) or 0
             now = time.monotonic()
             if now >= due or checkpointer.unsigned >= rhythm.max_entries:
-                _sign(checkpointer, tell, published)
+                _sign(checkpointer, tell, published, current)
                 due = now + rhythm.interval_s
             if not taken:
                 stop.wait(min(rhythm.poll_s, max(0.0, due - time.monotonic())))
         while _tried(checkpointer.take, tell):
             pass
-        _sign(checkpointer, tell, published)
+        _sign(checkpointer, tell, published, current)
     finally:
         checkpointer.close()
 
 
 def _sign(
-    checkpointer: Checkpointer, tell: Callable[[str], object], published: Callable[[SignedCheckpoint], None]
+    checkpointer: Checkpointer,
+    tell: Callable[[str], object],
+    published: Callable[[SignedCheckpoint], None],
+    current: Callable[[], object],
 ) -> None:
-    signed = _tried(checkpointer.sign, tell)
-    if signed is not None:
-        published(signed)
+    before = checkpointer.last
+    _tried(checkpointer.sign, tell)
+    if checkpointer.last is not None and checkpointer.last is not before:
+        published(checkpointer.last)
+    if not checkpointer.unsigned:
+        current()
 
 
 def _tried(step: Callable[[], T], tell: Callable[[str], object]) -> T | None:

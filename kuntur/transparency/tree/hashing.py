@@ -1,6 +1,6 @@
 """The hashes of RFC 6962, section 2.1: of a leaf, of a node, and of many at once.
 
-Plain hashlib: a leaf of 600 bytes takes 1.3 µs of a core, and nearly half of that is SHA-256 itself.
+Plain hashlib: a leaf of 600 bytes takes 0.6 µs of a core, and half of that is SHA-256 itself.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ EMPTY_ROOT = sha256().digest()
 """Root of the tree without leaves: the hash of nothing."""
 
 _LEAF = sha256(b"\x00")  # the prefixes keep a leaf from passing for a node
+GONE = _LEAF.digest()
+"""Leaf hash of an entry that was gone before it could be hashed: that of the empty record, which none is."""
 _NODE_PREFIX = b"\x01"
 
 Hashes = npt.NDArray[np.uint8]

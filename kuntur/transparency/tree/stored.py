@@ -13,7 +13,7 @@ from pathlib import Path
 from kuntur.transparency.errors import DamagedTreeError
 from kuntur.transparency.tree.hashing import HASH_BYTES, Hashes, rows
 from kuntur.transparency.tree.proofs import consistency_path, inclusion_path, range_hash
-from kuntur.transparency.tree.tiles import HEIGHT, WIDTH, Tile, inner, tile_of
+from kuntur.transparency.tree.tiles import HEIGHT, WIDTH, Tile, edge, inner, tile_of
 
 _MOST_REMEMBERED = 64  # tiles with their inner hashes, 16 KiB each
 
@@ -64,6 +64,17 @@ class StoredTree:
         Raises DamagedTreeError, OSError.
         """
         return rows(self._inner(Tile(0, tile))[0])
+
+    def edge(self, size: int) -> list[bytes]:
+        """Returns the hashes of the partial tile of each level at an earlier size, from the leaves up.
+
+        None for a level whose tiles are just full. That is what `Frontier.at` goes on from. Raises
+        DamagedTreeError, OSError.
+        """
+        levels = [b""] * (-(-self._earlier(size).bit_length() // HEIGHT))
+        for tile, width in edge(size):
+            levels[tile.level] = self._inner(tile)[0][: width * HASH_BYTES]
+        return levels
 
     def tiles(self) -> int:
         """Returns how many tiles hold its leaves."""

@@ -8,21 +8,19 @@ took it died before it answered, one from the features that it had; another one 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 from google.rpc import status_pb2
 
 from kuntur.api.v1 import score_pb2, scoring_service_pb2, transaction_pb2
-from kuntur.history.answers import SLOT, Known, Reference
 from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
-from kuntur.journal.v1 import journal_pb2
+from kuntur.journal.exchanges.messages import transactions_of
 from kuntur.transaction import IntColumn
 from kuntur.wire import Reading
 from server.access import Caller
@@ -30,9 +28,7 @@ from server.errors import TransactionConflictError
 from server.journal import Journal
 from server.rpc.endpoints.intake import identities, refused_places
 from server.rpc.errors import ErrorTable
-from server.state import Admitted, HistoryStore
-
-_LOG = structlog.get_logger(__name__)
+from server.state import Admitted, Earlier, HistoryStore
 
 
 @dataclass(slots=True)
@@ -40,17 +36,19 @@ class Settled:
     """What is to be said of transactions that were known, by place.
 
     scores: first answers; same: places before them in the same requests, with the same transaction;
-    conflicts: errors of other transactions with their ids; latest: sequence of the latest entry with a score.
+    conflicts: errors of other transactions with their ids; gone: places of those whose first answer is gone,
+    which get another one each time; latest: sequence of the latest entry with a score.
     """
 
     scores: dict[int, score_pb2.Score] = field(default_factory=dict)
     same: dict[int, int] = field(default_factory=dict)
     conflicts: dict[int, TransactionConflictError] = field(default_factory=dict)
+    gone: set[int] = field(default_factory=set)
     latest: int = 0
 
     @property
     def places(self) -> set[int]:
-        """All of them."""
+        """All of those that are not scored."""
         return {*self.scores, *self.same, *self.conflicts}
 
 
@@ -108,7 +106,7 @@ class Answering:
             return False
         admitted = entered.admitted
         entry = entries.answer(entered.kind, admitted.sequence, responses, refused_places(entered.reading))
-        sequence = self._history.answer(entered.reading.batch.keys, admitted.trail, entry)
+        sequence = self._history.answer(entered.reading.batch.keys, admitted.trail, entry, admitted)
         if sequence is None:
             return False
         self._journal.settle(sequence)
@@ -139,16 +137,17 @@ class Answering:
         left_out = [*unscored]
         if settled is not None:
             left_out += settled.conflicts
+            left_out += [place for place, earlier in settled.same.items() if earlier in unscored]
         if left_out or settled is not None:
-            without = {*left_out, *(settled.places if settled is not None else ())}
+            without = {*left_out, *((settled.places | settled.gone) if settled is not None else ())}
             kept = np.array([place not in without for place in reading.places.tolist()], dtype=np.bool_)
             keys, trail = keys[kept], trail[kept]
-        if len(keys) == 0:
+        if len(keys) == 0 and not entered.admitted.sequence:
             return 0
         entry = entries.answer(
             entered.kind, entered.admitted.sequence, responses, sorted({*left_out, *refused_places(reading)})
         )
-        return self._history.answer(keys, trail, entry)
+        return self._history.answer(keys, trail, entry, entered.admitted)
 
     def _settle(self, entered: Entered, before: Settled | None = None) -> Settled:
         """Finds out what is to be said of known transactions, and puts the features of open ones in place."""
@@ -158,107 +157,58 @@ class Answering:
             if before is not None
             else np.flatnonzero(reading.batch.ints[:, IntColumn.COUNTED] == 0)
         )
-        slots = admitted.trail[:, SLOT].tolist()
         places = reading.places.tolist()
         contents = reading.batch.ints[:, IntColumn.CONTENT].tolist()
         rows = known_rows.tolist()
         settled = Settled()
-        fetched: dict[int, journal_pb2.Entry | None] = {}
-        found = self._history.known([slots[row] for row in rows])
-        for row, known in zip(rows, found, strict=True):
+        found = self._history.earlier(admitted, reading.batch.keys, rows)
+        for row, earlier in zip(rows, found, strict=True):
             place = places[row]
-            own = known.admission is not None and known.admission.sequence == admitted.sequence
-            if own and known.admission is not None and known.admission.place == place:
+            if earlier.twin == place:
                 continue  # the new one itself
-            if known.content != contents[row] and 0 not in (known.content, contents[row]):
-                fields = self._differing(known, entered, place, fetched)
+            if earlier.content != contents[row] and 0 not in (earlier.content, contents[row]):
+                fields = _differing(earlier, entered.requests, place)
                 if fields is None or fields:
-                    settled.conflicts[place] = TransactionConflictError(
-                        reading.ids[place], [] if fields is None else fields
-                    )
+                    settled.conflicts[place] = TransactionConflictError(reading.ids[place], fields or [])
                     continue
-            if known.answer is not None:
-                score = self._first_answer(known.answer, fetched)
-                if score is not None:
-                    settled.scores[place] = score
-                    settled.latest = max(settled.latest, known.answer.sequence)
-                    continue
-                _LOG.error(
-                    "the first answer to a transaction is not in the journal any more: it is scored again",
-                    entry=known.answer.sequence,
-                )
-            elif own and known.admission is not None:
-                settled.same[place] = known.admission.place
-                continue
-            if before is None and (known.answer or known.admission):
-                self._put_features(entered, row, slots[row])
+            if earlier.score is not None:
+                settled.scores[place] = score_pb2.Score.FromString(earlier.score)
+                settled.latest = max(settled.latest, earlier.sequence)
+            elif earlier.twin is not None:
+                settled.same[place] = earlier.twin
+            else:
+                if earlier.answered:
+                    settled.gone.add(place)
+                if before is None:
+                    self._put_features(entered, row, earlier)
         return settled
 
-    def _put_features(self, entered: Entered, row: int, slot: int) -> None:
+    def _put_features(self, entered: Entered, row: int, earlier: Earlier) -> None:
         """Puts the features that a transaction had when it entered into its row."""
-        features = self._history.open_features(slot)
-        if features is None:  # very many others have entered since
-            features = self._history.score_features(entered.reading.batch.rows(slice(row, row + 1)))[0]
-        entered.admitted.features[row] = features
+        features = earlier.features()
+        if features is not None:
+            entered.admitted.features[row] = features
+        elif not entered.admitted.sequence:  # nothing was counted, and no feature either
+            one = entered.reading.batch.rows(slice(row, row + 1))
+            entered.admitted.features[row] = self._history.score_features(one)[0]
 
-    def _entry(self, sequence: int, fetched: dict[int, journal_pb2.Entry | None]) -> journal_pb2.Entry | None:
-        if sequence not in fetched:
-            fetched[sequence] = self._journal.find(sequence)
-        return fetched[sequence]
 
-    def _first_answer(
-        self, where: Reference, fetched: dict[int, journal_pb2.Entry | None]
-    ) -> score_pb2.Score | None:
-        entry = self._entry(where.sequence, fetched)
-        if entry is None:
-            return None
-        answer = entry.answer
-        if answer.kind == RequestKind.SCORE_TRANSACTION.value:
-            return _score_of(answer.responses[where.place])
-        results = chain.from_iterable(
-            scoring_service_pb2.ScoreStreamResponse.FromString(raw).results for raw in answer.responses
-        )
-        for place, result in enumerate(results):
-            if place == where.place:
-                return result.score
+def _differing(earlier: Earlier, requests: Sequence[bytes], place: int) -> list[str] | None:
+    """Returns the fields in which a transaction differs from the first one with its id; None: unknown."""
+    raw = earlier.request()
+    if raw is None:
         return None
-
-    def _differing(
-        self, known: Known, entered: Entered, place: int, fetched: dict[int, journal_pb2.Entry | None]
-    ) -> list[str] | None:
-        """Returns the fields in which a transaction differs from the first one with its id; None: unknown."""
-        where = known.admission
-        if known.answer is not None:
-            entry = self._entry(known.answer.sequence, fetched)
-            where = None if entry is None else Reference(entry.answer.admission, known.answer.place)
-        if where is None:
-            return None
-        entry = self._entry(where.sequence, fetched)
-        first = None if entry is None else _transaction(entry.admission.requests, where.place)
-        second = _transaction(entered.requests, place)
-        if first is None or second is None:
-            return None
-        return [
-            each.name
-            for each in transaction_pb2.Transaction.DESCRIPTOR.fields
-            if _value(first, each.name) != _value(second, each.name)
-        ]
+    first = transaction_pb2.Transaction.FromString(raw)
+    second = next(islice(transactions_of(requests), place, None))
+    return [
+        each.name
+        for each in transaction_pb2.Transaction.DESCRIPTOR.fields
+        if _value(first, each.name) != _value(second, each.name)
+    ]
 
 
 def _score_of(response: bytes) -> score_pb2.Score:
     return scoring_service_pb2.ScoreTransactionResponse.FromString(response).score
-
-
-def _transactions(requests: Sequence[bytes]) -> Iterator[transaction_pb2.Transaction]:
-    for raw in requests:  # of one transaction or of a frame: both have them in field 1
-        yield from scoring_service_pb2.ScoreStreamRequest.FromString(raw).transactions
-
-
-def _transaction(requests: Sequence[bytes], place: int) -> transaction_pb2.Transaction | None:
-    for at, transaction in enumerate(_transactions(requests)):
-        if at == place:
-            return transaction
-    return None
 
 
 def _value(transaction: transaction_pb2.Transaction, name: str) -> object:

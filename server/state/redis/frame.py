@@ -19,11 +19,14 @@ from kuntur.history import held
 from kuntur.history import scratch as lent
 from kuntur.history.memory import Memory
 from kuntur.history.scratch import RECORD_WORDS, TRANSACTIONS, Scratch
+from server.state.redis.first import Left
 from server.state.redis.scripts import KINDS, VERSION_BYTES, Scripts
 
 _LOG = structlog.get_logger(__name__)
 Keys = npt.NDArray[np.uint64]
 
+OPEN_S = 3600
+"""How long what a frame left is kept, unless it is answered before."""
 _LETTERS = [bytes([kind]) for kind in KINDS]
 
 
@@ -44,6 +47,7 @@ class Terms:
     retention_s: int
     recent_transactions: int
     turn_ms: int = 500
+    open_s: int = OPEN_S
 
 
 class FrameTry:
@@ -103,11 +107,12 @@ class FrameTry:
         """Returns how many keys of one kind were asked for, at most."""
         return max(len(keys) for keys in self._asked)
 
-    def commit(self, scratch: Scratch, version: bytes, *, take_turn: bool) -> int:
+    def commit(self, scratch: Scratch, version: bytes, left: Left, *, take_turn: bool) -> int:
         """Writes what counting changed, all or nothing, if everything that was gathered is unchanged.
 
-        version: different for every commit; take_turn: whether others are to wait if this one fails. Returns
-        the number of the commit, 0 if it failed because something had changed. Raises redis.RedisError.
+        version: different for every commit; left: what the frame leaves to be answered from; take_turn:
+        whether others are to wait if this one fails. Returns the number of the commit, 0 if it failed because
+        something had changed. Raises redis.RedisError.
         """
         terms = self._terms
         additions: list[bytes | int] = []
@@ -134,6 +139,8 @@ class FrameTry:
             terms.recent_transactions,
             self._held_version,
             held_words.tobytes() if held_changed else b"",
+            *left,
+            terms.open_s,
             len(additions) // 2,
             *additions,
             *parts,

@@ -16,28 +16,27 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-import structlog
 from redis import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from kuntur.features import CATALOGUE, FeatureMatrix
 from kuntur.features.engine import ENTITIES
 from kuntur.history import OutcomeStatus, held, recent
 from kuntur.history import scratch as lent
-from kuntur.history.answers import PLACE, Known
+from kuntur.history.answers import PLACE, SLOT
 from kuntur.history.memory import COUNTED, Memory
 from kuntur.history.scratch import Scratch
 from kuntur.records.layout import HOUR_S, MICROSECONDS
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
 from server.errors import HistoryUnavailableError
-from server.state.history import Admitted, HistoryCounts, HistoryStore, Reported
+from server.state.history import Admitted, Earlier, HistoryCounts, HistoryStore, Reported
+from server.state.redis.first import FirstAnswers, Left
 from server.state.redis.frame import FrameTry, HeldPart, Keys, Terms
+from server.state.redis.reach import Reach
 from server.state.redis.scripts import COUNTERS, LATEST, Scripts
+from server.state.redis.sealing import Sealer
 
-_LOG = structlog.get_logger(__name__)
 _HOUR_US = HOUR_S * MICROSECONDS
 _FIRST_CAPACITY = 1024
 _TRIES_BEFORE_TURN = 3  # then others are told to let this one through
@@ -70,51 +69,56 @@ class RedisHistory(HistoryStore):
         client: Redis,
         terms: Terms,
         patience: Patience,
+        sealer: Sealer,
         zone: TimeZone | None = None,
         append: Callable[[bytes], int] = lambda _: 0,
     ) -> None:
-        """Takes a client for bytes without retries of its own. Raises redis.RedisError.
+        """Takes a client for bytes without retries of its own, and what seals answers.
 
         zone: whose nights are counted, by default Peru's; append: writes an entry into this server's journal
-        and returns its sequence.
+        and returns its sequence. Raises redis.RedisError.
         """
         self._append = append
         self._offsets = (zone or time_zone()).offsets
         self._client, self._terms, self._patience = client, terms, patience
         self._scripts = Scripts(client)
+        self._reach = Reach()
+        self._first = FirstAnswers(client, self._scripts, self._reach, terms.prefix, sealer)
         self._scratch = Scratch(_FIRST_CAPACITY)
         self._lock = threading.Lock()
-        self._reached = True
         self._known = HistoryCounts(dict.fromkeys(ENTITIES, 0), dict.fromkeys(ENTITIES, 0), 0, 0, 0, 0, 0)
         self.latest_commit = 0
 
     def admit(
         self, batch: TransactionBatch, places: npt.NDArray[np.int64], entry: bytes, *, scored: bool
     ) -> Admitted:
-        """Counts transactions, and writes an entry of this server's journal."""
-        out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
-        known = self._take(batch, out)
-        trail = np.full((len(batch), 2), -1, dtype=np.int64)
+        """Counts transactions, and writes an entry of this server's journal.
+
+        It leaves what they are to be answered from, if they are to be. The journal has the entry also where
+        all of them were answered, by whichever server: each journal tells what its own server was asked.
+        """
+        trail = np.empty((len(batch), 2), dtype=np.int64)
         trail[:, PLACE] = places
-        # What was answered is not known here: what comes again is scored again, and not counted.
-        return Admitted(out, trail, self._append(entry) if entry else 0, 0 if entry and scored else known)
+        number = self._first.number() if scored and entry else 0
+        out, known = self._take(batch, trail, number, entry)
+        trail[:, SLOT] = np.where(batch.ints[:, IntColumn.COUNTED] == 0, -1, 0)  # 0: it is new
+        return Admitted(out, trail, self._append(entry) if entry else 0, known, number, entry)
 
     def answer(
         self,
-        keys: npt.NDArray[np.uint64],  # noqa: ARG002 (the interface's)
-        trail: npt.NDArray[np.int64],  # noqa: ARG002
+        keys: npt.NDArray[np.uint64],
+        trail: npt.NDArray[np.int64],
         entry: bytes,
+        admitted: Admitted | None,
     ) -> int | None:
-        """Writes an entry of this server's journal."""
+        """Keeps the answers to transactions, and writes an entry of this server's journal."""
+        if admitted is not None and len(keys) and not self._first.keep(keys, trail, entry, admitted):
+            return None
         return self._append(entry)
 
-    def known(self, slots: Sequence[int]) -> list[Known]:  # noqa: ARG002
-        """Knows nothing of what was answered."""
-        return []
-
-    def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:  # noqa: ARG002
-        """Has none."""
-        return None
+    def earlier(self, admitted: Admitted, keys: npt.NDArray[np.uint64], rows: Sequence[int]) -> list[Earlier]:
+        """Returns what is known of some transactions of an admission."""
+        return self._first.earlier(keys[list(rows)], admitted.number)
 
     def admit_outcomes(self, outcomes: OutcomeBatch, entry: bytes) -> Reported:
         """Lets outcomes enter the history, and writes an entry of this server's journal."""
@@ -122,10 +126,10 @@ class RedisHistory(HistoryStore):
             return Reported(np.empty(0, dtype=np.int8), 0)
         transactions = np.ascontiguousarray(outcomes.keys[:, KeyColumn.TRANSACTION])
 
-        def count(scratch: Scratch) -> npt.NDArray[np.int8]:
+        def count(scratch: Scratch) -> tuple[npt.NDArray[np.int8], Left]:
             statuses = np.full(len(outcomes), OutcomeStatus.UNKNOWN, dtype=np.int8)
             scratch.take_outcomes(outcomes, statuses)
-            return statuses
+            return statuses, Left()
 
         statuses = self._commit(lambda frame: _gather_outcomes(frame, transactions), count)
         return Reported(statuses, self._append(entry) if entry else 0)
@@ -156,44 +160,53 @@ class RedisHistory(HistoryStore):
         """Closes the connections."""
         self._client.close()
 
-    def _take(self, batch: TransactionBatch, out: FeatureMatrix) -> int:
-        counted = batch.ints[:, IntColumn.COUNTED].copy()
+    def _take(
+        self, batch: TransactionBatch, trail: npt.NDArray[np.int64], number: int, entry: bytes
+    ) -> tuple[FeatureMatrix, int]:
+        """Counts transactions; returns their features and how many were known.
 
-        def count(scratch: Scratch) -> int:
+        number: of their admission, 0 where they are not to be answered.
+        """
+        counted = batch.ints[:, IntColumn.COUNTED].copy()
+        out = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
+
+        def count(scratch: Scratch) -> tuple[int, Left]:
             batch.ints[:, IntColumn.COUNTED] = counted  # as it was before an earlier try
-            trail = np.empty((len(batch), 2), dtype=np.int64)
-            return scratch.take_transactions(batch, self._offsets, out, trail, scored=False)
+            known = scratch.take_transactions(
+                batch, self._offsets, out, trail, scored=number > 0, sequence=number
+            )
+            if not number:
+                return known, Left()
+            new = batch.ints[:, IntColumn.COUNTED] != 0
+            return known, self._first.left(number, trail[new, PLACE], out[new], entry)
 
         try:
-            return self._commit(lambda frame: _gather_transactions(frame, batch), count)
+            return out, self._commit(lambda frame: _gather_transactions(frame, batch), count)
         except HistoryUnavailableError:
             batch.ints[:, IntColumn.COUNTED] = counted
             raise
 
-    def _commit(self, gather: Callable[[FrameTry], None], count: Callable[[Scratch], _T]) -> _T:
+    def _commit(self, gather: Callable[[FrameTry], None], count: Callable[[Scratch], tuple[_T, Left]]) -> _T:
         """Gathers, counts and commits until no other commit came between."""
         given_up = time.monotonic() + self._patience.seconds
         if not self._lock.acquire(timeout=self._patience.seconds):
             raise HistoryUnavailableError("is too busy")
         try:
             for tried in range(self._patience.tries):
-                frame = FrameTry(self._scripts, self._terms)
-                gather(frame)
-                result = count(self._filled(frame))
-                version = (int.from_bytes(os.urandom(8), "little") | 1).to_bytes(8, "little")
-                number = frame.commit(self._scratch, version, take_turn=tried >= _TRIES_BEFORE_TURN)
+                with self._reach():
+                    frame = FrameTry(self._scripts, self._terms)
+                    gather(frame)
+                    result, left = count(self._filled(frame))
+                    version = (int.from_bytes(os.urandom(8), "little") | 1).to_bytes(8, "little")
+                    take_turn = tried >= _TRIES_BEFORE_TURN
+                    number = frame.commit(self._scratch, version, left, take_turn=take_turn)
                 if number:
                     self.latest_commit = number
-                    self._tell(reached=True)
                     return result
                 wait_s = min(_FIRST_WAIT_S * 2**tried, _LONGEST_WAIT_S) if tried else 0.0
                 if time.monotonic() + wait_s > given_up:
                     break
                 time.sleep(wait_s)
-        except RedisError as error:
-            self._tell(reached=False, error=error)
-            gone = isinstance(error, RedisConnectionError | RedisTimeoutError)
-            raise HistoryUnavailableError("cannot be reached" if gone else "cannot be used now") from error
         finally:
             self._lock.release()
         raise HistoryUnavailableError("is too busy")
@@ -206,16 +219,6 @@ class RedisHistory(HistoryStore):
             self._scratch.clear()
         frame.fill(self._scratch)
         return self._scratch
-
-    def _tell(self, *, reached: bool, error: RedisError | None = None) -> None:
-        """Logs when Redis becomes unreachable and when it comes back, not each request in between."""
-        if reached == self._reached:
-            return
-        self._reached = reached
-        if reached:
-            _LOG.info("the shared history can be used again")
-        else:
-            _LOG.error("the shared history cannot be reached", error=str(error))
 
 
 def _gather_transactions(frame: FrameTry, batch: TransactionBatch) -> None:

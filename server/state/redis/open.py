@@ -19,6 +19,7 @@ from server.settings.sections import History, RedisSettings
 from server.state.redis.frame import Terms
 from server.state.redis.history import Patience, RedisHistory
 from server.state.redis.scripts import FORM
+from server.state.redis.sealing import Sealer
 from server.state.region.layout import RegionError, layout_number
 from server.tls.contexts import check_client_files
 
@@ -59,7 +60,9 @@ def open_shared_history(
     )
     try:
         _check_form(client, terms.prefix + FORM, history.hash_key, zone, settings.key_prefix)
-        return RedisHistory(client, terms, Patience(settings.max_tries, settings.patience_s), zone, append)
+        patience = Patience(settings.max_tries, settings.patience_s)
+        sealer = Sealer(bytes.fromhex(history.hash_key))
+        return RedisHistory(client, terms, patience, sealer, zone, append)
     except RedisError as error:
         client.close()
         raise ConnectionError(

@@ -1,8 +1,8 @@
-"""What Redis does in one step: return the records that a frame may touch, and store all of them or none.
+"""What Redis does in one step: return the records that a frame may touch, store all or none, keep answers.
 
-Both are Lua scripts, which Redis runs without anything in between. Records travel as one string a kind, not
+These are Lua scripts, which Redis runs without anything in between. Records travel as one string a kind, not
 as one item each: the client library takes microseconds for every item. Which records, and what becomes of
-them, is left to `frame`.
+them, is left to `frame`; what is kept of answers, to `first`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from redis.exceptions import NoScriptError
 
 # Names behind the prefix; a record's is its kind and the 8 bytes of its key.
 ACCOUNT, MERCHANT, DEVICE, CATEGORY, TRANSACTION = KINDS = b"amdct"
+FIRST, OPEN = b"fo"  # a first answer, by its transaction's key; what a frame left, by its number
 HELD, COUNTERS, LATEST, TURN, FORM = b"held", b"counters", b"latest", b"turn", b"form"
 VERSION_BYTES = 8  # a value starts with the number of the commit that wrote it; 0 stands for no record
 
@@ -45,15 +46,15 @@ return given
 
 # Arguments: prefix, version of what is written, name of the asker's turn, milliseconds of a turn to take if
 # it comes to nothing (0: none), seconds that an entity is kept, most transactions kept, version of the held
-# corrections ('': there are none), these ('': as they are), number of counters, names and additions; then of
-# each kind its letter, bytes of a value, checked records (key and version each), values of the first of
-# these, and which of those that are written are new transactions, from and to. Returns the number of the
-# commit, 0 for none. All that may fail for its type stands before the first write, as Redis takes nothing
-# back.
+# corrections ('': there are none), these ('': as they are), number of what the frame leaves to be answered
+# from ('': nothing), this, seconds that it is kept, number of counters, names and additions; then of each
+# kind its letter, bytes of a value, checked records (key and version each), values of the first of these, and
+# which of those that are written are new transactions, from and to. Returns the number of the commit, 0 for
+# none. All that may fail for its type stands before the first write, as Redis takes nothing back.
 _COMMIT = """
 local prefix, version, me, patience = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4])
-local seconds, most, held, additions = ARGV[5], tonumber(ARGV[6]), ARGV[8], tonumber(ARGV[9])
-local absent, first = string.rep('\\0', 8), 10 + 2 * additions
+local seconds, most, held, additions = ARGV[5], tonumber(ARGV[6]), ARGV[8], tonumber(ARGV[12])
+local absent, first = string.rep('\\0', 8), 13 + 2 * additions
 local turn = redis.call('GET', prefix .. 'turn')
 if turn and turn ~= me then return 0 end
 local function changed(name, expected)
@@ -93,27 +94,55 @@ for a = first, #ARGV, 6 do
     local beyond = math.min(redis.call('LLEN', prefix .. 'latest') - most, to - from + 1000)
     if beyond > 0 then
       for _, key in ipairs(redis.call('LPOP', prefix .. 'latest', beyond)) do
-        redis.call('DEL', kind .. key)
+        redis.call('DEL', kind .. key, prefix .. 'f' .. key)
       end
     end
   end
 end
 if #held > 0 then redis.call('SET', prefix .. 'held', version .. held) end
+if #ARGV[9] > 0 then redis.call('SET', prefix .. 'o' .. ARGV[9], ARGV[10], 'EX', ARGV[11]) end
 for i = 1, additions do
-  redis.call('HINCRBY', prefix .. 'counters', ARGV[8 + 2 * i], ARGV[9 + 2 * i])
+  redis.call('HINCRBY', prefix .. 'counters', ARGV[11 + 2 * i], ARGV[12 + 2 * i])
 end
 if turn then redis.call('DEL', prefix .. 'turn') end
 return redis.call('HINCRBY', prefix .. 'counters', 'commits', 1)
 """
 
+# Arguments: prefix, number of what the frame left that is answered now ('': that stays), keys of
+# transactions, bytes of each answer (uint32), answers. Returns 1; 0, with nothing done, where one of the
+# transactions has an answer. One that is forgotten by now has none: it would never go.
+_KEEP = """
+local prefix, keys, lengths, values, at = ARGV[1], ARGV[3], ARGV[4], ARGV[5], 1
+for i = 1, #keys, 8 do
+  if redis.call('EXISTS', prefix .. 'f' .. string.sub(keys, i, i + 7)) == 1 then return 0 end
+end
+for i = 1, #keys, 8 do
+  local key = string.sub(keys, i, i + 7)
+  local following = at + struct.unpack('<I4', lengths, (i - 1) / 2 + 1)
+  if redis.call('EXISTS', prefix .. 't' .. key) == 1 then
+    redis.call('SET', prefix .. 'f' .. key, string.sub(values, at, following - 1), 'NX')
+  end
+  at = following
+end
+if #ARGV[2] > 0 then redis.call('DEL', prefix .. 'o' .. ARGV[2]) end
+return 1
+"""
+
+# Arguments: a name, and the value there that is to go. Whoever found it damaged may be late.
+_FORGET = """
+if redis.call('GET', ARGV[1]) == ARGV[2] then redis.call('DEL', ARGV[1]) end
+return 1
+"""
+
 
 class Scripts:
-    """The two scripts, loaded into a Redis. Safe for threads."""
+    """The scripts, loaded into a Redis. Safe for threads."""
 
     def __init__(self, client: Redis) -> None:
         """Loads them. Raises redis.RedisError."""
         self._client: Any = client
         self._gather, self._commit = self._load(_GATHER), self._load(_COMMIT)
+        self._keep = self._load(_KEEP)
 
     def gather(self, *arguments: bytes | int) -> list[bytes]:
         """Returns records. Raises redis.RedisError."""
@@ -127,6 +156,14 @@ class Scripts:
         """
         number: int = self._run(self._commit, _COMMIT, arguments)
         return number
+
+    def keep(self, *arguments: bytes) -> bool:
+        """Keeps answers; returns False where one of the transactions had one. Raises redis.RedisError."""
+        return bool(self._run(self._keep, _KEEP, arguments))
+
+    def forget(self, name: bytes, value: bytes) -> None:
+        """Takes a value away, unless another one is there by now. Raises redis.RedisError."""
+        self._client.eval(_FORGET, 0, name, value)
 
     def _load(self, text: str) -> str:
         digest = self._client.script_load(text)

@@ -48,6 +48,11 @@ def sealed_sizes(fd: int) -> tuple[HistorySizes, TimeZone | None]:
     return sizes, numbered_time_zone(int(header[H_ZONE]))
 
 
+def was_closed(fd: int) -> bool:
+    """Returns whether a region with a sound header was closed in order."""
+    return bool(np.frombuffer(os.pread(fd, 8 * PAGE_WORDS, 0), dtype=np.int64)[_H_CLOSED])
+
+
 def check_room(path: Path, fd: int, size_bytes: int) -> None:
     """Raises RegionError when the file system could not hold the whole file: using it would end us then."""
     state = os.fstatvfs(fd)

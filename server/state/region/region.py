@@ -9,9 +9,11 @@ is opened. What the parts mean is left to `kuntur.history`.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import mmap
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
 
@@ -26,7 +28,15 @@ from kuntur.records.undo import NO_UNDO
 from kuntur.time_zone import TimeZone, time_zone
 from server.host.file_limit import check_file_limit
 from server.state.region.damage import Damage, begun_before, remember_beginning
-from server.state.region.header import H_SEAL, SMALLER, check_header, check_room, header_of, sealed_sizes
+from server.state.region.header import (
+    H_SEAL,
+    SMALLER,
+    check_header,
+    check_room,
+    header_of,
+    sealed_sizes,
+    was_closed,
+)
 from server.state.region.layout import RegionError, parts_of, words_of
 from server.state.region.mutex import SharedMutex
 
@@ -39,6 +49,28 @@ _LONG_BYTES = 1 << 30  # half a second of checking
 
 _LOG = structlog.get_logger(__name__)
 Memory = npt.NDArray[np.int64]
+
+
+def counters_of(path: Path) -> Memory:
+    """Returns the counters in a region's file, by the places of `kuntur.history.serving`. Raises OSError."""
+    with path.open("rb") as file:
+        head = np.frombuffer(file.read(8 * (_H_COUNTERS + COUNTER_WORDS)), dtype=np.int64)
+    if len(head) < _H_COUNTERS + COUNTER_WORDS:
+        raise OSError(errno.EINVAL, "it is too short", str(path))
+    return head[_H_COUNTERS:]
+
+
+def _extents(descriptor: int, end: int) -> Iterator[tuple[int, int]]:
+    """Yields where a file has data before an end, from a byte to another; the rest of it reads as zeros."""
+    at = 0
+    while at < end:
+        try:
+            first = os.lseek(descriptor, at, os.SEEK_DATA)
+        except OSError:  # no more data
+            return
+        at = min(os.lseek(descriptor, first, os.SEEK_HOLE), end)
+        if first < at:
+            yield first, at
 
 
 class Region:
@@ -184,6 +216,33 @@ class Region:
         os.ftruncate(self.fd, 0)  # what was mapped reads as zeros from now on
         os.ftruncate(self.fd, size)
         self._lay_out()
+
+    def load(self, path: Path) -> None:
+        """Takes over what the file of another region holds. Nobody else uses this one.
+
+        Raises RegionError where that is of other sizes or another release, was not closed in order, or is
+        damaged: this one then holds anything; OSError.
+        """
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            check_header(path, descriptor, self.sizes, self.zone, Damage(path))
+            if not was_closed(descriptor):
+                raise RegionError(f"{path} was not closed in order")
+            memory = memoryview(self._mapped)
+            for first, end in _extents(descriptor, 8 * words_of(self.sizes, sealed=True)):
+                for at in range(first, end, 8 * _READ_WORDS):
+                    part = os.pread(descriptor, min(8 * _READ_WORDS, end - at), at)
+                    memory[at : at + len(part)] = part
+        finally:
+            os.close(descriptor)
+        self.mutex.initialise()
+        self._write_header(closed=False)
+        whole = self.history.roll_back(self.memory)
+        damaged = [
+            part for part, found in self.history.mend(self.sizes, self._starts, self._entries) if found
+        ]
+        if damaged or not whole:
+            raise RegionError(f"{path} is damaged ({', '.join(damaged) or 'undo log'})")
 
     def recover(self) -> None:
         """Undoes what a process that died had begun. The mutex is held."""

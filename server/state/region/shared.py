@@ -11,14 +11,15 @@ import structlog
 
 from kuntur.features import CATALOGUE, FeatureMatrix
 from kuntur.history import OutcomeStatus
-from kuntur.history.answers import PLACE, Known
+from kuntur.history.answers import PLACE, SLOT
 from kuntur.history.memory import NO_JOURNAL
 from kuntur.history.serving import ANSWERED, BEHIND, SETTLED
 from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
 from server.errors import JournalUnavailableError
 from server.host.lost_history import end_without_history
 from server.journal.journal import Journal
-from server.state.history import Admitted, HistoryCounts, HistoryStore, Reported
+from server.state.history import Admitted, Earlier, HistoryCounts, HistoryStore, Reported
+from server.state.region.first import FirstAnswers
 from server.state.region.layout import RegionError
 from server.state.region.mutex import LockDamagedError
 from server.state.region.region import Region
@@ -67,7 +68,7 @@ class RegionHistory(HistoryStore):
             )
             if known < 0 and known != SETTLED:
                 known = self._take_mending(batch, out, trail, words, known, scored, bool(entry))
-            sequence = history.contains[0]
+            sequence = history.contains[0] if entry else 0
         finally:
             self._mutex.release()
         self._tell_damage()
@@ -76,7 +77,13 @@ class RegionHistory(HistoryStore):
             return Admitted(out, trail, 0, count)
         return Admitted(out, trail, sequence, known)
 
-    def answer(self, keys: npt.NDArray[np.uint64], trail: npt.NDArray[np.int64], entry: bytes) -> int | None:
+    def answer(
+        self,
+        keys: npt.NDArray[np.uint64],
+        trail: npt.NDArray[np.int64],
+        entry: bytes,
+        admitted: Admitted | None,  # noqa: ARG002 (a store elsewhere wants it)
+    ) -> int | None:
         """Writes an entry of the journal, and remembers that transactions were answered with it."""
         self._lock()
         try:
@@ -92,15 +99,26 @@ class RegionHistory(HistoryStore):
         finally:
             self._mutex.release()
 
-    def known(self, slots: Sequence[int]) -> list[Known]:
-        """Returns what is known of recent transactions."""
+    def earlier(
+        self,
+        admitted: Admitted,
+        keys: npt.NDArray[np.uint64],  # noqa: ARG002 (slots say it)
+        rows: Sequence[int],
+    ) -> list[Earlier]:
+        """Returns what is known of some transactions of an admission."""
+        slots = admitted.trail[:, SLOT].tolist()
         self._lock()
         try:
-            return [self._history.known_at(slot) for slot in slots]
+            found = [self._history.known_at(slots[row]) for row in rows]
         finally:
             self._mutex.release()
+        first = FirstAnswers(self._journal.find if self._journal is not None else lambda _: None)
+        return [
+            first.earlier(known, admitted.sequence, partial(self._open_features, slots[row]))
+            for row, known in zip(rows, found, strict=True)
+        ]
 
-    def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
+    def _open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
         """Returns the features that a transaction had when it entered; None where they are forgotten."""
         self._lock()
         try:
@@ -262,6 +280,11 @@ class RegionHistory(HistoryStore):
             died = self._mutex.acquire()
         except LockDamagedError:
             end_without_history(_LOCK_LOST)
-        if died:
+        if not died:
+            return
+        try:
             self._region.recover()
             self.catch_up()
+        except BaseException:
+            self._mutex.release()
+            raise

@@ -88,9 +88,14 @@ STATE = (
     ),
     says(
         "docs/shared-store.md",
-        "A value is {} bytes of version",
+        "device, category: {} bytes of version",
         of("server.state.redis.scripts", "VERSION_BYTES"),
     ),
+    says("docs/shared-store.md", "and else after {}:", of("server.state.redis.frame", "OPEN_S")),
+    says(
+        "docs/shared-store.md", "until it is answered, {} at most", of("server.state.redis.frame", "OPEN_S")
+    ),
+    says("docs/shared-store.md", "and {} for each of {} features", 4, FEATURES),
 )
 
 _PROOF = "docs/transparency.md"

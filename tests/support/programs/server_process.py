@@ -30,9 +30,14 @@ class ServerProcess:
     """A server of one worker unless told otherwise. A context manager that leaves nothing running."""
 
     def __init__(
-        self, *arguments: str, workers: int = 1, listen: str = "127.0.0.1:0", core_dumps: bool = False
+        self,
+        *arguments: str,
+        workers: int = 1,
+        listen: str = "127.0.0.1:0",
+        core_dumps: bool = False,
+        program: tuple[str, str] = ("-m", "server"),
     ) -> None:
-        command = [sys.executable, "-m", "server", "serve", "--listen", listen]
+        command = [sys.executable, *program, "serve", "--listen", listen]
         command += ["--workers", str(workers), *arguments]
         environment = os.environ | {
             "KUNTUR_SERVER_LOG__FORMAT": "json",

@@ -24,6 +24,7 @@ from clients import (
     ServerFault,
     ShuttingDown,
     StreamExpired,
+    TransactionConflict,
     TransactionNotFound,
     Unauthenticated,
     Unavailable,
@@ -49,6 +50,7 @@ REASONS = [
     (grpc.StatusCode.INTERNAL, "INTERNAL", ServerFault),
     (grpc.StatusCode.INTERNAL, "MODEL_VALUE_INVALID", ModelFault),
     (grpc.StatusCode.FAILED_PRECONDITION, "OUTCOME_CONFLICT", OutcomeConflict),
+    (grpc.StatusCode.ALREADY_EXISTS, "TRANSACTION_CONFLICT", TransactionConflict),
 ]
 
 
@@ -124,6 +126,12 @@ def test_facts_of_a_reason_are_read_from_its_metadata() -> None:
     )
     assert isinstance(size, FrameSizeRefused)
     assert size.maximum == 4096
+    facts = {"transaction_id": "t-1", "fields": "amount_minor,merchant_id"}
+    conflict = error_from_status(
+        status(grpc.StatusCode.ALREADY_EXISTS, "TRANSACTION_CONFLICT", metadata=facts)
+    )
+    assert isinstance(conflict, TransactionConflict)
+    assert conflict.fields == ["amount_minor", "merchant_id"]
 
 
 def test_retry_info_says_when_to_come_back(server: FakeServer, client: Client) -> None:

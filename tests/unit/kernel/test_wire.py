@@ -62,6 +62,7 @@ def test_a_value_comes_back_from_its_message() -> None:
 def test_a_value_is_read_into_its_columns() -> None:
     reading = _read(VALUE)
     ints = dict(zip(IntColumn, reading.batch.ints[0].tolist(), strict=True))
+    assert ints.pop(IntColumn.CONTENT) == _read(VALUE).batch.ints[0, IntColumn.CONTENT] != 0
     assert ints == {
         IntColumn.EVENT_TIME_US: int(VALUE.event_time.timestamp() * 1_000_000),
         IntColumn.AMOUNT_CENTS: 12_50,

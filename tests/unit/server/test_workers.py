@@ -2,27 +2,26 @@ from __future__ import annotations
 
 import json
 import socket
-from pathlib import Path
 
 import pytest
 
 from server.settings.config import ServerSettings
-from server.workers.sharing import SharedPort, WorkerOrder, worker_journal
+from server.workers.sharing import SharedPort, WorkerOrder
 
 
 def test_an_order_carries_all_settings_and_their_secrets() -> None:
     settings = ServerSettings.model_validate({"redis": {"password": "hush"}, "workers": 2})
-    line = WorkerOrder(1, settings.model_dump(), 7).to_line()
+    line = WorkerOrder(1, settings.model_dump(), 6, 7).to_line()
     order = WorkerOrder.from_line(line)
-    assert (order.number, order.region) == (1, 7)
+    assert (order.number, order.buffer, order.region) == (1, 6, 7)
     assert ServerSettings(**order.settings) == settings
     assert line.endswith("\n")
     assert json.loads(line)["settings"]["redis"].items() >= {"password": "hush"}.items()
 
 
-def test_each_worker_writes_a_journal_of_its_own() -> None:
-    assert worker_journal(None, 0) is None
-    assert worker_journal(Path("journal"), 3) == Path("journal/worker-3")
+def test_a_worker_inherits_the_journals_buffer_and_the_region_if_there_is_one() -> None:
+    assert WorkerOrder(0, {}, 6, 7).descriptors == (6, 7)
+    assert WorkerOrder(0, {}, 6, None).descriptors == (6,)
 
 
 def test_a_shared_port_is_for_those_alone_who_reuse_it() -> None:

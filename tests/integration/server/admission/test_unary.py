@@ -12,7 +12,7 @@ import grpc
 import pytest
 
 from kuntur.api.v1 import scoring_service_pb2
-from server.journal import MemoryJournal
+from server.journal import SharedJournal
 from server.state import RegionHistory
 from tests.support.bundles import publish
 from tests.support.serving import RunningServer, running_server, transaction, unary, wait_until
@@ -114,7 +114,7 @@ def test_what_has_to_wait_is_waited_for_by_threads(
 def test_a_journal_that_is_behind_keeps_the_polling_thread_free(
     registry: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(MemoryJournal, "behind", True)
+    monkeypatch.setattr(SharedJournal, "behind", True)
     with running_server(registry, journal={"path": tmp_path / "journal"}) as server:
         server.wait_until_live("m-1")
         assert _scored(server, "t-1")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,14 +12,31 @@ import pytest
 
 from kuntur.api.v1 import history_service_pb2, scoring_service_pb2, transaction_pb2
 from tests.support.bundles import publish, publish_passing_on
+from tests.support.programs.redis import RedisServer, redis_server
 from tests.support.serving import RunningServer, failure, frame, running_server, transaction, unary
 
+PREFIXES = itertools.count()
 
-@pytest.fixture(params=["kept in files", "kept in memory"])
-def server(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[RunningServer]:
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[RedisServer]:
+    with redis_server() as started:
+        yield started
+
+
+@pytest.fixture(params=["kept in files", "kept in memory", "kept in Redis"])
+def settings(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
+    if request.param == "kept in Redis":
+        started = request.getfixturevalue("redis")
+        kept = {"url": started.url, "key_prefix": f"once-{next(PREFIXES)}:"}
+        return {"history": {"store": "redis"}, "redis": kept}
+    return {"journal": {"path": tmp_path / "journal" if request.param == "kept in files" else None}}
+
+
+@pytest.fixture
+def server(tmp_path: Path, settings: dict[str, Any]) -> Iterator[RunningServer]:
     publish(tmp_path / "registry", "m-1")
-    path = tmp_path / "journal" if request.param == "kept in files" else None
-    with running_server(tmp_path / "registry", journal={"path": path}) as started:
+    with running_server(tmp_path / "registry", **settings) as started:
         started.wait_until_live("m-1")
         yield started
 
@@ -154,9 +172,11 @@ def test_institutions_do_not_share_ids(server: RunningServer) -> None:
     assert not other.score.replayed
 
 
-def test_what_got_no_valid_score_gets_one_when_it_comes_again(tmp_path: Path) -> None:
+def test_what_got_no_valid_score_gets_one_when_it_comes_again(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
     publish_passing_on(tmp_path / "registry", "m-1")
-    with running_server(tmp_path / "registry", journal={"path": tmp_path / "journal"}) as server:
+    with running_server(tmp_path / "registry", **settings) as server:
         server.wait_until_live("m-1")
         sent = unary(transaction("t-1"))  # the model gives back an unset attribute
         for _ in range(2):
@@ -170,6 +190,22 @@ def test_what_got_no_valid_score_gets_one_when_it_comes_again(tmp_path: Path) ->
         assert (score.model_version, score.replayed) == ("m-2", False)
         assert server.stubs.scoring.ScoreTransaction(sent).score.replayed
         assert known(server) == 1
+
+
+def test_what_has_lost_its_first_answer_gets_another_one_each_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(tmp_path / "registry", "m-1")
+    with running_server(tmp_path / "registry", journal={"path": tmp_path / "journal"}) as server:
+        server.wait_until_live("m-1")
+        one, other, new = several(3)
+        first = [result.score for result in streamed(server, frame(one, other))]
+        monkeypatch.setattr(server.app.journal, "find", lambda _: None)  # its files were removed
+        again = server.stubs.scoring.ScoreTransaction(unary(one), timeout=60).score
+        results = [result.score for result in streamed(server, frame(one, new, other))]
+        assert not any(score.replayed for score in (again, *results))
+        assert without_mark(again) == without_mark(results[0]) == without_mark(first[0])
+        assert known(server) == 3
 
 
 def _varint(value: int) -> bytes:

@@ -12,8 +12,7 @@ import pytest
 
 from kuntur.api.v1 import score_pb2, scoring_service_pb2
 from kuntur.bundle.bundle import RefusalReason
-from kuntur.journal.file import read_entries
-from kuntur.journal.v1 import journal_pb2
+from kuntur.journal.exchanges import read_exchanges
 from kuntur.reasons import read_explanation, write_explanation
 from tests.support.bundles import FEATURES, publish
 from tests.support.explained import calibration_of, explanation, publish_explained
@@ -87,16 +86,21 @@ def test_what_is_unset_is_a_reason_without_a_value(server: RunningServer) -> Non
 
 def test_reasons_of_a_frame_stand_with_their_transactions(server: RunningServer) -> None:
     bands = [9.0, -9.0, 8.0, -8.0, -7.0, -6.0, 7.0, -5.0]
-    messages = [
-        transaction(f"f-{i}", account_id=f"f-{i}", attributes={"risk_band": band})
-        for i, band in enumerate(bands)
-    ]
-    messages[3].account_id = ""  # refused, and in nobody's way
-    (plain,) = server.stubs.scoring.ScoreStream(iter([frame(*messages)]))
+
+    def answer(name: str, mode: Any) -> Any:
+        messages = [
+            transaction(f"{name}-{i}", account_id=f"{name}-{i}", attributes={"risk_band": band})
+            for i, band in enumerate(bands)
+        ]
+        messages[3].account_id = ""  # refused, and in nobody's way
+        request = frame(*messages)
+        request.reasons_mode = mode
+        (answered,) = server.stubs.scoring.ScoreStream(iter([request]))
+        return answered
+
+    plain = answer("plain", 0)
     assert [bool(result.score.reasons) for result in plain.results] == [b > 0 for b in bands]
-    request = frame(*messages)
-    request.reasons_mode = ALL
-    (asked,) = server.stubs.scoring.ScoreStream(iter([request]))
+    asked = answer("f", ALL)
     for i, (result, band) in enumerate(zip(asked.results, bands, strict=True)):
         if i == 3:
             assert result.HasField("status")
@@ -104,9 +108,11 @@ def test_reasons_of_a_frame_stand_with_their_transactions(server: RunningServer)
         assert result.score.transaction_id == f"f-{i}"
         values = {reason.feature: reason.value for reason in result.score.reasons}
         assert values["attribute.risk_band"] == band
-    request.reasons_mode = NONE
-    (without,) = server.stubs.scoring.ScoreStream(iter([request]))
-    assert not any(result.score.reasons for result in without.results)
+    assert not any(result.score.reasons for result in answer("without", NONE).results)
+    again = answer("f", NONE)  # has its first answer
+    assert [len(result.score.reasons) for result in again.results] == [
+        len(result.score.reasons) for result in asked.results
+    ]
 
 
 def test_reasons_are_of_the_values_that_gave_the_score(server: RunningServer) -> None:
@@ -165,8 +171,8 @@ def test_reasons_are_counted_and_timed_and_in_the_journal(tmp_path: Path) -> Non
         sample = server.app.metrics.registry.get_sample_value
         assert sample("kuntur_transactions_reasoned_total") == 1
         assert sample("kuntur_reasons_seconds_count") == 1
-    entries: list[journal_pb2.Entry] = list(read_entries(tmp_path / "journal", allow_torn_tail=False))
-    kept = scoring_service_pb2.ScoreTransactionResponse.FromString(entries[0].score_transaction.response)
+    first, _ = read_exchanges(tmp_path / "journal")
+    kept = scoring_service_pb2.ScoreTransactionResponse.FromString(first.response or b"")
     assert kept.score == given
     assert kept.score.reasons
 

@@ -27,20 +27,21 @@ from kuntur.api.v1 import (
     transaction_pb2,
 )
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-from kuntur.journal.workers import read_server_journal
+from kuntur.journal.entries import RequestKind
+from kuntur.journal.exchanges import read_exchanges
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
 from server.rpc.endpoints.health import KEEPING, OTHERS, SCORING
 from server.state import HistorySizes, Region, RegionHistory
 from tests.support.bundles import publish
-from tests.support.programs.server_process import ServerProcess, children
+from tests.support.programs.server_process import ServerProcess
 from tests.support.serving import Stubs, failure, frame, stubs_for, transaction, unary, wait_until
 
 _SIZES = HistorySizes(accounts=256, merchants=256, devices=256, categories=256, recent_transactions=4096)
 _NO_ROOM = (16, resource.RLIM_INFINITY)
 _LIMITED = """
 import os, resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, 1 << 20))
+resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 _ROOM = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
@@ -112,7 +113,8 @@ def _all_refused(stubs: Stubs) -> None:
 
 
 def _journalled(journal: Path) -> list[str]:
-    requests = [entry.score_transaction.request for entry in read_server_journal(journal)]
+    exchanges = read_exchanges(journal, allow_torn_tail=True)
+    requests = [each.request for each in exchanges if each.kind == RequestKind.SCORE_TRANSACTION]
     parsed = map(scoring_service_pb2.ScoreTransactionRequest.FromString, requests)
     return [request.transaction.transaction_id for request in parsed]
 
@@ -137,63 +139,34 @@ def _counted_alone(history: Path, names: list[str]) -> None:
         region.close()
 
 
+@pytest.mark.parametrize("workers", [1, 2])
 def test_a_full_disk_has_calls_refused_uncounted_until_there_is_room(
-    serve: Callable[..., ServerProcess], tmp_path: Path
+    serve: Callable[..., ServerProcess], tmp_path: Path, workers: int
 ) -> None:
-    process = serve(tmp_path / "journal")
-    with stubs_for(process.address) as stubs:
-        wait_until(lambda: stubs.health_of() == "SERVING")
-        names = [f"t-{number}" for number in range(5)]
-        assert all(_try(stubs, name) for name in names)
+    process = serve(tmp_path / "journal", workers=workers)
+    with ExitStack() as connections:
+        reached = [connections.enter_context(stubs_for(process.address)) for _ in range(6)]
+        stubs = reached[0]
+        for one in reached:  # a connection is one worker's
+            wait_until(lambda one=one: one.health_of() == "SERVING")
+        names = [f"t-{number}" for number in range(6)]
+        assert all(_try(one, name) for one, name in zip(reached, names, strict=True))
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, _NO_ROOM)
         names += _answered_until_refused(stubs, "late")
-        _all_refused(stubs)
-        wait_until(lambda: _healths(stubs, (*SCORING, *KEEPING)) == {"NOT_SERVING"})
-        assert _healths(stubs, OTHERS) == {"SERVING"}
+        for one in reached:
+            _all_refused(one)
+            wait_until(lambda one=one: _healths(one, (*SCORING, *KEEPING)) == {"NOT_SERVING"})
+            assert _healths(one, OTHERS) == {"SERVING"}
         resource.prlimit(process.pid, resource.RLIMIT_FSIZE, _ROOM)
-        wait_until(lambda: _healths(stubs, (*SCORING, *KEEPING, *OTHERS)) == {"SERVING"})
-        assert _try(stubs, "after")
-        names.append("after")
+        for number, one in enumerate(reached):
+            wait_until(lambda one=one: _healths(one, (*SCORING, *KEEPING, *OTHERS)) == {"SERVING"})
+            assert _try(one, f"after-{number}")
+            names.append(f"after-{number}")
     assert process.end() == 0
     assert _journalled(tmp_path / "journal") == names
     _counted_alone(tmp_path / "history", names)
     assert process.wrote("the journal cannot be written", "File too large")
     assert process.wrote("the journal is written again")
-    assert not any("Traceback" in line for line in process.lines)
-
-
-def test_the_health_of_all_workers_is_that_of_the_one_whose_disk_is_full(
-    serve: Callable[..., ServerProcess], tmp_path: Path
-) -> None:
-    process = serve(tmp_path / "journal", workers=2)
-    names: list[str] = []
-    with ExitStack() as connections:
-        wait_until(lambda: process.wrote("server started", '"workers"'))
-        first, _ = sorted(children(process.pid))
-        resource.prlimit(first, resource.RLIMIT_FSIZE, _NO_ROOM)
-        stubs: list[Stubs] = []
-        refused = False
-
-        def both_reached() -> bool:
-            """Connects once more, to either worker: answered after a refusal it is the other one."""
-            nonlocal refused
-            stubs.append(connections.enter_context(stubs_for(process.address)))
-            answered = _try(stubs[-1], name := f"t-{len(stubs)}")
-            names.extend([name] * answered)
-            refused = refused or not answered
-            return refused and answered
-
-        wait_until(both_reached)
-        for one in stubs:
-            wait_until(lambda one=one: _healths(one, (*SCORING, *KEEPING)) == {"NOT_SERVING"})
-        resource.prlimit(first, resource.RLIMIT_FSIZE, _ROOM)
-        for number, one in enumerate(stubs):
-            wait_until(lambda one=one: _healths(one, (*SCORING, *KEEPING)) == {"SERVING"})
-            assert _try(one, f"after-{number}")
-            names.append(f"after-{number}")
-    assert process.end() == 0
-    assert sorted(_journalled(tmp_path / "journal")) == sorted(names)
-    _counted_alone(tmp_path / "history", names)
     assert not any("Traceback" in line or "worker died" in line for line in process.lines)
 
 
@@ -234,12 +207,16 @@ def test_a_directory_is_one_servers_alone_and_its_removal_stops_that_until_it_is
         (1, {"JOURNAL__PATH": "journal"}, ("journal/journal-….kj may take 32 MiB",)),
         (1, {"HISTORY__PATH": "history"}, ("history may take", "or set smaller history.max_accounts")),
         (2, {}, ("the history that workers share", "or serve with one worker")),
+        (1, {"JOURNAL__BUFFER_BYTES": 8 << 20}, ("the journal's buffer", "a smaller journal.buffer_bytes")),
     ],
 )
 def test_a_limit_on_the_size_of_files_is_told_at_the_start_with_the_file_and_what_to_do(
-    tmp_path: Path, workers: int, settings: dict[str, str], words: tuple[str, ...]
+    tmp_path: Path, workers: int, settings: dict[str, str | int], words: tuple[str, ...]
 ) -> None:
-    environment = {f"KUNTUR_SERVER_{key}": str(tmp_path / value) for key, value in settings.items()}
+    environment = {
+        f"KUNTUR_SERVER_{key}": str(value if isinstance(value, int) else tmp_path / value)
+        for key, value in ({"JOURNAL__BUFFER_BYTES": 1 << 20} | settings).items()
+    }
     serving = ["-m", "server", "serve", "--listen", "127.0.0.1:0", "--workers", str(workers)]
     ended = subprocess.run(
         [sys.executable, "-c", _LIMITED, *serving, "--registry", str(tmp_path / "registry")],
@@ -251,7 +228,7 @@ def test_a_limit_on_the_size_of_files_is_told_at_the_start_with_the_file_and_wha
     )
     assert ended.returncode == 2
     told = ended.stderr.splitlines()[-1]
-    assert all(word in told for word in (*words, "a file may have 1.0 MiB", "ulimit -f")), ended.stderr
+    assert all(word in told for word in (*words, "a file may have 4.0 MiB", "ulimit -f")), ended.stderr
     assert "Traceback" not in ended.stderr
 
 
@@ -268,6 +245,7 @@ def test_a_file_system_that_is_filled_and_freed(
     if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("mounting a file system needs root")
     monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__MIN_FREE_BYTES", str(min_free_bytes))
+    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__BUFFER_BYTES", str(1 << 20))
     try:
         process = serve(small / "journal")
         with stubs_for(process.address) as stubs:

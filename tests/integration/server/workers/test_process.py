@@ -13,6 +13,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner
 
+from kuntur.journal.exchanges import read_exchanges
 from kuntur.journal.file import journal_files, read_entries
 from server.app import ServerApp
 from server.cli.app import app
@@ -20,6 +21,7 @@ from tests.support.bundles import FEATURES, endless_model, publish, publish_mode
 from tests.support.journals import flip, write
 from tests.support.programs.server_process import ServerProcess
 from tests.support.serving import (
+    frame,
     settings_for,
     shared_trial,
     stubs_for,
@@ -63,7 +65,7 @@ def test_a_signal_drains_the_server_and_every_answered_call_is_in_the_journal(
                 answered.add(transaction_id)
     assert code == 0
     assert answered
-    journal = {entry.score_transaction.request for entry in read_entries(tmp_path / "journal")}
+    journal = {each.request for each in read_exchanges(tmp_path / "journal") if each.response}
     assert {unary(transaction(name)).SerializeToString() for name in answered} <= journal
     assert any("server stopped" in line for line in process.lines)
     _assert_private(tmp_path / "journal")
@@ -113,7 +115,8 @@ def test_what_takes_its_time_at_the_start_is_said_before(lasting: ServerProcess)
 
 def test_a_flipped_bit_in_the_journal_refuses_the_start_until_it_is_repaired(tmp_path: Path) -> None:
     journal = tmp_path / "journal"
-    write(journal, b"a", b"b", b"c")
+    requests = [frame(transaction(name)).SerializeToString() for name in "abc"]
+    write(journal, *requests)
     flip(journal_files(journal)[0], 8 * 43)  # the highest byte of the first length
     arguments = ("--registry", "nowhere", "--journal", str(journal))
     with ServerProcess(*arguments) as refused:
@@ -125,7 +128,7 @@ def test_a_flipped_bit_in_the_journal_refuses_the_start_until_it_is_repaired(tmp
     with ServerProcess(*arguments) as again:
         assert again.address
         assert again.end() == 0
-    assert [entry.backfill.request for entry in read_entries(journal)] == [b"b", b"c"]
+    assert [entry.backfill.request for entry in read_entries(journal)] == requests[1:]
 
 
 def test_a_crash_leaves_no_core_dump_unless_that_is_wanted(lasting: ServerProcess) -> None:

@@ -43,7 +43,8 @@ def admitted(region: Region) -> list[int]:
     """Returns the numbers of the transactions that were counted, in their order."""
     count = int(region.history.recent[recent.P_ADMITTED])
     start = recent.HEADER_WORDS + int(region.history.recent[recent.P_PLACES])
-    return region.history.recent[start : start + 8 * count].reshape(count, 8)[:, 0].tolist()
+    records = region.history.recent[start : start + recent.RECORD_WORDS * count]
+    return records.reshape(count, recent.RECORD_WORDS)[:, recent.R_TRANSACTION].tolist()
 
 
 def records(region: Region) -> dict[str, dict[int, bytes]]:
@@ -79,7 +80,7 @@ def test_a_step_cut_off_at_any_write_leaves_no_trace(region: Region) -> None:
     batch.keys[:, KeyColumn.DEVICE] = 77
     out = np.empty((1, len(FEATURE_NAMES)), dtype=np.float32)
     history = region.history
-    recent.admit(history.recent, history.undo, batch.keys, batch.ints, 0)
+    recent.admit(history.recent, history.undo, batch.keys, batch.ints, 0, np.int64(0))
     tables = [Table(words, words.view(np.int32)) for words in history.tables]
     entities = kernel.Entities(*tables, history.counters, history.undo)
     columns = kernel.Transactions(batch.keys, batch.ints, batch.floats)

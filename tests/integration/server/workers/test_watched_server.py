@@ -7,6 +7,7 @@ import re
 import sys
 from pathlib import Path
 
+from kuntur.journal.file import file_name
 from tests.support.bundles import publish
 from tests.support.programs.watched import WatchedProcess, kept_compiled, read_trace
 from tests.support.serving import stubs_for, transaction, unary, wait_until
@@ -47,7 +48,7 @@ def test_a_server_and_a_client_write_what_they_were_told_to_and_connect_to_nobod
             asked = client.seen()
         assert server.end() == 0
         seen = server.seen()
-    assert (folders[1] / "worker-0") in seen.written  # it was watched
+    assert (folders[1] / file_name(1)) in seen.written  # it was watched
     assert seen.written_outside(*folders, cache, _DEVICES) == {tmp_path / "history.begun"}
     assert seen.strangers() == set()
     assert {("127.0.0.1", port), ("::ffff:127.0.0.1", port)} & asked.peers  # by sockets of either kind

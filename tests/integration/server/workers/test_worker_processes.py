@@ -8,7 +8,7 @@ import socket
 import threading
 import urllib.request
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,8 +18,8 @@ import pytest
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-from kuntur.journal.file import JournalFileWriter
-from kuntur.journal.workers import journal_parts, read_server_journal
+from kuntur.journal.exchanges import read_exchanges
+from kuntur.journal.workers import journal_parts
 from kuntur.transaction import TransactionBatch
 from kuntur.wire import TransactionReader
 from server.state import HistorySizes, Region, RegionHistory
@@ -154,7 +154,7 @@ def test_two_workers_killed_at_random_keep_the_history_of_one(tmp_path: Path) ->
             thread.join()
     assert not failures
     assert sum("worker died" in line for line in process.lines) >= 2
-    assert len(journal_parts(tmp_path / "journal")) == 2  # both took part
+    assert journal_parts(tmp_path / "journal") == [tmp_path / "journal"]  # one for all
 
     serial = RegionHistory(Region.private(_SIZES))
     for caller in range(_CALLERS):
@@ -172,14 +172,13 @@ def test_two_workers_killed_at_random_keep_the_history_of_one(tmp_path: Path) ->
         region.close()
 
 
-def test_the_journals_of_the_workers_and_their_metrics_are_the_servers(lasting: Serving) -> None:
+def test_the_journal_and_the_metrics_of_the_workers_are_the_servers(lasting: Serving) -> None:
     messages = [unary(transaction(f"of-all-{number}", account_id="of-all")) for number in range(40)]
     sent = [message.SerializeToString() for message in messages]
 
     def written() -> list[bytes]:
-        entries = read_server_journal(lasting.directory / "journal")
-        requests = [entry.score_transaction.request for entry in entries]
-        return [request for request in requests if request in sent]
+        exchanges = read_exchanges(lasting.directory / "journal", allow_torn_tail=True)
+        return [each.request for each in exchanges if each.response and each.request in sent]
 
     before = lasting.metrics()
     with ExitStack() as open_channels:
@@ -213,27 +212,20 @@ def _values(page: str, name: str, label: str) -> list[float]:
     return [float(line.rpartition(" ")[2]) for line in lines]
 
 
-def test_a_server_or_a_worker_that_cannot_start_says_why_and_ends_the_server(
+def test_a_server_that_cannot_start_says_why(
     lasting: Serving, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     registry = ("--registry", str(lasting.directory / "registry"))
     same = (*registry, "--journal", str(lasting.directory / "journal"))
     with monkeypatch.context() as patch:
         patch.setenv("KUNTUR_SERVER_HISTORY__PATH", str(lasting.directory / "history"))
-        with ServerProcess(*same, workers=2) as of_its_history:
+        elsewhere = (*registry, "--journal", str(tmp_path))
+        with ServerProcess(*elsewhere, workers=2) as of_its_history:
             assert of_its_history.wait() == 2
     assert of_its_history.wrote("history is in use by another server")
     with ServerProcess(*same, workers=2) as of_its_journal:
         assert of_its_journal.wait() == 2
     assert of_its_journal.wrote("another server writes this journal")
-    elsewhere = tmp_path / "elsewhere"
-    with (
-        closing(JournalFileWriter(elsewhere / "worker-0")),
-        ServerProcess(*registry, "--journal", str(elsewhere), workers=2) as of_a_workers_journal,
-    ):
-        assert of_a_workers_journal.wait() == 2
-    assert of_a_workers_journal.wrote("another server writes this journal", "worker-0")
-    assert of_a_workers_journal.wrote("worker cannot be kept running")
 
 
 def test_a_worker_that_hangs_is_replaced(lasting: Serving) -> None:

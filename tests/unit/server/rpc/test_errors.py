@@ -38,6 +38,12 @@ CASES = [
         "TRANSACTION_NOT_FOUND",
         {"transaction_id": "t-1"},
     ),
+    (
+        errors.TransactionConflictError("t-1", ["amount_minor", "merchant_id"]),
+        code_pb2.ALREADY_EXISTS,
+        "TRANSACTION_CONFLICT",
+        {"transaction_id": "t-1", "fields": "amount_minor,merchant_id"},
+    ),
     (errors.ModelNotFoundError("m-1"), code_pb2.NOT_FOUND, "MODEL_NOT_FOUND", {"model_version": "m-1"}),
     (
         errors.OverloadedError("streams", 64),

@@ -11,7 +11,10 @@ import pytest
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
+from server.journal import Buffer, MemoryJournal
+from server.journal.buffer import LEAST_BYTES
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory
+from tests.contract.first_answers import FirstAnswersContract
 from tests.contract.history_store import (
     CAPACITY,
     HOUR_US,
@@ -64,6 +67,14 @@ class TestRegionOfAnotherProcess(HistoryStoreContract):
     @pytest.fixture
     def store(self, memory: Region) -> HistoryStore:
         return RegionHistory(Region.attach(os.dup(memory.fd)))
+
+
+class TestFirstAnswers(FirstAnswersContract):
+    @pytest.fixture
+    def store(self, memory: Region) -> HistoryStore:
+        journal = MemoryJournal(Buffer.anonymous(LEAST_BYTES))
+        memory.history.begin_journal(journal.buffer.journal, journal.buffer.next_sequence - 1)
+        return RegionHistory(memory, journal)
 
 
 def of_accounts(accounts: list[int], *, start_us: int = START_US) -> TransactionBatch:
