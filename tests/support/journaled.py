@@ -77,9 +77,11 @@ def report_of(outcomes: Iterable[outcome_pb2.Outcome]) -> tuple[bytes, OutcomeBa
 class Journaled:
     """A region with a journal: requests enter, and are answered when a test says so."""
 
-    def __init__(self, region: Region, journal: Journal) -> None:
+    def __init__(self, region: Region, journal: Journal, *, begins: bool = True) -> None:
+        """begins: whether the journal has nothing of what the region contains."""
         self.region, self.journal = region, journal
-        region.history.begin_journal(journal.buffer.journal, journal.buffer.next_sequence - 1)
+        if begins:
+            region.history.begin_journal(journal.buffer.journal, journal.buffer.next_sequence - 1)
         self.store = RegionHistory(region, journal)
         self.store.catch_up = catching_up(region, journal, READER)
         self._answering = Answering(self.store, journal, ErrorTable(1.0))

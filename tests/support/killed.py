@@ -33,8 +33,9 @@ from server.state.rebuild import bring_up_to_date
 from tests.support.programs.server_process import ServerProcess, children
 from tests.support.serving import EVENT_TIME, frame, stubs_for, transaction, unary, wait_until
 
-SIZES = HistorySizes(accounts=256, merchants=64, devices=64, categories=16, recent_transactions=65_536)
+SIZES = HistorySizes(accounts=256, merchants=64, devices=64, categories=16, recent_transactions=1 << 20)
 _ACCOUNTS, _FRAME, _AGAIN = 40, 16, 0.2
+_CALL_PAUSE_S, _FRAME_PAUSE_S = 0.005, 0.05  # so that no transaction is forgotten while a test runs
 _LOG = structlog.get_logger(__name__)
 
 
@@ -91,6 +92,9 @@ class Callers:
         past: list[transaction_pb2.Transaction] = []
         while not self._ending.is_set() or waiting:
             address = self.address
+            if not address:
+                self._ending.wait(0.05)
+                continue
             with contextlib.suppress(grpc.RpcError), stubs_for(address) as stubs:
                 run(stubs, number, chance, waiting, past)  # type: ignore[operator]
             self._ending.wait(0.05)
@@ -120,6 +124,7 @@ class Callers:
             answer = stubs.scoring.ScoreTransaction(unary(waiting[0]), timeout=30)  # type: ignore[attr-defined]
             self._take(waiting[0].transaction_id, answer.score)
             past.append(waiting.pop())
+            self._ending.wait(_CALL_PAUSE_S)
             if chance.random() < _AGAIN:
                 waiting.append(chance.choice(past))
 
@@ -153,6 +158,7 @@ class Callers:
                         self.wrong.append(f"{sent.transaction_id}: {result.status.message}")
                 past.extend(waiting)
                 waiting.clear()
+                self._ending.wait(_FRAME_PAUSE_S)
                 asked.set()
         finally:
             ended.set()

@@ -64,10 +64,9 @@ class JournalLeaves:
         if most is not None and most <= 0:
             return _NONE
         try:
-            found = self._find(wanted, is_synced=synced is not None)
+            return self._find(wanted, most)
         except JournalError as error:
             raise InconsistentLogError(f"{error}; nothing is signed until that is mended") from error
-        return found if most is None else found[:most]
 
     def close(self) -> None:
         """Closes the file that is open. Twice is once."""
@@ -75,24 +74,26 @@ class JournalLeaves:
             self._reader.close()
             self._reader = self._run = None
 
-    def _find(self, wanted: int, *, is_synced: bool) -> Hashes:
+    def _find(self, wanted: int, most: int | None) -> Hashes:
+        """Returns the leaf hashes from an entry on, not more than so many; None: of all that are whole."""
         while True:
             reader = self._open_at(wanted)
             if reader is None:
                 return _NONE
             if isinstance(reader, int):
-                return _gone(reader - wanted)
+                return _gone(reader - wanted, most)
             header = reader.look_for_header()
             if header is not None and wanted < reader.first + header.lost:
-                return _gone(reader.first + header.lost - wanted)
+                return _gone(reader.first + header.lost - wanted, most)
             run = self._run
             if run is None or wanted >= reader.sequence:
                 run = self._read(reader)
             if run is None:
                 return _NONE
             if run.first <= wanted < reader.sequence:
-                hashes = run.hashes(wanted - run.first)
-                self._wait_for_disk(reader, is_synced=is_synced)
+                start = wanted - run.first
+                hashes = run.hashes(start, None if most is None else start + most)
+                self._wait_for_disk(reader, is_synced=most is not None)
                 return hashes
 
     def _read(self, reader: RunReader) -> Run | None:
@@ -175,6 +176,6 @@ class JournalLeaves:
             self._named = True
 
 
-def _gone(count: int) -> Hashes:
+def _gone(count: int, most: int | None) -> Hashes:
     """Returns the leaf hashes of entries that the journal does not have."""
-    return rows(GONE * min(count, _MOST_GONE))
+    return rows(GONE * min(count, _MOST_GONE, count if most is None else most))

@@ -62,9 +62,9 @@ class Run:
     end: int
     cause: str
 
-    def hashes(self, start: int = 0) -> Hashes:
-        """Returns the leaf hashes of the records from one on, uint8 [n, 32]."""
-        return leaf_hashes(self.payloads[start:])
+    def hashes(self, start: int = 0, end: int | None = None) -> Hashes:
+        """Returns the leaf hashes of the records from one to before another, uint8 [n, 32]."""
+        return leaf_hashes(self.payloads[start:end])
 
     def __len__(self) -> int:
         return len(self.payloads)

@@ -62,6 +62,8 @@ def verify(request: Request) -> Report:
         raise NotVerifiableError(
             "there is no checkpoint: name one with --checkpoint, or the folder of the tree with --log"
         )
+    if len({key.name for key in request.keys}) > 1:
+        raise NotVerifiableError("the keys are of several logs: a journal is that of one")
     vouched, findings = open_all(files, request.keys, request.witnesses)
     if not vouched:
         return Report(request.first, findings=findings)
@@ -137,7 +139,7 @@ class _Verification:
         for piece in walk:
             self._take(piece)
             self._check_form(piece)
-            self._report.last = piece.next - 1
+        self._report.last = walk.next - 1  # also where the journal ends in front of the first entry asked for
         self._report.bytes = walk.read
         self._check_rest()
         if walk.torn is not None and self._report.last < self._newest.size:

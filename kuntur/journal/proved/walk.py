@@ -46,7 +46,7 @@ class Piece:
 
     def hashes(self, count: int) -> Hashes:
         """Returns the leaf hashes of the first so many entries, uint8 [n, 32]."""
-        return rows(GONE * count) if self.run is None else self.run.hashes()[:count]
+        return rows(GONE * count) if self.run is None else self.run.hashes(0, count)
 
     def place(self, sequence: int) -> Place:
         """Returns where an entry of the piece starts, or the one behind it."""
@@ -97,6 +97,8 @@ class Walk:
         self._total = sum(path.stat().st_size for path in self._files)
         self.read = 0
         """Bytes that are done."""
+        self.next = self.first
+        """Sequence behind the last entry, once all pieces were yielded."""
 
     def __iter__(self) -> Iterator[Piece]:
         """Yields the pieces. Raises BadEntryError in front of the first thing that is wrong.
@@ -113,7 +115,7 @@ class Walk:
                 if reader.first != expected:
                     raise BadEntryError(_gap(path, expected, reader.first))
                 yield from self._pieces(reader, is_last=number == len(self._files) - 1)
-                expected = reader.sequence
+                self.next = expected = reader.sequence
             finally:
                 reader.close()
 
@@ -128,8 +130,14 @@ class Walk:
             for first in range(reader.first, reader.sequence, _MOST_GONE):
                 if (count := min(_MOST_GONE, reader.sequence - first)) + first > start:
                     yield Piece(reader.path, max(first, start), count + first - max(first, start), None)
-            if self._place is not None and self._place.file == reader.path.name and start >= reader.sequence:
-                reader.go_on_at(self._place.offset, start)
+            place = self._place
+            if (
+                place is not None
+                and place.file == reader.path.name
+                and place.offset <= reader.size
+                and start >= reader.sequence
+            ):
+                reader.go_on_at(place.offset, start)
         while len(run := reader.read()):
             piece = _behind(Piece(reader.path, run.first, len(run), run), start)
             if piece.count:

@@ -22,6 +22,8 @@ from server.state.redis.open import open_shared_history
 from tests.support.programs.apt import installed_program
 
 _STARTS_WITHIN_S = 20.0
+PATIENT = {"timeout_s": 30.0, "patience_s": 60.0}
+"""Settings of [redis] for a machine that is busy."""
 
 
 @dataclass(frozen=True)
@@ -114,7 +116,11 @@ def shared_history(server: RedisServer, **changes: Any) -> RedisHistory:
 
 def connected(url: str, **changes: Any) -> RedisHistory:
     """Opens a history; changes: to the settings, by section and key as in `history__hash_key`."""
-    overrides: dict[str, dict[str, Any]] = {"redis": {"url": url}, "history": {}, "institution": {}}
+    overrides: dict[str, dict[str, Any]] = {
+        "redis": {"url": url} | PATIENT,
+        "history": {},
+        "institution": {},
+    }
     for name, value in changes.items():
         section, key = name.split("__")
         overrides[section][key] = value

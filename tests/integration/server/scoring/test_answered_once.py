@@ -12,7 +12,7 @@ import pytest
 
 from kuntur.api.v1 import history_service_pb2, scoring_service_pb2, transaction_pb2
 from tests.support.bundles import publish, publish_passing_on
-from tests.support.programs.redis import RedisServer, redis_server
+from tests.support.programs.redis import PATIENT, RedisServer, redis_server
 from tests.support.serving import RunningServer, failure, frame, running_server, transaction, unary
 
 PREFIXES = itertools.count()
@@ -29,7 +29,7 @@ def settings(tmp_path: Path, request: pytest.FixtureRequest) -> dict[str, Any]:
     if request.param == "kept in Redis":
         started = request.getfixturevalue("redis")
         kept = {"url": started.url, "key_prefix": f"once-{next(PREFIXES)}:"}
-        return {"history": {"store": "redis"}, "redis": kept}
+        return {"history": {"store": "redis"}, "redis": kept | PATIENT}
     return {"journal": {"path": tmp_path / "journal" if request.param == "kept in files" else None}}
 
 

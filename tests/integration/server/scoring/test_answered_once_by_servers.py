@@ -17,7 +17,7 @@ from kuntur.api.v1 import score_pb2, scoring_service_pb2, transaction_pb2
 from kuntur.journal.exchanges import read_exchanges
 from tests.integration.server.scoring.test_answered_once import known, streamed, without_mark
 from tests.support.bundles import publish
-from tests.support.programs.redis import RedisServer, redis_server
+from tests.support.programs.redis import PATIENT, RedisServer, redis_server
 from tests.support.programs.server_process import ServerProcess
 from tests.support.serving import (
     EVENT_TIME,
@@ -69,7 +69,7 @@ def pair(redis: RedisServer, registry: Path, tmp_path: Path) -> Iterator[list[Ru
                 running_server(
                     registry,
                     history={"store": "redis"},
-                    redis={"url": redis.url},
+                    redis={"url": redis.url} | PATIENT,
                     journal={"path": tmp_path / name},
                 )
             )
@@ -211,10 +211,12 @@ def test_a_server_that_is_killed_between_counting_and_answering_leaves_what_anot
 ) -> None:
     redis.client().flushall()
     shared = ("--config", str(tmp_path / "server.toml"), "--registry", str(registry))
-    (tmp_path / "server.toml").write_text(f'[history]\nstore = "redis"\n[redis]\nurl = "{redis.url}"\n')
+    (tmp_path / "server.toml").write_text(
+        f'[history]\nstore = "redis"\n[redis]\nurl = "{redis.url}"\ntimeout_s = 30.0\n'
+    )
     messages = [numbered(number) for number in range(6)]
     with (
-        running_server(registry, history={"store": "redis"}, redis={"url": redis.url}) as server,
+        running_server(registry, history={"store": "redis"}, redis={"url": redis.url} | PATIENT) as server,
         ServerProcess(*shared, program=("-c", _SERVE_UNANSWERING)) as dying,
     ):
         server.wait_until_live("m-1")

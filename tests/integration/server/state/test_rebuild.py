@@ -55,6 +55,7 @@ def test_a_history_made_from_a_snapshot_is_that_of_the_whole_journal(
         wait_until(lambda: callers.answered() > answered + 50)
         callers.__exit__()
         kill_all(server)
+    assert callers.wrong == []
     journal = tmp_path / "journal"
     snapshots = SnapshotFiles(journal).all()
     assert [snapshot.sequence > 0 for snapshot in snapshots] == [True, True]

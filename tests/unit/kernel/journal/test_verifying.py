@@ -413,6 +413,30 @@ def test_a_state_that_was_changed_is_not_believed(
     assert report.last == 1050
 
 
+@pytest.mark.parametrize("what", ["the tail cut", "the last file dropped", "the last entry removed"])
+def test_a_journal_that_was_cut_since_is_found_by_one_that_goes_on(
+    journal: SignedJournal, tmp_path: Path, what: str
+) -> None:
+    state = tmp_path / "state"
+    assert journal.verify(state=state).holds
+    do, words = DONE[what]
+    do(journal)
+    report = journal.verify(state=state)
+    assert re.search(words, report.findings[0].told())
+    assert "all was read anew" in report.notes[-1]
+
+
+def test_to_begin_behind_the_end_finds_that_there_is_nothing(journal: SignedJournal) -> None:
+    journal.files[-1].unlink()
+    assert "the journal ends with entry 700" in told(journal.verify(first=800))
+
+
+def test_keys_of_several_logs_are_refused(journal: SignedJournal) -> None:
+    other = signing_key(3, name="another.example/journal").verifier
+    with pytest.raises(NotVerifiableError, match="several logs"):
+        journal.verify(keys=[signing_key().verifier, other])
+
+
 def test_progress_reaches_the_end(journal: SignedJournal) -> None:
     told: list[tuple[int, int]] = []
     journal.verify(read=lambda done, total: told.append((done, total)))
