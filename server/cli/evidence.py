@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from server.cli.progress import ProgressLine
+from server.cli.verifier_keys import verifier_keys
+
 if TYPE_CHECKING:
-    from kuntur.transparency.notes.keys import VerifierKey
     from server.settings.config import ServerSettings
 
 _DIFFERS, _NOT_CARRIED_OUT = 1, 2
-_TOLD_S, _DRAWN_S = 10.0, 0.2  # between two words about the progress: to a file, to a terminal
 
 
 def make_evidence(
@@ -60,8 +59,8 @@ def make_evidence(
         bool,
         typer.Option(
             "--from-snapshot",
-            help="Replay from the newest snapshot beside the journal, which is quicker: what it has is taken as "
-            "it is. Done in any case where the beginning of the journal is gone.",
+            help="Replay from the newest snapshot beside the journal, which is quicker: what it has is taken "
+            "as it is. Done in any case where the beginning of the journal is gone.",
         ),
     ] = False,
 ) -> None:
@@ -93,13 +92,17 @@ def make_evidence(
     from server.telemetry.logs import configure_logs
 
     configure_logs("warning", "console")
-    settings, progress = _settings(config, journal, registry), _Progress()
+    settings, progress = _settings(config, journal, registry), ProgressLine()
+
+    def tell(doing: str, done: int, total: int) -> None:
+        progress.show(done, total, lambda share: f"{doing}: {share:.0%}", doing)
+
     try:
-        verifiers = _keys(key or ())
+        verifiers = verifier_keys(key or (), "--key")
         wanted = Wanted(
             institution, transaction, tree, verifiers, not without_rebuild, from_snapshot=from_snapshot
         )
-        evidence = collect(settings, wanted, progress.tell)
+        evidence = collect(settings, wanted, tell)
         progress.clear()
         written = write_files(evidence, out)
     except (EvidenceError, NoteError) as error:
@@ -126,55 +129,6 @@ def _settings(config: Path | None, journal: Path | None, registry: Path | None) 
         raise _refused(str(error)) from error
 
 
-def _keys(given: list[str] | tuple[()]) -> list[VerifierKey]:
-    """Returns the keys of lines and files. Raises NoteError, OSError."""
-    from kuntur.transparency.errors import NoteError
-    from kuntur.transparency.notes.key_files import read_verifier_keys
-    from kuntur.transparency.notes.keys import VerifierKey
-
-    found: list[VerifierKey] = []
-    for text in given:
-        try:
-            if "+" in text and not os.path.lexists(text):
-                found.append(VerifierKey.parse(text))
-            else:
-                found += read_verifier_keys(Path(text))
-        except NoteError as error:
-            raise NoteError(f"--key: {error}") from error
-    return found
-
-
 def _refused(message: str) -> typer.Exit:
     sys.stderr.write(f"kuntur-server: {message.rstrip()}\n")
     return typer.Exit(_NOT_CARRIED_OUT)
-
-
-class _Progress:
-    """How far it is, on standard error: one line that changes on a terminal, else a line now and then."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._began = self._told = time.monotonic()
-        self._doing = ""
-        self._drawn = False
-
-    def tell(self, doing: str, done: int, total: int) -> None:
-        """Takes what is being done, how much of it is done, and of how much."""
-        now = time.monotonic()
-        if doing != self._doing:
-            self._doing, self._began = doing, now
-        if now - self._told < (_DRAWN_S if self._terminal else _TOLD_S):
-            return
-        self._told = now
-        share = min(1.0, done / max(total, 1))
-        left = (now - self._began) * (1 - share) / max(share, 1e-9)
-        line = f"{doing}: {share:.0%}, {left:,.0f} s left"
-        sys.stderr.write(f"\r{line:<60}" if self._terminal else f"{line}\n")
-        sys.stderr.flush()
-        self._drawn = self._terminal
-
-    def clear(self) -> None:
-        """Takes the line away."""
-        if self._drawn:
-            sys.stderr.write(f"\r{'':<60}\r")
-            self._drawn = False

@@ -180,9 +180,7 @@ def test_all_of_one_decision_is_in_its_evidence(told: Told, tmp_path: Path) -> N
     assert evidence.request.transaction["amount_minor"] == made(3).amount_minor
     assert evidence.answer.fraud_probability == told.scores["t-3"].fraud_probability
     assert [each.label for each in evidence.outcomes] == ["FRAUD"] * 3
-    assert [each.became for each in evidence.again] == [
-        "It got the first answer again."
-    ]
+    assert [each.became for each in evidence.again] == ["It got the first answer again."]
     assert evidence.model.model_version == "m-1"
     assert {each.name for each in evidence.features if each.used} == {
         "amount", "log_amount", "account_count_24h", "attribute.risk_band",
