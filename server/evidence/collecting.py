@@ -9,22 +9,20 @@ from pathlib import Path
 
 from kuntur.journal.errors import JournalError
 from kuntur.journal.sealing import KeyRing
-from kuntur.scores import Reason
 from kuntur.transparency.notes.keys import VerifierKey
 from server.evidence import document, messages
 from server.evidence.document import Evidence, Rebuilt
 from server.evidence.errors import EvidenceError
-from server.evidence.messages import time_of
 from server.evidence.modelling import Loaded, load_answering
+from server.evidence.parts import again_part, answered_part, asked_part, holds, outcome_part, roles, summary
 from server.evidence.proving import prove_entries
-from server.evidence.rebuilding import Restored, compared, features_of, plain_reason, restore, score_again
-from server.evidence.search import Found, Given, Seen, Tell, search
+from server.evidence.rebuilding import Restored, compared, features_of, restore, score_again
+from server.evidence.search import Found, Given, Tell, search
 from server.journal.encryption import keys_of
 from server.settings.config import ServerSettings
 
 _LOG = "log"
 _NOT_ASKED = "It was not rebuilt, as --without-rebuild asked for."
-_METHODS = {"SCORE_TRANSACTION": "ScoreTransaction", "SCORE_STREAM": "ScoreStream", "BACKFILL": "Backfill"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +76,8 @@ def _collected(
     default = settings.journal.signing.log or directory / _LOG
     proved = prove_entries(
         directory,
-        _roles(asked, given),
-        _holds(asked, given),
+        roles(asked, given),
+        holds(asked, given),
         wanted.tree or (default if default.is_dir() else None),
         wanted.verifiers,
         keys,
@@ -89,24 +87,14 @@ def _collected(
         transaction_id=wanted.transaction_id,
         made_time=messages.now(),
         made_by=f"kuntur-server {version('kuntur')}",
-        summary=(*_summary(asked, given), rebuilt.told, proved.told),
-        request=_asked(asked),
-        answer=None if given is None else _answered(given),
-        again=tuple(_again(each, asked, found) for each in found.asked if each is not asked),
+        summary=(*summary(asked, given), rebuilt.told, proved.told),
+        request=asked_part(asked),
+        answer=None if given is None else answered_part(given),
+        again=tuple(again_part(each, asked, found) for each in found.asked if each is not asked),
         model=None if loaded is None else loaded.told,
         features=() if restored is None else features_of(restored, None if loaded is None else loaded.live),
         rebuilt=rebuilt,
-        outcomes=tuple(
-            document.Outcome(
-                label=messages.label_name(each.outcome.label),
-                reported_time=time_of(each.outcome.reported_time),
-                entry=each.sequence,
-                time=time_of(each.time),
-                caller=each.caller or None,
-                refused=each.refused,
-            )
-            for each in found.outcomes
-        ),
+        outcomes=tuple(map(outcome_part, found.outcomes)),
         proof=proved.told,
         checkpoint=proved.checkpoint,
         entries=proved.entries,
@@ -175,96 +163,3 @@ def _caveats(settings: ServerSettings, found: Found, restored: Restored | None) 
             "The history was shared over Redis: what other servers counted is not in this journal."
         )
     return tuple(caveats)
-
-
-def _summary(asked: Seen, given: Given | None) -> list[str]:
-    by = f"by {asked.caller}" if asked.caller else "by a caller who was not identified"
-    lines = [
-        f"On {time_of(asked.time)} the server was asked {by} for a score of the transaction "
-        f"(entry {asked.sequence:,} of its journal)."
-    ]
-    if given is None:
-        lines.append(
-            "No answer is in the journal: the server died before it answered, the model gave no valid "
-            "score, or the answer is not in the files yet."
-        )
-        return lines
-    score = given.score
-    lines.append(
-        f"It answered {messages.decision_name(score.decision)} with a probability of fraud of "
-        f"{score.fraud_probability!r} (entry {given.sequence:,}), by the model {score.model_version}."
-    )
-    if given.admission != asked.sequence:
-        lines.append(
-            "The first request was not answered with a score; the answer was given when the transaction "
-            f"came again (entry {given.admission:,})."
-        )
-    return lines
-
-
-def _asked(asked: Seen) -> document.Asked:
-    return document.Asked(
-        time=time_of(asked.time),
-        caller=asked.caller or None,
-        method=_METHODS[asked.kind.name],
-        reasons_mode=messages.mode_of(asked.request),
-        entry=asked.sequence,
-        place=asked.place,
-        transactions_in_entry=asked.count,
-        transaction=messages.plain(asked.transaction),
-    )
-
-
-def _answered(given: Given) -> document.Answered:
-    score = given.score
-    return document.Answered(
-        time=time_of(given.time),
-        entry=given.sequence,
-        admission=given.admission,
-        fraud_probability=score.fraud_probability,
-        decision=messages.decision_name(score.decision),
-        reasons=tuple(
-            plain_reason(Reason(each.feature, each.value, each.contribution, each.description))
-            for each in score.reasons
-        ),
-        model_version=score.model_version,
-    )
-
-
-def _again(seen: Seen, asked: Seen, found: Found) -> document.Again:
-    given = found.answers.get((seen.sequence, seen.place))
-    if seen.refused:
-        became = "It was refused."
-    elif given is not None and given is found.answer:
-        became = "It got the answer above, the first one."
-    elif given is not None and given.score.replayed:
-        became = "It got the first answer again."
-    elif given is not None:
-        became = (
-            f"The server did not know it any more and scored it anew: "
-            f"{messages.decision_name(given.score.decision)}, {given.score.fraud_probability!r} "
-            f"(entry {given.sequence:,})."
-        )
-    elif seen.transaction != asked.transaction:
-        became = "It was another transaction with the same id, and was refused as such."
-    else:
-        became = "No answer to it is in the journal."
-    return document.Again(
-        entry=seen.sequence, time=time_of(seen.time), caller=seen.caller or None, became=became
-    )
-
-
-def _roles(asked: Seen, given: Given | None) -> dict[int, str]:
-    roles = {asked.sequence: "the request"}
-    if given is not None:
-        if given.admission != asked.sequence:
-            roles[given.admission] = "the request that was answered"
-        roles[given.sequence] = "the answer"
-    return roles
-
-
-def _holds(asked: Seen, given: Given | None) -> dict[int, list[bytes]]:
-    holds = {asked.sequence: [] if asked.raw is None else [asked.raw]}
-    if given is not None and given.raw is not None:
-        holds[given.sequence] = [given.raw]
-    return holds
