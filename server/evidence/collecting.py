@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from kuntur.journal.errors import JournalError
@@ -86,7 +86,7 @@ def _collected(
         institution_id=wanted.institution_id,
         transaction_id=wanted.transaction_id,
         made_time=messages.now(),
-        made_by=f"kuntur-server {version('kuntur')}",
+        made_by=_program(),
         summary=(*summary(asked, given), rebuilt.told, proved.told),
         request=asked_part(asked),
         answer=None if given is None else answered_part(given),
@@ -163,3 +163,10 @@ def _caveats(settings: ServerSettings, found: Found, restored: Restored | None) 
             "The history was shared over Redis: what other servers counted is not in this journal."
         )
     return tuple(caveats)
+
+
+def _program() -> str:
+    try:
+        return f"kuntur-server {version('kuntur')}"
+    except PackageNotFoundError:  # an image has the code without the distribution
+        return "kuntur-server"
