@@ -1,7 +1,7 @@
 """How fast a server makes its history anew from a journal: `python -m bench.costs.rebuild`.
 
-Writes a journal of frames, and one of single calls that came in groups, and has an empty history take each in, on
-one core. Then it holds later transactions against those of a history that took everything as it came.
+Writes a journal of frames, and one of single calls that came in groups, and has an empty history take each in
+on one core. Then it holds later transactions against those of a history that took everything as it came.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def main() -> None:
         ("calls_in_groups_of_8", 8, RequestKind.SCORE_TRANSACTION),
     ):
         figures[name] = _measure(arguments.transactions, arguments.accounts, size, kind)
-        print(f"{name}: {figures[name]:,.0f} transactions a second")  # noqa: T201
+        print(f"{name}: {figures[name]:,.0f} transactions a second")
     told = {"transactions": arguments.transactions, "a_second": figures, "later_equal": _LATER}
     arguments.output.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
