@@ -98,6 +98,12 @@ def find_record(directory: Path, sequence: int, keys: KeyRing | None = None) -> 
     Nor is it where it is not written yet. Raises CorruptJournalError where it may be in bytes that are
     damaged, JournalKeyError, OSError.
     """
+    record = find_raw(directory, sequence, keys)
+    return None if record is None else record.entry
+
+
+def find_raw(directory: Path, sequence: int, keys: KeyRing | None = None) -> Record | None:
+    """Returns the record of the entry with a sequence, with its bytes, as `find_record` returns the entry."""
     files = journal_files(directory)
     place = bisect_right(files, sequence, key=first_sequence) - 1
     if place < 0:
@@ -108,8 +114,7 @@ def find_record(directory: Path, sequence: int, keys: KeyRing | None = None) -> 
     except FileNotFoundError:  # it became too old meanwhile
         return None
     with file:
-        record = file.find(sequence) or _scanned(file, sequence, below)
-        return None if record is None else record.entry
+        return file.find(sequence) or _scanned(file, sequence, below)
 
 
 def _scanned(file: JournalFile, sequence: int, below: int | None) -> Record | None:

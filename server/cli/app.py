@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from server.cli.bindings import check_bindings
+from server.cli.evidence import make_evidence
 from server.cli.going_back import go_back
 from server.cli.journal import journal_app
 from server.cli.keygen import make_key
@@ -39,6 +40,7 @@ app = typer.Typer(
 )
 app.add_typer(journal_app)
 app.command("bindings")(check_bindings)
+app.command("evidence")(make_evidence)
 app.command("go-back")(go_back)
 journal_app.command("keygen")(make_key)
 journal_app.command("newkey")(make_journal_key)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 import time
 from collections.abc import Iterable
@@ -12,13 +11,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from server.cli.progress import ProgressLine
+from server.cli.verifier_keys import verifier_keys
+
 if TYPE_CHECKING:
     from kuntur.journal.proved.findings import Report
-    from kuntur.transparency.notes.keys import VerifierKey
 
 _WRONG, _NOT_CARRIED_OUT = 1, 2
 _LOG = "log"
-_TOLD_S, _DRAWN_S = 10.0, 0.2  # between two words about the progress: to a file, to a terminal
 
 
 def verify_journal(
@@ -101,7 +101,11 @@ def verify_journal(
     from kuntur.journal.sealing import KeyRing
     from kuntur.transparency.errors import NoteError
 
-    began, progress = time.monotonic(), _Progress()
+    began, progress = time.monotonic(), ProgressLine()
+
+    def read(done: int, total: int) -> None:
+        progress.show(done, total, lambda share: f"{share:.0%} of {total / 1e6:,.0f} MB")
+
     if not key:
         raise _refused(
             "no verifier key: name one with --key, the line that `kuntur-server journal keygen` printed"
@@ -113,14 +117,14 @@ def verify_journal(
         report = verify(
             Request(
                 directory=directory,
-                keys=_keys(key),
+                keys=verifier_keys(key, "--key"),
                 log=tree if log is not None or tree.is_dir() else None,
                 checkpoints=checkpoint or (),
-                witnesses=_keys(witness or ()),
+                witnesses=verifier_keys(witness or (), "--witness"),
                 journal_keys=None if journal_keys is None else KeyRing.read(journal_keys),
                 first=first,
                 state=state,
-                read=progress.read,
+                read=read,
             )
         )
     except (NotVerifiableError, NoteError, JournalError, OSError) as error:
@@ -134,20 +138,6 @@ def verify_journal(
             typer.echo(line)
     if not report.holds:
         raise typer.Exit(_WRONG)
-
-
-def _keys(given: Iterable[str]) -> list[VerifierKey]:
-    """Returns the keys of lines and files. Raises NoteError, OSError."""
-    from kuntur.transparency.notes.key_files import read_verifier_keys
-    from kuntur.transparency.notes.keys import VerifierKey
-
-    found: list[VerifierKey] = []
-    for text in given:
-        if "+" in text and not os.path.lexists(text):
-            found.append(VerifierKey.parse(text))
-        else:
-            found += read_verifier_keys(Path(text))
-    return list(dict.fromkeys(found))
 
 
 def _lines(report: Report, seconds: float) -> Iterable[str]:
@@ -168,29 +158,3 @@ def _lines(report: Report, seconds: float) -> Iterable[str]:
 def _refused(message: str) -> typer.Exit:
     sys.stderr.write(f"kuntur-server: {message.rstrip()}\n")
     return typer.Exit(_NOT_CARRIED_OUT)
-
-
-class _Progress:
-    """How far it is, on standard error: one line that changes on a terminal, else a line now and then."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._began = self._told = time.monotonic()
-        self._drawn = False
-
-    def read(self, done: int, total: int) -> None:
-        """Takes how many bytes are done, and of how many."""
-        now = time.monotonic()
-        if now - self._told < (_DRAWN_S if self._terminal else _TOLD_S):
-            return
-        self._told = now
-        left = (now - self._began) * (total - done) / max(done, 1)
-        line = f"{done / max(total, 1):.0%} of {total / 1e6:,.0f} MB, {left:,.0f} s left"
-        sys.stderr.write(f"\r{line:<60}" if self._terminal else f"{line}\n")
-        sys.stderr.flush()
-        self._drawn = self._terminal
-
-    def clear(self) -> None:
-        """Takes the line away."""
-        if self._drawn:
-            sys.stderr.write(f"\r{'':<60}\r")

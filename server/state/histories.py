@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from kuntur.hash_key import secret_from_hex
@@ -10,9 +11,11 @@ from kuntur.time_zone import TimeZone
 from kuntur.wire import TransactionReader
 from server.host.bus_error import end_on_lost_file
 from server.journal import Buffer, Journal, JournalWriter
+from server.journal.buffer import journal_of
 from server.settings.config import ServerSettings
 from server.settings.sections import History
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scrubber
+from server.state.apart import HistoryApart
 from server.state.appending import Appender, prepare
 from server.state.rebuild import bring_up_to_date, catching_up
 from server.state.sizes import sizes_of, zone_of
@@ -59,6 +62,21 @@ def attach_history(
         end_on_lost_file()
     attached = Region.attach(region, sizes_of(settings.history), zone_of(settings))
     return _opened(attached, settings, journal, checks=checks)
+
+
+def open_apart(
+    settings: ServerSettings, directory: Path, before: int, *, from_snapshot: bool = False
+) -> HistoryApart:
+    """Opens a history of the settings' sizes apart from every server's, for the entries before one.
+
+    It is empty, or the newest snapshot beside the journal that has none of the entries from there on, if
+    there is one. Raises OSError.
+    """
+    history = HistoryApart(sizes_of(settings.history), zone_of(settings), _reader(settings))
+    if from_snapshot:
+        with suppress(FileNotFoundError):  # a copy without its buffer: nothing says which journal it is
+            history.load(SnapshotFiles(directory), journal_of(directory), before - 1)
+    return history
 
 
 def _open_redis(settings: ServerSettings, journal: Journal) -> OpenHistory:

@@ -6,6 +6,7 @@ import base64
 from collections.abc import Sequence
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
@@ -61,11 +62,16 @@ def signed(tree: Tree, *keys: SigningKey, size: int | None = None, origin: str =
     return Note(Checkpoint(origin, size, tree.root(size)).text).signed(keys or [signing_key()])
 
 
-def evidence(tree: Tree, index: int, record: bytes, note: Note) -> dict[str, object]:
+def evidence(tree: Tree, index: int, record: bytes, note: Note) -> dict[str, Any]:
     """Returns what the stand-alone verifier reads."""
     return {
-        "record": base64.b64encode(record).decode(),
-        "index": index,
-        "path": [base64.b64encode(each).decode() for each in tree.inclusion(index)],
         "checkpoint": note.encode().decode(),
+        "entries": [
+            {
+                "record": base64.b64encode(record).decode(),
+                "holds": [base64.b64encode(record[1:]).decode()],
+                "index": index,
+                "path": [base64.b64encode(each).decode() for each in tree.inclusion(index)],
+            }
+        ],
     }

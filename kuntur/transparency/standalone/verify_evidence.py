@@ -1,7 +1,6 @@
-"""Says whether a record is in a bank's signed journal: python verify_evidence.py FILE KEY [WITNESS-KEY ...].
+"""Says whether records are in a bank's signed journal: python verify_evidence.py FILE KEY [WITNESS-KEY ...].
 
-Needs Python 3.9 and cryptography. FILE: JSON, `record` and `path` in Base64, `index`, `checkpoint`. KEY: that
-of the journal, got on a way that you trust. WITNESS-KEY must have cosigned. By RFC 6962 and C2SP's notes.
+Needs Python 3.9 and cryptography. FILE: evidence as JSON. KEY: the journal's, got on a way that you trust.
 """
 
 import json
@@ -35,21 +34,22 @@ def verify(evidence, log_key, *witness_keys):
         signed = [unbase64(s.split(" ")[2]) for s in signatures.split("\n") if s.startswith(f"— {name} ")]
         signature = next((each[4:] for each in signed if each[:4].hex() == key_id), b"")
         check(signature, f"{name} ({key_id}) did not sign the checkpoint")
-        # A cosignature begins with its time, in eight bytes, and is over that too.
         time = f"cosignature/v1\ntime {int.from_bytes(signature[:8], 'big')}\n" if kind == 4 else ""
-        verifier.verify(signature[8 if kind == 4 else 0 :], f"{time}{text}\n".encode())
-    index, last = evidence["index"], int(size) - 1
-    check(0 <= index <= last, f"a log of {size} entries has none at {index}")
-    above = sha256(b"\0" + unbase64(evidence["record"])).digest()
-    for sibling in map(unbase64, evidence["path"]):
-        right = index % 2 or index == last
-        above = sha256(b"\x01" + (sibling + above if right else above + sibling)).digest()
-        check(last > 0 and len(sibling) == 32, "the path is not one of this log")
-        while right and index % 2 == 0 and index:
+        verifier.verify(signature[8 if kind == 4 else 0 :], f"{time}{text}\n".encode())  # behind its time
+    for entry in evidence["entries"] or [{}]:
+        index, last, record = entry["index"], int(size) - 1, unbase64(entry["record"])
+        check(0 <= index <= last, f"a log of {size} entries has none at {index}")
+        above = sha256(b"\0" + record).digest()
+        for sibling in map(unbase64, entry["path"]):
+            right = index % 2 or index == last
+            above = sha256(b"\x01" + (sibling + above if right else above + sibling)).digest()
+            check(last > 0 and len(sibling) == 32, "the path is not one of this log")
+            while right and index % 2 == 0 and index:
+                index, last = index // 2, last // 2
             index, last = index // 2, last // 2
-        index, last = index // 2, last // 2
-    check(last == 0 and above == unbase64(root), "the path does not lead from the record to the root")
-    print(f"yes: it is entry {evidence['index']} of {origin}, which had {size} when this was signed")
+        check(last == 0 and above == unbase64(root), "the path does not lead from the record to the root")
+        check(all(unbase64(part) in record for part in entry["holds"]), "a record does not hold its part")
+    print("yes:", *(e["index"] for e in evidence["entries"]), f"of {origin}'s {size} entries, counted from 0")
 
 
 if __name__ == "__main__":

@@ -95,7 +95,11 @@ class Answering:
         entered = Entered(kind, requests, reading, admitted, None)
         if not admitted.known:
             return entered
-        return entered._replace(settled=self._settle(entered))
+        settled = self._settle(entered)
+        if settled.gone and not admitted.sequence:  # another answer leaves: the journal is to have it
+            sequence = self._history.answer(reading.batch.keys[:0], admitted.trail[:0], entry, None)
+            entered = entered._replace(admitted=admitted._replace(sequence=sequence or 0))
+        return entered._replace(settled=settled)
 
     def give_new(self, entered: Entered, responses: list[bytes]) -> bool:
         """Writes down what requests are answered of which nothing was known and all is scored.

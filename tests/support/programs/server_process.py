@@ -57,7 +57,8 @@ class ServerProcess:
 
     @property
     def address(self) -> str:
-        wait_until(lambda: self._port() is not None)
+        wait_until(lambda: self._port() is not None or self._process.poll() is not None)
+        assert self._port() is not None, f"it ended at its start: {self.lines[-3:]}"
         return f"127.0.0.1:{self._port()}"
 
     def wrote(self, *parts: str) -> bool:

@@ -11,6 +11,7 @@ import grpc
 import pytest
 
 from kuntur.api.v1 import history_service_pb2, scoring_service_pb2, transaction_pb2
+from kuntur.journal.exchanges import read_exchanges
 from tests.support.bundles import publish, publish_passing_on
 from tests.support.programs.redis import PATIENT, RedisServer, redis_server
 from tests.support.serving import RunningServer, failure, frame, running_server, transaction, unary
@@ -206,6 +207,9 @@ def test_what_has_lost_its_first_answer_gets_another_one_each_time(
         assert not any(score.replayed for score in (again, *results))
         assert without_mark(again) == without_mark(results[0]) == without_mark(first[0])
         assert known(server) == 3
+    said = [each.response for each in read_exchanges(tmp_path / "journal")]
+    assert scoring_service_pb2.ScoreTransactionResponse.FromString(said[1] or b"").score == again
+    assert len(said) == 3
 
 
 def _varint(value: int) -> bytes:

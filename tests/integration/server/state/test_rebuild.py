@@ -91,7 +91,7 @@ def test_a_damaged_snapshot_is_left_and_the_older_one_or_the_journal_taken(
 def test_what_snapshots_and_answers_do_not_need_may_be_removed_from_the_journal(
     tmp_path: Path, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__RETENTION_BYTES", "1")
+    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__RETENTION_DAYS", "0.0000001")
     monkeypatch.setenv("KUNTUR_SERVER_HISTORY__RECENT_TRANSACTIONS", "64")
     journal = tmp_path / "journal"
     with Callers(7) as callers, ServerProcess(*arguments) as server:

@@ -59,29 +59,35 @@ def test_it_says_yes_to_evidence_that_holds(given: Path) -> None:
     code, said = ran(given, "evidence.json", KEY.verifier)
     assert (code, said) == (
         0,
-        "yes: it is entry 123 of bank.example/journal, which had 300 when this was signed\n",
+        "yes: 123 of bank.example/journal's 300 entries, counted from 0\n",
     )
     assert ran(given, "evidence.json", KEY.verifier, WITNESS.verifier)[0] == 0
 
 
-def changed(given: Path, **fields: Any) -> None:
-    path = given / "evidence.json"
-    path.write_text(json.dumps(json.loads(path.read_text("utf-8")) | fields), "utf-8")
+def changed(whole: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
+    """Returns evidence with some fields of it, or of its first entry, changed."""
+    own = {name: value for name, value in fields.items() if name in whole}
+    entry = whole["entries"][0] | {name: value for name, value in fields.items() if name not in whole}
+    return whole | {"entries": [entry]} | own
 
 
 def test_it_says_no_with_the_reason(given: Path) -> None:
     whole = json.loads((given / "evidence.json").read_text("utf-8"))
-    key = KEY.verifier
+    key, path = KEY.verifier, whole["entries"][0]["path"]
     for fields, keys, reason in (
         ({"record": "b3RoZXI="}, [key], "does not lead from the record"),
         ({"index": 124}, [key], "does not lead from the record"),
         ({"index": 300}, [key], "none at 300"),
         ({"index": -1}, [key], "none at -1"),
-        ({"path": whole["path"][:-1]}, [key], "does not lead"),
-        ({"path": [*whole["path"], whole["path"][0]]}, [key], "not one of this log"),
+        ({"path": path[:-1]}, [key], "does not lead"),
+        ({"path": [*path, path[0]]}, [key], "not one of this log"),
         ({"path": ["AAAA"]}, [key], "not one of this log"),
         ({"checkpoint": whole["checkpoint"].replace("300", "301")}, [key], "InvalidSignature"),
-        ({"record": whole["record"] + "\n"}, [key], "not Base64"),
+        ({"record": whole["entries"][0]["record"] + "\n"}, [key], "not Base64"),
+        ({"holds": ["b3RoZXI="]}, [key], "does not hold its part"),
+        ({"entries": []}, [key], "KeyError"),
+        ({"entries": [whole["entries"][0], {}]}, [key], "KeyError"),
+        ({"checkpoint": None}, [key], "AttributeError"),
         ({}, [signing_key(2).verifier], "did not sign"),
         ({}, [signing_key(name="other.example/log").verifier], "the checkpoint is of"),
         ({}, [key, signing_key(8, KeyKind.WITNESS).verifier], "did not sign"),
@@ -90,11 +96,22 @@ def test_it_says_no_with_the_reason(given: Path) -> None:
         ({}, [str(key).replace(KEY_ID, "00000000")], "is damaged"),
         ({}, ["no key"], "ValueError"),
     ):
-        changed(given, **(whole | fields))
+        (given / "evidence.json").write_text(json.dumps(changed(whole, fields)), "utf-8")
         code, said = ran(given, "evidence.json", *keys)
         assert code == 1
         assert said.startswith("no: ")
         assert reason in said
+
+
+def test_all_entries_have_to_hold(tmp_path: Path) -> None:
+    tree = grown(tmp_path, records(40))
+    one, other = (evidence(tree, place, records(40)[place], signed(tree)) for place in (13, 39))
+    both = one | {"entries": one["entries"] + other["entries"]}
+    assert holds(both, str(KEY.verifier))
+    for entry in both["entries"]:
+        entry["index"] ^= 1
+        assert not holds(both, str(KEY.verifier))
+        entry["index"] ^= 1
 
 
 def test_it_says_how_it_is_used_and_what_is_not_there(given: Path) -> None:
