@@ -26,7 +26,7 @@ from kuntur.journal.errors import (
     UnknownRevisionError,
 )
 from kuntur.journal.layout import sequence_bytes, sequence_of
-from kuntur.journal.lock import JournalLock, ServersLock
+from kuntur.journal.lock import JournalLock
 from kuntur.journal.reading import Loss, find_record, read_entries
 from kuntur.journal.sealing import KeyRing, new_header, packing
 from kuntur.journal.tail import TornTail, file_name, journal_files, recover_end
@@ -61,18 +61,15 @@ class JournalFileWriter:
         directory: Path,
         *,
         max_file_bytes: int = 256 << 20,
-        servers_lock: int | None = None,
         keys: KeyRing | None = None,
     ) -> None:
         """Opens the journal of a directory, which is made when it is not there.
 
-        max_file_bytes: size from which the next entry goes into a new file; servers_lock: descriptor of the
-        lock of the directory above, of a worker; keys: of the journal, whose new files are then encrypted.
-        Raises JournalError when the last file is damaged otherwise than by a torn tail or its key is missing,
-        OSError also when another writer has the directory.
+        max_file_bytes: size from which the next entry goes into a new file; keys: of the journal, whose new
+        files are then encrypted. Raises JournalError when the last file is damaged otherwise than by a torn
+        tail or its key is missing, OSError also when another writer has the directory.
         """
         self._directory = directory
-        self._above = None if servers_lock is None else ServersLock(directory.parent, servers_lock)
         self._hollow: Path | None = None  # the last file, when opening found no entry in it
         self._lock = JournalLock(directory)
         self._max_file_bytes = max_file_bytes
@@ -83,8 +80,6 @@ class JournalFileWriter:
         self.torn_tail: TornTail | None = None
         """The torn tail that opening, or `resume`, set aside last; None where there was none."""
         try:
-            if self._above is not None and not self._above.holds:
-                self._above.retake()
             self.next_sequence = self._recover()
             """Sequence of the next entry."""
         except BaseException:
@@ -150,8 +145,6 @@ class JournalFileWriter:
 
     def check_place(self) -> None:
         """Raises OSError when the directory or its file was removed, renamed or replaced."""
-        if self._above is not None and not self._above.holds:
-            raise _moved(self._directory.parent)
         if not self._lock.holds:
             raise _moved(self._directory)
         if self._file is not None and not is_at(self._file, self._path):
@@ -160,17 +153,13 @@ class JournalFileWriter:
     def resume(self) -> int | None:
         """Makes ready to write again after a failure.
 
-        Where the directory was removed, renamed or replaced it is locked anew, and a worker's is made anew;
-        the server's own has to be there. Returns how many synced entries were in the file that is no longer
-        in its place, None where all is. Raises OSError, and JournalError for what stands in the
-        directory now.
+        Where the directory was removed, renamed or replaced, the one that is there now is locked anew.
+        Returns how many synced entries were in the file that is no longer in its place, None where all is.
+        Raises OSError, and JournalError for what stands in the directory now.
         """
-        above = self._above
-        root = self._directory if above is None else self._directory.parent
-        if not root.is_dir():
-            raise OSError(errno.ENOENT, "the journal's directory is not there: make it again", str(root))
-        if above is not None and not above.holds:
-            above.retake()
+        if not self._directory.is_dir():
+            message = "the journal's directory is not there: make it again"
+            raise OSError(errno.ENOENT, message, str(self._directory))
         if not self._lock.holds:
             anew = JournalLock(self._directory)
             self._lock.close()
@@ -215,8 +204,6 @@ class JournalFileWriter:
         finally:
             self._forget_file()
             self._lock.close()
-            if self._above is not None:
-                self._above.close()
 
     def _close_file(self) -> None:
         if self._file is not None:

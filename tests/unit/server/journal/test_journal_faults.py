@@ -199,41 +199,13 @@ def test_a_directory_that_another_server_has_taken_meanwhile_is_its_own(tmp_path
     assert read(journal) == [(1, "a")]
 
 
-def test_a_server_of_one_process_and_one_of_several_exclude_each_other(tmp_path: Path) -> None:
-    servers = JournalLock(tmp_path)
-    worker = JournalFileWriter(tmp_path / "worker-0", servers_lock=servers.descriptor)
+def test_writers_of_a_directory_exclude_each_other_and_whoever_repairs_it(tmp_path: Path) -> None:
+    writer = JournalFileWriter(tmp_path)
     for another in (JournalFileWriter, JournalLock):
         with pytest.raises(OSError, match="another server writes this journal"):
             another(tmp_path)
-    worker.close()
-    servers.close()
-    single = JournalFileWriter(tmp_path)
-    with pytest.raises(OSError, match="another server writes this journal"):
-        JournalLock(tmp_path)
-    single.close()
-
-
-def test_workers_take_the_lock_of_a_directory_that_is_there_again_together(tmp_path: Path) -> None:
-    journal = tmp_path / "journal"
-    servers = JournalLock(journal)
-    workers = [
-        JournalFileWriter(journal / f"worker-{number}", servers_lock=servers.descriptor)
-        for number in range(2)
-    ]
-    shutil.rmtree(journal)
-    for worker in workers:
-        with pytest.raises(OSError, match="directory is not there"):
-            worker.resume()
-    journal.mkdir()
-    for worker in workers:
-        assert worker.resume() == 0
-        append(worker, [entry("a")])
-    with pytest.raises(OSError, match="another server writes this journal"):
-        JournalFileWriter(journal)
-    for worker in workers:
-        worker.close()
-    JournalFileWriter(journal).close()
-    assert [read(journal / f"worker-{number}") for number in range(2)] == [[(1, "a")], [(1, "a")]]
+    writer.close()
+    JournalLock(tmp_path).close()
 
 
 _WRITES_MUCH = """
