@@ -35,6 +35,7 @@ from kuntur.history.recent import (
 )
 from kuntur.records.undo import keep_word
 
+_ALL_BITS = 2**64 - 1
 PLACE_BITS = 20
 MOST_PLACES = 1 << PLACE_BITS
 OPEN_ROWS = 1 << 14
@@ -71,9 +72,11 @@ def reference(sequence, place):
     return (sequence << PLACE_BITS) + place
 
 
-def known_at(memory: Memory, slot: int) -> Known:
-    """Returns what is known of the transaction in a slot."""
+def known_at(memory: Memory, slot: int, key: int) -> Known:
+    """Returns what is known of a transaction in a slot; nothing where it has given way to another since."""
     start = int(recent.start_of(memory, slot))
+    if int(memory[start + R_TRANSACTION]) & _ALL_BITS != key:
+        return Known(0, None, None)
     content, answer = int(memory[start + R_CONTENT]), int(memory[start + R_ANSWER])
     place = Reference(abs(answer) >> PLACE_BITS, abs(answer) & (MOST_PLACES - 1))
     return Known(content, place if answer < 0 else None, place if answer > 0 else None)

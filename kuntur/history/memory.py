@@ -176,9 +176,9 @@ class HistoryMemory:
         )
         return done
 
-    def known_at(self, slot: int) -> Known:
+    def known_at(self, slot: int, key: int) -> Known:
         """Returns what is known of a recent transaction."""
-        return answers.known_at(self.recent, slot)
+        return answers.known_at(self.recent, slot, key)
 
     def open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
         """Returns the features of a recent transaction, float32 [len(CATALOGUE)]; None: forgotten."""

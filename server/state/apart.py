@@ -12,7 +12,7 @@ from kuntur.history import HistorySizes
 from kuntur.history.answers import PLACE, SLOT
 from kuntur.journal.v1 import journal_pb2
 from kuntur.time_zone import TimeZone
-from kuntur.transaction import IntColumn
+from kuntur.transaction import IntColumn, KeyColumn
 from kuntur.wire import MalformedError, Reading, TransactionReader
 from server.state.region.region import Region
 from server.state.replay import ANY_TIME_US, Replay, ReplayError
@@ -63,7 +63,7 @@ class HistoryApart:
         history.take_transactions(batch, self._region.zone.offsets, out, trail, sequence=sequence, entries=0)
         for row in np.flatnonzero(batch.ints[:, IntColumn.COUNTED] == 0).tolist():
             slot = int(trail[row, SLOT])
-            admission = history.known_at(slot).admission
+            admission = history.known_at(slot, int(batch.keys[row, KeyColumn.TRANSACTION])).admission
             if admission is not None and admission.sequence != sequence:
                 features = history.open_features(slot)
                 out[row] = out[row] if features is None else features

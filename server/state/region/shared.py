@@ -14,7 +14,7 @@ from kuntur.history import OutcomeStatus
 from kuntur.history.answers import PLACE, SLOT
 from kuntur.history.memory import NO_JOURNAL
 from kuntur.history.serving import ANSWERED, BEHIND, SETTLED
-from kuntur.transaction import IntColumn, OutcomeBatch, TransactionBatch
+from kuntur.transaction import IntColumn, KeyColumn, OutcomeBatch, TransactionBatch
 from server.errors import JournalUnavailableError
 from server.host.lost_history import end_without_history
 from server.journal.journal import Journal
@@ -102,27 +102,28 @@ class RegionHistory(HistoryStore):
     def earlier(
         self,
         admitted: Admitted,
-        keys: npt.NDArray[np.uint64],  # noqa: ARG002 (slots say it)
+        keys: npt.NDArray[np.uint64],
         rows: Sequence[int],
     ) -> list[Earlier]:
         """Returns what is known of some transactions of an admission."""
-        slots = admitted.trail[:, SLOT].tolist()
+        slots, names = admitted.trail[:, SLOT].tolist(), keys[:, KeyColumn.TRANSACTION].tolist()
         self._lock()
         try:
-            found = [self._history.known_at(slots[row]) for row in rows]
+            found = [self._history.known_at(slots[row], names[row]) for row in rows]
         finally:
             self._mutex.release()
         first = FirstAnswers(self._journal.find if self._journal is not None else lambda _: None)
         return [
-            first.earlier(known, admitted.sequence, partial(self._open_features, slots[row]))
+            first.earlier(known, admitted.sequence, partial(self._open_features, slots[row], names[row]))
             for row, known in zip(rows, found, strict=True)
         ]
 
-    def _open_features(self, slot: int) -> npt.NDArray[np.float32] | None:
+    def _open_features(self, slot: int, key: int) -> npt.NDArray[np.float32] | None:
         """Returns the features that a transaction had when it entered; None where they are forgotten."""
+        history = self._history
         self._lock()
         try:
-            return self._history.open_features(slot)
+            return history.open_features(slot) if history.known_at(slot, key).admission else None
         finally:
             self._mutex.release()
 
