@@ -191,6 +191,10 @@ def take_transactions(
         if _is_behind(counters, journal):
             return BEHIND
         if are_all_settled(recent, undo, keys, scored, trail):
+            keep(undo, counters, counters[C_BASE], 0, COUNTER_WORDS)
+            counters[C_REPEATED] += len(keys)
+            seal_header(counters, SEALED_COUNTERS, undo)
+            commit(undo)
             return SETTLED
         _write_down(journal)
     answer = np.int64(0)

@@ -46,7 +46,7 @@ def hand_over_soon() -> None:
 
 
 def give_way() -> None:
-    """Lowers the priority of the calling thread, for good: for the thread that loads models.
+    """Lowers the priority of the calling thread, for good: of one that loads models or takes snapshots.
 
     With `others_first` the p99 while models are loaded without a pause fell from 15 to 1.2 times the calm
     one. Not as low as SCHED_IDLE, with which it was 1.9 times: on a core that other processes keep busy the

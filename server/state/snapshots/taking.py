@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import time
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +14,7 @@ from kuntur.hash_key import secret_from_hex
 from kuntur.journal.reading import find_record
 from kuntur.journal.workers import read_server_journal
 from kuntur.wire import TransactionReader
+from server.host.scheduling import give_way
 from server.journal.buffer import journal_of
 from server.journal.encryption import keys_of
 from server.settings.config import ServerSettings
@@ -49,7 +49,7 @@ def take_snapshot(settings: ServerSettings, directory: Path) -> Taken:
     Raises RegionError, ReplayError, JournalError, OSError.
     """
     began = time.monotonic()
-    os.nice(10)
+    give_way()
     files, keys = SnapshotFiles(directory), keys_of(settings.journal)
     make_private(files.folder)
     path, journal = files.next_place(), journal_of(directory)

@@ -44,21 +44,24 @@ SERVING = (
         of("server.workers.supervisor", "_MOST_EARLY_DEATHS"),
         of("server.workers.supervisor", "_STEADY_S"),
     ),
-    says(_SERVING, "or as soon as {} wait", of("server.journal.keeper", "_MOST_UNSYNCED_BYTES")),
-    says(_SERVING, "tries for {} more seconds", of("server.journal.file", "_LAST_TRIES_S")),
+    says(
+        _SERVING, "Every {} (`history.snapshot_interval_s`)", default("server", "history.snapshot_interval_s")
+    ),
+    says(_SERVING, "(`journal.buffer_bytes`, {})", default("server", "journal.buffer_bytes")),
+    says(_SERVING, "tries for {} more seconds", of("server.journal.writer", "_LAST_TRIES_S")),
     says(
         _SERVING,
         "tries again after {} and then ever less often, every {} at the longest",
-        of("server.journal.file", "_FIRST_PAUSE_S"),
-        of("server.journal.file", "_LONGEST_PAUSE_S"),
+        of("server.journal.writer", "_FIRST_PAUSE_S"),
+        of("server.journal.writer", "_LONGEST_PAUSE_S"),
     ),
     says(_SERVING, "less than {} (`journal.min_free_bytes`)", default("server", "journal.min_free_bytes")),
     says(
         _SERVING,
         "with a {} more. A server",
-        one_less("server.journal.keeper", "_MARGIN"),
+        one_less("server.journal.writer", "_MARGIN"),
     ),
-    says(_SERVING, "may not make files of {} (`ulimit", of("server.journal.file", "_LARGEST_ENTRY_BYTES")),
+    says(_SERVING, "may not make files of {} (`ulimit", of("server.journal.writer", "_LARGEST_ENTRY_BYTES")),
     says(_SERVING, "beyond {} of each kind", of("server.scoring.attribute_census", "_MOST_NAMES")),
     says(
         _SERVING,
@@ -183,12 +186,8 @@ SETTINGS = (
         _SETTINGS, "for repeats and outcomes; {} to {} bytes each.", recent_bytes(True), recent_bytes(False)
     ),
     says(_SETTINGS, "Most accounts kept, {} each and {} to {} bytes of index", ACCOUNT, LEAST, MOST),
-    says(
-        _SETTINGS,
-        "Time between two syncs to the disk; once {} wait",
-        of("server.journal.keeper", "_MOST_UNSYNCED_BYTES"),
-    ),
-    says(_SETTINGS, "answered again with a {} more", one_less("server.journal.keeper", "_MARGIN")),
+    says(_SETTINGS, "shorter once a {} of the buffer", of("server.journal.writer", "_SYNC_AT")),
+    says(_SETTINGS, "answered again with a {} more", one_less("server.journal.writer", "_MARGIN")),
     says(_SETTINGS, "the ids' hashes, {} hexadecimal digits", KEY),
     says("trainer/settings/config.py", "of ids, {} hexadecimal digits", KEY),
     says(

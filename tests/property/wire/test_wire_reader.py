@@ -9,6 +9,7 @@ from hypothesis import given
 
 from kuntur.api.v1 import scoring_service_pb2, transaction_pb2
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.transaction import IntColumn
 from kuntur.validation.messages import transaction_violations
 from kuntur.wire import MalformedError, Reading, TransactionReader
 from tests.property.messages import LATEST_TIME_US, requests, transactions, varint
@@ -39,6 +40,9 @@ def _assert_equal(one: Reading, other: Reading) -> None:
         left, right = getattr(one.batch, name), getattr(other.batch, name)
         assert left.shape == right.shape
         assert left.dtype == right.dtype
+        if name == "ints":  # the hash is of the bytes, which protobuf writes in an order of its own
+            assert (left[:, IntColumn.CONTENT] != 0).all()
+            left, right = left[:, : IntColumn.CONTENT], right[:, : IntColumn.CONTENT]
         assert left.tobytes() == right.tobytes(), name
     assert one.batch.attributes.keys() == other.batch.attributes.keys()
     for name, values in one.batch.attributes.items():

@@ -11,7 +11,6 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from kuntur.transparency.notes.keys import KeyKind
-from server.cli import verify as module
 from server.cli.app import app
 from tests.support.journals import flip
 from tests.support.signed_journals import KEY, SignedJournal
@@ -113,7 +112,7 @@ def test_a_directory_that_is_not_there_ends_with_2(tmp_path: Path) -> None:
 
 
 def test_progress_is_on_standard_error(journal: SignedJournal, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "_TOLD_S", 0.0)
+    monkeypatch.setattr(progress, "_TOLD_S", 0.0)
     done = run(journal.directory, "--key", KEY.verifier, "--json")
     assert json.loads(done.stdout)["holds"]
     assert "100% of 0 MB, 0 s left" in done.stderr
