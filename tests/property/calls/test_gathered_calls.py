@@ -75,7 +75,7 @@ def endpoints(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Endpoi
     yield pair[0], pair[1]
     for each in pair:
         each.app.stop()
-    # What reached the disk is the same as well: the same requests in the same order. One that came again is not
+    # What reached the disk is the same as well: the same requests in the same order. What came again is not
     # written down, unless it came together with its first.
     first, second = (
         dict.fromkeys((found.kind, found.request, found.refused) for found in read_exchanges(each.journal))

@@ -11,6 +11,7 @@ from click.testing import Result
 from typer.testing import CliRunner
 
 from kuntur.transparency.notes.keys import KeyKind
+from server.cli import progress
 from server.cli.app import app
 from tests.support.journals import flip
 from tests.support.signed_journals import KEY, SignedJournal
