@@ -123,7 +123,8 @@ class RegionHistory(HistoryStore):
         history = self._history
         self._lock()
         try:
-            return history.open_features(slot) if history.known_at(slot, key).admission else None
+            known = history.known_at(slot, key)  # one whose answer is gone has them, too
+            return history.open_features(slot) if known.admission or known.answer else None
         finally:
             self._mutex.release()
 
