@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import structlog
 
 from kuntur.journal.v1 import journal_pb2
+from kuntur.journal.workers import worker_parts
 from kuntur.wire import TransactionReader
 from server.journal.buffer import Buffer
 from server.journal.journal import Journal
@@ -44,7 +45,7 @@ def bring_up_to_date(
         if not snapshots.load_newest(region, buffer.journal, contained, last):
             history.belongs_to(buffer.journal, history.contains[0])
         contained, _ = history.contains
-    if contained == last:
+    if contained == last and (last or history.transactions_known() or not worker_parts(writer.directory)):
         return
     _LOG.info("the history is brought up to date from the journal", entries=last - contained)
 

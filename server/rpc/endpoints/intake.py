@@ -22,6 +22,7 @@ from server.rpc.calls.edge import Edge
 from server.rpc.errors import fitted
 
 _MAX_REFUSALS_BYTES = 2 << 20
+_MOST_TOGETHER_BYTES = 1 << 18  # with reasons for all, the answers are four times as large
 
 
 class LatestTime:
@@ -96,9 +97,12 @@ class Intake:
         """Reads requests of up to `most_each` transactions as one: which their bytes are when joined.
 
         Returns the reading and how many transactions each request has; None where they have to be read one by
-        one: one is not plainly written, or they differ in `reasons_mode`. Raises JournalUnavailableError.
+        one: one is not plainly written, they differ in `reasons_mode`, or are too large for one entry of the
+        journal together. Raises JournalUnavailableError.
         """
         self.check_journal()
+        if sum(map(len, raws)) > _MOST_TOGETHER_BYTES:
+            return None
         sizes, modes = zip(*map(read_outline, raws), strict=True)
         if min(sizes) < 1 or max(sizes) > most_each or min(modes) != max(modes):
             return None
