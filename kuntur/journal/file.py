@@ -233,7 +233,9 @@ class JournalFileWriter:
         if above is not None and not above.holds:
             above.retake()
         if not self._lock.holds:
-            anew = JournalLock(self._directory)
+            if above is not None:
+                self._directory.mkdir(mode=0o700, exist_ok=True)  # never the server's own, gone by now or not
+            anew = JournalLock(self._directory, make=False)
             self._lock.close()
             self._lock, self._moved = anew, True
         if self._moved or (self._file is not None and not is_at(self._file, self._path)):

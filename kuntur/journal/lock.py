@@ -20,12 +20,13 @@ _NAME = "writer.lock"
 class JournalLock:
     """A lock that is held. Those of a directory exclude each other, unless both are shared."""
 
-    def __init__(self, directory: Path, *, shared: bool = False) -> None:
-        """Takes the lock of a directory, which is made when it is not there.
+    def __init__(self, directory: Path, *, shared: bool = False, make: bool = True) -> None:
+        """Takes the lock of a directory; make: whether to make one that is not there.
 
         Raises OSError, also when someone else has the lock.
         """
-        make_private(directory)
+        if make:
+            make_private(directory)
         self._path = directory / _NAME
         self.descriptor = open_private(self._path, os.O_WRONLY)
         try:
@@ -71,7 +72,7 @@ class ServersLock:
     def retake(self) -> None:
         """Takes the lock of the directory that is there now. Raises OSError."""
         self.close()
-        self._own = JournalLock(self._directory, shared=True)
+        self._own = JournalLock(self._directory, shared=True, make=False)
 
     def close(self) -> None:
         """Releases what was taken anew; the inherited lock ends with the process."""

@@ -235,6 +235,25 @@ def test_workers_take_the_lock_of_a_directory_that_is_there_again_together(tmp_p
     assert [read(journal / f"worker-{number}") for number in range(2)] == [[(1, "a")], [(1, "a")]]
 
 
+@pytest.mark.parametrize("of_a_worker", [False, True])
+def test_a_directory_that_vanishes_while_it_is_looked_for_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, of_a_worker: bool
+) -> None:
+    journal = tmp_path / "journal"
+    servers = JournalLock(journal)
+    if of_a_worker:
+        writer = JournalFileWriter(journal / "worker-0", servers_lock=servers.descriptor)
+    else:
+        servers.close()
+        writer = JournalFileWriter(journal)
+    shutil.rmtree(journal)
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_dir", lambda _: True)  # as it was a moment ago
+        with pytest.raises(FileNotFoundError):
+            writer.resume()
+    assert not journal.exists()
+
+
 _WRITES_MUCH = """
 import resource, sys
 from pathlib import Path
