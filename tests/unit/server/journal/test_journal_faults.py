@@ -247,8 +247,14 @@ def test_a_directory_that_vanishes_while_it_is_looked_for_is_not_made(
         servers.close()
         writer = JournalFileWriter(journal)
     shutil.rmtree(journal)
+    really, asked = Path.is_dir, list[Path]()
+
+    def was_there(path: Path) -> bool:
+        asked.append(path)
+        return len(asked) == 1 or really(path)
+
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "is_dir", lambda _: True)  # as it was a moment ago
+        patch.setattr(Path, "is_dir", was_there)
         with pytest.raises(FileNotFoundError):
             writer.resume()
     assert not journal.exists()
