@@ -161,7 +161,7 @@ class JournalFileWriter:
             message = "the journal's directory is not there: make it again"
             raise OSError(errno.ENOENT, message, str(self._directory))
         if not self._lock.holds:
-            anew = JournalLock(self._directory)
+            anew = JournalLock(self._directory, make=False)
             self._lock.close()
             self._lock, self._moved = anew, True
         if self._moved or (self._file is not None and not is_at(self._file, self._path)):

@@ -18,12 +18,13 @@ _NAME = "writer.lock"
 class JournalLock:
     """A lock that is held. Those of a directory exclude each other."""
 
-    def __init__(self, directory: Path) -> None:
-        """Takes the lock of a directory, which is made when it is not there.
+    def __init__(self, directory: Path, *, make: bool = True) -> None:
+        """Takes the lock of a directory; make: whether to make one that is not there.
 
         Raises OSError, also when someone else has the lock.
         """
-        make_private(directory)
+        if make:
+            make_private(directory)
         self._path = directory / _NAME
         self.descriptor = open_private(self._path, os.O_WRONLY)
         try:

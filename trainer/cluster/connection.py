@@ -18,7 +18,8 @@ _REACHABLE_S = 10.0
 # Ray asks a server that does not answer as Ray's does so many times, about 40 seconds each; its own 20 would
 # be a quarter of an hour.
 _ATTEMPTS = {"RAY_gcs_server_port_wait_time_s": "1"}
-_STARTS = 3  # Ray gives its own start 30 seconds, which a busy machine can exceed
+_STARTS = 3  # Ray gives each part of its own start a time, which a busy machine can exceed
+_TOO_LONG = ("timed out during startup", "Timed out waiting for file")
 
 
 class ClusterError(RuntimeError):
@@ -83,11 +84,11 @@ def _start_here(options: dict[str, Any]) -> None:
                 ray.init(address="local", **options)
         except Exception as error:
             # Ray has no type of its own for it; what it started by then ends with this process.
-            if "timed out during startup" not in str(error):
+            if not any(words in str(error) for words in _TOO_LONG):
                 raise
             if not left:
                 raise ClusterError(
-                    f"Ray did not start on this machine in {_STARTS} attempts of half a minute each: "
+                    f"Ray did not start on this machine in {_STARTS} attempts: "
                     "try again when the machine is less busy, or give the address of a cluster"
                 ) from error
         else:

@@ -34,21 +34,25 @@ class TimedOutError(Exception):
     """As Ray's: of no type that one could name."""
 
 
-def starts(monkeypatch: pytest.MonkeyPatch, failing: int) -> list[str]:
+TOO_LONG = "The current node timed out during startup."
+
+
+def starts(monkeypatch: pytest.MonkeyPatch, failing: int, told: str = TOO_LONG) -> list[str]:
     """Lets Ray's start fail so often, and gives the addresses it was asked for."""
     seen: list[str] = []
 
     def init(address: str, **_: object) -> None:
         seen.append(address)
         if len(seen) <= failing:
-            raise TimedOutError("The current node timed out during startup.")
+            raise TimedOutError(told)
 
     monkeypatch.setattr(ray, "init", init)
     return seen
 
 
-def test_a_start_that_took_too_long_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen = starts(monkeypatch, failing=2)
+@pytest.mark.parametrize("told", [TOO_LONG, "Timed out waiting for file /tmp/ray/session/gcs_server_port_a0"])
+def test_a_start_that_took_too_long_is_tried_again(monkeypatch: pytest.MonkeyPatch, told: str) -> None:
+    seen = starts(monkeypatch, failing=2, told=told)
     with connected(RaySettings()):
         pass
     assert seen == ["local"] * 3

@@ -208,6 +208,25 @@ def test_writers_of_a_directory_exclude_each_other_and_whoever_repairs_it(tmp_pa
     JournalLock(tmp_path).close()
 
 
+def test_a_directory_that_vanishes_while_it_is_looked_for_is_not_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = tmp_path / "journal"
+    writer = JournalFileWriter(journal)
+    shutil.rmtree(journal)
+    really, asked = Path.is_dir, list[Path]()
+
+    def was_there(path: Path) -> bool:
+        asked.append(path)
+        return len(asked) == 1 or really(path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "is_dir", was_there)
+        with pytest.raises(FileNotFoundError):
+            writer.resume()
+    assert not journal.exists()
+
+
 _WRITES_MUCH = """
 import resource, sys
 from pathlib import Path
