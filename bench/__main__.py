@@ -15,6 +15,8 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.costs.parts import model_alone
+from bench.load import closed
+from bench.load.bodies import Supply
 from bench.load.h2load import Load, LoadError, require_h2load, run
 from bench.load.workload import Workload, grpc_frames, prepare
 from bench.measuring.programs import LOAD_CORE, SERVER_CORE, STREAM, UNARY, echo, server
@@ -22,6 +24,7 @@ from bench.measuring.report import machine
 
 _WORK = Path("bench/work")
 _IN_FLIGHT = (1, 32)
+_FEW = 2_000  # single calls that show how many a measurement takes
 _ROUNDS = 5  # of streams
 _RAMP = 512  # transactions before each stream
 _STREAMED = {1: 4_000, 64: 25_600, 512: 25_600}  # transactions of one stream by frame size
@@ -29,26 +32,24 @@ _console = Console()
 
 
 def _measure_singles(
-    addresses: dict[str, str], body: Path, seconds: float, rounds: int
+    addresses: dict[str, str], workload: Workload, seconds: float, rounds: int
 ) -> dict[str, list[Load]]:
-    """Measures single calls at each address in turn, round after round, so that a slow spell hits all."""
-    log = _WORK / "h2load.log"
+    """Measures single calls at each address in turn, round after round, so that a slow spell hits all.
+
+    Each call has a transaction of its own, which are later ones than those of the streams.
+    """
+    supply, path = Supply(workload), _WORK / "singles.bin"
     loads: dict[str, list[Load]] = {}
     for in_flight in _IN_FLIGHT:
-        counts = {}
+        bodies, counts = supply.write_singles(path, _FEW), {}
         for name, address in addresses.items():
-            few = run(address, UNARY, body, requests=2_000, in_flight=in_flight, core=LOAD_CORE, log=log)
+            few = closed.run(address, UNARY, bodies, requests=_FEW, in_flight=in_flight, core=LOAD_CORE)
             counts[name] = max(1_000, int(few.per_second * seconds / rounds))
         for _ in range(rounds):
+            bodies = supply.write_singles(path, max(counts.values()))
             for name, address in addresses.items():
-                load = run(
-                    address,
-                    UNARY,
-                    body,
-                    requests=counts[name],
-                    in_flight=in_flight,
-                    core=LOAD_CORE,
-                    log=log,
+                load = closed.run(
+                    address, UNARY, bodies, requests=counts[name], in_flight=in_flight, core=LOAD_CORE
                 )
                 loads.setdefault(f"{name}_unary_{in_flight}", []).append(load)
     return loads
@@ -84,13 +85,13 @@ def _model_alone(workload: Workload) -> dict[str, float]:
 
 
 def _bodies(workload: Workload) -> dict[str, Path]:
-    """Writes the request bodies. No transaction is in two of them, as the server counts each but once."""
+    """Writes the bodies of the streams. No transaction is in two, as the server scores each but once."""
     raw = iter(workload.raw[workload.load])
 
     def take(count: int) -> list[bytes]:
         return [next(raw) for _ in range(count)]
 
-    contents = {"single": grpc_frames(take(1), 1)}
+    contents = {}
     for number in range(_ROUNDS):
         contents[f"ramp_{number}"] = grpc_frames(take(_RAMP), 64)
         for frame, count in _STREAMED.items():
@@ -182,7 +183,7 @@ def main(
         sys.exit("bench needs two cores: one for the server, one for the load")
     try:
         require_h2load()
-        transactions = 1 + _ROUNDS * (_RAMP + sum(_STREAMED.values()))
+        transactions = _ROUNDS * (_RAMP + sum(_STREAMED.values()))
         with _console.status("The parts alone"):
             parts = _parts(transactions, accounts)
         with _console.status("Preparing the load"):
@@ -190,10 +191,10 @@ def main(
             bodies = _bodies(workload)
         with echo() as bare, server(workload) as kuntur:
             addresses = {"echo": bare, "kuntur": kuntur}
-            with _console.status("Single calls, in turn at a bare echo and at Kuntur"):
-                loads = _measure_singles(addresses, bodies["single"], seconds, rounds)
             with _console.status("Streams"):
                 streams, alone = _measure_streams(addresses, bodies, workload)
+            with _console.status("Single calls, in turn at a bare echo and at Kuntur"):
+                loads = _measure_singles(addresses, workload, seconds, rounds)
     except LoadError as error:
         sys.exit(f"bench stopped: {error}")
     figures = _results(parts, loads | streams, alone)

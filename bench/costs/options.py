@@ -1,8 +1,8 @@
 """`python -m bench.costs.options`: what journal, reasons, TLS and tokens cost, against a server without them.
 
 Four servers take turns on one core: one with a journal, one with TLS, one with TLS that asks for a token, and
-one with nothing of it; the others sleep meanwhile. A request asks for reasons or does not. The first round is
-for nothing: the transactions of a stream are counted in it, in later rounds they are computed again.
+one with nothing of it; the others sleep meanwhile. A request asks for reasons or does not. No server gets a
+transaction twice, since it would give its first answer again. The first round is for nothing: it warms up.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Annotated
 
 import typer
 
-from bench.load.bodies import fresh
+from bench.load import closed
+from bench.load.bodies import Supply
 from bench.load.h2load import Load, LoadError, require_h2load, run
 from bench.load.workload import grpc_frames, prepare
 from bench.measuring.certificates import self_signed
@@ -33,25 +34,45 @@ _WORDS = {
     "tls": "TLS 1.3",
     "token": "TLS 1.3 and a token",
 }
-_FRAMES = (64, 512)
 _STREAMED = 32_768  # transactions of one stream
 _CASES = ("unary_1", "unary_32", "stream_64", "stream_512")
 
 
 def _measure(address: str, case: str, body: Path, requests: int, *, tls: bool, authorization: str) -> Load:
     kind, _, size = case.partition("_")
-    method, count, in_flight = (STREAM, 1, 1) if kind == "stream" else (UNARY, requests, int(size))
-    return run(
+    if kind == "stream":
+        return run(
+            address,
+            STREAM,
+            body,
+            requests=1,
+            in_flight=1,
+            core=LOAD_CORE,
+            log=_WORK / "h2load.log",
+            tls=tls,
+            authorization=authorization,
+        )
+    return closed.run(
         address,
-        method,
+        UNARY,
         body,
-        requests=count,
-        in_flight=in_flight,
+        requests=requests,
+        in_flight=int(size),
         core=LOAD_CORE,
-        log=_WORK / "h2load.log",
         tls=tls,
         authorization=authorization,
     )
+
+
+def _bodies(supply: Supply, case: str, requests: int) -> dict[str, Path]:
+    """Writes requests without reasons and with, of transactions that no server has got yet."""
+    kind, _, size = case.partition("_")
+    count, frame = (_STREAMED, int(size)) if kind == "stream" else (requests, 1)
+    paths = {}
+    for asked, mode in (("plain", b""), ("reasons", _REASONS)):
+        paths[asked] = _WORK / f"options.{asked}.bin"
+        paths[asked].write_bytes(grpc_frames(supply.take(count), frame, mode))
+    return paths
 
 
 def _figures(loads: dict[tuple[str, str], list[Load]]) -> dict[str, float]:
@@ -98,12 +119,7 @@ def main(
     try:
         require_h2load()
         workload = prepare(_WORK / "options", _STREAMED, 10_000)
-        bodies: dict[tuple[str, int], Path] = {}
-        for option, mode in (("plain", b""), ("reasons", _REASONS)):
-            for frame in (1, *_FRAMES):
-                bodies[option, frame] = _WORK / f"options.{option}.{frame}.bin"
-                messages = fresh(workload, 0, 1 if frame == 1 else _STREAMED)
-                bodies[option, frame].write_bytes(grpc_frames(messages, frame, mode))
+        supply = Supply(workload)
         journal = {"journal.path": str(_WORK / "options" / "journal")}
         certificate, key = self_signed(_WORK / "options")
         tls = {"tls.certificate": str(certificate), "tls.key": str(key)}
@@ -117,10 +133,9 @@ def main(
             servers = {"journal": kept, "both": kept, "tls": secured, "token": asking}
             for number in range(rounds + 1):
                 for case in _CASES:
+                    bodies = _bodies(supply, case, requests)
                     for option in _OPTIONS:
-                        method, _, size = case.partition("_")
-                        asked = "reasons" if option in {"reasons", "both"} else "plain"
-                        body = bodies[asked, int(size) if method == "stream" else 1]
+                        body = bodies["reasons" if option in {"reasons", "both"} else "plain"]
                         ran = servers.get(option, without)
                         load = _measure(
                             ran.address,

@@ -14,6 +14,8 @@ from typing import Annotated
 import numpy as np
 import typer
 
+from bench.load import closed
+from bench.load.bodies import Supply
 from bench.load.h2load import Load, require_h2load, run
 from bench.load.workload import Workload, grpc_frames, prepare
 from bench.measuring.programs import LOAD_CORE, STREAM, UNARY, server
@@ -54,32 +56,29 @@ def _kernel_us(workload: Workload) -> dict[str, float]:
     return figures
 
 
-def _bodies(workload: Workload) -> dict[str, Path]:
-    """Writes the request bodies, those with reasons of the same transactions as those without."""
-    raw = workload.raw[workload.load]
-    contents = {"plain_1": grpc_frames(raw[:1], 1), "reasoned_1": grpc_frames(raw[:1], 1, _ALL)}
-    for frame in _FRAMES:
-        contents[f"plain_{frame}"] = grpc_frames(raw[:_STREAMED], frame)
-        contents[f"reasoned_{frame}"] = grpc_frames(raw[:_STREAMED], frame, _ALL)
-    paths = {name: _WORK / f"{name}.bin" for name in contents}
-    for name, content in contents.items():
-        paths[name].write_bytes(content)
+def _bodies(supply: Supply, requests: int) -> dict[str, Path]:
+    """Writes request bodies, each of transactions of its own: the server answers each of them but once."""
+    paths = {}
+    for frame in (1, *_FRAMES):
+        for kind, mode in (("plain", b""), ("reasoned", _ALL)):
+            path = paths[f"{kind}_{frame}"] = _WORK / f"{kind}_{frame}.bin"
+            count = requests if frame == 1 else _STREAMED
+            path.write_bytes(grpc_frames(supply.take(count), frame, mode))
     return paths
 
 
-def _measure(address: str, bodies: dict[str, Path], rounds: int, requests: int) -> dict[str, list[Load]]:
+def _measure(address: str, workload: Workload, rounds: int, requests: int) -> dict[str, list[Load]]:
     """Measures plain and reasoned in turn, round after round, so that a slow spell hits both."""
-    log = _WORK / "h2load.log"
+    log, supply = _WORK / "h2load.log", Supply(workload)
     loads: dict[str, list[Load]] = {}
-    for name, body in bodies.items():  # a first time for nothing: these transactions are counted in it
-        method = UNARY if name.endswith("_1") else STREAM
-        run(address, method, body, requests=1, in_flight=1, core=LOAD_CORE, log=log)
-    for _ in range(rounds):
-        for name, body in bodies.items():
-            single = name.endswith("_1")
-            method, count = (UNARY, requests) if single else (STREAM, 1)
-            load = run(address, method, body, requests=count, in_flight=1, core=LOAD_CORE, log=log)
-            loads.setdefault(name, []).append(load)
+    for number in range(rounds + 1):
+        for name, body in _bodies(supply, requests).items():
+            if name.endswith("_1"):
+                load = closed.run(address, UNARY, body, requests=requests, in_flight=1, core=LOAD_CORE)
+            else:
+                load = run(address, STREAM, body, requests=1, in_flight=1, core=LOAD_CORE, log=log)
+            if number:  # the first round warms up
+                loads.setdefault(name, []).append(load)
     return loads
 
 
@@ -92,7 +91,7 @@ def main(
     workload = prepare(_WORK / "reasons", _STREAMED, 10_000)
     figures = _kernel_us(workload)
     with server(workload) as address:
-        loads = _measure(address, _bodies(workload), rounds, requests)
+        loads = _measure(address, workload, rounds, requests)
     pairs = list(zip(loads["plain_1"], loads["reasoned_1"], strict=True))
     figures["plain_unary_p50_ms"] = median(plain.percentile_ms(50) for plain, _ in pairs)
     figures["reasoned_unary_p50_ms"] = median(reasoned.percentile_ms(50) for _, reasoned in pairs)

@@ -32,7 +32,23 @@ def fresh(workload: Workload, first: int, count: int, change: Change | None = No
     return messages
 
 
+class Supply:
+    """Hands out the transactions of a workload, none of them twice (see `fresh`)."""
+
+    def __init__(self, workload: Workload) -> None:
+        self._workload, self._taken = workload, 0
+
+    def take(self, count: int) -> list[bytes]:
+        """Returns so many, as messages."""
+        self._taken += count
+        return fresh(self._workload, self._taken - count, count)
+
+    def write_singles(self, path: Path, count: int, mode: bytes = b"") -> Path:
+        """Writes so many, each a request of its own."""
+        return write_singles(path, self.take(count), mode)
+
+
 def write_singles(path: Path, messages: list[bytes], mode: bytes = b"") -> Path:
-    """Writes one request each, for `bench.load.openloop`."""
+    """Writes one request each, for `bench.load.openloop` and `bench.load.closed`."""
     path.write_bytes(grpc_frames(messages, 1, mode))
     return path

@@ -1,4 +1,8 @@
-"""Load by h2load (nghttp2), a program that knows nothing of Kuntur and costs less than what it measures."""
+"""Load by h2load (nghttp2), a program that knows nothing of Kuntur and costs less than what it measures.
+
+It has one body for all calls: for streams, and for servers that answer the same call anew each time. Single
+calls to Kuntur each need a transaction of their own: `bench.load.closed`.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +20,7 @@ _SCALE = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, None: 1.0}
 
 
 class LoadError(Exception):
-    """h2load is not there or did not succeed."""
+    """A load did not succeed, or its generator is not there."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 Single calls with 32 in flight are measured with and without idle streams beside them, in turn. Then
 thousands of streams are opened, sent a frame and cancelled; the server's memory is read before and after.
+Each single call has a transaction of its own. All streams send one, so that memory of the history stays out.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from typing import Annotated
 import grpc
 import typer
 
-from bench.load.bodies import fresh, write_singles
-from bench.load.h2load import LoadError, require_h2load, run
-from bench.load.workload import prepare
+from bench.load import closed
+from bench.load.bodies import Supply
+from bench.load.h2load import LoadError
+from bench.load.workload import grpc_frames, prepare
 from bench.measuring.processes import rss_bytes
 from bench.measuring.programs import LOAD_CORE, STREAM, UNARY, running
 from bench.measuring.report import Sheet, median_ratio, write
@@ -78,19 +80,18 @@ def main(
     requests: Annotated[int, typer.Option(help="Single calls of a measurement.")] = 20_000,
 ) -> None:
     """Measures, shows and writes."""
-    log = _WORK / "h2load.log"
     rates: dict[str, list[float]] = {"without": [], "with": []}
     try:
-        require_h2load()
         workload = prepare(_WORK / "streams", _PREPARED, 10_000)
         most = str(2 * max(streams, _AT_ONCE))  # all on one connection, of one caller
         settings = {"limits.max_streams_per_connection": most, "limits.max_streams_per_caller": most}
         with running(workload, settings=settings) as ran:
-            body = write_singles(_WORK / "streams.bin", fresh(workload, 0, 1))
-            frame = body.read_bytes()[_PREFIX:]
+            supply = Supply(workload)
+            frame = grpc_frames(supply.take(1), 1)[_PREFIX:]
 
             def measure(case: str) -> None:
-                load = run(ran.address, UNARY, body, requests=requests, in_flight=32, core=LOAD_CORE, log=log)
+                bodies = supply.write_singles(_WORK / "streams.bin", requests)
+                load = closed.run(ran.address, UNARY, bodies, requests=requests, in_flight=32, core=LOAD_CORE)
                 rates[case].append(load.per_second)
 
             for _ in range(rounds):

@@ -13,7 +13,8 @@ from typing import Annotated
 
 import typer
 
-from bench.load.bodies import fresh
+from bench.load import closed
+from bench.load.bodies import Supply
 from bench.load.h2load import Load, LoadError, require_h2load, run
 from bench.load.workload import grpc_frames, prepare
 from bench.measuring.programs import LOAD_CORE, STREAM, UNARY, echo, running
@@ -32,12 +33,20 @@ _SERVERS = {
 
 def _measure(address: str, case: str, bodies: dict[str, Path], requests: int) -> Load:
     method, _, in_flight = case.partition("_")
-    log = _WORK / "h2load.log"
+    body = bodies[case]
     if method == "stream":
-        return run(address, STREAM, bodies[case], requests=1, in_flight=1, core=LOAD_CORE, log=log)
-    return run(
-        address, UNARY, bodies[case], requests=requests, in_flight=int(in_flight), core=LOAD_CORE, log=log
-    )
+        log = _WORK / "h2load.log"
+        return run(address, STREAM, body, requests=1, in_flight=1, core=LOAD_CORE, log=log)
+    return closed.run(address, UNARY, body, requests=requests, in_flight=int(in_flight), core=LOAD_CORE)
+
+
+def _bodies(supply: Supply, requests: int) -> dict[str, Path]:
+    """Writes request bodies of transactions that no server has got yet."""
+    bodies = {case: _WORK / f"transports.{case}.bin" for case in _CASES}
+    for case, path in bodies.items():
+        frame, count = (_FRAME, _STREAMED) if case == "stream_64" else (1, requests)
+        path.write_bytes(grpc_frames(supply.take(count), frame))
+    return bodies
 
 
 def _rates(case: str, loads: list[Load]) -> list[float]:
@@ -80,9 +89,8 @@ def main(
     loads: dict[tuple[str, str], list[Load]] = {}
     try:
         require_h2load()
-        count = (rounds + 1) * _STREAMED
         workload = prepare(_WORK / "transports", _STREAMED, 10_000)
-        messages = fresh(workload, 0, 1 + count)
+        supply = Supply(workload)
         with ExitStack() as opened:
             addresses = {
                 name: opened.enter_context(running(workload, settings={"rpc.transport": name})).address
@@ -90,12 +98,8 @@ def main(
             }
             addresses["echo"] = opened.enter_context(echo())
             addresses["aio"] = opened.enter_context(echo(module="bench.measuring.echo_aio"))
-            bodies = {case: _WORK / f"transports.{case}.bin" for case in _CASES}
-            for case in ("unary_1", "unary_32"):
-                bodies[case].write_bytes(grpc_frames(messages[:1], 1))
             for number in range(rounds + 1):
-                first = 1 + number * _STREAMED
-                bodies["stream_64"].write_bytes(grpc_frames(messages[first : first + _STREAMED], _FRAME))
+                bodies = _bodies(supply, requests)
                 for case in _CASES:
                     for name, address in addresses.items():
                         load = _measure(address, case, bodies, requests)
