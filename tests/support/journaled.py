@@ -12,7 +12,7 @@ from kuntur.api.v1 import outcome_pb2, outcome_service_pb2, score_pb2, scoring_s
 from kuntur.features import FeatureMatrix
 from kuntur.features.engine import ENTITIES
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
-from kuntur.history.serving import C_CHECKS
+from kuntur.history.serving import C_CHECKS, C_REPEATED
 from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.v1 import journal_pb2
@@ -146,10 +146,13 @@ def replayed(
 
 
 def words(region: Region) -> dict[str, bytes]:
-    """Returns all that a history is, by the names of its parts."""
+    """Returns all that a history is, by the names of its parts.
+
+    But how often it was looked through, and how many came again: of what is known and answered no entry is made.
+    """
     history = region.history
     counters = history.counters.copy()
-    counters[[C_CHECKS, len(counters) - 1]] = 0  # and the seal over both
+    counters[[C_CHECKS, C_REPEATED, len(counters) - 1]] = 0  # and the seal over both
     parts = dict(zip(ENTITIES, history.tables, strict=True))
     parts |= {"recent": history.recent, "held": history.held, "counters": counters, "open": history.open}
     return {name: part.tobytes() for name, part in parts.items()}

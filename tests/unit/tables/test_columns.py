@@ -93,6 +93,7 @@ def oracle_ints(row: dict[str, Any]) -> list[int]:
         COUNTRY_NUMBER[row["merchant_country_code"]],
         CURRENCY_NUMBER[currency],
         1,
+        0,
     ]
 
 
@@ -131,7 +132,7 @@ def test_arrays_have_the_types_and_layout_that_the_engine_computes_on() -> None:
     for frame in (pl.DataFrame(schema=schema),):
         batch = to_batch(frame, SECRET)
         assert (batch.keys.shape, batch.keys.dtype) == ((0, 6), np.uint64)
-        assert (batch.ints.shape, batch.ints.dtype) == ((0, 10), np.int64)
+        assert (batch.ints.shape, batch.ints.dtype) == ((0, 11), np.int64)
         assert (batch.floats.shape, batch.floats.dtype) == ((0, 2), np.float64)
         assert all(array.flags.c_contiguous for array in (batch.keys, batch.ints, batch.floats))
         assert len(to_outcomes(frame, batch.keys)[0]) == 0
