@@ -148,7 +148,7 @@ def replayed(
 def words(region: Region) -> dict[str, bytes]:
     """Returns all that a history is, by the names of its parts.
 
-    But how often it was looked through, and how many came again: of what is known and answered no entry is made.
+    Without how often it was looked through, and how many came again: what is answered again makes no entry.
     """
     history = region.history
     counters = history.counters.copy()
