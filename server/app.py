@@ -156,7 +156,7 @@ class ServerApp:
             self._snapshots = None
             if self._writer is not None:
                 self._writer.start()
-                self._snapshots = snapshots_beside(self._writer, settings)
+                self._snapshots = snapshots_beside(self._writer, settings, self._signed)
             # What takes time comes before the port is bound: from then on callers come, and leave others.
             _LOG.info("preparing the compiled code")
             compile_hot_path(self._reader)
@@ -310,6 +310,10 @@ class ServerApp:
         if access.mode == "open":
             return None
         return AccessControl(access, metrics.access_reloaded, metrics.token_checked)
+
+    def _signed(self) -> int:
+        """Returns how many entries of the journal are known to be signed."""
+        return 0 if self._signing is None else self._signing.size
 
     def _went_live(self, _: LiveModel) -> None:
         self._health.serving()

@@ -71,7 +71,7 @@ class Supervisor:
             self._region = open_region(settings, self._buffer, self._writer)
             self._snapshots = None
             if self._writer is not None:
-                self._snapshots = snapshots_beside(self._writer, settings)
+                self._snapshots = snapshots_beside(self._writer, settings, self._signed)
             undone.pop_all()
         self._running: dict[int, WorkerProcess] = {}
         self._lock = threading.Lock()
@@ -232,6 +232,10 @@ class Supervisor:
                 self._silent.inc()
                 process.kill()
                 return
+
+    def _signed(self) -> int:
+        """Returns how many entries of the journal are known to be signed."""
+        return 0 if self._signing is None else self._signing.size
 
     def _start_one(self, number: int) -> WorkerProcess | None:
         settings = self._settings.model_dump()

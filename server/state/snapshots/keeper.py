@@ -24,9 +24,20 @@ _COMMAND = ("-m", "server", "snapshot")
 class SnapshotKeeper:
     """Takes snapshots for one server until it is stopped."""
 
-    def __init__(self, settings: ServerSettings, directory: Path, in_files: Callable[[], int]) -> None:
-        """Takes settings, the directory of the journal, and what returns the first entry not on the disk."""
-        self._settings, self._directory, self._in_files = settings, directory, in_files
+    def __init__(
+        self,
+        settings: ServerSettings,
+        directory: Path,
+        in_files: Callable[[], int],
+        signed: Callable[[], int],
+    ) -> None:
+        """Takes the settings and the directory of the journal.
+
+        in_files: returns the first entry that is not on the disk; signed: how many entries are signed, where
+        the journal is: others are not removed.
+        """
+        self._settings, self._directory = settings, directory
+        self._in_files, self._signed = in_files, signed
         self._stopping = threading.Event()
         self._process: subprocess.Popen[str] | None = None
         self._lock = threading.Lock()
@@ -85,6 +96,8 @@ class SnapshotKeeper:
 
     def _remove(self, keep_from: int) -> None:
         journal = self._settings.journal
+        if journal.signing.keys is not None:
+            keep_from = min(keep_from, self._signed() + 1)
         if journal.retention_days is not None or journal.retention_bytes is not None:
             remove_expired(
                 self._directory,
@@ -95,6 +108,8 @@ class SnapshotKeeper:
             )
 
 
-def snapshots_beside(writer: JournalWriter, settings: ServerSettings) -> SnapshotKeeper:
-    """Returns what takes snapshots of the journal that a writer writes."""
-    return SnapshotKeeper(settings, writer.directory, lambda: writer.buffer.first_kept)
+def snapshots_beside(
+    writer: JournalWriter, settings: ServerSettings, signed: Callable[[], int]
+) -> SnapshotKeeper:
+    """Returns what takes snapshots of a journal that is written; signed: as `SnapshotKeeper` takes it."""
+    return SnapshotKeeper(settings, writer.directory, lambda: writer.buffer.first_kept, signed)
