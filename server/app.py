@@ -13,9 +13,8 @@ from typing import NamedTuple, Self
 import structlog
 
 from kuntur.bundle.bundle import Registry
-from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
+from kuntur.hash_key import DEFAULT_HASH_KEY
 from kuntur.time_zone import time_zone
-from kuntur.wire import TransactionReader
 from server.access import AccessControl
 from server.compiling import tell_ready
 from server.host.signals import interrupted, wait_for_stop_signal
@@ -55,6 +54,7 @@ from server.settings.config import ServerSettings
 from server.settings.listening import stays_here
 from server.signing import SigningMetrics, open_signing
 from server.state.histories import attach_history, open_history
+from server.state.sizes import reader_of
 from server.state.snapshots import snapshots_beside
 from server.telemetry.certificates import CertificateMetrics
 from server.telemetry.journal import JournalMetrics
@@ -135,9 +135,7 @@ class ServerApp:
         self.failed = False
         """Whether it stopped taking up calls by itself."""
         self.admission = Admission(settings.limits)
-        self._reader = TransactionReader(
-            secret_from_hex(settings.history.hash_key), settings.institution.country_codes
-        )
+        self._reader = reader_of(settings)
         with ExitStack() as undone:
             undone.callback(trial.stop)
             self._writer = None if shared is not None else _open_writer(settings)

@@ -53,7 +53,6 @@ class Word(IntEnum):
     NEXT = 8  # sequence of the next entry
     FREE = 9  # of the first entry that is kept: those before it are on the disk
     UNAVAILABLE = 10  # 1 while the files cannot be written
-    CLOSED = 11  # 1 when nothing more is written
 
 
 _NEXT, _FREE = int(Word.NEXT), int(Word.FREE)  # a member of an enum costs more to index with
@@ -152,7 +151,7 @@ class Buffer:
         if kept == first:  # also where it is of another time than the files
             self._starts[first % SLOTS] = 0
         words[Word.FREE], words[Word.NEXT] = first, kept
-        words[Word.UNAVAILABLE] = words[Word.CLOSED] = 0
+        words[Word.UNAVAILABLE] = 0
 
     @property
     def journal(self) -> int:
@@ -168,6 +167,11 @@ class Buffer:
     def first_kept(self) -> int:
         """Sequence of the first entry that may not be on the disk. Any thread."""
         return self._words[Word.FREE]
+
+    @property
+    def queued(self) -> int:
+        """How many entries may not be on the disk. Any thread."""
+        return self.next_sequence - self.first_kept
 
     @property
     def unavailable(self) -> bool:
@@ -246,6 +250,11 @@ class Buffer:
             return None
         entry = bytes(self._bytes[at : at + length])
         return entry if zlib.crc32(entry) == checksum else None
+
+    def find(self, sequence: int) -> journal_pb2.Entry | None:
+        """Returns an entry, opened; None when it is not here any more. Any thread, at any time."""
+        raw = self.read(sequence)
+        return None if raw is None else journal_pb2.Entry.FromString(raw)
 
     def kept(self, most: int, first: int) -> Iterator[bytes]:
         """Yields up to so many entries from one on. Raises JournalBufferError for one that is damaged."""

@@ -44,7 +44,7 @@ class Journal(ABC):
     @property
     def queued(self) -> int:
         """Entries that are not known to be on the disk."""
-        return self.buffer.next_sequence - self.buffer.first_kept
+        return self.buffer.queued
 
     @abstractmethod
     def close(self) -> None:
@@ -71,8 +71,7 @@ class MemoryJournal(Journal):
 
     def find(self, sequence: int) -> journal_pb2.Entry | None:
         """Returns an entry; None when it was written over."""
-        raw = self.buffer.read(sequence)
-        return None if raw is None else journal_pb2.Entry.FromString(raw)
+        return self.buffer.find(sequence)
 
     @property
     def queued(self) -> int:

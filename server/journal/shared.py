@@ -74,10 +74,7 @@ class SharedJournal(Journal):
 
     def find(self, sequence: int) -> journal_pb2.Entry | None:
         """Returns an entry; None when its file was removed."""
-        raw = self.buffer.read(sequence)
-        if raw is not None:
-            return journal_pb2.Entry.FromString(raw)
-        return find_record(self._directory, sequence, self._keys)
+        return self.buffer.find(sequence) or find_record(self._directory, sequence, self._keys)
 
     def close(self) -> None:
         """Ends watching."""

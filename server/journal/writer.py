@@ -125,10 +125,7 @@ class JournalWriter:
 
     def find(self, sequence: int) -> journal_pb2.Entry | None:
         """Returns an entry; None when it is in no file any more."""
-        raw = self.buffer.read(sequence)
-        if raw is not None:
-            return journal_pb2.Entry.FromString(raw)
-        return find_record(self.directory, sequence, self._keys)
+        return self.buffer.find(sequence) or find_record(self.directory, sequence, self._keys)
 
     def start(self) -> None:
         """Begins to write."""
@@ -142,11 +139,6 @@ class JournalWriter:
         else:
             self._writer.close()
         self.buffer.close()
-
-    @property
-    def kept(self) -> int:
-        """Entries that are not known to be on the disk."""
-        return self.buffer.next_sequence - self.buffer.first_kept
 
     def _run(self) -> None:
         while self.unavailable is None or self._regained():
@@ -218,9 +210,9 @@ class JournalWriter:
             else:
                 self._closing.wait(self._pause_s)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
-            if give_up_at is not None and not self.kept:
+            if give_up_at is not None and not self.buffer.queued:
                 return False
-            kept = self.kept
+            kept = self.buffer.queued
             try:
                 self._regain()
             except Exception as error:
@@ -232,7 +224,7 @@ class JournalWriter:
                         "the journal's files end before entries of calls that were answered: these stay in "
                         "the buffer beside the files, until a server is started there",
                         directory=str(self.directory),
-                        entries=self.kept,
+                        entries=self.buffer.queued,
                         reason=told,
                     )
                     return False

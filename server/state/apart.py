@@ -13,9 +13,9 @@ from kuntur.history.answers import PLACE, SLOT
 from kuntur.journal.v1 import journal_pb2
 from kuntur.time_zone import TimeZone
 from kuntur.transaction import IntColumn, KeyColumn
-from kuntur.wire import MalformedError, Reading, TransactionReader
+from kuntur.wire import Reading, TransactionReader
 from server.state.region.region import Region
-from server.state.replay import ANY_TIME_US, Replay, ReplayError
+from server.state.replay import Replay, read_again
 from server.state.snapshots import SnapshotFiles
 
 
@@ -55,7 +55,8 @@ class HistoryApart:
         A transaction that waited for an answer since an earlier admission has the features that it had then,
         as it had when it was scored. Raises ReplayError.
         """
-        reading, history = self._read(entry), self._history
+        admission, history = entry.admission, self._history
+        reading = read_again(self._reader, entry.sequence, admission.requests, admission.refused)
         batch, sequence = reading.batch, entry.sequence
         trail = np.zeros((len(batch), 2), dtype=np.int64)
         trail[:, PLACE] = np.arange(len(batch))
@@ -63,29 +64,11 @@ class HistoryApart:
         history.take_transactions(batch, self._region.zone.offsets, out, trail, sequence=sequence, entries=0)
         for row in np.flatnonzero(batch.ints[:, IntColumn.COUNTED] == 0).tolist():
             slot = int(trail[row, SLOT])
-            admission = history.known_at(slot, int(batch.keys[row, KeyColumn.TRANSACTION])).admission
-            if admission is not None and admission.sequence != sequence:
+            first = history.known_at(slot, int(batch.keys[row, KeyColumn.TRANSACTION])).admission
+            if first is not None and first.sequence != sequence:
                 features = history.open_features(slot)
                 out[row] = out[row] if features is None else features
         return Readmitted(reading, out)
-
-    def _read(self, entry: journal_pb2.Entry) -> Reading:
-        """Returns the transactions of an admission that entered, read as one. Raises ReplayError."""
-        left_out = set(entry.admission.refused)
-        try:
-            reading = self._reader.read_request(b"".join(entry.admission.requests), ANY_TIME_US)
-        except MalformedError as error:
-            raise ReplayError(
-                f"entry {entry.sequence:,} holds a request that cannot be read: {error}"
-            ) from error
-        if wrong := sorted(set(reading.violations) - left_out):
-            violation = reading.violations[wrong[0]][0]
-            raise ReplayError(
-                f"entry {entry.sequence:,} holds a transaction that was taken and is refused now: "
-                f"{violation.field} {violation.description}; use the release and the settings that took it"
-            )
-        kept = np.array([place not in left_out for place in reading.places.tolist()], dtype=np.bool_)
-        return reading._replace(batch=reading.batch.rows(kept), places=reading.places[kept])
 
     def __enter__(self) -> Self:
         return self

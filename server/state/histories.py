@@ -6,9 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from kuntur.hash_key import secret_from_hex
 from kuntur.time_zone import TimeZone
-from kuntur.wire import TransactionReader
 from server.host.bus_error import end_on_lost_file
 from server.journal import Buffer, Journal, JournalWriter
 from server.journal.buffer import journal_of
@@ -18,7 +16,7 @@ from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scru
 from server.state.apart import HistoryApart
 from server.state.appending import Appender, prepare
 from server.state.rebuild import bring_up_to_date, catching_up
-from server.state.sizes import sizes_of, zone_of
+from server.state.sizes import reader_of, sizes_of, zone_of
 from server.state.snapshots import SnapshotFiles
 
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
@@ -72,7 +70,7 @@ def open_apart(
     It is empty, or the newest snapshot beside the journal that has none of the entries from there on, if
     there is one. Raises OSError.
     """
-    history = HistoryApart(sizes_of(settings.history), zone_of(settings), _reader(settings))
+    history = HistoryApart(sizes_of(settings.history), zone_of(settings), reader_of(settings))
     if from_snapshot:
         with suppress(FileNotFoundError):  # a copy without its buffer: nothing says which journal it is
             history.load(SnapshotFiles(directory), journal_of(directory), before - 1)
@@ -101,20 +99,16 @@ def _open_region(
     if writer is None:
         region.history.begin_journal(buffer.journal, buffer.next_sequence - 1)
     else:
-        bring_up_to_date(region, writer, _reader(settings), SnapshotFiles(writer.directory))
+        bring_up_to_date(region, writer, reader_of(settings), SnapshotFiles(writer.directory))
     return region
 
 
 def _opened(region: Region, settings: ServerSettings, journal: Journal, *, checks: bool) -> OpenHistory:
     store = RegionHistory(region, journal)
-    store.catch_up = catching_up(region, journal, _reader(settings))
+    store.catch_up = catching_up(region, journal, reader_of(settings))
     if checks:
         return _checked(store, region, settings.history)
     return store, region.close
-
-
-def _reader(settings: ServerSettings) -> TransactionReader:
-    return TransactionReader(secret_from_hex(settings.history.hash_key), settings.institution.country_codes)
 
 
 def _checked(store: RegionHistory, region: Region, history: History) -> OpenHistory:

@@ -21,7 +21,7 @@ from kuntur.journal.entries import RequestKind
 from kuntur.journal.exchanges.messages import refused_places
 from kuntur.journal.v1 import journal_pb2
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
-from kuntur.wire import MalformedError, TransactionReader
+from kuntur.wire import MalformedError, Reading, TransactionReader
 
 ANY_TIME_US = 2**62
 """As the latest time of what is read again: it was in time when it came."""
@@ -133,7 +133,7 @@ class Replay:
             self._flush()
             self._report(sequence, b"".join(admission.requests), set(admission.refused))
             return
-        batch, places = self._read(sequence, b"".join(admission.requests), admission.refused)
+        batch, places = self._read(sequence, admission.requests, admission.refused)
         scored = kind.value in _SCORED
         entered = _entered(batch, places)
         if scored:
@@ -179,28 +179,14 @@ class Replay:
         if found is None or found.WhichOneof("exchange") != "admission":
             return None
         admission = found.admission
-        batch, places = self._read(sequence, b"".join(admission.requests), admission.refused)
+        batch, places = self._read(sequence, admission.requests, admission.refused)
         return _entered(batch, places)
 
     def _read(
-        self, sequence: int, raw: bytes, refused: Iterable[int]
+        self, sequence: int, requests: Iterable[bytes], refused: Iterable[int]
     ) -> tuple[TransactionBatch, npt.NDArray[np.int64]]:
-        try:
-            reading = self._reader.read_request(raw, ANY_TIME_US)
-        except MalformedError as error:
-            raise ReplayError(f"entry {sequence:,} holds a request that cannot be read: {error}") from error
-        left_out = set(refused)
-        if wrong := sorted(set(reading.violations) - left_out):
-            violation = reading.violations[wrong[0]][0]
-            raise ReplayError(
-                f"entry {sequence:,} holds a transaction that was taken and is refused now: "
-                f"{violation.field} {violation.description}; use the release and the settings that took it"
-            )
-        batch, places = reading.batch, reading.places
-        if left_out:
-            kept = np.array([place not in left_out for place in places.tolist()], dtype=np.bool_)
-            batch, places = batch.rows(kept), places[kept]
-        return batch, places
+        reading = read_again(self._reader, sequence, requests, refused)
+        return reading.batch, reading.places
 
     def _report(self, sequence: int, raw: bytes, refused: set[int]) -> None:
         try:
@@ -228,7 +214,7 @@ class Replay:
             self._flush()
             self._report(entry.sequence, exchange.request, refused)
             return
-        batch, places = self._read(entry.sequence, exchange.request, refused)
+        batch, places = self._read(entry.sequence, [exchange.request], refused)
         self._add(entry.sequence, batch, _entered(batch, places), False)
 
     def _flush(self) -> None:
@@ -261,6 +247,27 @@ class Replay:
             self._rows, self._entered_rows, self._answered = 0, 0, []
         if self._last > history.contains[0]:
             history.belongs_to(self._journal, self._last)
+
+
+def read_again(
+    reader: TransactionReader, sequence: int, requests: Iterable[bytes], refused: Iterable[int]
+) -> Reading:
+    """Reads the requests of an entry as one, without what was refused when they came. Raises ReplayError."""
+    try:
+        reading = reader.read_request(b"".join(requests), ANY_TIME_US)
+    except MalformedError as error:
+        raise ReplayError(f"entry {sequence:,} holds a request that cannot be read: {error}") from error
+    left_out = set(refused)
+    if wrong := sorted(set(reading.violations) - left_out):
+        violation = reading.violations[wrong[0]][0]
+        raise ReplayError(
+            f"entry {sequence:,} holds a transaction that was taken and is refused now: "
+            f"{violation.field} {violation.description}; use the release and the settings that took it"
+        )
+    if not left_out:
+        return reading
+    kept = np.array([place not in left_out for place in reading.places.tolist()], dtype=np.bool_)
+    return reading._replace(batch=reading.batch.rows(kept), places=reading.places[kept])
 
 
 def _entered(batch: TransactionBatch, places: npt.NDArray[np.int64]) -> Entered:

@@ -144,7 +144,7 @@ class Answering:
             left_out += [place for place, earlier in settled.same.items() if earlier in unscored]
         if left_out or settled is not None:
             without = {*left_out, *((settled.places | settled.gone) if settled is not None else ())}
-            kept = np.array([place not in without for place in reading.places.tolist()], dtype=np.bool_)
+            kept = rows_of(reading.places, without)
             keys, trail = keys[kept], trail[kept]
         if len(keys) == 0 and not entered.admitted.sequence:
             return 0

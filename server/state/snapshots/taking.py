@@ -10,10 +10,8 @@ from typing import NamedTuple
 import structlog
 
 from kuntur.files.private import make_private
-from kuntur.hash_key import secret_from_hex
 from kuntur.journal.reading import find_record
 from kuntur.journal.workers import read_server_journal
-from kuntur.wire import TransactionReader
 from server.host.scheduling import give_way
 from server.journal.buffer import journal_of
 from server.journal.encryption import keys_of
@@ -21,7 +19,7 @@ from server.settings.config import ServerSettings
 from server.state.region.layout import RegionError
 from server.state.region.region import Region
 from server.state.replay import Replay
-from server.state.sizes import sizes_of, zone_of
+from server.state.sizes import reader_of, sizes_of, zone_of
 from server.state.snapshots.files import SnapshotFiles
 
 _LOG = structlog.get_logger(__name__)
@@ -64,12 +62,11 @@ def take_snapshot(settings: ServerSettings, directory: Path) -> Taken:
     if history.journal != journal:
         region.clear()
         history.belongs_to(journal, 0)
-    reader = TransactionReader(secret_from_hex(settings.history.hash_key), settings.institution.country_codes)
     first = history.contains[0] + 1
     replay = Replay(
         history,
         zone.offsets,
-        reader,
+        reader_of(settings),
         lambda sequence: find_record(directory, sequence, keys),
         region.mend,
     )

@@ -79,7 +79,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
 def test_all_that_is_in_the_buffer_is_synced_and_freed_by_itself(tmp_path: Path, at_once: bool) -> None:
     writer = writer_at(tmp_path, at_once=at_once, sync_interval_s=3600.0 if at_once else 0.01)
     put(writer, *(b"%d" % i for i in range(500)))
-    wait_until(lambda: writer.kept == 0)
+    wait_until(lambda: writer.buffer.queued == 0)
     assert contents(tmp_path) == [b"%d" % i for i in range(500)]
     assert writer.buffer.first_kept == 501
     writer.close()
@@ -115,7 +115,7 @@ def test_what_was_taken_before_a_full_disk_was_noticed_is_written_when_there_is_
             "No space left on device" if fault == "full" else "Input/output error"
         )
         put(writer, b"1", b"2", b"3", b"4")
-        assert writer.kept == 5
+        assert writer.buffer.queued == 5
         registry = CollectorRegistry(auto_describe=False)
         registry.register(JournalMetrics(writer))
         assert registry.get_sample_value("kuntur_journal_available") == 0
@@ -157,7 +157,7 @@ def test_what_the_files_lack_in_the_end_stays_in_the_buffer_for_the_next_server(
     with structlog.testing.capture_logs() as logs:
         writer = writer_at(tmp_path)
         put(writer, b"0")
-        wait_until(lambda: writer.kept == 0)
+        wait_until(lambda: writer.buffer.queued == 0)
         disk.full = True
         put(writer, b"1", b"2", b"3")
         writer.close()
@@ -227,7 +227,7 @@ def test_a_directory_that_is_lost_is_noticed_without_a_call_and_what_is_lost_is_
     with structlog.testing.capture_logs() as logs:
         writer = writer_at(path)
         put(writer, b"0", b"1", b"2")
-        wait_until(lambda: writer.kept == 0)
+        wait_until(lambda: writer.buffer.queued == 0)
         if how == "removed":
             shutil.rmtree(path)
         else:
@@ -346,7 +346,7 @@ def test_a_writer_that_stands_still_holds_nobody_up_who_reads(
     assert begun.wait(60)
     put(writer, b"1")
     assert [content(journal_pb2.Entry.FromString(raw)) for raw in writer.buffer.kept(9, 1)] == [b"0", b"1"]
-    assert writer.kept == 2
+    assert writer.buffer.queued == 2
     goes_on.set()
     writer.close()
     assert contents(tmp_path) == [b"0", b"1"]
