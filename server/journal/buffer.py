@@ -14,6 +14,7 @@ without the lock.
 
 from __future__ import annotations
 
+import fcntl
 import mmap
 import os
 import struct
@@ -68,9 +69,12 @@ def journal_of(directory: Path) -> int:
 class Buffer:
     """A mapped buffer. Safe for threads where said so."""
 
-    def __init__(self, fd: int, size: int) -> None:
-        """Maps a file of `_START + size` bytes, whose descriptor the buffer owns from then on."""
-        self.fd, self.size = fd, size
+    def __init__(self, fd: int, size: int, *, attached: bool = False) -> None:
+        """Maps a file of `_START + size` bytes, whose descriptor the buffer owns from then on.
+
+        attached: whether another process made or opened it, and holds its lock.
+        """
+        self.fd, self.size, self._attached = fd, size, attached
         self._mapped = mmap.mmap(fd, _START + size)
         self._bytes = memoryview(self._mapped)
         words = np.frombuffer(self._mapped, dtype=np.int64, count=_WORDS)
@@ -99,6 +103,14 @@ class Buffer:
         check_file_limit(str(path), _START + size, _OR_SMALLER)
         fd = open_private(path, os.O_RDWR)
         try:
+            try:
+                # Held by the open file, so by every worker that inherits the descriptor.
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise JournalBufferError(
+                    f"workers of the server that wrote {directory} before still run: start again once they "
+                    "have drained, or end them"
+                ) from error
             found = cls._found(fd)
             if found is None:
                 return cls._made(fd, size, next_sequence, journal)
@@ -115,7 +127,7 @@ class Buffer:
         size = cls._found(fd)
         if size is None:
             raise JournalBufferError("the journal's buffer that is shared was damaged: restart the server")
-        return cls(fd, size)
+        return cls(fd, size, attached=True)
 
     @staticmethod
     def _found(fd: int) -> int | None:
@@ -271,5 +283,8 @@ class Buffer:
     def close(self) -> None:
         """Gives the descriptor back; the mapping ends with the process. Twice is once."""
         if self.fd >= 0:
+            if not self._attached:
+                # The mapping has a descriptor of its own, which would keep the file locked.
+                fcntl.flock(self.fd, fcntl.LOCK_UN)
             os.close(self.fd)
             self.fd = -1

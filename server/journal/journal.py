@@ -31,11 +31,18 @@ class Journal(ABC):
 
     @abstractmethod
     def wait(self) -> None:
-        """Waits a moment for room in the buffer."""
+        """Waits a moment for room in the buffer. Raises JournalUnavailableError where none will be made."""
 
     @abstractmethod
     def settle(self, sequence: int) -> None:
-        """Waits until an entry is as durable as the settings ask for, before what it says may leave."""
+        """Waits until an entry is as durable as the settings ask for, before what it says may leave.
+
+        Raises JournalUnavailableError where it cannot become so for now.
+        """
+
+    @abstractmethod
+    def abandon(self) -> None:
+        """To be called when whoever writes the files has died: nothing may wait for it any more."""
 
     @abstractmethod
     def find(self, sequence: int) -> journal_pb2.Entry | None:
@@ -68,6 +75,9 @@ class MemoryJournal(Journal):
 
     def settle(self, sequence: int) -> None:
         """Never waits."""
+
+    def abandon(self) -> None:
+        """Does nothing: nothing waits for files."""
 
     def find(self, sequence: int) -> journal_pb2.Entry | None:
         """Returns an entry; None when it was written over."""

@@ -10,6 +10,7 @@ from pathlib import Path
 from kuntur.journal.reading import find_record
 from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
+from server.errors import JournalUnavailableError
 from server.journal.buffer import Buffer
 from server.journal.journal import Journal
 
@@ -39,6 +40,7 @@ class SharedJournal(Journal):
         super().__init__(buffer)
         self._directory, self._keys = directory, keys
         self._to_disk, self._on_change = to_disk, on_change
+        self._abandoned = False
         self._closing = threading.Event()
         self._told = True
         self._look()
@@ -60,17 +62,30 @@ class SharedJournal(Journal):
         return self.buffer.place(entry, last_half=last_half)
 
     def wait(self) -> None:
-        """Waits a moment for room in the buffer."""
+        """Waits a moment for room in the buffer. Raises JournalUnavailableError where none will be made."""
+        if self._abandoned:
+            raise JournalUnavailableError
         time.sleep(_PAUSE_S)
 
     def settle(self, sequence: int) -> None:
-        """Waits until an entry is on the disk, where the settings ask for that."""
+        """Waits until an entry is on the disk, where the settings ask for that.
+
+        Raises JournalUnavailableError while the files cannot be written: the answer stays in the buffer, and
+        is given when the transaction comes again.
+        """
         if not self._to_disk:
             return
         buffer, pause_s = self.buffer, _SHORT_S
         while buffer.first_kept <= sequence:
+            if buffer.unavailable:
+                raise JournalUnavailableError
             time.sleep(pause_s)
             pause_s = min(2 * pause_s, _LONG_S)
+
+    def abandon(self) -> None:
+        """Has calls refused, and those that wait end: nobody writes the files any more."""
+        self._abandoned = True
+        self.buffer.unavailable = True
 
     def find(self, sequence: int) -> journal_pb2.Entry | None:
         """Returns an entry; None when its file was removed."""

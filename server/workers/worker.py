@@ -2,8 +2,8 @@
 
 The first line on standard input is its `WorkerOrder`. It writes READY to standard output once it serves, and
 answers each further line in one line: "metrics" with the metrics as JSON, "alive" with the same word once the
-thread that answers calls was seen to run. Standard input ends with the supervisor: nobody would restart the
-worker any more, so it drains.
+thread that answers calls was seen to run. Standard input ends with the supervisor: nobody would write the
+journal or restart the worker any more, so it refuses what comes, and drains.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ def _answer(app: ServerApp, silence_s: float) -> None:
                 _say(ALIVE)
         except OSError:
             break
+    app.journal.abandon()
     os.kill(os.getpid(), signal.SIGTERM)
 
 

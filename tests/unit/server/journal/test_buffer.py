@@ -6,6 +6,7 @@ import os
 import random
 import resource
 import struct
+import subprocess
 import threading
 from pathlib import Path
 
@@ -39,6 +40,13 @@ def content(raw: bytes | None) -> bytes | None:
 
 def opened(directory: Path, following: int, *, journal: int = 7, size: int = LEAST_BYTES) -> Buffer:
     return Buffer.open(directory, size, following, journal)
+
+
+def left(directory: Path, following: int, *contents: bytes) -> None:
+    """Leaves a buffer with entries, as a server does that has ended."""
+    buffer = opened(directory, following)
+    put(buffer, *contents)
+    buffer.close()
 
 
 def change(directory: Path, at: int, raw: bytes) -> None:
@@ -168,6 +176,7 @@ def test_files_that_are_ahead_of_it_or_of_another_time_are_gone_on_with(tmp_path
     buffer = opened(tmp_path, 1)
     put(buffer, b"a", b"b", b"c")
     buffer.free(3)
+    buffer.close()
     for following in (9, 2, 40):  # behind what was freed there is a gap
         again = opened(tmp_path, following)
         assert (again.first_kept, again.next_sequence) == (following, following)
@@ -175,10 +184,11 @@ def test_files_that_are_ahead_of_it_or_of_another_time_are_gone_on_with(tmp_path
         assert put(again, b"n" * following) == [following]
         assert content(again.read(following)) == b"n" * following
         again.free(following + 1)
+        again.close()
 
 
 def test_a_torn_entry_ends_what_is_kept(tmp_path: Path) -> None:
-    put(opened(tmp_path, 1), b"a" * 100, b"b" * 100, b"c" * 100)
+    left(tmp_path, 1, b"a" * 100, b"b" * 100, b"c" * 100)
     second = struct.unpack_from("<q", (tmp_path / FILE_NAME).read_bytes(), 4096 + 8 * 2)[0]
     change(tmp_path, _CIRCLE + second + 40, bytes(8))
     again = opened(tmp_path, 1)
@@ -190,7 +200,7 @@ def test_a_torn_entry_ends_what_is_kept(tmp_path: Path) -> None:
 @pytest.mark.parametrize("word", list(Word))
 @pytest.mark.parametrize("value", [0, 1, 3, 99, -1, 2**63 - 1])
 def test_torn_words_lose_no_more_than_the_files_lack(tmp_path: Path, word: Word, value: int) -> None:
-    put(opened(tmp_path, 5), b"a", b"b")
+    left(tmp_path, 5, b"a", b"b")
     change(tmp_path, 8 * word, struct.pack("<q", value))
     again = opened(tmp_path, 5)
     assert again.first_kept == 5
@@ -203,12 +213,26 @@ def test_torn_words_lose_no_more_than_the_files_lack(tmp_path: Path, word: Word,
 def test_a_file_that_was_never_finished_or_has_another_length_is_made_anew(
     tmp_path: Path, length: int
 ) -> None:
-    put(opened(tmp_path, 1), b"a")
+    left(tmp_path, 1, b"a")
     os.truncate(tmp_path / FILE_NAME, length)
     again = opened(tmp_path, 1, journal=9)
     assert (again.journal, again.next_sequence) == (9, 1)
     put(again, b"b")
     assert content(again.read(1)) == b"b"
+
+
+def test_nobody_else_opens_it_while_whoever_did_or_a_worker_of_theirs_runs(tmp_path: Path) -> None:
+    buffer = opened(tmp_path, 1)
+    with pytest.raises(JournalBufferError, match=r"workers of the server that wrote .* still run"):
+        opened(tmp_path, 1)
+    held = subprocess.Popen(["cat"], stdin=subprocess.PIPE, pass_fds=[buffer.fd])
+    worker = Buffer.attach(os.dup(buffer.fd))
+    worker.close()
+    with pytest.raises(JournalBufferError, match="still run"):
+        opened(tmp_path, 1)
+    held.communicate()
+    buffer.close()
+    opened(tmp_path, 1).close()
 
 
 def test_the_room_on_the_disk_is_taken_at_once(tmp_path: Path) -> None:

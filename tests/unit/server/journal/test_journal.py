@@ -14,6 +14,7 @@ import pytest
 from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.v1 import journal_pb2
+from server.errors import JournalUnavailableError
 from server.journal import Buffer, Journal, JournalWriter, MemoryJournal, SharedJournal
 from server.state.appending import Appender, prepare
 from tests.support.serving import wait_until
@@ -120,6 +121,23 @@ def test_an_answer_that_has_to_be_on_the_disk_waits_until_its_entry_is(shared: O
     waiting.join(60)
     assert settled.is_set()
     assert writer.buffer.first_kept == 2
+
+
+def test_an_answer_that_cannot_come_to_the_disk_is_refused_and_one_nobody_writes_does_not_wait(
+    shared: Opened,
+) -> None:
+    journal, writer = shared(to_disk=True)
+    sequence = put(journal, b"0")
+    writer.buffer.unavailable = True
+    with pytest.raises(JournalUnavailableError):
+        journal.settle(sequence)
+    journal.wait()  # the writer may still make room
+    writer.buffer.unavailable = False
+    journal.abandon()
+    for waits in (journal.wait, lambda: journal.settle(sequence)):
+        with pytest.raises(JournalUnavailableError):
+            waits()
+    assert journal.unavailable is not None
 
 
 def test_each_change_of_what_can_be_written_is_told(shared: Opened) -> None:
