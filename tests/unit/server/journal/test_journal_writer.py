@@ -181,6 +181,7 @@ def test_a_killed_server_leaves_all_that_it_took_to_the_next(tmp_path: Path) -> 
     killed = writer_at(tmp_path, start=False)
     put(killed, b"0", b"1")
     killed._writer.close()  # as its end would
+    killed.buffer.close()
     again = writer_at(tmp_path)
     put(again, b"2")
     again.close()
@@ -340,8 +341,9 @@ def test_a_writer_that_stands_still_holds_nobody_up_who_reads(
         goes_on.wait()
         sync(descriptor)
 
+    writer = writer_at(tmp_path, start=False)
     monkeypatch.setattr(os, "fsync", stands_still)
-    writer = writer_at(tmp_path)
+    writer.start()
     put(writer, b"0")
     assert begun.wait(60)
     put(writer, b"1")
