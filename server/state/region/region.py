@@ -308,7 +308,7 @@ class Region:
 
     def _checksum_of_open(self) -> int:
         """Returns a number for the features of the latest transactions, which is not 0."""
-        return zlib.crc32(self.history.open) | 1 << 32
+        return zlib.crc32(self.history.open.data) | 1 << 32
 
     def _write_header(self, *, closed: bool) -> None:
         header = header_of(self.sizes, self.zone, closed=closed)
