@@ -1,7 +1,7 @@
 """Figures of `make endurance`: `python -m tests.support.results` puts them into docs/reliability.md.
 
-A test records its figures, with machine and day, in tests/endurance/results/NAME.json; those of the last run
-stay until the next. Words around the table are written by hand.
+A test records its figures, with machine and day, in a file of its own in tests/endurance/results; those of
+the last run stay until the next. Words around the table are written by hand.
 """
 
 from __future__ import annotations

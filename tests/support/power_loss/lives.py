@@ -183,6 +183,7 @@ class Machine:
                     return
                 if chance.random() < 0.1:
                     buffer.place(_entry(chance))  # never becomes an entry
+                    recorder.look()
                 if not buffer.place(one):
                     continue
                 sequence = buffer.next_sequence
