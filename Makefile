@@ -60,8 +60,9 @@ coverage: $(READY) ## All tests, and which lines and branches they run (build/co
 test-images: $(READY) ## Build the server's image with buildah, start it, score; as root, two minutes
 	$(PYTEST) $(ON_IMAGES)
 
-endurance: $(READY) ## Long tests: many examples, a million rows, memory, the demonstration under strace (about 15 min)
+endurance: $(READY) ## Long tests: kills, losses of power, flipped bits, rebuilds, memory (hours; options: KILLS=20 LOSSES=1000 FLIPS=10000)
 	$(PYTEST) --hypothesis-profile=thorough tests/property $(ON_ENDURANCE)
+	$(BIN)/python -m tests.support.results
 
 test-grpcio: $(READY) ## The server on the oldest and newest grpcio, within and beyond what is tested (downloads them)
 	$(BIN)/python -m tests.support.grpcio.versions

@@ -33,7 +33,7 @@ from server.state.rebuild import bring_up_to_date
 
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 _LATEST_US = 2**62
-_LATER = 10_000
+LATER = 10_000
 
 
 def main() -> None:
@@ -48,14 +48,17 @@ def main() -> None:
         ("frames_of_64", 64, RequestKind.SCORE_STREAM),
         ("calls_in_groups_of_8", 8, RequestKind.SCORE_TRANSACTION),
     ):
-        figures[name] = _measure(arguments.transactions, arguments.accounts, size, kind)
+        figures[name] = measure(arguments.transactions, arguments.accounts, size, kind)
         print(f"{name}: {figures[name]:,.0f} transactions a second")
-    told = {"transactions": arguments.transactions, "a_second": figures, "later_equal": _LATER}
+    told = {"transactions": arguments.transactions, "a_second": figures, "later_equal": LATER}
     arguments.output.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
 
-def _measure(count: int, accounts: int, size: int, kind: RequestKind) -> float:
-    """Returns transactions a second; fails where a later transaction differs."""
+def measure(count: int, accounts: int, size: int, kind: RequestKind) -> float:
+    """Returns transactions a second; fails where one of `LATER` later transactions differs.
+
+    size: transactions that came together.
+    """
     folder = Path(tempfile.mkdtemp(prefix="kuntur-rebuild-"))
     sizes = HistorySizes(accounts, 10_000, accounts, 512, 1 << 21)
     reader = TransactionReader(secret_from_hex(DEFAULT_HASH_KEY))
@@ -81,7 +84,7 @@ def _measure(count: int, accounts: int, size: int, kind: RequestKind) -> float:
         bring_up_to_date(made, writer, reader)
         seconds = time.process_time() - began
         writer.close()
-        later = next(_requests(_LATER, accounts, _LATER, first=count))
+        later = next(_requests(LATER, accounts, LATER, first=count))
         expected = served.score_features(reader.read_request(later, _LATEST_US).batch)
         found = RegionHistory(made).score_features(reader.read_request(later, _LATEST_US).batch)
         np.testing.assert_array_equal(found, expected)

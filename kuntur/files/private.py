@@ -10,11 +10,15 @@ from kuntur.files.paths import UnusableFileError, content_of, sync
 
 
 def make_private(directory: Path) -> None:
-    """Makes a directory, and those above it that are missing, for its owner alone. Raises OSError."""
+    """Makes a directory, and those above it that are missing, for its owner alone.
+
+    Their names are on the disk when this returns. Raises OSError.
+    """
     if not directory.is_dir():
         if directory.parent != directory:
             make_private(directory.parent)
         directory.mkdir(mode=0o700, exist_ok=True)
+        sync(directory.parent)
 
 
 def open_private(path: Path, flags: int) -> int:

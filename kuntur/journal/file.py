@@ -62,12 +62,14 @@ class JournalFileWriter:
         *,
         max_file_bytes: int = 256 << 20,
         keys: KeyRing | None = None,
+        unsynced: int | None = None,
     ) -> None:
         """Opens the journal of a directory, which is made when it is not there.
 
         max_file_bytes: size from which the next entry goes into a new file; keys: of the journal, whose new
-        files are then encrypted. Raises JournalError when the last file is damaged otherwise than by a torn
-        tail or its key is missing, OSError also when another writer has the directory.
+        files are then encrypted; unsynced: as for `kuntur.journal.tail.recover_end`. Raises JournalError when
+        the last file is damaged otherwise than by a torn tail or its key is missing, OSError also when
+        another writer has the directory.
         """
         self._directory = directory
         self._hollow: Path | None = None  # the last file, when opening found no entry in it
@@ -80,7 +82,7 @@ class JournalFileWriter:
         self.torn_tail: TornTail | None = None
         """The torn tail that opening, or `resume`, set aside last; None where there was none."""
         try:
-            self.next_sequence = self._recover()
+            self.next_sequence = self._recover(unsynced)
             """Sequence of the next entry."""
         except BaseException:
             self._lock.close()
@@ -267,8 +269,8 @@ class JournalFileWriter:
         self._size, self._synced_size = self._header.size, 0
         self._written = (0, self.next_sequence)
 
-    def _recover(self) -> int:
-        end = recover_end(self._directory, self._keys)
+    def _recover(self, unsynced: int | None = None) -> int:
+        end = recover_end(self._directory, self._keys, unsynced)
         self._hollow, self.torn_tail = end.hollow, end.torn
         return end.next_sequence
 

@@ -6,10 +6,16 @@ counted up, which `kuntur.history.serving` does in the same step in which the en
 writer takes entries out to the files and frees their room; who asks for an entry that is still here reads it
 without the lock.
 
-    page 0    words of 64 bits: magic, form, bytes of the circle, which journal; then the words of `Word`
+    page 0    words of 64 bits: magic, form, bytes of the circle, which journal, since which start of the
+              machine it is used; then the words of `Word`. All lie in one sector of a disk
     page 1 …  for each of the newest SLOTS entries, by its sequence, the offset at which it starts
-    then      the circle: records of length, CRC-32 of the entry (uint32 each), its sequence (int64), the
-              entry; each starts at a multiple of 8 and lies in one piece. Offsets count on for ever.
+    then      the circle: records of length, checksum (uint32 each), sequence (int64), checksum of the entry
+              before (uint32), the entry; each starts at a multiple of 8 and lies in one
+              piece. Offsets count on for ever. A checksum is the CRC-32 of the checksum before and the entry
+
+After a loss of power each page may be of another moment, and an entry that was placed and never became one
+may stand where the one does that took its place. So what is there counts only if the checksums lead from the
+last entry, whose own stands beside the word that counts it, to the files without a break.
 """
 
 from __future__ import annotations
@@ -27,18 +33,20 @@ from typing import Self
 import numpy as np
 import numpy.typing as npt
 
+from kuntur.files.paths import sync
 from kuntur.files.private import open_private
 from kuntur.journal.v1 import journal_pb2
+from server.host.boot import boot_number
 from server.host.file_limit import check_file_limit
 
 FILE_NAME = "buffer.kjb"
 LEAST_BYTES = 1 << 20
 _MAGIC = int.from_bytes(b"KNTR-BUF", "little")
-_FORM = 1
-_W_MAGIC, _W_FORM, _W_BYTES, _W_JOURNAL, _WORDS = 0, 1, 2, 3, 64
+_FORM = 2
+_W_MAGIC, _W_FORM, _W_BYTES, _W_JOURNAL, _W_BOOT, _WORDS = 0, 1, 2, 3, 4, 64
 _PAGE = 4096
 SLOTS = 1 << 14
-_HEAD = struct.Struct("<IIq")
+_HEAD = struct.Struct("<IIqI")
 _START = _PAGE + 8 * SLOTS
 _LOCK_AT = 1024  # bytes
 _OR_SMALLER = ", or set a smaller journal.buffer_bytes"
@@ -54,9 +62,12 @@ class Word(IntEnum):
     NEXT = 8  # sequence of the next entry
     FREE = 9  # of the first entry that is kept: those before it are on the disk
     UNAVAILABLE = 10  # 1 while the files cannot be written
+    EVEN = 11  # checksum of the last entry with an even sequence
+    ODD = 12  # of the last one with an odd sequence
 
 
-_NEXT, _FREE = int(Word.NEXT), int(Word.FREE)  # a member of an enum costs more to index with
+# A member of an enum costs more to index with.
+_NEXT, _FREE, _CHECKSUMS = int(Word.NEXT), int(Word.FREE), int(Word.EVEN)
 
 
 def journal_of(directory: Path) -> int:
@@ -64,6 +75,21 @@ def journal_of(directory: Path) -> int:
     with (directory / FILE_NAME).open("rb") as file:
         head = file.read(32)
     return int(struct.unpack("<4q", head)[3]) if len(head) == 32 else 0
+
+
+def first_unsynced(directory: Path) -> int | None:
+    """Returns the sequence of an entry of a journal before which all were synced once.
+
+    None where nobody says so: there is no buffer. Raises OSError.
+    """
+    try:
+        head = (directory / FILE_NAME).open("rb")
+    except FileNotFoundError:
+        return None
+    with head:
+        words = np.frombuffer(head.read(8 * _WORDS).ljust(8 * _WORDS, b"\0"), dtype=np.int64)
+    sound = words[_W_MAGIC] == _MAGIC and words[_W_FORM] == _FORM
+    return int(words[_FREE]) if sound else None
 
 
 class Buffer:
@@ -113,12 +139,16 @@ class Buffer:
                 ) from error
             found = cls._found(fd)
             if found is None:
-                return cls._made(fd, size, next_sequence, journal)
-            buffer = cls(fd, found)
+                buffer = cls._made(fd, size, next_sequence, journal)
+            else:
+                buffer = cls(fd, found)
+                buffer._take_over(next_sequence)
+            # What the next start reads after a loss of power is of this moment or later.
+            os.fsync(fd)
+            sync(directory)
         except BaseException:
             os.close(fd)
             raise
-        buffer._take_over(next_sequence)
         return buffer
 
     @classmethod
@@ -149,21 +179,53 @@ class Buffer:
         words = buffer._words
         words[Word.NEXT] = words[Word.FREE] = next_sequence
         buffer._starts[next_sequence % SLOTS] = 0
+        buffer._begin_checksums(next_sequence)
         words[_W_FORM], words[_W_BYTES], words[_W_JOURNAL] = _FORM, size, journal
+        words[_W_BOOT] = boot_number()
         words[_W_MAGIC] = _MAGIC  # last: what lacks it was never finished
         return buffer
 
     def _take_over(self, next_sequence: int) -> None:
         """Keeps what follows the files without a gap, and no more."""
-        words = self._words
+        words, boot = self._words, boot_number()
         first, kept = next_sequence, next_sequence
         if words[Word.FREE] <= first <= words[Word.NEXT]:
             while kept < words[Word.NEXT] and self.read(kept) is not None:
                 kept += 1
+            if words[_W_BOOT] != boot and not self._leads_back(kept, first):
+                kept = first
         if kept == first:  # also where it is of another time than the files
             self._starts[first % SLOTS] = 0
+            self._begin_checksums(first)
+        else:
+            last = kept - 1
+            length, checksum, _, _ = self._head(last)
+            words[_CHECKSUMS + (last & 1)] = checksum
+            # Its page may be older than that of the last entry, over which the next one would be written.
+            self._starts[kept % SLOTS] = self._starts[last % SLOTS] + (_HEAD.size + length + 7 & -8)
         words[Word.FREE], words[Word.NEXT] = first, kept
-        words[Word.UNAVAILABLE] = 0
+        words[Word.UNAVAILABLE], words[_W_BOOT] = 0, boot
+
+    def _leads_back(self, kept: int, first: int) -> bool:
+        """Returns whether all entries are there and none is of another moment than the words."""
+        words = self._words
+        expected = words[_CHECKSUMS + (kept - 1 & 1)]
+        for sequence in range(kept - 1, first - 1, -1):
+            _, found, _, before = self._head(sequence)
+            if found != expected:
+                return False
+            expected = before
+        return kept == words[Word.NEXT]
+
+    def _head(self, sequence: int) -> tuple[int, int, int, int]:
+        """Returns length, checksum, sequence and the checksum before of an entry that can be read."""
+        at = _START + self._starts[sequence % SLOTS] % self.size
+        length, checksum, found, before = _HEAD.unpack_from(self._bytes, at)
+        return length, checksum, found, before
+
+    def _begin_checksums(self, sequence: int) -> None:
+        """Lets checksums begin with an entry, so that none of an earlier time is taken for one of these."""
+        self._words[_CHECKSUMS + (sequence - 1 & 1)] = int.from_bytes(os.urandom(4), "little")
 
     @property
     def journal(self) -> int:
@@ -227,14 +289,16 @@ class Buffer:
             return False
         if kept and not last_half and (2 * used > self.size or 2 * kept > SLOTS):
             return False
-        checksum = zlib.crc32(entry, zlib.crc32(named))
+        before = words[_CHECKSUMS + (sequence - 1 & 1)] & 0xFFFFFFFF
+        checksum = zlib.crc32(entry, zlib.crc32(named, before))
         at += _START
-        _HEAD.pack_into(self._bytes, at, length, checksum, sequence)
+        _HEAD.pack_into(self._bytes, at, length, checksum, sequence, before)
         at += _HEAD.size
         self._bytes[at : at + len(named)] = named
         self._bytes[at + len(named) : at + length] = entry
         starts[sequence % SLOTS] = start
         starts[(sequence + 1) % SLOTS] = start + size
+        words[_CHECKSUMS + (sequence & 1)] = checksum
         return True
 
     def make_room(self) -> None:
@@ -256,12 +320,12 @@ class Buffer:
         at = _START + self._starts[sequence % SLOTS] % self.size
         if at + _HEAD.size > _START + self.size:
             return None
-        length, checksum, found = _HEAD.unpack_from(self._bytes, at)
+        length, checksum, found, before = _HEAD.unpack_from(self._bytes, at)
         at += _HEAD.size
         if found != sequence or at + length > _START + self.size:
             return None
         entry = bytes(self._bytes[at : at + length])
-        return entry if zlib.crc32(entry) == checksum else None
+        return entry if zlib.crc32(entry, before) == checksum else None
 
     def find(self, sequence: int) -> journal_pb2.Entry | None:
         """Returns an entry, opened; None when it is not here any more. Any thread, at any time."""

@@ -21,7 +21,7 @@ from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import read_server_journal
 from server.host.file_limit import check_file_limit
-from server.journal.buffer import Buffer, JournalBufferError
+from server.journal.buffer import Buffer, JournalBufferError, first_unsynced
 from server.journal.encryption import keys_of
 from server.settings.sections import JournalSettings
 
@@ -62,7 +62,9 @@ class JournalWriter:
         `kuntur.journal.file.JournalError`.
         """
         check_file_limit(str(directory / "journal-….kj"), _LARGEST_ENTRY_BYTES)
-        self._writer = writer = JournalFileWriter(directory, max_file_bytes=max_file_bytes, keys=keys)
+        self._writer = writer = JournalFileWriter(
+            directory, max_file_bytes=max_file_bytes, keys=keys, unsynced=first_unsynced(directory)
+        )
         self.set_aside_bytes = 0
         """Bytes of a torn tail that opening set aside."""
         if torn := writer.torn_tail:

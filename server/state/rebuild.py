@@ -30,6 +30,8 @@ def bring_up_to_date(
     history, buffer = region.history, writer.buffer
     last = buffer.next_sequence - 1
     contained, _ = history.contains
+    if snapshots is not None:
+        snapshots.remove_beyond(buffer.journal, last)
     if history.journal != buffer.journal:
         _take_up(region, buffer)
     elif contained > last:

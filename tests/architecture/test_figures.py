@@ -10,6 +10,7 @@ import pytest
 from bench.document import with_tables
 from bench.measuring.report import read
 from tests.architecture.statements.reading import ROOT
+from tests.support import results
 
 _FIGURES = json.loads((ROOT / "bench" / "results.json").read_text(encoding="utf-8"))["figures"]
 # First cell of a row of the table of `make bench`, then what its AMD columns say with these figures.
@@ -73,6 +74,10 @@ def test_the_tables_of_the_page_on_performance_are_those_that_were_measured() ->
     found = {name: read(name, ROOT / "bench" / "results") for name in marked}
     assert None not in found.values()
     assert with_tables(text, {name: both[1] for name, both in found.items() if both}) == text
+
+
+def test_the_page_on_reliability_has_the_figures_of_the_long_tests() -> None:
+    assert results.with_figures(results.page(), results.recorded()) == results.page()
 
 
 # Where a figure of a measurement stands in words: the page, the words, the file, and the figure in its form.

@@ -1,6 +1,7 @@
 """Nothing that was answered is lost or answered otherwise, whichever process is killed, and whenever.
 
-`KILLS` of the environment is how often; 200 by default.
+`KILLS` of the environment is how often with each durability; 200 by default. Half of them are of servers of
+one process, half of two workers.
 """
 
 from __future__ import annotations
@@ -8,7 +9,6 @@ from __future__ import annotations
 import os
 import random
 import signal
-import sys
 import time
 from pathlib import Path
 
@@ -24,20 +24,26 @@ from tests.support.killed import (
     wait_for_end,
 )
 from tests.support.programs.server_process import ServerProcess, children
+from tests.support.results import record
 from tests.support.serving import wait_until
 
 KILLS = int(os.environ.get("KILLS", "200"))
 _SEED = 17
 
 
+@pytest.mark.timeout(60 + 60 * KILLS)
 @pytest.mark.parametrize("workers", [1, 2])
-def test_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int) -> None:
+@pytest.mark.parametrize("durability", ["process", "disk"])
+def test_kills_lose_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, durability: str
+) -> None:
     publish(tmp_path / "registry", "m-1")
     for name, value in environment(tmp_path / "history").items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__DURABILITY", durability)
     arguments = ("--registry", str(tmp_path / "registry"), "--journal", str(tmp_path / "journal"))
     chance = random.Random(_SEED + workers)
-    kills = KILLS // 2
+    kills, histories = KILLS // 2, 0
     kinds = ("all",) if workers == 1 else ("worker", "worker", "supervisor", "all")
     server = ServerProcess(*arguments, workers=workers)
     with Callers(_SEED + workers) as callers:
@@ -61,6 +67,7 @@ def test_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wor
                     running = children(server.pid)
                     server.end(signal.SIGKILL)
                     wait_for_end(running)
+                histories += 1
                 assert state_is_that_of_the_journal(tmp_path, tmp_path / "copy") == []
                 server = ServerProcess(*arguments, workers=workers)
                 callers.address = server.address
@@ -72,6 +79,11 @@ def test_kills_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, wor
     assert code == 0
     assert callers.wrong == []
     assert missing_from_journal(tmp_path / "journal", callers.answers) == []
-    sys.stderr.write(
-        f"{kills} kills {done}: {len(callers.answers):,} answered, {callers.again:,} of them again\n"
+    record(
+        f"kills-{durability}-{workers}",
+        kills=kills,
+        **done,
+        answered=len(callers.answers),
+        again=callers.again,
+        histories=histories,
     )

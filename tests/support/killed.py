@@ -56,6 +56,7 @@ class Callers:
     """Threads that send transactions to whatever server is there."""
 
     def __init__(self, seed: int, *, unary_calls: int = 2, streams: int = 1) -> None:
+        self._seed = seed
         self.address = ""
         """Of the server; changed by whoever starts another."""
         self.answers: dict[str, bytes] = {}
@@ -102,7 +103,7 @@ class Callers:
     def _new(self, number: int, chance: random.Random) -> transaction_pb2.Transaction:
         count = self._next[number] = self._next[number] + 1
         return transaction(
-            f"{number}-{count}",
+            f"{self._seed}-{number}-{count}",  # those of others would be refused as conflicts for ever
             account_id=f"a-{chance.randrange(_ACCOUNTS)}",
             merchant_id=f"m-{chance.randrange(20)}",
             device_id=f"d-{chance.randrange(30)}",

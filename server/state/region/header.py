@@ -5,7 +5,6 @@ A file whose header is not that of this server is left alone: at most one damage
 
 from __future__ import annotations
 
-import hashlib
 import os
 from dataclasses import astuple, fields
 from pathlib import Path
@@ -16,6 +15,7 @@ import numpy.typing as npt
 from kuntur.history import HistorySizes
 from kuntur.records.seals import seal_of
 from kuntur.time_zone import TimeZone, numbered_time_zone
+from server.host.boot import boot_number
 from server.state.region.damage import Damage
 from server.state.region.layout import PAGE_WORDS, RegionError, layout_number, words_of
 
@@ -25,7 +25,6 @@ _FORM = 4
 _H_MAGIC, _H_FORM, _H_LAYOUT, _H_BOOT, _H_CLOSED = 0, 1, 2, 3, 4
 H_ZONE, H_SIZES, H_SEAL = 5, 8, 16
 SMALLER = "set smaller history.max_accounts, max_merchants, max_devices or recent_transactions"
-_BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 Memory = npt.NDArray[np.int64]
 
 
@@ -33,7 +32,7 @@ def header_of(sizes: HistorySizes, zone: TimeZone, *, closed: bool) -> Memory:
     """Returns the header of a region, its seal last; closed: whether it was closed in order."""
     header = np.zeros(H_SEAL + 1, dtype=np.int64)
     header[_H_MAGIC], header[_H_FORM], header[_H_LAYOUT] = _MAGIC, _FORM, layout_number()
-    header[_H_BOOT], header[_H_CLOSED], header[H_ZONE] = _boot(), closed, zone.number
+    header[_H_BOOT], header[_H_CLOSED], header[H_ZONE] = boot_number(), closed, zone.number
     header[H_SIZES : H_SIZES + len(fields(HistorySizes))] = astuple(sizes)
     header[H_SEAL] = seal_of(header, 0, H_SEAL)
     return header
@@ -90,7 +89,7 @@ def check_header(path: Path, fd: int, sizes: HistorySizes, zone: TimeZone, damag
     _check_zone(path, int(header[H_ZONE]), zone, away)
     if os.fstat(fd).st_size > 8 * words_of(sizes, sealed=True):
         raise RegionError(f"{path} is longer than its sizes say; {away}")
-    if header[_H_BOOT] != _boot() and not header[_H_CLOSED]:
+    if header[_H_BOOT] != boot_number() and not header[_H_CLOSED]:
         raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
 
 
@@ -109,7 +108,7 @@ def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:
 def _put_right(header: Memory, sizes: HistorySizes, zone: TimeZone) -> bool:
     """Restores the one word with which the header is again as it was sealed; returns whether there is one."""
     written = {_H_MAGIC: [_MAGIC], _H_FORM: [_FORM], _H_LAYOUT: [layout_number()]}
-    written |= {_H_BOOT: [_boot()], _H_CLOSED: [0, 1], H_ZONE: [zone.number]}
+    written |= {_H_BOOT: [boot_number()], _H_CLOSED: [0, 1], H_ZONE: [zone.number]}
     written |= {H_SIZES + place: [size] for place, size in enumerate(astuple(sizes))}
     for word in range(H_SEAL):
         damaged = int(header[word])
@@ -122,12 +121,3 @@ def _put_right(header: Memory, sizes: HistorySizes, zone: TimeZone) -> bool:
     if expected:  # so it is the seal
         header[H_SEAL] = seal_of(header, 0, H_SEAL)
     return expected
-
-
-def _boot() -> int:
-    """Returns a number for the current boot of the machine; 0 where the system has none."""
-    try:
-        text = _BOOT_ID.read_text().strip()
-    except OSError:
-        return 0
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "little")

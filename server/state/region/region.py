@@ -13,6 +13,7 @@ import errno
 import fcntl
 import mmap
 import os
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Self
@@ -41,7 +42,7 @@ from server.state.region.layout import RegionError, parts_of, words_of
 from server.state.region.mutex import SharedMutex
 
 # Words behind the header proper.
-_H_MUTEX, _H_COUNTERS = 64, 128
+_H_OPEN, _H_MUTEX, _H_COUNTERS = 32, 64, 128
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
 _READ_WORDS = 1 << 17
 _OR_SMALLER = f", or {SMALLER}"
@@ -195,6 +196,8 @@ class Region:
         if self.fd is None:
             return
         if not self._attached:
+            if self.path is not None:
+                self.memory[_H_OPEN] = self._checksum_of_open()
             self._write_header(closed=True)
             try:
                 self._mapped.flush()
@@ -241,6 +244,9 @@ class Region:
         damaged = [
             part for part, found in self.history.mend(self.sizes, self._starts, self._entries) if found
         ]
+        # These rows have no seals: they are written for each transaction, and read for hardly any.
+        if self.memory[_H_OPEN] != self._checksum_of_open():
+            damaged.append("open")
         if damaged or not whole:
             raise RegionError(f"{path} is damaged ({', '.join(damaged) or 'undo log'})")
 
@@ -299,6 +305,10 @@ class Region:
                 np.count_nonzero(np.frombuffer(os.pread(self.fd or 0, 8 * count, 8 * word), np.int64))
             )
         return found
+
+    def _checksum_of_open(self) -> int:
+        """Returns a number for the features of the latest transactions, which is not 0."""
+        return zlib.crc32(self.history.open.data) | 1 << 32
 
     def _write_header(self, *, closed: bool) -> None:
         header = header_of(self.sizes, self.zone, closed=closed)

@@ -43,11 +43,26 @@ class SnapshotFiles:
                 return self.folder / name
         return self.all()[-1].path
 
+    def remove_beyond(self, journal: int, most: int) -> None:
+        """Removes snapshots of a journal that contain more entries than it has. Raises OSError.
+
+        It has lost its end with the power, and will have others there.
+        """
+        for snapshot in self.all():
+            if snapshot.journal == journal and snapshot.sequence > most:
+                snapshot.path.unlink()
+                _LOG.warning(
+                    "a snapshot of the history is removed: it contains entries that the journal has lost",
+                    file=str(snapshot.path),
+                    entry=snapshot.sequence,
+                    last_entry=most,
+                )
+
     def load_newest(self, region: Region, journal: int, above: int, most: int) -> bool:
         """Has a region take over the newest snapshot of a journal that contains more than `above`.
 
-        One that contains more than `most` is of a journal that has lost its end since. Returns whether there
-        was one; the region is then as it was, or empty where a snapshot turned out to be damaged.
+        One that contains more than `most` is passed over. Returns whether there was one; the region is then
+        as it was, or empty where a snapshot turned out to be damaged.
         """
         for snapshot in self.all():
             if snapshot.journal != journal or not above < snapshot.sequence <= most:

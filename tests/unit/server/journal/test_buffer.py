@@ -197,6 +197,50 @@ def test_a_torn_entry_ends_what_is_kept(tmp_path: Path) -> None:
     assert [content(raw) for raw in again.kept(10, 1)] == [b"a" * 100, b"new"]
 
 
+def restarted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Has the machine be another than the one on which buffers were left."""
+    monkeypatch.setattr("server.journal.buffer.boot_number", lambda: 1)
+
+
+def test_after_a_restart_of_the_machine_all_entries_are_taken_or_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left(tmp_path, 1, b"a" * 100, b"b" * 100, b"c" * 100)
+    restarted(monkeypatch)
+    again = opened(tmp_path, 2)
+    assert [content(raw) for raw in again.kept(10, 2)] == [b"b" * 100, b"c" * 100]
+    again.close()
+    monkeypatch.setattr("server.journal.buffer.boot_number", lambda: 2)
+    third = struct.unpack_from("<q", (tmp_path / FILE_NAME).read_bytes(), 4096 + 8 * 3)[0]
+    change(tmp_path, _CIRCLE + third + 40, bytes(8))
+    again = opened(tmp_path, 2)
+    assert (again.first_kept, again.next_sequence) == (2, 2)
+    assert content(again.read(put(again, b"new")[0])) == b"new"
+
+
+def test_what_was_placed_and_never_became_an_entry_is_none_after_a_restart_of_the_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    buffer = opened(tmp_path, 1)
+    assert buffer.place(entry(b"never"))
+    older = os.pread(buffer.fd, 4096, _CIRCLE)
+    put(buffer, b"entry")
+    os.pwrite(buffer.fd, older, _CIRCLE)  # as where the page is of another moment than the words
+    buffer.close()
+    restarted(monkeypatch)
+    assert opened(tmp_path, 1).next_sequence == 1
+
+
+def test_no_entry_that_is_kept_is_written_over_where_its_neighbours_place_is_of_another_moment(
+    tmp_path: Path,
+) -> None:
+    left(tmp_path, 1, b"a", b"b")
+    change(tmp_path, 4096 + 8 * 3, bytes(8))
+    again = opened(tmp_path, 1)
+    put(again, b"c")
+    assert [content(raw) for raw in again.kept(10, 1)] == [b"a", b"b", b"c"]
+
+
 @pytest.mark.parametrize("word", list(Word))
 @pytest.mark.parametrize("value", [0, 1, 3, 99, -1, 2**63 - 1])
 def test_torn_words_lose_no_more_than_the_files_lack(tmp_path: Path, word: Word, value: int) -> None:

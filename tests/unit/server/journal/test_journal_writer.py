@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
-from kuntur.journal.file import JournalFileWriter, journal_files, read_entries
+from kuntur.journal.file import CorruptJournalError, JournalFileWriter, journal_files, read_entries
 from kuntur.journal.v1 import journal_pb2
 from server.journal import JournalWriter
 from server.journal.buffer import FILE_NAME
@@ -319,6 +319,35 @@ def test_a_torn_tail_is_told_in_the_log_and_counted(tmp_path: Path) -> None:
     assert writer.set_aside_bytes == len(Path(line["set_aside"]).read_bytes()) == 24
 
 
+@pytest.mark.parametrize("synced", [0, 1, 2, 3])
+def test_valid_records_behind_damage_are_a_torn_tail_unless_they_were_synced_once(
+    tmp_path: Path, synced: int
+) -> None:
+    writer = writer_at(tmp_path, start=False)
+    write_behind(writer, b"0", b"1" * 100, b"2")
+    writer.buffer.free(1 + synced)
+    writer.close()
+    (path,) = journal_files(tmp_path)
+    place = path.read_bytes().index(b"1" * 100)
+    flip(path, 8 * place)
+    if synced > 1:
+        with pytest.raises(CorruptJournalError, match="1 valid records follow"):
+            writer_at(tmp_path)
+        return
+    again = writer_at(tmp_path)
+    assert again.set_aside_bytes > 100
+    put(again, b"new")
+    again.close()
+    assert contents(tmp_path) == [b"0", b"new"]
+
+
+def write_behind(writer: JournalWriter, *requests: bytes) -> None:
+    """Writes entries to the files of a writer, and not into its buffer."""
+    for number, request in enumerate(requests, 1):
+        one = entries.admission(RequestKind.BACKFILL, [request])
+        writer._writer.append([journal_pb2.Entry(sequence=number).SerializeToString() + one])
+
+
 def test_entries_of_earlier_releases_come_with_the_first(tmp_path: Path) -> None:
     write(tmp_path / "worker-0", b"old")
     writer = writer_at(tmp_path, start=False)
@@ -341,8 +370,9 @@ def test_a_writer_that_stands_still_holds_nobody_up_who_reads(
         goes_on.wait()
         sync(descriptor)
 
+    writer = writer_at(tmp_path, start=False)
     monkeypatch.setattr(os, "fsync", stands_still)
-    writer = writer_at(tmp_path)
+    writer.start()
     put(writer, b"0")
     assert begun.wait(60)
     put(writer, b"1")
