@@ -56,7 +56,7 @@ def answer(
 
 
 def entry_ns(entry: journal_pb2.Entry) -> int:
-    """Returns when an entry says that it was written, in nanoseconds since 1970, also where that is no time."""
+    """Returns when an entry says that it was written, in nanoseconds since 1970; also what is no time."""
     written = entry.written_time
     return written.seconds * 10**9 + written.nanos
 

@@ -6,18 +6,19 @@ stays in build/fuzzing/READER/findings; the figures go to tests/fuzzing/results.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from tests.fuzzing.readers import MAX_MEMORY_MB, MAX_SECONDS, READERS, Reader
+from tests.fuzzing.readers import MAX_GROWTH_MB, MAX_MEMORY_MB, MAX_SECONDS, READERS, Reader
+from tests.fuzzing.reading_again import ReadAgain
 from tests.fuzzing.results import Result, keep
 
 _WORK = Path("build/fuzzing")
@@ -83,8 +84,10 @@ def _fuzzed(reader: Reader, minutes: float) -> Result:
     found = [f"{path}: see {log}" for path in sorted(set(findings.iterdir()) - known)]
     if ended.returncode and not found:
         found.append(f"the fuzzer ended with {ended.returncode}: see {log}")
-    if reader.interpreted:
-        found += _read_again(reader, sorted(corpus.iterdir()))
+    again = _read_again(reader, corpus)
+    found += again.failures
+    if again.grown_mb > MAX_GROWTH_MB:
+        found.append(f"{corpus}: read again, it takes {again.grown_mb:.0f} MB")
     stated = {name: int(value) for name, value in _STATED.findall(said)}
     return Result(
         reader=reader.name,
@@ -93,20 +96,19 @@ def _fuzzed(reader: Reader, minutes: float) -> Result:
         edges=max(map(int, _COVERED.findall(said)), default=0),
         inputs=len(list(corpus.iterdir())),
         peak_mb=stated.get("peak_rss_mb", 0),
-        slowest_s=stated.get("slowest_unit_time_sec", 0),
+        slowest_s=round(again.slowest_s, 3),
+        grown_mb=round(again.grown_mb, 1),
         findings=found,
     )
 
 
-def _read_again(reader: Reader, inputs: Sequence[Path]) -> list[str]:
-    """Has the compiled code read what was kept, which the fuzzer read with its source."""
-    found = []
-    for path in inputs:
-        try:
-            reader.harness().check(path.read_bytes())
-        except Exception as error:
-            found.append(f"{path}: the compiled code reads it otherwise: {error!r}")
-    return found
+def _read_again(reader: Reader, corpus: Path) -> ReadAgain:
+    """Has the reader as it is served read what was kept, in a process of its own."""
+    command = [sys.executable, "-m", "tests.fuzzing.reading_again", reader.name, str(corpus)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        return ReadAgain(failures=[f"{corpus}: it cannot be read again: {done.stderr.strip()[-500:]}"])
+    return ReadAgain(**json.loads(done.stdout.splitlines()[-1]))
 
 
 def _folder(path: Path) -> Path:

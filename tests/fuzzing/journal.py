@@ -41,9 +41,11 @@ from tests.support.transparency import ORIGIN, signing_key
 
 INSTRUMENTED = ["kuntur.journal", "kuntur.transparency", "kuntur.files"]
 DICTIONARY = [
-    MAGIC, b"\x02\0\0\0", b"\x03\0\0\0", b"\x08\x01", b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f", b"\x12\x00",
+    MAGIC, b"\x02\0\0\0", b"\x03\0\0\0", b"\x08\x01", b"\x08\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
+    b"\x12\x00",
     b"\xff\xff\xff\xff\xff\xff\xff\xff", b"\x0a", b"\x1a", b"\x22", b"\x2a", b"\x32", b"\x4a\x10",
-    "— ".encode(), ORIGIN.encode(), b"\n\n", b"index 0\n", b"old 0\n", b"c2sp.org/tlog-proof@v1\n", b'"levels"',
+    "— ".encode(), ORIGIN.encode(), b"\n\n", b"index 0\n", b"old 0\n",
+    b"c2sp.org/tlog-proof@v1\n", b'"levels"',
     b'"offset"', b'"size"', b"MARKMARK",
 ]  # fmt: skip
 _MARKER = b"MARKMARK"
@@ -181,8 +183,7 @@ def _lost(script: Script) -> int:
 def _entries(made: _Made, **options: Any) -> list[journal_pb2.Entry] | None:
     try:
         return list(read_entries(made.directory, keys=_RING, **options))
-    except JournalError as error:
-        assert str(error)
+    except JournalError:
         return None
 
 

@@ -9,7 +9,9 @@ from typing import Protocol, cast
 MAX_SECONDS = 10
 """Longest that one input may take, under the fuzzer's counters, which slow Python down several times."""
 MAX_MEMORY_MB = 768
-"""Most memory of the process that reads: some 150 to 350 MB of it are Python and its libraries."""
+"""Most memory of the process under the fuzzer, which takes some kilobytes for each input itself."""
+MAX_GROWTH_MB = 64
+"""Most that the reader adds to its process for any of the inputs that were kept, read again without it."""
 
 
 class Harness(Protocol):

@@ -13,7 +13,7 @@ from tests.fuzzing.readers import READERS
 
 
 def _interpret() -> None:
-    """Has numba's functions run as the Python that they are written in, so that their branches are counted."""
+    """Has numba's functions run as the Python that they are written in, whose branches can be counted."""
     os.environ["NUMBA_DISABLE_JIT"] = "1"
     from kuntur.compiled.inside import cache
 

@@ -32,7 +32,8 @@ DICTIONARY = [
     b'"iss"', b'"aud"', b'"nbf"', b'"iat"', b'"cnf"', b'"x5t#S256"', b"1e999", b"NaN", b"Infinity", b'"keys"',
     b'"kty"', b'"OKP"', b'"EC"', b'"RSA"', b'"crv"', b'"Ed25519"', b'"P-256"', b'"use"', b'"key_ops"',
     b"spiffe://", b"dn:", b"token:", b"[[binding]]", b"identities", b"roles", b"institutions", b"max_calls",
-    b"max_streams", b"[[", b"{", b"\\u0000", b"-----BEGIN CERTIFICATE-----", b"Bearer ", b"9999999999999999999",
+    b"max_streams", b"[[", b"{", b"\\u0000", b"-----BEGIN CERTIFICATE-----", b"Bearer ",
+    b"9999999999999999999",
 ]  # fmt: skip
 _ALGORITHMS = ("ES256", "EdDSA", "RS256")
 _METHOD = "/kuntur.api.v1.ScoringService/ScoreTransaction"
@@ -72,14 +73,13 @@ def check(data: bytes) -> None:
 
 
 def _check_text(script: Script) -> None:
-    """A token that anybody may send: nobody has a key of the issuer, so all are refused."""
+    """A token that anybody may send: nobody has a key of the issuer, so all others are refused."""
     text = script.rest().decode("latin-1")
     try:
         _reader().read(text)
-    except AccessDeniedError as error:
-        assert text not in str(error) or len(text) < 40
-    else:
-        assert text in _good(), "a token passed that the issuer did not sign"
+    except AccessDeniedError:
+        return
+    assert text in _good(), "a token passed that the issuer did not sign"
 
 
 def _check_signed(script: Script) -> None:
@@ -138,8 +138,7 @@ def _pem(der: bytes) -> bytes:
 def _check_bindings(script: Script) -> None:
     try:
         bindings = read_bindings(script.rest())
-    except BindingsError as error:
-        assert str(error)
+    except BindingsError:
         return
     for identity in _IDENTITIES:
         binding = bindings.of(identity)
@@ -147,7 +146,7 @@ def _check_bindings(script: Script) -> None:
 
 
 def _check_guard(script: Script) -> None:
-    """What a call shows comes to a caller, or is refused; who is let in is who the issuer or the authority says."""
+    """What a call shows comes to a caller whom the bindings know, or is refused."""
     certificate, authorization = script.block(), script.rest().decode("latin-1")
     guard = Guard(_bindings(), _reader(), checks_per_s=1e9)
     for shown in (None, authorization, f"Bearer {authorization}"):
@@ -229,7 +228,7 @@ def seeds() -> list[bytes]:
         bytes([2]) + _issuer().key_set(),
         *(bytes([3]) + each for each in certificates),
         bytes([3]) + _pem(certificates[1]),
-        bytes([4]) + _BINDINGS,
+        *(bytes([4]) + each for each in (_BINDINGS, b"a=" + b"[" * 2000, b"a = " + b"9" * 64)),
         bytes([5]) + block(certificates[1]),
         *(bytes([5]) + block(b"") + token.encode() for token in _good()),
         bytes([5]) + block(certificates[0]) + bearer(_good()[0]).encode(),
