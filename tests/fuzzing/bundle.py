@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
+import struct
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache
@@ -12,6 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import numba
 import numpy as np
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -45,7 +47,14 @@ from kuntur.bundle.signing.envelope import (
 from kuntur.bundle.signing.policy import TrustedKey
 from kuntur.bundle.signing.statement import StatementError, read_statement, write_statement
 from kuntur.files.arrays import load_array
-from kuntur.reasons import ExplanationError, LinearExplanation, read_explanation, write_explanation
+from kuntur.reasons import (
+    ExplanationError,
+    LinearExplanation,
+    TreeExplanation,
+    Trees,
+    read_explanation,
+    write_explanation,
+)
 from kuntur.time_zone import time_zone
 from server.models.newest import NewestLive, NewestLiveError
 from server.models.trust import Trust
@@ -53,7 +62,7 @@ from tests.fuzzing.room import emptied
 from tests.fuzzing.script import Script, block
 
 INSTRUMENTED = [
-    "kuntur.bundle", "kuntur.files", "kuntur.settings", "kuntur.reasons.file", "server.models", "tomllib",
+    "kuntur.bundle", "kuntur.files", "kuntur.settings", "kuntur.reasons", "server.models", "tomllib",
     "zipfile",
 ]  # fmt: skip
 DICTIONARY = [
@@ -251,6 +260,39 @@ def _check_explanation(script: Script) -> None:
         assert read_explanation(script.rest(), len(FEATURES)).columns == len(FEATURES)
 
 
+def _check_trees(script: Script) -> None:
+    """Reads trees that are well-formed as arrays: compiled code goes through them and looks at no bounds."""
+    count, nodes = 1 + script.byte() % 6, script.byte() % 32
+    small = [np.array([_signed(script.byte()) for _ in range(each)]) for each in (count, nodes, nodes, nodes)]
+    starts, right, column, unset = small
+    reals = [np.array([_real(script) for _ in range(nodes)], dtype=np.float64) for _ in range(3)]
+    trees = Trees(
+        starts.astype(np.int64),
+        right.astype(np.int32),
+        column.astype(np.int32),
+        reals[0].astype(np.float32),
+        unset > 0,
+        reals[1],
+        reals[2],
+    )
+    with suppress(ExplanationError):
+        explanation = TreeExplanation(trees, len(FEATURES), _real(script), 1.0)
+        explanation = read_explanation(write_explanation(explanation), len(FEATURES))
+        if not numba.config.DISABLE_JIT:
+            rows = np.array([[0, 1, np.nan, -1], [np.nan] * 4], dtype=np.float32)
+            assert explanation.in_margin(rows).shape == rows.shape
+
+
+def _signed(byte: int) -> int:
+    return byte - 256 if byte >= 192 else byte
+
+
+def _real(script: Script) -> float:
+    """Takes a number: a small one, or any that eight bytes can be."""
+    said = script.byte()
+    return said / 4 if said < 250 else struct.unpack("<d", script.number(8).to_bytes(8, "little"))[0]
+
+
 def _check_envelope(script: Script) -> None:
     raw = script.rest()
     with suppress(StatementError):
@@ -306,6 +348,7 @@ _CHECKS = (
     _check_policy,
     _check_registry,
     _check_array,
+    _check_trees,
 )
 
 
@@ -342,4 +385,8 @@ def seeds() -> list[bytes]:
         bytes([4]) + block(_key().public.pem) + policy,
         bytes([5]) + block(VERSION.encode()) + newest,
         *(bytes([6]) + whole[name] for name in (GOLDEN_FEATURES, GOLDEN_SCORES)),
+        # A split on column 1 and below it, to the right, one on column 0; and a single leaf.
+        bytes([7, 2, 6, 0, 5, 6, 2, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 2, 0, 4, 0, 0, 0])
+        + bytes([40, 16, 24, 12, 12, 40, 0, 4, 0, 8, 12, 1])
+        + bytes([9, 0]),
     ]

@@ -46,6 +46,6 @@ class Reader:
 READERS = (
     Reader("wire", "wire", 2048, interpreted=True),
     Reader("journal", "journal", 4096),
-    Reader("bundle", "bundle", 4096),
+    Reader("bundle", "bundle", 4096, interpreted=True),
     Reader("token", "tokens", 4096),
 )
