@@ -22,6 +22,9 @@ STARTING := tests/integration tests/e2e tests/unit/server tests/unit/clients
 PYTEST := $(BIN)/python -m pytest
 BUSY ?= 2
 TIMES ?= 5
+MINUTES ?= 30
+ONLY ?=
+AT_ONCE ?= 1
 # The contract as last released, as one image of buf: what callers have, so what must go on working.
 RELEASED := protos/released/contract.binpb
 PROTOS := $(shell cd protos && find kuntur -name '*.proto' | sort)
@@ -51,6 +54,10 @@ test-repeat: $(READY) ## Tests that start Ray, workers or servers, again and aga
 	for run in $$(seq $(TIMES)); do echo "Run $$run of $(TIMES)"; \
 	  $(PYTEST) $(STARTING) --ignore=$(ON_IMAGES) || failed=$$((failed + 1)); done; \
 	echo "$$failed of $(TIMES) runs failed"; test $$failed = 0
+
+fuzz: $(READY) ## Fuzz the readers of what strangers may have written, 30 min each (options: MINUTES=5 ONLY=wire,token; downloads atheris)
+	@$(BIN)/uv pip install --quiet --no-deps --require-hashes --python $(BIN)/python --target build/fuzzing/atheris -r locks/fuzz.txt
+	nice $(BIN)/python -m tests.fuzzing --minutes $(MINUTES) --at-once $(AT_ONCE) --only '$(ONLY)'
 
 coverage: $(READY) ## All tests, and which lines and branches they run (build/coverage/index.html)
 	@rm -rf build/coverage; mkdir -p build/coverage; status=0; \
@@ -128,6 +135,7 @@ lock: $(READY) ## Choose the newest versions of all dependencies and lock them
 	for part in server client "trainer --extra postgres --extra tracking"; do \
 	  $(BIN)/uv pip compile $(LOCKED) --constraint locks/dev.txt --extra $$part pyproject.toml -o locks/$${part%% *}.txt; \
 	done
+	$(BIN)/uv pip compile --upgrade $(LOCKED) --group fuzz -o locks/fuzz.txt
 
 LOCKED := --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-emit-find-links --no-annotate --no-header
@@ -151,4 +159,4 @@ build/googleapis/google/rpc/status.proto: $(READY)
 	mkdir -p $(@D)
 	cp "$$($(BIN)/python -c 'import sysconfig; print(sysconfig.get_path("purelib"))')/google/rpc/status.proto" $@
 
-.PHONY: help demo test test-busy test-repeat test-images test-grpcio endurance coverage check images serve train bench bench-all setup static contract release-protos stubs generate generated format lock clean
+.PHONY: help demo test test-busy test-repeat test-images test-grpcio endurance fuzz coverage check images serve train bench bench-all setup static contract release-protos stubs generate generated format lock clean

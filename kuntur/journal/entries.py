@@ -55,6 +55,12 @@ def answer(
     return _clock.now() + entry.SerializeToString() + _salt()
 
 
+def entry_ns(entry: journal_pb2.Entry) -> int:
+    """Returns when an entry says that it was written, in nanoseconds since 1970; also what is no time."""
+    written = entry.written_time
+    return written.seconds * 10**9 + written.nanos
+
+
 class _Clock:
     """The field `written_time` of this millisecond, serialised: making it costs as much as all the rest."""
 

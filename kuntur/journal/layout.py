@@ -49,6 +49,8 @@ from typing import NamedTuple, Self
 MAGIC = b"KNTR-JNL"
 REVISION, SEALED_REVISION = 2, 3
 MAX_PAYLOAD_BYTES = 256 << 20
+MAX_SEQUENCE = (1 << 62) - 1
+"""No entry has a larger one; no name or header that says so was written by a server."""
 HEADER_BYTES, HEAD_BYTES = 32, 20
 SEALED_HEADER_BYTES, SEALED_HEAD_BYTES = 44, 32
 MARKER_BYTES, NONCE_BYTES, TAG_BYTES = 8, 12, 16
@@ -103,7 +105,7 @@ class Header:
             if not _checked(raw[:SEALED_HEADER_BYTES], SEALED_HEADER_BYTES):
                 return None
             key_id = raw[HEADER_BYTES : SEALED_HEADER_BYTES - _CHECKSUM.size]
-        return cls(revision, lost, marker, key_id) if magic == MAGIC else None
+        return cls(revision, lost, marker, key_id) if magic == MAGIC and lost <= MAX_SEQUENCE else None
 
     @classmethod
     def of_head(cls, raw: bytes) -> Self | None:

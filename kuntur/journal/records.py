@@ -17,6 +17,7 @@ from kuntur.journal.errors import CorruptJournalError, JournalKeyError, UnknownR
 from kuntur.journal.layout import (
     HEAD_BYTES,
     HEADER_BYTES,
+    MAX_SEQUENCE,
     REVISION,
     SEALED_HEADER_BYTES,
     SEALED_REVISION,
@@ -124,7 +125,8 @@ class JournalFile:
         while offset < self.size:
             found = cause or self._read(offset)
             cause = ""
-            if isinstance(found, Record) and found.sequence == expected != below:
+            in_reach = below is None or expected < below
+            if isinstance(found, Record) and found.sequence == expected and in_reach:
                 record = found
             else:
                 damage, behind = self._damaged(offset, found, expected, below)
@@ -248,6 +250,8 @@ class JournalFile:
             entry = journal_pb2.Entry.FromString(payload)
         except DecodeError:
             return "a record holds no entry"
+        if entry.sequence > MAX_SEQUENCE:
+            return "a record holds no entry"
         self._at = end
         return Record(offset, end, payload, entry, entry.sequence)
 
@@ -321,7 +325,7 @@ class JournalFile:
 def first_sequence(path: Path) -> int:
     """Returns the sequence of a file's first entry, which its name holds. Raises CorruptJournalError."""
     digits = path.stem.removeprefix("journal-")
-    if not digits.isdecimal():
+    if not digits.isdecimal() or not 0 < int(digits) <= MAX_SEQUENCE:
         raise CorruptJournalError(path, 0, "the name holds no sequence")
     return int(digits)
 

@@ -119,10 +119,15 @@ def _run(directory: Path, keys: KeyRing | None, *, mend: bool) -> Findings:
 
 def _parts(file: JournalFile, below: int | None, findings: Findings) -> tuple[list[_Part], list[Fault]]:
     """Divides a file into runs of valid records. Tells what is wrong between and behind them."""
-    start = 0 if file.header_damage else file.header.size
-    parts, faults = [_Part(file.first_sequence, file.header.lost, start, start)], []
-    findings.lost_before += file.header.lost
-    expected = file.first_sequence + file.header.lost
+    start, lost = 0 if file.header_damage else file.header.size, file.header.lost
+    faults: list[Fault] = []
+    if below is not None and lost > below - file.first_sequence:
+        lost = below - file.first_sequence
+        cause = "the header counts more entries as lost than come in front of the next file"
+        faults.append(Fault(file.path, 0, 0, cause, None))
+    parts = [_Part(file.first_sequence, lost, start, start)]
+    findings.lost_before += lost
+    expected = file.first_sequence + lost
     fault: Fault | None = None
     for item in file.items(below):
         if isinstance(item, Record):

@@ -13,6 +13,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 from kuntur.files.paths import sync
+from kuntur.journal.entries import entry_ns
 from kuntur.journal.errors import JournalError
 from kuntur.journal.records import JournalFile, first_sequence
 from kuntur.journal.sealing import KeyRing
@@ -59,7 +60,7 @@ def written_ns(path: Path, keys: KeyRing | None = None) -> int:
     try:
         with JournalFile(path, keys) as file:
             if (last := file.last()) is not None:
-                return last.entry.written_time.ToNanoseconds()
+                return entry_ns(last.entry)
     except JournalError:
         pass
     return path.stat().st_mtime_ns

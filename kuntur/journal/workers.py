@@ -6,6 +6,7 @@ import heapq
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from kuntur.journal.entries import entry_ns
 from kuntur.journal.reading import Loss, read_entries
 from kuntur.journal.sealing import KeyRing
 from kuntur.journal.tail import journal_files
@@ -48,9 +49,7 @@ def read_server_journal(
             read_entries(path, allow_torn_tail=allow_torn_tail, lost=lost, keys=keys) for path in parts
         ]
         newer: list[journal_pb2.Entry] = []
-        yield from heapq.merge(
-            _old(own, newer), *workers, key=lambda entry: entry.written_time.ToNanoseconds()
-        )
+        yield from heapq.merge(_old(own, newer), *workers, key=entry_ns)
         yield from newer
     yield from own
 

@@ -20,6 +20,7 @@ from kuntur.currency import checked_user_assigned
 from kuntur.fields.schema import CODES, ENUMS, OUTCOME_REQUIRED_FIELDS, REQUIRED_FIELDS, TRANSACTION_COLUMNS
 from kuntur.fields.transaction import ATTRIBUTES
 from kuntur.files.paths import UnusableFileError, missing_mapping, read_settings, shipped_mappings
+from kuntur.files.toml import parse_toml
 from kuntur.tables.formats import AmountFormat, Label, Part, TimeFormat
 
 Reads = Literal["transactions", "outcomes"]
@@ -154,7 +155,7 @@ class Mapping(Part):
             except UnusableFileError as error:
                 raise MappingError(f"mapping {name}: {error}") from error
         try:
-            return cls.model_validate(tomllib.loads(text), context={"reads": reads})
+            return cls.model_validate(parse_toml(text), context={"reads": reads})
         except tomllib.TOMLDecodeError as error:
             raise MappingError(f"mapping {name}: not valid TOML: {error}") from error
         except ValidationError as error:

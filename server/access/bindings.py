@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from pydantic import Field, ValidationError, field_validator
 
+from kuntur.files.toml import parse_toml
 from kuntur.settings.section import Section
 from kuntur.wire import InstitutionSet
 from server.access.identity import MAX_IDENTITY, is_spiffe_id
@@ -98,7 +99,7 @@ class _Document(Section):
 def read_bindings(raw: bytes) -> Bindings:
     """Returns the bindings in a file. Raises BindingsError with everything that is wrong."""
     try:
-        document = _Document.model_validate(tomllib.loads(raw.decode()))
+        document = _Document.model_validate(parse_toml(raw.decode()))
     except UnicodeDecodeError as error:
         raise BindingsError("it is not UTF-8") from error
     except tomllib.TOMLDecodeError as error:

@@ -23,6 +23,7 @@ from pydantic_settings import (
 )
 
 from kuntur.files.paths import UnusableFileError, read_settings
+from kuntur.files.toml import parse_toml
 from kuntur.institution import Institution
 from kuntur.settings.document import fields
 from server.settings.access import Access
@@ -197,7 +198,7 @@ def known_keys() -> list[str]:
 
 def _read(path: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(read_settings(path))
+        return parse_toml(read_settings(path))
     except UnusableFileError as error:
         raise ConfigError(f"{path}: {error}") from error
     except OSError as error:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kuntur.files.paths import UnusableFileError, read_settings
+from kuntur.files.toml import parse_toml
 
 Value = str | int | float | bool
 
@@ -51,7 +52,7 @@ class Recipe:
 def parameters_in(path: Path) -> dict[str, object]:
     """Returns what a recipe's file says, unchecked. Raises RecipeError and OSError."""
     try:
-        return tomllib.loads(read_settings(path))
+        return parse_toml(read_settings(path))
     except UnusableFileError as error:
         raise RecipeError(f"{path} {error}") from error
     except tomllib.TOMLDecodeError as error:

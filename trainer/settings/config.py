@@ -6,7 +6,6 @@ Environment variables are `KUNTUR_TRAINER_` and the path of the setting joined b
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -19,6 +18,7 @@ from pydantic_settings import (
 )
 
 from kuntur.files.paths import read_settings
+from kuntur.files.toml import parse_toml
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.institution import Institution
 from trainer.settings.data import CheckSettings, DataSettings, SplitSettings
@@ -107,7 +107,7 @@ def load(config: Path | None, overrides: dict[str, object]) -> TrainerSettings:
     overrides: nested as the sections are; they win over environment and file. Raises TOMLDecodeError, and
     what `kuntur.files.paths.read_settings` raises.
     """
-    values = {} if config is None else tomllib.loads(read_settings(config))
+    values = {} if config is None else parse_toml(read_settings(config))
     loader = type("TrainerSettings", (TrainerSettings,), {"file_values": values, "__module__": __name__})
     settings: TrainerSettings = loader(**overrides)
     return settings

@@ -97,6 +97,8 @@ def _content(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise KeyFileError(f"{path} cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a NUL in it, which a policy may well spell
+        raise KeyFileError(f"{str(path)!r} is no path of a file") from error
     try:
         return content_of(descriptor, _MAX_BYTES)
     except UnusableFileError as error:

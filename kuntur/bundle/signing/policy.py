@@ -21,6 +21,7 @@ from kuntur.bundle.signing.envelope import Envelope, EnvelopeError, read_envelop
 from kuntur.bundle.signing.keys import KeyFileError, PublicKey, read_public_key
 from kuntur.bundle.signing.statement import SIGNATURES, StatementError, read_statement
 from kuntur.files.paths import UnusableFileError, read_settings
+from kuntur.files.toml import parse_toml
 from kuntur.settings.section import Section
 
 MAX_SIGNATURES = 32
@@ -159,7 +160,7 @@ class Policy:
 def read_policy(path: Path) -> Policy:
     """Reads a policy and the keys that it names, whose paths are relative to it. Raises PolicyError."""
     try:
-        told = _File.model_validate(tomllib.loads(read_settings(path)))
+        told = _File.model_validate(parse_toml(read_settings(path)))
     except UnusableFileError as error:
         raise PolicyError(f"{path} {error}") from error
     except OSError as error:

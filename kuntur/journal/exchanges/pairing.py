@@ -9,10 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
+from google.protobuf.message import DecodeError
+
+from kuntur.journal.entries import entry_ns
 from kuntur.journal.errors import CorruptJournalError, JournalError
 from kuntur.journal.exchanges.messages import KINDS, item_count, refused_places
 from kuntur.journal.reading import Loss, read_entries
@@ -81,7 +84,7 @@ def read_exchanges(
         elif what == "answer":
             waiting.answer(entry)
         elif what is not None:
-            yield _of_earlier_version(entry, what)
+            yield _of_earlier_version(directory, entry, what)
         for admission, answer in waiting.closed():
             yield from _exchanges(directory, admission, answer)
     for admission, answer in waiting.all():
@@ -166,13 +169,15 @@ def _exchanges(
     directory: Path, entry: journal_pb2.Entry, answer: journal_pb2.Entry | None
 ) -> Iterator[Exchange]:
     admission = entry.admission
-    requests, refused, callers = admission.requests, _divided(admission), admission.callers
+    with _read_as_messages(directory, entry):
+        refused = _divided(admission)
+    requests, callers = admission.requests, admission.callers
     responses = None if answer is None else answer.answer.responses
     count = len(requests)
     if (callers and len(callers) != count) or (responses is not None and len(responses) != count):
         message = f"entry {entry.sequence:,} and the answer to it do not go together"
         raise CorruptJournalError(directory, 0, f"{message}: their requests, callers and responses differ")
-    time_ns, sequence = _time_ns(entry), entry.sequence
+    time_ns, sequence = entry_ns(entry), entry.sequence
     kind, answered = admission.kind, 0 if answer is None else answer.sequence
     for place, request in enumerate(requests):
         yield Exchange(
@@ -188,9 +193,14 @@ def _exchanges(
         )
 
 
-def _time_ns(entry: journal_pb2.Entry) -> int:
-    time = entry.written_time
-    return time.seconds * 10**9 + time.nanos
+@contextmanager
+def _read_as_messages(directory: Path, entry: journal_pb2.Entry) -> Iterator[None]:
+    """Turns bytes in an entry that are no message of its kind into CorruptJournalError."""
+    try:
+        yield
+    except DecodeError as error:
+        what = f"entry {entry.sequence:,} has a request or a response that is no message of its kind"
+        raise CorruptJournalError(directory, 0, what) from error
 
 
 def _divided(admission: journal_pb2.Admission) -> list[tuple[int, ...]]:
@@ -206,10 +216,11 @@ def _divided(admission: journal_pb2.Admission) -> list[tuple[int, ...]]:
     return divided
 
 
-def _of_earlier_version(entry: journal_pb2.Entry, field: str) -> Exchange:
+def _of_earlier_version(directory: Path, entry: journal_pb2.Entry, field: str) -> Exchange:
     said: journal_pb2.Exchange = getattr(entry, field)
-    kind, time_ns = KINDS[field], _time_ns(entry)
-    refused = refused_places(kind, said.response)
+    kind, time_ns = KINDS[field], entry_ns(entry)
+    with _read_as_messages(directory, entry):
+        refused = refused_places(kind, said.response)
     return Exchange(
         kind, said.request, said.response, refused, "", time_ns, entry.sequence, 0, entry.sequence
     )

@@ -24,6 +24,7 @@ from kuntur.journal.layout import (
     HEADER_BYTES,
     MARKER_BYTES,
     MAX_PAYLOAD_BYTES,
+    MAX_SEQUENCE,
     REVISION,
     SEALED_HEADER_BYTES,
     SEALED_REVISION,
@@ -243,7 +244,7 @@ def _sequences(payloads: Sequence[bytes]) -> Ints:
     np.logical_and.accumulate(goes_on[:, :-1], axis=1, out=belongs[:, 1:])
     values = (columns[:, 1:] & 0x7F).astype(np.int64) << 7 * np.arange(_SEQUENCE_BYTES - 1)
     found = np.where(belongs, values, 0).sum(axis=1)
-    return np.where(columns[:, 0] == _SEQUENCE_TAG, found, -1)
+    return np.where((columns[:, 0] == _SEQUENCE_TAG) & (found <= MAX_SEQUENCE), found, -1)
 
 
 def _marked(raw: npt.NDArray[np.uint8], heads: Ints, header: Header) -> npt.NDArray[np.bool_]:

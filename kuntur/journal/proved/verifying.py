@@ -134,6 +134,7 @@ class _Verification:
             place,
             self._request.read,
             self._request.journal_keys,
+            self._newest.size,
         )
         self._check_roots()
         for piece in walk:

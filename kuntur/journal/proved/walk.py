@@ -71,11 +71,13 @@ class Walk:
         place: Place | None = None,
         read: Callable[[int, int], object] = lambda _done, _total: None,
         keys: KeyRing | None = None,
+        signed: int = 0,
     ) -> None:
         """Takes a directory and the sequence to begin with.
 
         place: where that entry starts, where it is known; read: called with the bytes that are done and all;
-        keys: of an encrypted journal.
+        keys: of an encrypted journal; signed: entries behind so many that are lost come as one piece, since
+        nobody hashes them, and a header may count whatever it likes.
         Raises BadEntryError where the journal begins behind it, OSError.
         """
         files = journal_files(directory)
@@ -92,6 +94,7 @@ class Walk:
             )
             raise BadEntryError(Finding(what, files[0], sequence=start))
         self.start, self._place, self._told, self._keys = start, place, read, keys
+        self._signed = signed
         self._files = [path for path, after in zip(files, [*files[1:], None], strict=True)
                        if after is None or first_sequence(after) > start]  # fmt: skip
         self._total = sum(path.stat().st_size for path in self._files)
@@ -127,9 +130,12 @@ class Walk:
             self._check_end(reader, error.message, is_last=is_last)
             return
         if header is not None:
-            for first in range(reader.first, reader.sequence, _MOST_GONE):
-                if (count := min(_MOST_GONE, reader.sequence - first)) + first > start:
-                    yield Piece(reader.path, max(first, start), count + first - max(first, start), None)
+            first = max(reader.first, start)
+            while first < reader.sequence:
+                most = _MOST_GONE if first <= self._signed else reader.sequence
+                count = min(most, reader.sequence - first)
+                yield Piece(reader.path, first, count, None)
+                first += count
             place = self._place
             if (
                 place is not None
