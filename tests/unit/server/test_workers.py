@@ -5,8 +5,9 @@ import socket
 
 import pytest
 
+from server.host.shared_port import SharedPort
 from server.settings.config import ServerSettings
-from server.workers.sharing import SharedPort, WorkerOrder
+from server.workers.sharing import WorkerOrder
 
 
 def test_an_order_carries_all_settings_and_their_secrets() -> None:
