@@ -26,11 +26,13 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from kuntur.files.private import open_private
 from kuntur.journal.v1 import journal_pb2
 from server.host.file_limit import check_file_limit
 
+_LOG = structlog.get_logger(__name__)
 FILE_NAME = "buffer.kjb"
 LEAST_BYTES = 1 << 20
 _MAGIC = int.from_bytes(b"KNTR-BUF", "little")
@@ -95,9 +97,9 @@ class Buffer:
     def open(cls, directory: Path, size: int, next_sequence: int, journal: int) -> Self:
         """Opens the buffer of a journal whose files reach to an entry, or makes it.
 
-        size: bytes of a new one; next_sequence: of the first entry that is not in the files; journal: number
-        of a journal that begins. Entries behind those of the files are kept, up to the first that is not as
-        it was written. Raises OSError, JournalBufferError.
+        size: bytes that it has from now on; next_sequence: of the first entry that is not in the files;
+        journal: number of a journal that begins. Entries behind those of the files are kept, up to the first
+        that is not as it was written. Raises OSError, JournalBufferError.
         """
         path = directory / FILE_NAME
         check_file_limit(str(path), _START + size, _OR_SMALLER)
@@ -119,7 +121,7 @@ class Buffer:
             os.close(fd)
             raise
         buffer._take_over(next_sequence)
-        return buffer
+        return buffer if found == size else buffer._moved(path, size)
 
     @classmethod
     def attach(cls, fd: int) -> Self:
@@ -164,6 +166,41 @@ class Buffer:
             self._starts[first % SLOTS] = 0
         words[Word.FREE], words[Word.NEXT] = first, kept
         words[Word.UNAVAILABLE] = 0
+
+    def _moved(self, path: Path, size: int) -> Self:
+        """Returns a buffer of another size with the same entries, in the place of this one if there is room.
+
+        Nobody else uses it. It is made beside and renamed, so that one that is cut off leaves this one.
+        """
+        beside = path.with_name(path.name + ".new")
+        fd = open_private(beside, os.O_RDWR)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            moved = self._made(fd, size, self.first_kept, self.journal)
+            moved._take(self)
+            os.fsync(fd)
+            beside.rename(path)
+        except (OSError, JournalBufferError) as error:
+            os.close(fd)
+            beside.unlink(missing_ok=True)
+            _LOG.warning(
+                "the journal's buffer keeps its size until the next start",
+                file=str(path),
+                bytes=self.size,
+                wanted=size,
+                reason=str(error),
+            )
+            return self
+        self.close()
+        return moved
+
+    def _take(self, other: Buffer) -> None:
+        """Takes the entries of another buffer. Raises JournalBufferError where there is no room for them."""
+        for raw in other.kept(other.queued, other.first_kept):
+            named = journal_pb2.Entry(sequence=self.next_sequence).SerializeToString()
+            if not self.place(raw[len(named) :]):
+                raise JournalBufferError("there is no room for the entries that are not on the disk")
+            self.write_down()
 
     @property
     def journal(self) -> int:
