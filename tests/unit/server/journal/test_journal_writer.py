@@ -181,6 +181,7 @@ def test_a_killed_server_leaves_all_that_it_took_to_the_next(tmp_path: Path) -> 
     killed = writer_at(tmp_path, start=False)
     put(killed, b"0", b"1")
     killed._writer.close()  # as its end would
+    killed.buffer.close()
     again = writer_at(tmp_path)
     put(again, b"2")
     again.close()
