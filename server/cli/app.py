@@ -179,6 +179,9 @@ def worker() -> None:
 @app.command(hidden=True)
 def snapshot() -> None:
     """Takes a snapshot of the history from the journal; only `serve` starts it."""
+    from server.host.signals import be_terminated
+
+    be_terminated()  # as the server does which ends while it works
     from server.settings.passing import settings_from_line
     from server.state.snapshots.taking import take_snapshot
     from server.telemetry.logs import configure_logs

@@ -26,6 +26,11 @@ def hold_stop_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
 
 
+def be_terminated() -> None:
+    """Lets SIGTERM end this process at once, though it was started by one that holds its signals."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+
+
 def wait_for_stop_signal() -> None:
     """Waits for one of them; one that came since they were held counts."""
     signal.sigwait(_STOP)
