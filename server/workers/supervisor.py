@@ -20,6 +20,7 @@ from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.host.signals import stop_is_wanted, wait_for_stop_signal
 from server.journal import Buffer, JournalWriter
 from server.settings.config import ServerSettings
+from server.settings.sections import JournalSigning
 from server.signing import SigningMetrics, open_signing
 from server.starting import StandIn, TakenPorts
 from server.state.histories import open_region
@@ -238,7 +239,8 @@ class Supervisor:
 
     def _start_one(self, number: int) -> WorkerProcess | None:
         settings = self._ports.settings.model_dump()
-        settings["journal"] |= {"signing": {}, "checkpoints": ()}  # one process signs for all
+        # One process signs for all. Each field is said, else a worker would take it from its environment.
+        settings["journal"] |= {"signing": JournalSigning().model_dump(), "checkpoints": ()}
         settings["metrics"]["port"] = 0  # the supervisor answers for all
         order = WorkerOrder(
             number,
