@@ -33,7 +33,7 @@ help: ## This menu
 	@echo 'Kuntur: fraud scoring of bank transactions'; echo
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | awk -F'\t' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, retraining, hot reload (below 10 min)
+demo: $(READY) ## The whole loop: data, training, serving, streaming, outcomes, retraining, hot reload, evidence (below 10 min)
 	$(BIN)/python -m demo
 
 test: $(READY) ## All tests but those of images and endurance

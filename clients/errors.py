@@ -104,7 +104,7 @@ class ShuttingDown(Unavailable):
 
 
 class HistoryUnavailable(Unavailable):
-    """The history that several servers share cannot be used now; asked again, nothing is counted twice."""
+    """The history is not up to date yet, or cannot be used now; asked again, nothing is counted twice."""
 
 
 class JournalUnavailable(Unavailable):

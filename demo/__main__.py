@@ -1,4 +1,4 @@
-"""`make demo`: data, training, serving, streaming, outcomes, retraining, hot reload, and what it came to."""
+"""`make demo`: data, training, serving, outcomes, retraining, hot reload, evidence, and what it came to."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.console import Console
 
 from clients import Client
 from clients.replay import outcomes_between, rows_between
-from demo import check, live, programs, signers, summary
+from demo import check, live, programs, proof, signers, summary
 from kuntur.bundle.bundle import Registry
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
@@ -44,6 +44,9 @@ def main() -> None:
     shutil.rmtree(_ROOT, ignore_errors=True)
     _ROOT.mkdir()
     os.environ |= signers.made(_ROOT / "keys")  # the trainer signs its models, the server takes no others
+    journal_keys = _ROOT / "journal-keys"
+    verifier = proof.journal_key(journal_keys)
+    os.environ["KUNTUR_SERVER_JOURNAL__SIGNING__KEYS"] = str(journal_keys)
     first, second = (_START + timedelta(days=days) for days in (_FIRST_TRAINING, _SECOND_TRAINING))
 
     console.rule("1. Transactions of three Peruvian institutions, with fraud that has causes")
@@ -86,14 +89,17 @@ def main() -> None:
         )
         if retraining.wait() != 0:
             raise programs.StepFailedError("the retraining failed")
-        single_latencies = _score_singly(address, singles)
+        single_latencies, suspect = _score_singly(address, singles)
         with Client(address) as client:
             found = client.live_model()
         new = found.model_version
     if old is None or new == old:
         raise programs.StepFailedError("no new model went live: the retraining's verdict says why")
 
-    console.rule("6. What it came to")
+    console.rule("6. One decision, proved to somebody who trusts nobody here")
+    proved = proof.proved(suspect, _JOURNAL, _REGISTRY, verifier, _ROOT / "evidence")
+
+    console.rule("7. What it came to")
     replayed = replay(table, secret_from_hex(DEFAULT_HASH_KEY))
     scores = {version: score(_REGISTRY / version, replayed) for version in (old, new)}
     served = pl.concat([weeks.scored, rest.scored])
@@ -106,6 +112,9 @@ def main() -> None:
     summary.show_detection(title, figures, replayed.currency, console)
     summary.show_served(served, (weeks, rest), single_latencies, (old, new), differing, console)
     summary.show_fact("the new model is signed by", ", ".join(found.signers), console)
+    summary.show_fact(f"evidence for {suspect[1]}, likely fraud", str(proved.page), console)
+    summary.show_fact("its verifier, of the file as it is", proved.yes, console)
+    summary.show_fact("and of a copy with one bit changed", proved.no, console)
     for name, place in (("models", _REGISTRY), ("journal", _JOURNAL), ("server's log", _ROOT / "server.log")):
         summary.show_fact(name, str(place), console)
     summary.show_fact("took", f"{(time.perf_counter() - began) / 60:.1f} minutes", console)
@@ -113,19 +122,24 @@ def main() -> None:
         raise programs.StepFailedError("some calls failed or some scores differ, see above")
 
 
-def _score_singly(address: str, rows: pl.DataFrame) -> list[float]:
-    """Scores rows by one call each; gives the seconds of each call."""
+def _score_singly(address: str, rows: pl.DataFrame) -> tuple[list[float], tuple[str, str]]:
+    """Scores rows by one call each.
+
+    Returns the seconds of each call, and institution and id of the transaction that is most likely fraud.
+    """
     from clients.values.messages import messages_from_frame
     from kuntur.values import from_proto
 
     latencies = []
+    scores: dict[tuple[str, str], float] = {}
     with Client(address) as client:
         for message in messages_from_frame(rows):
             transaction = from_proto(message)
             sent = time.perf_counter()
-            client.score(transaction)
+            score = client.score(transaction)
             latencies.append(time.perf_counter() - sent)
-    return latencies
+            scores[transaction.institution_id or "", transaction.transaction_id] = score.fraud_probability
+    return latencies, max(scores, key=lambda name: scores[name])
 
 
 if __name__ == "__main__":

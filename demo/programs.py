@@ -29,6 +29,14 @@ def run(program: str, *arguments: object) -> None:
         raise StepFailedError(f"{program} {arguments[0]} ended with exit code {done.returncode}")
 
 
+def said(program: str, *arguments: object) -> str:
+    """Runs a program to its end and returns the line that it says. Raises StepFailedError when it fails."""
+    done = subprocess.run(_command(program, *arguments), stdout=subprocess.PIPE, text=True, check=False)
+    if done.returncode != 0:
+        raise StepFailedError(f"{program} {arguments[0]} ended with exit code {done.returncode}")
+    return done.stdout.strip()
+
+
 def start(program: str, *arguments: object) -> subprocess.Popen[bytes]:
     """Starts a program and gives it without waiting."""
     return subprocess.Popen(_command(program, *arguments))

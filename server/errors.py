@@ -141,6 +141,15 @@ class HistoryUnavailableError(ServerError):
         super().__init__(f"the history that the servers share {why}; try again")
 
 
+class StartingError(ServerError):
+    """The server does not have its history yet; nothing was counted."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "the server is starting: it brings its history up to date and then loads its model; try again"
+        )
+
+
 class JournalUnavailableError(ServerError):
     """The journal cannot be written for now; nothing was counted."""
 

@@ -73,7 +73,7 @@ class AsyncClient:
         reasons: ReasonsMode = ReasonsMode.REVIEWED,
         timeout_seconds: float | None = None,
     ) -> Score:
-        """Scores one transaction. An id the server still knows is not counted again."""
+        """Scores one transaction. One the server still knows gets its first answer again."""
         request = scoring_service_pb2.ScoreTransactionRequest(
             transaction=to_proto(transaction), reasons_mode=reasons.to_proto()
         )

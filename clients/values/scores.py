@@ -47,7 +47,7 @@ class Score:
     """The model that gave this score."""
 
     replayed: bool
-    """Always False for now: the server computes every answer anew."""
+    """Whether it is the first answer to the transaction, given again: it came before."""
 
 
 @dataclass(frozen=True, slots=True)

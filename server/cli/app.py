@@ -120,7 +120,7 @@ def serve(
     warn_of_plain_text(settings)
     count = settings.workers or (1 if is_socket_file(settings.listen_address) else cores())
     _log_start(settings, count)
-    with _failures_told():
+    with _failures_told(), _early_end_told():
         if count == 1:
             from server.app import ServerApp
 
@@ -179,6 +179,9 @@ def worker() -> None:
 @app.command(hidden=True)
 def snapshot() -> None:
     """Takes a snapshot of the history from the journal; only `serve` starts it."""
+    from server.host.signals import be_terminated
+
+    be_terminated()  # as the server does which ends while it works
     from server.settings.passing import settings_from_line
     from server.state.snapshots.taking import take_snapshot
     from server.telemetry.logs import configure_logs
@@ -200,6 +203,18 @@ def signer() -> None:
     from server.signing.process import sign_as_ordered
 
     raise typer.Exit(sign_as_ordered())
+
+
+@app.command("stand-in", hidden=True)
+def stand_in() -> None:
+    """Answers that a server is starting, until it has; only a server starts it."""
+    from server.host.signals import hold_stop_signals
+
+    hold_stop_signals()  # the server says when it is to end
+    from server.starting.process import stand_in_as_ordered
+
+    with _failures_told():
+        stand_in_as_ordered()
 
 
 @app.command("config")
@@ -288,6 +303,20 @@ def _failures_told() -> Iterator[None]:
         TransportError,
     ) as error:
         raise _failure(str(error)) from error
+
+
+@contextmanager
+def _early_end_told() -> Iterator[None]:
+    """Ends a server with 0 that was stopped before it served."""
+    import structlog
+
+    from server.host.signals import StopWantedError
+
+    try:
+        yield
+    except StopWantedError:
+        structlog.get_logger("server").info("server stopped, before it served")
+        raise typer.Exit(0) from None
 
 
 def _failure(message: str) -> typer.Exit:

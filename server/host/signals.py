@@ -17,9 +17,18 @@ _STOP = {signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT}
 _LOOK_S = 0.1
 
 
+class StopWantedError(Exception):
+    """A signal came that ends the server, before it served."""
+
+
 def hold_stop_signals() -> None:
     """Keeps the signals that end a server for `wait_for_stop_signal`. Call it before any thread starts."""
     signal.pthread_sigmask(signal.SIG_BLOCK, _STOP)
+
+
+def be_terminated() -> None:
+    """Lets SIGTERM end this process at once, though it was started by one that holds its signals."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
 
 
 def wait_for_stop_signal() -> None:
@@ -30,6 +39,12 @@ def wait_for_stop_signal() -> None:
 def stop_is_wanted() -> bool:
     """Returns whether one of them has come and waits for `wait_for_stop_signal`."""
     return bool(_STOP & signal.sigpending())
+
+
+def end_if_stop_is_wanted() -> None:
+    """Raises StopWantedError where one of them has come: called within what a start may take long over."""
+    if stop_is_wanted():
+        raise StopWantedError
 
 
 @contextmanager

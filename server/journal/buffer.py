@@ -32,6 +32,7 @@ from typing import Self
 
 import numpy as np
 import numpy.typing as npt
+import structlog
 
 from kuntur.files.paths import sync
 from kuntur.files.private import open_private
@@ -39,6 +40,7 @@ from kuntur.journal.v1 import journal_pb2
 from server.host.boot import boot_number
 from server.host.file_limit import check_file_limit
 
+_LOG = structlog.get_logger(__name__)
 FILE_NAME = "buffer.kjb"
 LEAST_BYTES = 1 << 20
 _MAGIC = int.from_bytes(b"KNTR-BUF", "little")
@@ -121,9 +123,9 @@ class Buffer:
     def open(cls, directory: Path, size: int, next_sequence: int, journal: int) -> Self:
         """Opens the buffer of a journal whose files reach to an entry, or makes it.
 
-        size: bytes of a new one; next_sequence: of the first entry that is not in the files; journal: number
-        of a journal that begins. Entries behind those of the files are kept, up to the first that is not as
-        it was written. Raises OSError, JournalBufferError.
+        size: bytes that it has from now on; next_sequence: of the first entry that is not in the files;
+        journal: number of a journal that begins. Entries behind those of the files are kept, up to the first
+        that is not as it was written. Raises OSError, JournalBufferError.
         """
         path = directory / FILE_NAME
         check_file_limit(str(path), _START + size, _OR_SMALLER)
@@ -149,7 +151,7 @@ class Buffer:
         except BaseException:
             os.close(fd)
             raise
-        return buffer
+        return buffer if buffer.size == size else buffer._moved(path, size)
 
     @classmethod
     def attach(cls, fd: int) -> Self:
@@ -226,6 +228,42 @@ class Buffer:
     def _begin_checksums(self, sequence: int) -> None:
         """Lets checksums begin with an entry, so that none of an earlier time is taken for one of these."""
         self._words[_CHECKSUMS + (sequence - 1 & 1)] = int.from_bytes(os.urandom(4), "little")
+
+    def _moved(self, path: Path, size: int) -> Self:
+        """Returns a buffer of another size with the same entries, in the place of this one if there is room.
+
+        Nobody else uses it. It is made beside and renamed, so that one that is cut off leaves this one.
+        """
+        beside = path.with_name(path.name + ".new")
+        fd = open_private(beside, os.O_RDWR)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            moved = self._made(fd, size, self.first_kept, self.journal)
+            moved._take(self)
+            os.fsync(fd)
+            beside.rename(path)
+        except (OSError, JournalBufferError) as error:
+            os.close(fd)
+            beside.unlink(missing_ok=True)
+            _LOG.warning(
+                "the journal's buffer keeps its size until the next start",
+                file=str(path),
+                bytes=self.size,
+                wanted=size,
+                reason=str(error),
+            )
+            return self
+        sync(path.parent)
+        self.close()
+        return moved
+
+    def _take(self, other: Buffer) -> None:
+        """Takes the entries of another buffer. Raises JournalBufferError where there is no room for them."""
+        for raw in other.kept(other.queued, other.first_kept):
+            named = journal_pb2.Entry(sequence=self.next_sequence).SerializeToString()
+            if not self.place(raw[len(named) :]):
+                raise JournalBufferError("there is no room for the entries that are not on the disk")
+            self.write_down()
 
     @property
     def journal(self) -> int:

@@ -15,6 +15,7 @@ from server.rpc.endpoints.outcomes import OutcomeEndpoint
 from server.rpc.endpoints.scoring import ScoringEndpoint
 from server.rpc.errors import ErrorTable
 from server.rpc.server import RpcServer, Services
+from server.rpc.stand_in import StandInServer
 from server.rpc.warm_up import compile_hot_path
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "RpcServer",
     "ScoringEndpoint",
     "Services",
+    "StandInServer",
     "TransportSettings",
     "chosen_transport",
     "compile_hot_path",

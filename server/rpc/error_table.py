@@ -93,6 +93,7 @@ ERRORS: Mapping[type[Exception], ErrorRow] = {
     errors.StreamDisplacedError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STREAM_EXPIRED),
     errors.StreamExpiredError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_STREAM_EXPIRED),
     errors.HistoryUnavailableError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_HISTORY_UNAVAILABLE),
+    errors.StartingError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_HISTORY_UNAVAILABLE),
     errors.JournalUnavailableError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_JOURNAL_UNAVAILABLE),
     errors.ShuttingDownError: ErrorRow(code_pb2.UNAVAILABLE, reasons.ERROR_REASON_SHUTTING_DOWN),
     errors.CredentialsMissingError: ErrorRow(

@@ -27,6 +27,7 @@ from kuntur.files.toml import parse_toml
 from kuntur.institution import Institution
 from kuntur.settings.document import fields
 from server.settings.access import Access
+from server.settings.largest import largest_entry
 from server.settings.limits import Limits
 from server.settings.listening import checked_address, is_socket_file
 from server.settings.sections import (
@@ -122,6 +123,17 @@ class ServerSettings(BaseSettings):
             raise ValueError(
                 "journal.retention_days and retention_bytes need history.snapshot_interval_s above 0: "
                 "without snapshots the history cannot be made anew from what is left"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _the_buffer_has_room_for_all_that_may_be_asked_or_answered(self) -> Self:
+        largest = largest_entry(self.limits, self.reasons.per_transaction)
+        if self.journal.buffer_bytes < largest.size_bytes:
+            raise ValueError(
+                f"journal.buffer_bytes = {self.journal.buffer_bytes} has no room for what may be asked or "
+                f"answered at a time with {largest.cause}: set journal.buffer_bytes to "
+                f"{largest.size_bytes} or more, or lower the other"
             )
         return self
 

@@ -215,8 +215,10 @@ class JournalSettings(Section):
     """What an entry survives when its answer leaves: "process", that all processes of the server are killed,
     since it is in the kernel's memory; "disk", that the machine fails, since it is synced, many entries at a
     time."""
-    buffer_bytes: int = Field(16 << 20, ge=1 << 20, le=1 << 30)
-    """Room for entries that are not on the disk yet; when half of it is taken, callers wait."""
+    buffer_bytes: int = Field(16 << 20, ge=4 << 20, le=1 << 30)
+    """Room for entries that are not on the disk yet; when half of it is taken, callers wait. What is asked or
+    answered at a time has to fit: a start that finds it too small for `limits` and `reasons` says how large
+    it has to be. Another size is taken at the next start."""
     max_file_bytes: int = Field(256 << 20, ge=1 << 10)
     """Size at which a new file is begun."""
     sync_interval_s: float = Field(1.0, ge=0)

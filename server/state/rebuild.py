@@ -9,6 +9,7 @@ import structlog
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import worker_parts
 from kuntur.wire import TransactionReader
+from server.host.signals import end_if_stop_is_wanted
 from server.journal.buffer import Buffer
 from server.journal.journal import Journal
 from server.journal.writer import JournalWriter
@@ -25,7 +26,8 @@ def bring_up_to_date(
     """Lets everything enter a region that the journal has and the region lacks; nobody else uses either.
 
     It begins with the newest snapshot where the region has less than that. A region that is of another
-    journal, or ahead of this one, is begun anew. Raises ReplayError and `kuntur.journal.file.JournalError`.
+    journal, or ahead of this one, is begun anew. Raises ReplayError, `kuntur.journal.file.JournalError`, and
+    `server.host.signals.StopWantedError`, after which the next start goes on.
     """
     history, buffer = region.history, writer.buffer
     last = buffer.next_sequence - 1
@@ -62,7 +64,7 @@ def bring_up_to_date(
         )
 
     replay = Replay(history, region.zone.offsets, reader, writer.find, region.mend)
-    entered = replay.enter(writer.entries_from(contained + 1), tell)
+    entered = replay.enter(writer.entries_from(contained + 1), tell, end_if_stop_is_wanted)
     history.belongs_to(buffer.journal, last)
     _LOG.info("the history is up to date", entries=entered, last_entry=last)
 

@@ -27,6 +27,7 @@ ANY_TIME_US = 2**62
 """As the latest time of what is read again: it was in time when it came."""
 _ROWS = 4096  # that enter together
 _TOLD_EVERY_S = 5.0
+_LOOKED_EVERY_S = 0.1
 _SCORED = {RequestKind.SCORE_TRANSACTION.value, RequestKind.SCORE_STREAM.value}
 _MAY_WAIT = 1 << 16  # admissions whose answers may still come
 _WHOLE = -1  # as a sequence: places are whole references
@@ -95,16 +96,23 @@ class Replay:
         self._journal = history.journal
 
     def enter(
-        self, entries: Iterable[journal_pb2.Entry], tell: Callable[[Progress], None] = lambda _: None
+        self,
+        entries: Iterable[journal_pb2.Entry],
+        tell: Callable[[Progress], None] = lambda _: None,
+        look: Callable[[], None] = lambda: None,
     ) -> int:
         """Lets entries enter that follow those which the history contains, and returns how many those were.
 
-        tell: called now and then with the progress. Raises ReplayError.
+        tell: called now and then with the progress; look: called several times a second, and may end it by
+        raising. Raises ReplayError.
         """
-        began = told = time.monotonic()
+        began = told = looked = time.monotonic()
         count = 0
         done, self._entered_rows = self._history.contains
         for entry in entries:
+            if (now := time.monotonic()) - looked >= _LOOKED_EVERY_S:
+                looked = now
+                look()
             kind = entry.WhichOneof("exchange")
             of_now = kind in ("admission", "answer")  # the workers of earlier releases each counted their own
             if kind is None or (of_now and entry.sequence <= done):
@@ -113,7 +121,7 @@ class Replay:
             count += 1
             if of_now:
                 self._last = entry.sequence
-            if (now := time.monotonic()) - told >= _TOLD_EVERY_S:
+            if now - told >= _TOLD_EVERY_S:
                 told = now
                 tell(Progress(count, entry.sequence, now - began))
         self._flush()

@@ -20,7 +20,9 @@ from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.host.signals import stop_is_wanted, wait_for_stop_signal
 from server.journal import Buffer, JournalWriter
 from server.settings.config import ServerSettings
+from server.settings.sections import JournalSigning
 from server.signing import SigningMetrics, open_signing
+from server.starting import StandIn, TakenPorts
 from server.state.histories import open_region
 from server.state.snapshots import snapshots_beside
 from server.telemetry.catalogue import JOURNAL_SET_ASIDE, WORKERS_DIED, WORKERS_SILENT
@@ -28,7 +30,7 @@ from server.telemetry.journal import JournalMetrics
 from server.tls.listening import check_tls
 from server.workers.metrics import serve_worker_metrics
 from server.workers.process import WorkerProcess
-from server.workers.sharing import SharedPort, WorkerOrder
+from server.workers.sharing import WorkerOrder
 
 _LOG = structlog.get_logger(__name__)
 _STEADY_S = 10.0  # a worker that lived this long had started well
@@ -47,19 +49,16 @@ class Supervisor:
         """Opens the port and the journal, and the history, brought to where the journal is; nothing runs yet.
 
         Raises OSError, JournalBufferError, JournalError, RegionError and ReplayError if one is not available,
-        `server.errors.TlsError` when
-        certificates cannot be used or others would reach the port without TLS.
+        `server.errors.TlsError` when certificates cannot be used or others would reach the port without TLS,
+        and `server.host.signals.StopWantedError`.
         """
         check_tls(settings)
         self._settings = settings
         with ExitStack() as undone:
-            self._port = SharedPort(settings.listen_address)
-            undone.callback(self._port.close)
-            self._open_port = (
-                None if settings.tls.open_address is None else SharedPort(settings.tls.open_address)
-            )
-            if self._open_port is not None:
-                undone.callback(self._open_port.close)
+            self._ports = TakenPorts(settings)
+            undone.callback(self._ports.close)
+            self._stand_in = StandIn(settings, self._ports)
+            undone.callback(self._stand_in.end)
             journal = settings.journal
             self._writer = None if journal.path is None else JournalWriter.of(journal.path, journal)
             if self._writer is not None:
@@ -68,7 +67,8 @@ class Supervisor:
             else:
                 self._buffer = Buffer.anonymous(journal.buffer_bytes)
                 undone.callback(self._buffer.close)
-            self._region = open_region(settings, self._buffer, self._writer)
+            with self._stand_in.while_it_takes_long():
+                self._region = open_region(settings, self._buffer, self._writer)
             self._snapshots = None
             if self._writer is not None:
                 self._snapshots = snapshots_beside(self._writer, settings, self._signed)
@@ -99,7 +99,7 @@ class Supervisor:
     @property
     def port(self) -> int:
         """The port of all workers."""
-        return self._port.port
+        return self._ports.port
 
     def start(self) -> None:
         """Starts the workers and waits until all of them serve, one cannot (`failed`), or a signal ends that.
@@ -128,10 +128,11 @@ class Supervisor:
                 while not ready.wait(0.1):
                     if self.failed or stop_is_wanted():
                         return
+            self._stand_in.end()
         _LOG.info(
             "server started",
             port=self.port,
-            open_port=None if self._open_port is None else self._open_port.port,
+            open_port=self._ports.open_port,
             workers=len(self._threads),
         )
 
@@ -145,6 +146,7 @@ class Supervisor:
     def stop(self) -> None:
         """Lets the workers drain and waits for them; those that take too long are killed."""
         _LOG.info("server stops", grace_s=self._settings.shutdown.grace_s)
+        self._stand_in.end()
         with self._lock:
             self._stopping.set()
             running = list(self._running.values())
@@ -158,9 +160,7 @@ class Supervisor:
             if thread.ident is not None:
                 thread.join(_KILL_AFTER_S)
         self._close_metrics()
-        self._port.close()
-        if self._open_port is not None:
-            self._open_port.close()
+        self._ports.close()
         if self._region is not None:
             self._region.close()
         if self._snapshots is not None:
@@ -238,11 +238,9 @@ class Supervisor:
         return 0 if self._signing is None else self._signing.size
 
     def _start_one(self, number: int) -> WorkerProcess | None:
-        settings = self._settings.model_dump()
-        settings["listen_address"] = self._port.listen_address
-        if self._open_port is not None:
-            settings["tls"]["open_address"] = self._open_port.listen_address
-        settings["journal"] |= {"signing": {}, "checkpoints": ()}  # one process signs for all
+        settings = self._ports.settings.model_dump()
+        # One process signs for all. Each field is said, else a worker would take it from its environment.
+        settings["journal"] |= {"signing": JournalSigning().model_dump(), "checkpoints": ()}
         settings["metrics"]["port"] = 0  # the supervisor answers for all
         order = WorkerOrder(
             number,

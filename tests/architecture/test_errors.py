@@ -35,6 +35,7 @@ _EXAMPLES: tuple[Exception, ...] = (
     errors.StreamDisplacedError(),
     errors.RequestTimeoutError(5.0),
     errors.HistoryUnavailableError("cannot be reached"),
+    errors.StartingError(),
     errors.JournalUnavailableError(),
     errors.ShuttingDownError(),
     errors.CredentialsMissingError(),

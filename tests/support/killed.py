@@ -65,6 +65,7 @@ class Callers:
         """What must not be."""
         self.again = 0
         """How many answers were given again."""
+        self._seed = seed
         self._lock = threading.Lock()
         self._ending = threading.Event()
         runs = [self._call] * unary_calls + [self._stream] * streams
@@ -103,7 +104,7 @@ class Callers:
     def _new(self, number: int, chance: random.Random) -> transaction_pb2.Transaction:
         count = self._next[number] = self._next[number] + 1
         return transaction(
-            f"{self._seed}-{number}-{count}",  # those of others would be refused as conflicts for ever
+            f"{self._seed}-{number}-{count}",  # callers of another seed send others
             account_id=f"a-{chance.randrange(_ACCOUNTS)}",
             merchant_id=f"m-{chance.randrange(20)}",
             device_id=f"d-{chance.randrange(30)}",

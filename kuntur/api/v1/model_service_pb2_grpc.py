@@ -29,8 +29,9 @@ class ModelServiceStub:
     """Tells which models there are and which one scores.
 
     Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
-    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
-    without a reason for what gRPC itself ends in a flood.
+    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (HISTORY_UNAVAILABLE)
+    while the server starts, INTERNAL (INTERNAL), CANCELLED without a reason for what gRPC itself ends in a
+    flood.
 
     A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
     PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
@@ -63,8 +64,9 @@ class ModelServiceServicer:
     """Tells which models there are and which one scores.
 
     Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
-    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
-    without a reason for what gRPC itself ends in a flood.
+    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (HISTORY_UNAVAILABLE)
+    while the server starts, INTERNAL (INTERNAL), CANCELLED without a reason for what gRPC itself ends in a
+    flood.
 
     A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
     PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.
@@ -121,8 +123,9 @@ class ModelService:
     """Tells which models there are and which one scores.
 
     Errors of each method beside its own: INVALID_ARGUMENT (INVALID_FIELD) for bytes that are no such message,
-    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), INTERNAL (INTERNAL), CANCELLED
-    without a reason for what gRPC itself ends in a flood.
+    RESOURCE_EXHAUSTED (OVERLOADED), DEADLINE_EXCEEDED (DEADLINE_PASSED), UNAVAILABLE (HISTORY_UNAVAILABLE)
+    while the server starts, INTERNAL (INTERNAL), CANCELLED without a reason for what gRPC itself ends in a
+    flood.
 
     A server that asks who calls may end each call, before anything is done for it, with UNAUTHENTICATED or
     PERMISSION_DENIED, or UNAVAILABLE while it fetches keys. ErrorReason has the reasons.

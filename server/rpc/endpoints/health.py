@@ -33,7 +33,7 @@ SERVICES = (*SCORING, *KEEPING, *OTHERS)
 HEALTH = health_pb2.DESCRIPTOR.services_by_name["Health"].full_name
 MOST_WATCHERS = 1024
 _NO_SUCH_SERVICE = "no such service"
-_LONGEST_REQUEST = 4096
+LONGEST_REQUEST = 4096
 _Response = health_pb2.HealthCheckResponse
 
 
@@ -183,6 +183,6 @@ class Health:
 def _watched(raw: bytes) -> Any:
     """Returns a serialised HealthCheckRequest as a message; None, which ends the call, for anything else."""
     try:
-        return health_pb2.HealthCheckRequest.FromString(unpacked(raw, _LONGEST_REQUEST))
+        return health_pb2.HealthCheckRequest.FromString(unpacked(raw, LONGEST_REQUEST))
     except (DecodeError, OversizedMessageError):
         return None

@@ -20,9 +20,7 @@ from server.errors import (
 from server.journal import Journal
 from server.rpc.calls.edge import Edge
 from server.rpc.errors import fitted
-
-_MAX_REFUSALS_BYTES = 2 << 20
-_MOST_TOGETHER_BYTES = 1 << 18  # with reasons for all, the answers are four times as large
+from server.settings.largest import MAX_REFUSALS_BYTES, MOST_TOGETHER, MOST_TOGETHER_BYTES
 
 
 class LatestTime:
@@ -97,14 +95,16 @@ class Intake:
         """Reads requests of up to `most_each` transactions as one: which their bytes are when joined.
 
         Returns the reading and how many transactions each request has; None where they have to be read one by
-        one: one is not plainly written, they differ in `reasons_mode`, or are too large for one entry of the
-        journal together. Raises JournalUnavailableError.
+        one: one is not plainly written, they differ in `reasons_mode`, or are too large or too many for one
+        entry of the journal together. Raises JournalUnavailableError.
         """
         self.check_journal()
-        if sum(map(len, raws)) > _MOST_TOGETHER_BYTES:
+        if sum(map(len, raws)) > MOST_TOGETHER_BYTES:
             return None
         sizes, modes = zip(*map(read_outline, raws), strict=True)
         if min(sizes) < 1 or max(sizes) > most_each or min(modes) != max(modes):
+            return None
+        if sum(sizes) > max(self.max_items, MOST_TOGETHER):
             return None
         joined = b"".join(raws)
         try:
@@ -162,7 +162,7 @@ def item_statuses(reading: Reading, edge: Edge, caller: Caller, method: str) -> 
     if not count:
         return {}
     edge.metrics.items_refused(count)
-    max_bytes = _MAX_REFUSALS_BYTES // count
+    max_bytes = MAX_REFUSALS_BYTES // count
     statuses = {
         place: fitted(edge.table.status(InvalidFieldsError(violations, f"transactions[{place}].")), max_bytes)
         for place, violations in reading.violations.items()

@@ -28,6 +28,7 @@ from kuntur.records.seals import seal_of
 from kuntur.records.undo import NO_UNDO
 from kuntur.time_zone import TimeZone, time_zone
 from server.host.file_limit import check_file_limit
+from server.host.signals import end_if_stop_is_wanted
 from server.state.region.damage import Damage, begun_before, remember_beginning
 from server.state.region.header import (
     H_SEAL,
@@ -224,7 +225,7 @@ class Region:
         """Takes over what the file of another region holds. Nobody else uses this one.
 
         Raises RegionError where that is of other sizes or another release, was not closed in order, or is
-        damaged: this one then holds anything; OSError.
+        damaged; `server.host.signals.StopWantedError`: this one then holds anything; OSError.
         """
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
@@ -234,6 +235,7 @@ class Region:
             memory = memoryview(self._mapped)
             for first, end in _extents(descriptor, 8 * words_of(self.sizes, sealed=True)):
                 for at in range(first, end, 8 * _READ_WORDS):
+                    end_if_stop_is_wanted()
                     part = os.pread(descriptor, min(8 * _READ_WORDS, end - at), at)
                     memory[at : at + len(part)] = part
         finally:

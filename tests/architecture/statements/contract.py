@@ -132,7 +132,7 @@ PROTOS = (
         f"{_API}/error_reason.proto",
         "as far as {} (in a frame {} for all its items)",
         of("server.rpc.errors", "_MAX_TRAILER_BYTES"),
-        of("server.rpc.endpoints.intake", "_MAX_REFUSALS_BYTES"),
+        of("server.settings.largest", "MAX_REFUSALS_BYTES"),
     ),
     says(f"{_API}/error_reason.proto", '{"maximum": "{}"}', _FRAME),
     says(f"{_API}/error_reason.proto", '{"limit": "{}", "resource"', default("server", "limits.max_streams")),

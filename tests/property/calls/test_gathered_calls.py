@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import server.app
+import server.assembly.services
 from kuntur.api.v1 import score_pb2, scoring_service_pb2
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.exchanges import read_exchanges
@@ -36,7 +36,7 @@ class Endpoint:
             found.append(ScoringEndpoint(*arguments))
             return found[-1]
 
-        monkeypatch.setattr(server.app, "ScoringEndpoint", keep)
+        monkeypatch.setattr(server.assembly.services, "ScoringEndpoint", keep)
         self.journal = journal
         self.app = ServerApp(settings_for(registry, journal={"path": journal}))
         self.app.start()

@@ -2,11 +2,14 @@ from __future__ import annotations
 
 import json
 import socket
+from pathlib import Path
 
 import pytest
 
-from server.settings.config import ServerSettings
-from server.workers.sharing import SharedPort, WorkerOrder
+from server.host.shared_port import SharedPort
+from server.settings.config import ServerSettings, load_settings
+from server.workers import supervisor
+from server.workers.sharing import WorkerOrder
 
 
 def test_an_order_carries_all_settings_and_their_secrets() -> None:
@@ -48,3 +51,23 @@ def test_a_port_where_another_server_listens_is_not_shared_with_it() -> None:
         other.listen()
         with pytest.raises(OSError, match="cannot listen on"):
             SharedPort(f"127.0.0.1:{other.getsockname()[1]}")
+
+
+def test_workers_sign_nothing_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__SIGNING__KEYS", str(tmp_path / "keys"))
+    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__CHECKPOINTS", f'["{tmp_path}/elsewhere"]')
+    orders: list[WorkerOrder] = []
+    monkeypatch.setattr(supervisor, "WorkerProcess", orders.append)
+    settings = load_settings(
+        None, {"listen_address": "127.0.0.1:0", "journal": {"path": tmp_path / "journal"}}
+    )
+    assert settings.journal.signing.keys == tmp_path / "keys"
+    server = supervisor.Supervisor(settings, 1)
+    server._start_one(0)
+    server._running.clear()
+    server.stop()
+    taken = ServerSettings(**WorkerOrder.from_line(orders[0].to_line()).settings)
+    assert taken.journal.path == tmp_path / "journal"
+    assert (taken.journal.signing.keys, taken.journal.checkpoints) == (None, ())

@@ -153,7 +153,9 @@ def test_contributions_add_up_to_the_score(server: RunningServer) -> None:
     content = (server.registry / "m-1" / "explanation.npz").read_bytes()
     known = read_explanation(content, len(FEATURES))
     calibration = calibration_of(server.app.slot.live.model.manifest.algorithm)
-    with running_server(server.registry, reasons={"per_transaction": 100}) as whole:
+    limits, journal = {"max_frame_transactions": 64}, {"buffer_bytes": 40 << 20}
+    reasons = {"per_transaction": 100}
+    with running_server(server.registry, reasons=reasons, limits=limits, journal=journal) as whole:
         whole.wait_until_live("m-1")
         for i, band in enumerate([-4.0, -1.0, 0.0, 0.5, 2.0, None]):
             score = _score(whole, f"sum-{i}", band, ALL)

@@ -41,9 +41,15 @@ _SIZES = HistorySizes(accounts=256, merchants=256, devices=256, categories=256, 
 _NO_ROOM = (16, resource.RLIM_INFINITY)
 _LIMITED = """
 import os, resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (4 << 20, 4 << 20))
+resource.setrlimit(resource.RLIMIT_FSIZE, (8 << 20, 8 << 20))
 os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
+_SMALL: dict[str, str | int] = {
+    "JOURNAL__BUFFER_BYTES": 4 << 20,
+    "LIMITS__MAX_MESSAGE_BYTES": 1 << 20,
+    "LIMITS__MAX_FRAME_TRANSACTIONS": 64,
+    "LIMITS__MAX_REQUEST_OUTCOMES": 64,
+}
 _ROOM = (resource.RLIM_INFINITY, resource.RLIM_INFINITY)
 
 
@@ -207,7 +213,7 @@ def test_a_directory_is_one_servers_alone_and_its_removal_stops_that_until_it_is
         (1, {"JOURNAL__PATH": "journal"}, ("journal/journal-….kj may take 32 MiB",)),
         (1, {"HISTORY__PATH": "history"}, ("history may take", "or set smaller history.max_accounts")),
         (2, {}, ("the history that workers share", "or serve with one worker")),
-        (1, {"JOURNAL__BUFFER_BYTES": 8 << 20}, ("the journal's buffer", "a smaller journal.buffer_bytes")),
+        (1, {"JOURNAL__BUFFER_BYTES": 16 << 20}, ("the journal's buffer", "a smaller journal.buffer_bytes")),
     ],
 )
 def test_a_limit_on_the_size_of_files_is_told_at_the_start_with_the_file_and_what_to_do(
@@ -215,7 +221,7 @@ def test_a_limit_on_the_size_of_files_is_told_at_the_start_with_the_file_and_wha
 ) -> None:
     environment = {
         f"KUNTUR_SERVER_{key}": str(value if isinstance(value, int) else tmp_path / value)
-        for key, value in ({"JOURNAL__BUFFER_BYTES": 1 << 20} | settings).items()
+        for key, value in (_SMALL | settings).items()
     }
     serving = ["-m", "server", "serve", "--listen", "127.0.0.1:0", "--workers", str(workers)]
     ended = subprocess.run(
@@ -228,7 +234,7 @@ def test_a_limit_on_the_size_of_files_is_told_at_the_start_with_the_file_and_wha
     )
     assert ended.returncode == 2
     told = ended.stderr.splitlines()[-1]
-    assert all(word in told for word in (*words, "a file may have 4.0 MiB", "ulimit -f")), ended.stderr
+    assert all(word in told for word in (*words, "a file may have 8.0 MiB", "ulimit -f")), ended.stderr
     assert "Traceback" not in ended.stderr
 
 

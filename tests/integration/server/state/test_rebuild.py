@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -106,6 +108,18 @@ def test_what_snapshots_and_answers_do_not_need_may_be_removed_from_the_journal(
         callers.__exit__()
         assert server.wrote("the history is taken over from a snapshot")
         assert server.end() == 0
+
+
+def test_a_snapshot_that_is_taken_does_not_keep_its_server_from_ending() -> None:
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})  # as in a server
+    try:
+        taking = subprocess.Popen([sys.executable, "-m", "server", "snapshot"], stdin=subprocess.PIPE)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    taking.terminate()
+    assert taking.wait(400) == -signal.SIGTERM
+    assert taking.stdin is not None
+    taking.stdin.close()
 
 
 def flip_a_record(path: Path) -> None:

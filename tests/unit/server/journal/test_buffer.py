@@ -165,7 +165,7 @@ def test_one_that_is_opened_again_keeps_what_the_files_lack(tmp_path: Path) -> N
     buffer.close()
     buffer.close()
     again = opened(tmp_path, 2, journal=8, size=4 * LEAST_BYTES)
-    assert (again.journal, again.size, again.unavailable) == (7, LEAST_BYTES, False)
+    assert (again.journal, again.size, again.unavailable) == (7, 4 * LEAST_BYTES, False)
     assert (again.first_kept, again.next_sequence) == (2, 4)
     assert [content(raw) for raw in again.kept(10, 2)] == [b"b", b"c"]
     assert put(again, b"d") == [4]
@@ -282,6 +282,33 @@ def test_nobody_else_opens_it_while_whoever_did_or_a_worker_of_theirs_runs(tmp_p
 def test_the_room_on_the_disk_is_taken_at_once(tmp_path: Path) -> None:
     opened(tmp_path, 1)
     assert (tmp_path / FILE_NAME).stat().st_blocks * 512 >= _CIRCLE + LEAST_BYTES
+
+
+@pytest.mark.parametrize("size", [LEAST_BYTES + 4096, 4 * LEAST_BYTES])
+def test_another_size_is_taken_with_the_entries_that_are_there(tmp_path: Path, size: int) -> None:
+    left(tmp_path, 5, b"five", b"six", bytes(LEAST_BYTES // 2))
+    larger = opened(tmp_path, 6, journal=8, size=size)
+    assert (larger.size, larger.journal, larger.first_kept, larger.next_sequence) == (size, 7, 6, 8)
+    assert [content(raw) for raw in larger.kept(9, 6)] == [b"six", bytes(LEAST_BYTES // 2)]
+    larger.free(8)
+    assert put(larger, bytes(size - 100)) == [8]
+    with pytest.raises(JournalBufferError, match="still run"):
+        opened(tmp_path, 8, size=size)
+    larger.close()
+    again = opened(tmp_path, 9, size=LEAST_BYTES)
+    assert (again.size, again.journal, again.next_sequence) == (LEAST_BYTES, 7, 9)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+
+
+def test_a_size_without_room_for_what_is_there_is_taken_later(tmp_path: Path) -> None:
+    large = opened(tmp_path, 1, size=2 * LEAST_BYTES)
+    put(large, bytes(LEAST_BYTES), b"two")
+    large.close()
+    kept = opened(tmp_path, 1)
+    assert (kept.size, kept.next_sequence) == (2 * LEAST_BYTES, 3)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    kept.close()
+    assert opened(tmp_path, 3).size == LEAST_BYTES
 
 
 def test_a_limit_on_the_size_of_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

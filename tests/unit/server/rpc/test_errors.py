@@ -52,6 +52,7 @@ CASES = [
         {"limit": "64", "resource": "streams", "scope": "server"},
     ),
     (errors.HistoryUnavailableError("is busy"), code_pb2.UNAVAILABLE, "HISTORY_UNAVAILABLE", {}),
+    (errors.StartingError(), code_pb2.UNAVAILABLE, "HISTORY_UNAVAILABLE", {}),
     (errors.JournalUnavailableError(), code_pb2.UNAVAILABLE, "JOURNAL_UNAVAILABLE", {}),
     (errors.DeadlinePassedError(), code_pb2.DEADLINE_EXCEEDED, "DEADLINE_PASSED", {}),
     (errors.RequestTimeoutError(5.0), code_pb2.DEADLINE_EXCEEDED, "DEADLINE_PASSED", {}),
