@@ -175,8 +175,12 @@ class Buffer:
     def _made(cls, fd: int, size: int, next_sequence: int, journal: int) -> Self:
         os.ftruncate(fd, 0)
         os.ftruncate(fd, _START + size)
-        # A page that the disk has no room for would end the process when it is written.
-        os.posix_fallocate(fd, 0, _START + size)
+        try:
+            # A page that the disk has no room for would end the process when it is written.
+            os.posix_fallocate(fd, 0, _START + size)
+        except OSError as error:
+            told = f"{error.strerror}: make room for {_START + size:,} bytes{_OR_SMALLER}"
+            raise OSError(error.errno, told, str(Path(f"/proc/self/fd/{fd}").readlink())) from error
         buffer = cls(fd, size)
         words = buffer._words
         words[Word.NEXT] = words[Word.FREE] = next_sequence

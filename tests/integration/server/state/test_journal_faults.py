@@ -247,12 +247,18 @@ def test_a_file_system_that_is_filled_and_freed(
 ) -> None:
     small = tmp_path / "small"
     small.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=8m", "tmpfs", str(small)]
+    mount = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(small)]
     if os.geteuid() or subprocess.run(mount, check=False, capture_output=True).returncode:
         pytest.skip("mounting a file system needs root")
     monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__MIN_FREE_BYTES", str(min_free_bytes))
-    monkeypatch.setenv("KUNTUR_SERVER_JOURNAL__BUFFER_BYTES", str(1 << 20))
     try:
+        with ServerProcess(
+            "--registry", str(tmp_path / "registry"), "--journal", str(small / "journal")
+        ) as none:
+            assert none.wait() == 2
+        assert none.wrote("buffer.kjb", "No space left on device", "set a smaller journal.buffer_bytes")
+        for name, value in _SMALL.items():
+            monkeypatch.setenv(f"KUNTUR_SERVER_{name}", str(value))
         process = serve(small / "journal")
         with stubs_for(process.address) as stubs:
             wait_until(lambda: stubs.health_of() == "SERVING")
