@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import structlog
 
+from kuntur.files.paths import sync
 from kuntur.files.private import make_private
 from kuntur.journal.reading import find_record
 from kuntur.journal.workers import read_server_journal
@@ -73,5 +74,6 @@ def take_snapshot(settings: ServerSettings, directory: Path) -> Taken:
     replay.enter(read_server_journal(directory, first=first, allow_torn_tail=True, keys=keys))
     sequence, needed = history.contains[0], history.oldest_entry()
     region.close()
+    sync(files.folder)  # before anything that it contains may be removed from the journal
     others = [snapshot.sequence + 1 for snapshot in files.all() if snapshot.path != path]
     return Taken(sequence, min([sequence + 1, needed, *others]), time.monotonic() - began)
