@@ -227,12 +227,16 @@ class Region:
     def load(self, path: Path) -> None:
         """Takes over what the file of another region holds. Nobody else uses this one.
 
-        Raises RegionError where that is of other sizes or another release, was not closed in order, or is
+        Raises RegionError where that is of other sizes or another release, in use, not closed in order, or
         damaged; `server.host.signals.StopWantedError`: this one then holds anything; OSError. One that holds
         a part only, for it was interrupted or killed, is empty when it is opened again.
         """
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # whoever opens it, changes it
+            except BlockingIOError as error:
+                raise RegionError(f"{path} is being changed by another process") from error
             check_header(path, descriptor, self.sizes, self.zone, Damage(path))
             if not was_closed(descriptor):
                 raise RegionError(f"{path} was not closed in order")

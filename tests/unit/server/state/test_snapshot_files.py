@@ -125,6 +125,14 @@ def test_a_snapshot_with_a_flipped_bit_in_the_features_of_a_transaction_is_not_t
     assert not there.load_newest(region, 7, 0, 10)
 
 
+def test_a_snapshot_is_not_taken_over_while_another_process_may_change_it(tmp_path: Path) -> None:
+    path, region, there = snapshot(tmp_path, 7, 10), Region.create(SMALL), SnapshotFiles(tmp_path)
+    with path.open("rb") as opened:
+        fcntl.flock(opened, fcntl.LOCK_EX)
+        assert not there.load_newest(region, 7, 0, 10)
+    assert there.load_newest(region, 7, 0, 10)
+
+
 @pytest.mark.parametrize("parts", [0, 1])
 @pytest.mark.parametrize("in_order", [True, False])
 def test_a_history_that_was_taking_a_snapshot_over_when_its_server_ended_is_empty_when_it_is_opened_again(
