@@ -108,7 +108,7 @@ class HistoryUnavailable(Unavailable):
 
 
 class JournalUnavailable(Unavailable):
-    """The server cannot write its journal for now; nothing was counted."""
+    """The server cannot write its journal for now; asked again, nothing is counted twice."""
 
 
 class KeyPending(Unavailable):

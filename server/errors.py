@@ -151,10 +151,10 @@ class StartingError(ServerError):
 
 
 class JournalUnavailableError(ServerError):
-    """The journal cannot be written for now; nothing was counted."""
+    """The journal cannot be written for now; nothing was counted, or the answer is kept for the next try."""
 
     def __init__(self) -> None:
-        super().__init__("the server cannot write its journal for now; nothing was counted, try again")
+        super().__init__("the server cannot write its journal for now; try again, it is counted once")
 
 
 class ShuttingDownError(ServerError):

@@ -9,7 +9,7 @@ _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def boot_number() -> int:
-    """Returns a number for the current start of the machine; 0 where the system has none."""
+    """Returns a number for the current start of the machine; 0 where the system does not tell."""
     try:
         text = _BOOT_ID.read_text().strip()
     except OSError:

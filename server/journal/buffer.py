@@ -198,8 +198,16 @@ class Buffer:
         if words[Word.FREE] <= first <= words[Word.NEXT]:
             while kept < words[Word.NEXT] and self.read(kept) is not None:
                 kept += 1
-            if words[_W_BOOT] != boot and not self._leads_back(kept, first):
+            # Where the system does not tell, the machine may have been restarted.
+            if (not boot or words[_W_BOOT] != boot) and not self._leads_back(kept, first):
                 kept = first
+            if kept < words[Word.NEXT]:
+                _LOG.warning(
+                    "entries that were on their way to the journal's files are lost: their memory was not "
+                    "whole, as after a loss of power",
+                    first_entry=kept,
+                    last_entry=words[Word.NEXT] - 1,
+                )
         if kept == first:  # also where it is of another time than the files
             self._starts[first % SLOTS] = 0
             self._begin_checksums(first)

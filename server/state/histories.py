@@ -8,6 +8,7 @@ from pathlib import Path
 
 from kuntur.time_zone import TimeZone
 from server.host.bus_error import end_on_lost_file
+from server.host.signals import StopWantedError
 from server.journal import Buffer, Journal, JournalWriter
 from server.journal.buffer import journal_of
 from server.settings.config import ServerSettings
@@ -99,7 +100,11 @@ def _open_region(
     if writer is None:
         region.history.begin_journal(buffer.journal, buffer.next_sequence - 1)
     else:
-        bring_up_to_date(region, writer, reader_of(settings), SnapshotFiles(writer.directory))
+        try:
+            bring_up_to_date(region, writer, reader_of(settings), SnapshotFiles(writer.directory))
+        except StopWantedError:
+            region.close()  # the machine may go down next, and a file that is open then is refused
+            raise
     return region
 
 

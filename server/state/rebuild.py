@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator
 
 import structlog
 
+from kuntur.journal.records import first_sequence
+from kuntur.journal.tail import journal_files
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import worker_parts
 from kuntur.wire import TransactionReader
@@ -52,6 +54,14 @@ def bring_up_to_date(
     if contained == last and (last or history.transactions_known() or not worker_parts(writer.directory)):
         return
     _LOG.info("the history is brought up to date from the journal", entries=last - contained)
+    files = journal_files(writer.directory)
+    if files and (first := first_sequence(files[0])) > contained + 1:
+        _LOG.error(
+            "the history begins with the oldest entry of the journal and lacks what was before: the files of "
+            "that were removed, and no snapshot of these settings has it",
+            first_missing=contained + 1,
+            first_entry=first,
+        )
 
     def tell(progress: Progress) -> None:
         rate = progress.entries / progress.seconds

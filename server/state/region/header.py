@@ -71,7 +71,7 @@ def check_header(path: Path, fd: int, sizes: HistorySizes, zone: TimeZone, damag
         damage.header()
         os.pwrite(fd, header[: H_SEAL + 1].tobytes(), 0)
         holds = True
-    away = "move it away to begin anew, and send the past again by Backfill"
+    away = "move it away to begin anew: from the journal, or else send the past again by Backfill"
     if header[_H_MAGIC] != _MAGIC:
         raise RegionError(f"{path} is not a finished history of this server; {away}")
     if (header[_H_FORM], header[_H_LAYOUT]) != (_FORM, layout_number()):

@@ -39,11 +39,12 @@ from server.state.region.header import (
     sealed_sizes,
     was_closed,
 )
-from server.state.region.layout import RegionError, parts_of, words_of
+from server.state.region.layout import PAGE_WORDS, RegionError, parts_of, words_of
 from server.state.region.mutex import SharedMutex
 
 # Words behind the header proper.
-_H_OPEN, _H_MUTEX, _H_COUNTERS = 32, 64, 128
+_H_OPEN, _H_LOADING, _H_MUTEX, _H_COUNTERS = 32, 33, 64, 128
+_LOADING = int.from_bytes(b"KNTRLOAD", "little")  # no bit that flips makes this of another number
 _NO_RESERVE = getattr(mmap, "MAP_NORESERVE", 0x4000)  # most of it is never touched
 _READ_WORDS = 1 << 17
 _OR_SMALLER = f", or {SMALLER}"
@@ -199,9 +200,11 @@ class Region:
         if not self._attached:
             if self.path is not None:
                 self.memory[_H_OPEN] = self._checksum_of_open()
-            self._write_header(closed=True)
             try:
+                # First all else: a disk writes pages in any order, and each is sound by itself.
                 self._mapped.flush()
+                self._write_header(closed=True)
+                self._flush_header()
             except OSError as error:
                 # Until the machine is restarted the next server finds it whole; the disk may not have it.
                 self._write_header(closed=False)
@@ -224,22 +227,31 @@ class Region:
     def load(self, path: Path) -> None:
         """Takes over what the file of another region holds. Nobody else uses this one.
 
-        Raises RegionError where that is of other sizes or another release, was not closed in order, or is
-        damaged; `server.host.signals.StopWantedError`: this one then holds anything; OSError.
+        Raises RegionError where that is of other sizes or another release, in use, not closed in order, or
+        damaged; `server.host.signals.StopWantedError`: this one then holds anything; OSError. One that holds
+        a part only, for it was interrupted or killed, is empty when it is opened again.
         """
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         try:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # whoever opens it, changes it
+            except BlockingIOError as error:
+                raise RegionError(f"{path} is being changed by another process") from error
             check_header(path, descriptor, self.sizes, self.zone, Damage(path))
             if not was_closed(descriptor):
                 raise RegionError(f"{path} was not closed in order")
+            self.memory[_H_LOADING] = _LOADING
             memory = memoryview(self._mapped)
             for first, end in _extents(descriptor, 8 * words_of(self.sizes, sealed=True)):
-                for at in range(first, end, 8 * _READ_WORDS):
+                for at in range(max(first, 8 * PAGE_WORDS), end, 8 * _READ_WORDS):
                     end_if_stop_is_wanted()
                     part = os.pread(descriptor, min(8 * _READ_WORDS, end - at), at)
                     memory[at : at + len(part)] = part
+            head = np.frombuffer(os.pread(descriptor, 8 * PAGE_WORDS, 0), dtype=np.int64)
         finally:
             os.close(descriptor)
+        self.memory[_H_OPEN] = head[_H_OPEN]
+        self.memory[_H_COUNTERS:PAGE_WORDS] = head[_H_COUNTERS:]
         self.mutex.initialise()
         self._write_header(closed=False)
         whole = self.history.roll_back(self.memory)
@@ -251,6 +263,7 @@ class Region:
             damaged.append("open")
         if damaged or not whole:
             raise RegionError(f"{path} is damaged ({', '.join(damaged) or 'undo log'})")
+        self.memory[_H_LOADING] = 0
 
     def recover(self) -> None:
         """Undoes what a process that died had begun. The mutex is held."""
@@ -316,6 +329,10 @@ class Region:
         header = header_of(self.sizes, self.zone, closed=closed)
         self.memory[: len(header)] = header
 
+    def _flush_header(self) -> None:
+        """Waits until the first page is on the disk. Raises OSError."""
+        self._mapped.flush(0, 8 * PAGE_WORDS)
+
     def _lay_out(self) -> None:
         self.history.lay_out(self.sizes, self._starts)
         self.mutex.initialise()
@@ -323,8 +340,13 @@ class Region:
 
     def _take_over(self, damage: Damage) -> None:
         """Takes over the region of an earlier server, which nobody else uses."""
+        # Before anything changes: what the disk has of it no longer counts as closed in order.
+        self._write_header(closed=False)
+        self._flush_header()
+        if self.memory[_H_LOADING] == _LOADING:
+            self.clear()
+            return
         self.mutex.initialise()
         if not self.history.roll_back(self.memory):
             damage.undo_log()
         self._mend(damage)
-        self._write_header(closed=False)

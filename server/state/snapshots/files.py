@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import structlog
 
+from kuntur.files.paths import sync
 from kuntur.history.serving import C_JOURNAL, C_SEQUENCE
 from server.state.region.layout import RegionError
 from server.state.region.region import Region, counters_of
@@ -46,17 +47,22 @@ class SnapshotFiles:
     def remove_beyond(self, journal: int, most: int) -> None:
         """Removes snapshots of a journal that contain more entries than it has. Raises OSError.
 
-        It has lost its end with the power, and will have others there.
+        It has lost its end with the power, and will have others there. They are gone from the disk when this
+        returns.
         """
+        removed = False
         for snapshot in self.all():
             if snapshot.journal == journal and snapshot.sequence > most:
                 snapshot.path.unlink()
+                removed = True
                 _LOG.warning(
                     "a snapshot of the history is removed: it contains entries that the journal has lost",
                     file=str(snapshot.path),
                     entry=snapshot.sequence,
                     last_entry=most,
                 )
+        if removed:
+            sync(self.folder)
 
     def load_newest(self, region: Region, journal: int, above: int, most: int) -> bool:
         """Has a region take over the newest snapshot of a journal that contains more than `above`.

@@ -9,7 +9,9 @@ from typing import NamedTuple
 
 import structlog
 
+from kuntur.files.paths import sync
 from kuntur.files.private import make_private
+from kuntur.journal.layout import MAX_SEQUENCE
 from kuntur.journal.reading import find_record
 from kuntur.journal.workers import read_server_journal
 from server.host.scheduling import give_way
@@ -61,6 +63,8 @@ def take_snapshot(settings: ServerSettings, directory: Path) -> Taken:
     history = region.history
     if history.journal != journal:
         region.clear()
+    # One that is begun anew begins with the other: the journal may not have any more what that contains.
+    if history.contains[0] == 0 and not files.load_newest(region, journal, 0, MAX_SEQUENCE):
         history.belongs_to(journal, 0)
     first = history.contains[0] + 1
     replay = Replay(
@@ -73,5 +77,6 @@ def take_snapshot(settings: ServerSettings, directory: Path) -> Taken:
     replay.enter(read_server_journal(directory, first=first, allow_torn_tail=True, keys=keys))
     sequence, needed = history.contains[0], history.oldest_entry()
     region.close()
+    sync(files.folder)  # before anything that it contains may be removed from the journal
     others = [snapshot.sequence + 1 for snapshot in files.all() if snapshot.path != path]
     return Taken(sequence, min([sequence + 1, needed, *others]), time.monotonic() - began)

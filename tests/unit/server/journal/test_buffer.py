@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 import pytest
+import structlog
 
 from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
@@ -216,6 +217,22 @@ def test_after_a_restart_of_the_machine_all_entries_are_taken_or_none(
     again = opened(tmp_path, 2)
     assert (again.first_kept, again.next_sequence) == (2, 2)
     assert content(again.read(put(again, b"new")[0])) == b"new"
+
+
+def test_where_the_system_does_not_tell_its_starts_each_may_be_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.journal.buffer.boot_number", lambda: 0)
+    left(tmp_path, 1, b"a" * 100, b"b" * 100)
+    assert opened(tmp_path, 1).next_sequence == 3
+    other = tmp_path / "other"
+    other.mkdir()
+    left(other, 1, b"a" * 100, b"b" * 100)
+    second = struct.unpack_from("<q", (other / FILE_NAME).read_bytes(), 4096 + 8 * 2)[0]
+    change(other, _CIRCLE + second + 40, bytes(8))
+    with structlog.testing.capture_logs() as logged:
+        assert opened(other, 1).next_sequence == 1
+    assert [(line["first_entry"], line["last_entry"]) for line in logged] == [(1, 2)]
 
 
 def test_what_was_placed_and_never_became_an_entry_is_none_after_a_restart_of_the_machine(

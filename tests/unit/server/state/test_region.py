@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -14,8 +15,13 @@ from kuntur.features import FEATURE_NAMES
 from kuntur.records import undo
 from kuntur.records.seals import seal_of
 from kuntur.time_zone import time_zone
-from server.state import HistorySizes, Region, RegionError, RegionHistory
+from server.host.signals import StopWantedError
+from server.journal import JournalWriter
+from server.settings.config import ServerSettings
+from server.settings.sections import History, JournalSettings
+from server.state import HistorySizes, Region, RegionError, RegionHistory, histories
 from server.state.region import region
+from server.state.region.header import was_closed
 from tests.contract.history_store import counted, transactions
 
 SIZES = HistorySizes(accounts=16, merchants=8, devices=8, categories=8, recent_transactions=32)
@@ -81,6 +87,42 @@ def test_after_a_kill_the_file_goes_on_and_after_a_fall_of_the_machine_it_is_ref
     write_word(path, CLOSED, 0)
     with pytest.raises(RegionError, match="open when the machine went down"):
         Region.open(path, SIZES)
+
+
+def test_a_disk_has_a_file_as_closed_only_while_all_of_it_is_there(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[tuple[str, bool]] = []
+
+    class Mapped(mmap.mmap):
+        def flush(self, *part: int) -> None:
+            flushed.append(("header" if part else "all", self[8 * CLOSED] == 1))
+            super().flush(*part)
+
+    monkeypatch.setattr(mmap, "mmap", Mapped)
+    opened = Region.open(path, SIZES)
+    assert flushed == [("header", False)]
+    opened.close()
+    assert flushed[1:] == [("all", False), ("header", True)]
+
+
+def test_a_start_that_is_ended_while_the_journal_is_read_closes_the_file_in_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def end(*_: object) -> None:
+        raise StopWantedError
+
+    monkeypatch.setattr(histories, "bring_up_to_date", end)
+    settings = ServerSettings(
+        journal=JournalSettings(path=tmp_path / "journal"),
+        history=History(path=tmp_path / "history", recent_transactions=1 << 14),
+    )
+    writer = JournalWriter.of(tmp_path / "journal", settings.journal)
+    with pytest.raises(StopWantedError):
+        histories.open_region(settings, writer.buffer, writer)
+    writer.close()
+    with (tmp_path / "history").open("rb") as file:
+        assert was_closed(file.fileno())
 
 
 def test_what_a_killed_server_had_begun_is_put_back_at_the_start(path: Path) -> None:
