@@ -27,8 +27,8 @@ def hold_stop_signals() -> None:
 
 
 def be_terminated() -> None:
-    """Lets SIGTERM end this process at once, though it was started by one that holds its signals."""
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+    """Lets signals end this process at once, though it was started by one that holds them."""
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _STOP)
 
 
 def wait_for_stop_signal() -> None:

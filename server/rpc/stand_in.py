@@ -16,6 +16,8 @@ from server.rpc.endpoints.health import HEALTH, LONGEST_REQUEST, Health
 from server.rpc.errors import CallStatus, ErrorTable, abort
 from server.settings.limits import Limits
 
+_MOST_CALLS = 4096  # beyond that gRPC refuses by itself: a flood must not take memory
+
 
 class StandInServer:
     """A server that serves nothing, until its process ends. It asks nobody who they are: it tells nothing."""
@@ -36,7 +38,9 @@ class StandInServer:
         # To gRPC every call may be a stream; what this one would send is not read.
         self._refusing: grpc.RpcMethodHandler[Any, Any] = grpc.stream_stream_rpc_method_handler(self._refuse)
         pool = ThreadPoolExecutor(limits.control_threads, thread_name_prefix="stand-in")
-        self._server = grpc.server(pool, options=options_of(limits, reuse_port=True))
+        self._server = grpc.server(
+            pool, options=options_of(limits, reuse_port=True), maximum_concurrent_rpcs=_MOST_CALLS
+        )
         self._server.add_generic_rpc_handlers((_Handlers(self._handler),))
         for address, credentials in listening:
             self._bind(address, credentials)

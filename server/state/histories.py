@@ -6,6 +6,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import structlog
+
 from kuntur.time_zone import TimeZone
 from server.host.bus_error import end_on_lost_file
 from server.host.signals import StopWantedError
@@ -17,9 +19,12 @@ from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scru
 from server.state.apart import HistoryApart
 from server.state.appending import Appender, prepare
 from server.state.rebuild import bring_up_to_date, catching_up
+from server.state.region.damage import begin_anew
+from server.state.region.layout import InterruptedRegionError
 from server.state.sizes import reader_of, sizes_of, zone_of
 from server.state.snapshots import SnapshotFiles
 
+_LOG = structlog.get_logger(__name__)
 OpenHistory = tuple[HistoryStore, Callable[[], None]]
 """A history and what closes it."""
 
@@ -92,7 +97,7 @@ def _open_region(
 ) -> Region:
     path, sizes, zone = settings.history.path, sizes_of(settings.history), zone_of(settings)
     if path is not None:
-        region = _open_file(path, sizes, zone)
+        region = _open_file(path, sizes, zone, anew=writer is not None)
     else:
         # Snapshots are sealed, and so is what takes one over.
         sealed = shared or writer is not None
@@ -127,6 +132,18 @@ def _checked(store: RegionHistory, region: Region, history: History) -> OpenHist
     return store, close
 
 
-def _open_file(path: Path, sizes: HistorySizes, zone: TimeZone) -> Region:
+def _open_file(path: Path, sizes: HistorySizes, zone: TimeZone, *, anew: bool) -> Region:
+    """Opens or makes a file; anew: whether it is begun anew, for the journal, where the machine went down."""
     end_on_lost_file()
+    try:
+        return Region.open(path, sizes, zone)
+    except InterruptedRegionError:
+        if not anew:
+            raise
+        _LOG.warning(
+            "the history file was open when the machine went down: it is set aside, and the history is made "
+            "anew from the journal",
+            file=str(path),
+            set_aside=str(begin_anew(path)),
+        )
     return Region.open(path, sizes, zone)

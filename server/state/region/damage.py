@@ -117,5 +117,16 @@ def remember_beginning(path: Path) -> None:
     os.close(os.open(_mark(path), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
+def begin_anew(path: Path) -> Path:
+    """Moves a region's file aside, over one that was moved there before, and returns where it is then.
+
+    Its loss is none: it is made anew from elsewhere.
+    """
+    aside = path.with_name(f"{path.name}.interrupted")
+    path.replace(aside)
+    _mark(path).unlink(missing_ok=True)
+    return aside
+
+
 def _mark(path: Path) -> Path:
     return path.with_name(f"{path.name}.begun")

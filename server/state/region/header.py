@@ -17,7 +17,13 @@ from kuntur.records.seals import seal_of
 from kuntur.time_zone import TimeZone, numbered_time_zone
 from server.host.boot import boot_number
 from server.state.region.damage import Damage
-from server.state.region.layout import PAGE_WORDS, RegionError, layout_number, words_of
+from server.state.region.layout import (
+    PAGE_WORDS,
+    InterruptedRegionError,
+    RegionError,
+    layout_number,
+    words_of,
+)
 
 _MAGIC = int.from_bytes(b"KNTRSTAT", "little")
 _FORM = 4
@@ -90,7 +96,7 @@ def check_header(path: Path, fd: int, sizes: HistorySizes, zone: TimeZone, damag
     if os.fstat(fd).st_size > 8 * words_of(sizes, sealed=True):
         raise RegionError(f"{path} is longer than its sizes say; {away}")
     if header[_H_BOOT] != boot_number() and not header[_H_CLOSED]:
-        raise RegionError(f"{path} was open when the machine went down and may be damaged; {away}")
+        raise InterruptedRegionError(f"{path} was open when the machine went down and may be damaged; {away}")
 
 
 def _check_zone(path: Path, number: int, zone: TimeZone, away: str) -> None:

@@ -16,6 +16,10 @@ class RegionError(Exception):
     """A region that cannot be used: why, and what to do."""
 
 
+class InterruptedRegionError(RegionError):
+    """A file that was open when the machine went down: the disk may have missed a part of it."""
+
+
 def parts_of(sizes: HistorySizes, *, sealed: bool) -> Iterator[tuple[str, int, int]]:
     """Yields name, first word and words of each part behind the header, each from a page of its own."""
     start = PAGE_WORDS

@@ -9,9 +9,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from kuntur.journal.tail import journal_files
+from kuntur.records.seals import seal_of
 from server.journal import JournalWriter
 from server.state import Region
 from server.state.rebuild import bring_up_to_date
@@ -19,7 +21,9 @@ from server.state.snapshots import SnapshotFiles
 from tests.support.bundles import publish
 from tests.support.killed import SIZES, Callers, differing_parts, environment, kill_all, reader
 from tests.support.programs.server_process import ServerProcess
-from tests.support.serving import wait_until
+from tests.support.serving import stubs_for, transaction, unary, wait_until
+
+_BOOT, _CLOSED, _SEAL = 3, 4, 16  # words of the header of a region
 
 
 @pytest.fixture
@@ -136,3 +140,28 @@ def flip_a_record(path: Path) -> None:
             at += 4096
         file.seek(at + place)
         file.write(bytes([raw[place] ^ 1]))
+
+
+def test_a_file_that_was_open_when_the_machine_went_down_is_made_anew_from_the_journal(
+    arguments: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "history"
+    monkeypatch.setenv("KUNTUR_SERVER_HISTORY__PATH", str(file))
+    with ServerProcess(*arguments) as server, stubs_for(server.address) as stubs:
+        first = stubs.scoring.ScoreTransaction(unary(transaction("t-1")), timeout=60).score
+    words = np.memmap(file, dtype=np.int64, mode="r+")
+    words[_BOOT], words[_CLOSED] = 1, 0
+    words[_SEAL] = seal_of(words, 0, _SEAL)
+    words.flush()
+    with ServerProcess(*arguments[:2]) as server:  # nothing to make it from
+        assert server.wait() == 2
+    assert server.wrote("was open when the machine went down", "move it away")
+    with ServerProcess(*arguments) as server, stubs_for(server.address) as stubs:
+        again = stubs.scoring.ScoreTransaction(unary(transaction("t-1")), timeout=60).score
+        assert again.replayed
+        again.replayed = False
+        assert again == first
+        assert server.end() == 0
+    assert server.wrote("was open when the machine went down: it is set aside", f"{file}.interrupted")
+    assert (tmp_path / "history.interrupted").exists()
+    assert not server.wrote("all histories start afresh")
