@@ -242,8 +242,9 @@ class Buffer:
         self._words[_CHECKSUMS + (sequence - 1 & 1)] = int.from_bytes(os.urandom(4), "little")
 
     def _moved(self, path: Path, size: int) -> Self:
-        """Returns a buffer of another size with the same entries, in the place of this one if there is room.
+        """Returns a buffer of another size with the same entries, in the place of this one.
 
+        Where a smaller one has no room for them, this one stays. Raises OSError for a larger one.
         Nobody else uses it. It is made beside and renamed, so that one that is cut off leaves this one.
         """
         beside = path.with_name(path.name + ".new")
@@ -257,6 +258,9 @@ class Buffer:
         except (OSError, JournalBufferError) as error:
             os.close(fd)
             beside.unlink(missing_ok=True)
+            if size > self.size:  # entries may come that have room only there
+                self.close()
+                raise
             _LOG.warning(
                 "the journal's buffer keeps its size until the next start",
                 file=str(path),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import resource
@@ -326,6 +327,23 @@ def test_a_size_without_room_for_what_is_there_is_taken_later(tmp_path: Path) ->
     assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
     kept.close()
     assert opened(tmp_path, 3).size == LEAST_BYTES
+
+
+def test_a_larger_size_without_room_on_the_disk_is_refused_and_nothing_is_lost(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left(tmp_path, 1, b"one")
+
+    def full(*_: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(os, "posix_fallocate", full)
+        with pytest.raises(OSError, match=r"make room for .*set a smaller journal\.buffer_bytes"):
+            opened(tmp_path, 1, size=2 * LEAST_BYTES)
+    assert [path.name for path in tmp_path.iterdir()] == [FILE_NAME]
+    again = opened(tmp_path, 1, size=2 * LEAST_BYTES)
+    assert content(again.read(1)) == b"one"
 
 
 def test_a_limit_on_the_size_of_files_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
