@@ -87,6 +87,8 @@ _IN_WORDS = (
     ("docs/performance.md", "{}/s with reloads", "reloads", "{twice_rate_per_s:,.0f}"),
     ("docs/performance.md", "{}/s before an overload", "overload", "{twice_sustainable_per_s:,.0f}"),
     ("docs/performance.md", "{}/s at fixed rates", "rates", "{maximum_per_s:,.0f}"),
+    ("docs/performance.md", "the server does {} × its calls", "options", "{unary_32_plain_to_echo:.2f}"),
+    ("docs/performance.md", "{} × with all of it", "options", "{unary_32_all_to_echo:.2f}"),
     ("docs/overload.md", "such a call takes {} µs", "options", "{unary_32_plain_us:.1f}"),
     ("docs/cluster.md", "on two cores {} with one", "search_speed", "{trials_per_minute_1:.1f}"),
     ("docs/cluster.md", "with one and {} with two", "search_speed", "{trials_per_minute_2:.1f}"),
