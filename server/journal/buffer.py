@@ -4,14 +4,7 @@ A circle of records in a mapped file: what is in it is the kernel's, so a proces
 with it. Processes write under the lock of the history, and an entry is one once the sequence of the next is
 counted up, which `kuntur.history.serving` does in the same step in which the entry enters the history. One
 writer takes entries out to the files and frees their room; who asks for an entry that is still here reads it
-without the lock.
-
-    page 0    words of 64 bits: magic, form, bytes of the circle, which journal, since which start of the
-              machine it is used; then the words of `Word`. All lie in one sector of a disk
-    page 1 …  for each of the newest SLOTS entries, by its sequence, the offset at which it starts
-    then      the circle: records of length, checksum (uint32 each), sequence (int64), checksum of the entry
-              before (uint32), the entry; each starts at a multiple of 8 and lies in one
-              piece. Offsets count on for ever. A checksum is the CRC-32 of the checksum before and the entry
+without the lock. Its form is in `form`.
 
 After a loss of power each page may be of another moment, and an entry that was placed and never became one
 may stand where the one does that took its place. So what is there counts only if the checksums lead from the
@@ -26,7 +19,6 @@ import os
 import struct
 import zlib
 from collections.abc import Iterator
-from enum import IntEnum
 from pathlib import Path
 from typing import Self
 
@@ -39,84 +31,58 @@ from kuntur.files.private import open_private
 from kuntur.journal.v1 import journal_pb2
 from server.host.boot import boot_number
 from server.host.file_limit import check_file_limit
+from server.journal.form import (
+    FILE_NAME,
+    FORM,
+    HEAD,
+    LEAST_BYTES,
+    LOCK_AT,
+    MAGIC,
+    PAGE,
+    SLOTS,
+    START,
+    W_BOOT,
+    W_BYTES,
+    W_FORM,
+    W_JOURNAL,
+    W_MAGIC,
+    WORDS,
+    Word,
+)
 
 _LOG = structlog.get_logger(__name__)
-FILE_NAME = "buffer.kjb"
-LEAST_BYTES = 1 << 20
-_MAGIC = int.from_bytes(b"KNTR-BUF", "little")
-_FORM = 2
-_W_MAGIC, _W_FORM, _W_BYTES, _W_JOURNAL, _W_BOOT, _WORDS = 0, 1, 2, 3, 4, 64
-_PAGE = 4096
-SLOTS = 1 << 14
-_HEAD = struct.Struct("<IIqI")
-_START = _PAGE + 8 * SLOTS
-_LOCK_AT = 1024  # bytes
 _OR_SMALLER = ", or set a smaller journal.buffer_bytes"
+# A member of an enum costs more to index with.
+_NEXT, _FREE, _CHECKSUMS = int(Word.NEXT), int(Word.FREE), int(Word.EVEN)
 
 
 class JournalBufferError(Exception):
     """A buffer that cannot be used: why, and what to do."""
 
 
-class Word(IntEnum):
-    """Shared words behind the header."""
-
-    NEXT = 8  # sequence of the next entry
-    FREE = 9  # of the first entry that is kept: those before it are on the disk
-    UNAVAILABLE = 10  # 1 while the files cannot be written
-    EVEN = 11  # checksum of the last entry with an even sequence
-    ODD = 12  # of the last one with an odd sequence
-
-
-# A member of an enum costs more to index with.
-_NEXT, _FREE, _CHECKSUMS = int(Word.NEXT), int(Word.FREE), int(Word.EVEN)
-
-
-def journal_of(directory: Path) -> int:
-    """Returns the number of the journal in a directory, which its buffer has. Raises OSError."""
-    with (directory / FILE_NAME).open("rb") as file:
-        head = file.read(32)
-    return int(struct.unpack("<4q", head)[3]) if len(head) == 32 else 0
-
-
-def first_unsynced(directory: Path) -> int | None:
-    """Returns the sequence of an entry of a journal before which all were synced once.
-
-    None where nobody says so: there is no buffer. Raises OSError.
-    """
-    try:
-        head = (directory / FILE_NAME).open("rb")
-    except FileNotFoundError:
-        return None
-    with head:
-        words = np.frombuffer(head.read(8 * _WORDS).ljust(8 * _WORDS, b"\0"), dtype=np.int64)
-    sound = words[_W_MAGIC] == _MAGIC and words[_W_FORM] == _FORM
-    return int(words[_FREE]) if sound else None
-
-
 class Buffer:
     """A mapped buffer. Safe for threads where said so."""
 
     def __init__(self, fd: int, size: int, *, attached: bool = False) -> None:
-        """Maps a file of `_START + size` bytes, whose descriptor the buffer owns from then on.
+        """Maps a file of `START + size` bytes, whose descriptor the buffer owns from then on.
 
         attached: whether another process made or opened it, and holds its lock.
         """
         self.fd, self.size, self._attached = fd, size, attached
-        self._mapped = mmap.mmap(fd, _START + size)
+        self._mapped = mmap.mmap(fd, START + size)
         self._bytes = memoryview(self._mapped)
-        words = np.frombuffer(self._mapped, dtype=np.int64, count=_WORDS)
+        words = np.frombuffer(self._mapped, dtype=np.int64, count=WORDS)
         self.next_word: npt.NDArray[np.int64] = words[Word.NEXT : Word.NEXT + 1]
         """What `kuntur.history.serving` counts up."""
         self._words = memoryview(words.data)
-        self.lock_address = words.ctypes.data + _LOCK_AT
+        self.lock_address = words.ctypes.data + LOCK_AT
         """Where a lock lies for those who have no other around the buffer."""
-        self._starts = memoryview(np.frombuffer(self._mapped, dtype=np.int64, count=SLOTS, offset=_PAGE).data)
+        self._starts = memoryview(np.frombuffer(self._mapped, dtype=np.int64, count=SLOTS, offset=PAGE).data)
 
     @classmethod
     def anonymous(cls, size: int) -> Self:
         """Makes a buffer that is gone with the last process that has its descriptor. Raises OSError."""
-        check_file_limit("the journal's buffer, a file in memory,", _START + size, _OR_SMALLER)
+        check_file_limit("the journal's buffer, a file in memory,", START + size, _OR_SMALLER)
         return cls._made(os.memfd_create("kuntur-journal"), size, 1, 0)
 
     @classmethod
@@ -128,7 +94,7 @@ class Buffer:
         that is not as it was written. Raises OSError, JournalBufferError.
         """
         path = directory / FILE_NAME
-        check_file_limit(str(path), _START + size, _OR_SMALLER)
+        check_file_limit(str(path), START + size, _OR_SMALLER)
         fd = open_private(path, os.O_RDWR)
         try:
             try:
@@ -168,27 +134,27 @@ class Buffer:
         if len(head) < 32:
             return None
         magic, form, size, _ = struct.unpack("<4q", head)
-        whole = os.fstat(fd).st_size == _START + size
-        return size if (magic, form) == (_MAGIC, _FORM) and size >= LEAST_BYTES and whole else None
+        whole = os.fstat(fd).st_size == START + size
+        return size if (magic, form) == (MAGIC, FORM) and size >= LEAST_BYTES and whole else None
 
     @classmethod
     def _made(cls, fd: int, size: int, next_sequence: int, journal: int) -> Self:
         os.ftruncate(fd, 0)
-        os.ftruncate(fd, _START + size)
+        os.ftruncate(fd, START + size)
         try:
             # A page that the disk has no room for would end the process when it is written.
-            os.posix_fallocate(fd, 0, _START + size)
+            os.posix_fallocate(fd, 0, START + size)
         except OSError as error:
-            told = f"{error.strerror}: make room for {_START + size:,} bytes{_OR_SMALLER}"
+            told = f"{error.strerror}: make room for {START + size:,} bytes{_OR_SMALLER}"
             raise OSError(error.errno, told, str(Path(f"/proc/self/fd/{fd}").readlink())) from error
         buffer = cls(fd, size)
         words = buffer._words
         words[Word.NEXT] = words[Word.FREE] = next_sequence
         buffer._starts[next_sequence % SLOTS] = 0
         buffer._begin_checksums(next_sequence)
-        words[_W_FORM], words[_W_BYTES], words[_W_JOURNAL] = _FORM, size, journal
-        words[_W_BOOT] = boot_number()
-        words[_W_MAGIC] = _MAGIC  # last: what lacks it was never finished
+        words[W_FORM], words[W_BYTES], words[W_JOURNAL] = FORM, size, journal
+        words[W_BOOT] = boot_number()
+        words[W_MAGIC] = MAGIC  # last: what lacks it was never finished
         return buffer
 
     def _take_over(self, next_sequence: int) -> None:
@@ -199,7 +165,7 @@ class Buffer:
             while kept < words[Word.NEXT] and self.read(kept) is not None:
                 kept += 1
             # Where the system does not tell, the machine may have been restarted.
-            if (not boot or words[_W_BOOT] != boot) and not self._leads_back(kept, first):
+            if (not boot or words[W_BOOT] != boot) and not self._leads_back(kept, first):
                 kept = first
             if kept < words[Word.NEXT]:
                 _LOG.warning(
@@ -216,9 +182,9 @@ class Buffer:
             length, checksum, _, _ = self._head(last)
             words[_CHECKSUMS + (last & 1)] = checksum
             # Its page may be older than that of the last entry, over which the next one would be written.
-            self._starts[kept % SLOTS] = self._starts[last % SLOTS] + (_HEAD.size + length + 7 & -8)
+            self._starts[kept % SLOTS] = self._starts[last % SLOTS] + (HEAD.size + length + 7 & -8)
         words[Word.FREE], words[Word.NEXT] = first, kept
-        words[Word.UNAVAILABLE], words[_W_BOOT] = 0, boot
+        words[Word.UNAVAILABLE], words[W_BOOT] = 0, boot
 
     def _leads_back(self, kept: int, first: int) -> bool:
         """Returns whether all entries are there and none is of another moment than the words."""
@@ -233,8 +199,8 @@ class Buffer:
 
     def _head(self, sequence: int) -> tuple[int, int, int, int]:
         """Returns length, checksum, sequence and the checksum before of an entry that can be read."""
-        at = _START + self._starts[sequence % SLOTS] % self.size
-        length, checksum, found, before = _HEAD.unpack_from(self._bytes, at)
+        at = START + self._starts[sequence % SLOTS] % self.size
+        length, checksum, found, before = HEAD.unpack_from(self._bytes, at)
         return length, checksum, found, before
 
     def _begin_checksums(self, sequence: int) -> None:
@@ -284,7 +250,7 @@ class Buffer:
     @property
     def journal(self) -> int:
         """Which journal it is of: the number that it was begun with."""
-        return self._words[_W_JOURNAL]
+        return self._words[W_JOURNAL]
 
     @property
     def next_sequence(self) -> int:
@@ -328,7 +294,7 @@ class Buffer:
         sequence, first = words[_NEXT], words[_FREE]
         named = journal_pb2.Entry(sequence=sequence).SerializeToString()
         length = len(named) + len(entry)
-        start, size = starts[sequence % SLOTS], (_HEAD.size + length + 7) & -8
+        start, size = starts[sequence % SLOTS], (HEAD.size + length + 7) & -8
         if size > self.size:
             raise JournalBufferError(
                 f"an entry of {length:,} bytes is larger than the journal's buffer: set a larger "
@@ -345,9 +311,9 @@ class Buffer:
             return False
         before = words[_CHECKSUMS + (sequence - 1 & 1)] & 0xFFFFFFFF
         checksum = zlib.crc32(entry, zlib.crc32(named, before))
-        at += _START
-        _HEAD.pack_into(self._bytes, at, length, checksum, sequence, before)
-        at += _HEAD.size
+        at += START
+        HEAD.pack_into(self._bytes, at, length, checksum, sequence, before)
+        at += HEAD.size
         self._bytes[at : at + len(named)] = named
         self._bytes[at + len(named) : at + length] = entry
         starts[sequence % SLOTS] = start
@@ -371,12 +337,12 @@ class Buffer:
         """Returns an entry with its sequence; None when it is not here any more. Any thread, at any time."""
         if sequence < 1 or not 0 < self._words[_NEXT] - sequence < SLOTS:
             return None
-        at = _START + self._starts[sequence % SLOTS] % self.size
-        if at + _HEAD.size > _START + self.size:
+        at = START + self._starts[sequence % SLOTS] % self.size
+        if at + HEAD.size > START + self.size:
             return None
-        length, checksum, found, before = _HEAD.unpack_from(self._bytes, at)
-        at += _HEAD.size
-        if found != sequence or at + length > _START + self.size:
+        length, checksum, found, before = HEAD.unpack_from(self._bytes, at)
+        at += HEAD.size
+        if found != sequence or at + length > START + self.size:
             return None
         entry = bytes(self._bytes[at : at + length])
         return entry if zlib.crc32(entry, before) == checksum else None

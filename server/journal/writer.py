@@ -21,8 +21,9 @@ from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from kuntur.journal.workers import read_server_journal
 from server.host.file_limit import check_file_limit
-from server.journal.buffer import Buffer, JournalBufferError, first_unsynced
+from server.journal.buffer import Buffer, JournalBufferError
 from server.journal.encryption import keys_of
+from server.journal.form import first_unsynced
 from server.settings.sections import JournalSettings
 
 _LOG = structlog.get_logger(__name__)

@@ -18,7 +18,7 @@ from kuntur.transaction import Channel, Transaction, TransactionType
 from kuntur.values import to_proto
 from kuntur.wire import InstitutionSet, TransactionReader, write_frame
 from server.journal import Buffer, MemoryJournal
-from server.journal.buffer import LEAST_BYTES
+from server.journal.form import LEAST_BYTES
 from server.models import compile_decisions, compile_run
 from server.state import HistorySizes, Region, RegionHistory
 

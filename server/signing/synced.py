@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from server.journal.buffer import FILE_NAME, Word
+from server.journal.form import FILE_NAME, Word
 
 _WORD_BYTES = 8
 

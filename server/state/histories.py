@@ -12,7 +12,7 @@ from kuntur.time_zone import TimeZone
 from server.host.bus_error import end_on_lost_file
 from server.host.signals import StopWantedError
 from server.journal import Buffer, Journal, JournalWriter
-from server.journal.buffer import journal_of
+from server.journal.form import journal_of
 from server.settings.config import ServerSettings
 from server.settings.sections import History
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory, Scrubber

@@ -122,8 +122,7 @@ def _tune(
         restored = False
     if restored:
         progress.note(f"Going on with the search in {path}")
-        tuner = tune.Tuner.restore(str(path), trainable=trainable, resume_errored=True, restart_errored=False)
-        tuner._local_tuner.get_run_config().callbacks = callbacks  # restore takes none
+        tuner = _going_on(path, trainable, callbacks)
     else:
         shutil.rmtree(path, ignore_errors=True)  # of a search that was killed before anything was noted
         tuner = tune.Tuner(
@@ -147,7 +146,31 @@ def _tune(
                 failure_config=tune.FailureConfig(max_failures=_MORE_ATTEMPTS),
             ),
         )
-    return _gathered(tuner.fit(), len(problem.folds))
+    results = tuner.fit()
+    for _ in range(_MORE_ATTEMPTS):
+        if not _lost_with_a_node(results):
+            break
+        results = _going_on(path, trainable, callbacks).fit()
+    return _gathered(results, len(problem.folds))
+
+
+def _going_on(path: Path, trainable: Any, callbacks: list[Any]) -> Any:
+    """Returns what goes on with a search that lies at a path, and tries again what failed there."""
+    from ray import tune
+
+    tuner = tune.Tuner.restore(str(path), trainable=trainable, resume_errored=True, restart_errored=False)
+    tuner._local_tuner.get_run_config().callbacks = callbacks  # restore takes none
+    return tuner
+
+
+def _lost_with_a_node(results: Iterable[Any]) -> bool:
+    """Tells whether a trial failed with the process that ran it, and not by itself.
+
+    Tune runs such a one again, but gives it up when it is told of the loss twice before that has begun.
+    """
+    from ray.exceptions import RayActorError
+
+    return any(isinstance(result.error, RayActorError) for result in results)
 
 
 def _gathered(results: Iterable[Any], folds: int) -> SearchResult:

@@ -15,8 +15,8 @@ from kuntur.journal.layout import MAX_SEQUENCE
 from kuntur.journal.reading import find_record
 from kuntur.journal.workers import read_server_journal
 from server.host.scheduling import give_way
-from server.journal.buffer import journal_of
 from server.journal.encryption import keys_of
+from server.journal.form import journal_of
 from server.settings.config import ServerSettings
 from server.state.region.layout import RegionError
 from server.state.region.region import Region

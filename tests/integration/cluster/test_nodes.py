@@ -16,6 +16,7 @@ import pytest
 import ray
 from ray import tune
 from ray.cluster_utils import Cluster
+from ray.tune.execution.tune_controller import TuneController
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.time_zone import time_zone
@@ -142,6 +143,25 @@ def test_a_node_killed_in_mid_search_costs_only_the_time_of_its_trials(
         assert (trial.average_precision, trial.rounds, trial.curve) == fitted_alone(trial)
     assert heard.notes == []
     assert heard.steps[-1][:2] == (TRIALS, TRIALS)
+
+
+def test_a_lost_node_that_ray_tells_of_twice_at_once_costs_no_trial_either(
+    cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = TuneController._process_trial_failure
+
+    def twice(controller: TuneController, trial: object, exception: Exception) -> None:
+        told(controller, trial, exception)
+        told(controller, trial, exception)  # now it waits to be run again, and is given up
+
+    monkeypatch.setattr(TuneController, "_process_trial_failure", twice)
+    with losing_a_node(cluster) as killed:
+        found = searched(tmp_path, CHOSEN, cluster.address, Heard(), rows=ROWS)
+    assert killed
+    assert list(tmp_path.glob("search-*/*/error.txt")), "the killed node ran no trial"
+    assert sorted(trial.number for trial in found.trials) == list(range(1, TRIALS + 1))
+    assert found.failed == ()
+    assert all(trial.finished and not trial.failed for trial in found.trials)
 
 
 def test_a_search_goes_on_when_its_driver_was_killed(cluster: Cluster, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from kuntur.journal.file import journal_files, read_entries
 from kuntur.journal.sealing import KeyRing
 from kuntur.journal.v1 import journal_pb2
 from server.journal import JournalWriter
-from server.journal.buffer import FILE_NAME, LEAST_BYTES
+from server.journal.form import FILE_NAME, LEAST_BYTES
 from tests.support.power_loss.lost import Disk
 from tests.support.power_loss.recording import Recorder
 from tests.support.signed_journals import payloads

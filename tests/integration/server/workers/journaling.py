@@ -18,7 +18,7 @@ import numpy as np
 
 from kuntur.journal.entries import RequestKind
 from server.journal import Buffer, MemoryJournal
-from server.journal.buffer import SLOTS
+from server.journal.form import SLOTS
 from server.state import Region
 from tests.support.journaled import Journaled, numbered, outcome
 from tests.support.serving import frame, unary

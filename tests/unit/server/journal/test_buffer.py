@@ -18,7 +18,7 @@ from kuntur.journal import entries
 from kuntur.journal.entries import RequestKind
 from kuntur.journal.v1 import journal_pb2
 from server.journal import Buffer, JournalBufferError
-from server.journal.buffer import FILE_NAME, LEAST_BYTES, SLOTS, Word
+from server.journal.form import FILE_NAME, LEAST_BYTES, SLOTS, Word
 
 _WORDS_BYTES, _CIRCLE = 64 * 8, 4096 + 8 * SLOTS
 

@@ -20,7 +20,7 @@ from kuntur.journal.entries import RequestKind
 from kuntur.journal.file import CorruptJournalError, JournalFileWriter, journal_files, read_entries
 from kuntur.journal.v1 import journal_pb2
 from server.journal import JournalWriter
-from server.journal.buffer import FILE_NAME
+from server.journal.form import FILE_NAME
 from server.telemetry.journal import JournalMetrics
 from tests.support.journals import flip, write
 from tests.support.serving import wait_until

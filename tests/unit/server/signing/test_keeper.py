@@ -15,7 +15,8 @@ from structlog.testing import capture_logs
 
 from kuntur.transparency.notes.keys import KeyKind
 from kuntur.transparency.signing.places import CHECKPOINT, WITNESSED, read_checkpoint
-from server.journal.buffer import LEAST_BYTES, Buffer
+from server.journal.buffer import Buffer
+from server.journal.form import LEAST_BYTES
 from server.settings.config import ServerSettings
 from server.signing import SigningKeeper, SigningMetrics, keeper, open_signing
 from server.signing.order import SigningOrder

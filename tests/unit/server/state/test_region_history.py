@@ -12,7 +12,7 @@ import pytest
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.transaction import IntColumn, KeyColumn, TransactionBatch
 from server.journal import Buffer, MemoryJournal
-from server.journal.buffer import LEAST_BYTES
+from server.journal.form import LEAST_BYTES
 from server.state import HistorySizes, HistoryStore, Region, RegionHistory
 from tests.contract.first_answers import FirstAnswersContract
 from tests.contract.history_store import (
