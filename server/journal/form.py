@@ -10,11 +10,10 @@ piece. Offsets count on for ever. A checksum is the CRC-32 of the checksum befor
 
 from __future__ import annotations
 
+import os
 import struct
 from enum import IntEnum
 from pathlib import Path
-
-import numpy as np
 
 FILE_NAME = "buffer.kjb"
 LEAST_BYTES = 1 << 20
@@ -26,6 +25,7 @@ SLOTS = 1 << 14
 HEAD = struct.Struct("<IIqI")
 START = PAGE + 8 * SLOTS
 LOCK_AT = 1024  # bytes
+_WORD_BYTES = 8
 
 
 class Word(IntEnum):
@@ -40,9 +40,18 @@ class Word(IntEnum):
 
 def journal_of(directory: Path) -> int:
     """Returns the number of the journal in a directory, which its buffer has. Raises OSError."""
-    with (directory / FILE_NAME).open("rb") as file:
-        head = file.read(32)
-    return int(struct.unpack("<4q", head)[3]) if len(head) == 32 else 0
+    return _words(directory, W_JOURNAL)[0]
+
+
+def synced_sequence(directory: Path) -> int | None:
+    """Returns the sequence of the last entry that is on the disk, None where no writer says so.
+
+    Entries of files that its writer found when it began count as well, whoever wrote them. Raises OSError.
+    """
+    try:
+        return _words(directory, Word.FREE)[0] - 1  # -1 while it is made: nothing then
+    except FileNotFoundError:
+        return None
 
 
 def first_unsynced(directory: Path) -> int | None:
@@ -51,10 +60,16 @@ def first_unsynced(directory: Path) -> int | None:
     None where nobody says so: there is no buffer. Raises OSError.
     """
     try:
-        head = (directory / FILE_NAME).open("rb")
+        magic, form, free = _words(directory, W_MAGIC, W_FORM, Word.FREE)
     except FileNotFoundError:
         return None
-    with head:
-        words = np.frombuffer(head.read(8 * WORDS).ljust(8 * WORDS, b"\0"), dtype=np.int64)
-    sound = words[W_MAGIC] == MAGIC and words[W_FORM] == FORM
-    return int(words[Word.FREE]) if sound else None
+    return free if (magic, form) == (MAGIC, FORM) else None
+
+
+def _words(directory: Path, *wanted: int) -> list[int]:
+    """Returns words of a buffer, each read at once, as it may be in use; 0 behind the end of the file."""
+    with (directory / FILE_NAME).open("rb", buffering=0) as file:
+        return [
+            int.from_bytes(os.pread(file.fileno(), _WORD_BYTES, _WORD_BYTES * word), "little", signed=True)
+            for word in wanted
+        ]

@@ -9,18 +9,17 @@ from __future__ import annotations
 import contextlib
 import json
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 
 import structlog
 
+from server.host.child import give_order, started
 from server.settings.config import ServerSettings
 from server.signing.order import REFUSED, WAITS, Said, SigningOrder
 
 _LOG = structlog.get_logger(__name__)
-_COMMAND = ("-m", "server", "signer")
 _STEADY_S = 10.0  # a process that lived this long had begun well
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 5.0
 _REFUSED_PAUSE_S = 60.0
@@ -98,19 +97,13 @@ class SigningKeeper:
     def _run_one(self) -> int | None:
         """Runs a process to its end, and takes what it says. Returns its exit code, None: it never ran."""
         try:
-            process = subprocess.Popen(
-                [sys.executable, *_COMMAND],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                process_group=0,  # Ctrl-C is for the server, which ends it in order
-            )
+            process = started("signer")
         except OSError as error:
             _LOG.error("the process that signs the journal cannot be started", reason=str(error))
             return None
         with self._lock:
             self._process = process
-            self._give_order(process)
+            give_order(process, self._order.to_line())
             if self._stopping.is_set():
                 self._close_input()
         try:
@@ -124,12 +117,6 @@ class SigningKeeper:
                 with contextlib.suppress(OSError):
                     if pipe is not None:
                         pipe.close()
-
-    def _give_order(self, process: subprocess.Popen[str]) -> None:
-        with contextlib.suppress(OSError):  # it died: its end says so
-            if process.stdin is not None:
-                process.stdin.write(self._order.to_line())
-                process.stdin.flush()
 
     def _close_input(self) -> None:
         """Tells the process to end. The caller holds the lock."""

@@ -17,8 +17,8 @@ from kuntur.transparency.signing.places import Places
 from kuntur.transparency.signing.run import Rhythm, run
 from kuntur.transparency.signing.witnesses import WitnessClient, WitnessRounds
 from server.host.confidential import keep_private
+from server.journal.form import synced_sequence
 from server.signing.order import REFUSED, WAITS, Said, SigningOrder
-from server.signing.synced import synced_sequence
 
 _POLLS = 5  # looks at the journal between two checkpoints
 _LONGEST_POLL_S = 0.2

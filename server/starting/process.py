@@ -8,10 +8,10 @@ from __future__ import annotations
 import os
 import sys
 
+from server.host.child import READY
 from server.host.confidential import keep_private
 from server.rpc import StandInServer, listening
 from server.settings.passing import settings_from_line
-from server.starting.standing_in import READY
 from server.telemetry.logs import configure_logs
 from server.tls.listening import watch_of
 

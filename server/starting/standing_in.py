@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import contextlib
 import subprocess
-import sys
 import threading
 from collections.abc import Iterator
 
 import structlog
 
+from server.host.child import READY, give_order, started
 from server.settings.config import ServerSettings
 from server.settings.listening import is_socket_file
 from server.settings.passing import settings_to_line
 from server.starting.ports import TakenPorts
 
-READY = "ready"
-"""What the process says when it answers."""
 _LOG = structlog.get_logger(__name__)
-_COMMAND = ("-m", "server", "stand-in")
 _MOMENT_S = 1.0  # such a process takes longer than that to come up, and a processor with it
 
 
@@ -97,13 +94,7 @@ class StandIn:
             return
         settings = self._ports.settings
         try:
-            process = subprocess.Popen(
-                [sys.executable, *_COMMAND],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                text=True,
-                process_group=0,  # Ctrl-C is for the server, which ends it
-            )
+            process = started("stand-in")
         except OSError as error:
             _LOG.error("callers cannot be told that the server is starting", reason=str(error))
             return
@@ -111,10 +102,7 @@ class StandIn:
         threading.Thread(
             target=self._listen, args=(process, settings), name="stand-in-says", daemon=True
         ).start()
-        with contextlib.suppress(OSError):  # it died: nobody answers, as before
-            if process.stdin is not None:
-                process.stdin.write(settings_to_line(settings))
-                process.stdin.flush()
+        give_order(process, settings_to_line(settings))
 
     def _listen(self, process: subprocess.Popen[str], settings: ServerSettings) -> None:
         if process.stdout is None:

@@ -6,13 +6,12 @@ import json
 import queue
 import signal
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
-from server.workers.sharing import ALIVE, READY, WorkerOrder
+from server.host.child import READY, started
+from server.workers.sharing import ALIVE, WorkerOrder
 
-_COMMAND = ("-m", "server", "worker")
 _ANSWER_S = 2.0
 
 
@@ -23,14 +22,7 @@ class WorkerProcess:
         """Starts it. Raises OSError."""
         self._answers: queue.Queue[str] = queue.Queue()
         self._asking = threading.Lock()
-        process = self._process = subprocess.Popen(
-            [sys.executable, *_COMMAND],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            pass_fds=order.descriptors,
-            process_group=0,  # Ctrl-C is for the supervisor, which ends its workers in order
-        )
+        process = self._process = started("worker", order.descriptors)
         if process.stdin is None or process.stdout is None:
             raise OSError("no pipes to a worker")
         self._to, self._from = process.stdin, process.stdout

@@ -12,8 +12,6 @@ from typing import Any, Self
 
 from server.settings.passing import plain
 
-READY = "ready"
-"""What a worker says when it serves."""
 ALIVE = "alive"
 """What a worker is asked now and then, and answers."""
 

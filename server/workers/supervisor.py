@@ -15,10 +15,10 @@ from contextlib import ExitStack
 import structlog
 from prometheus_client import CollectorRegistry
 
+from server.assembly.journaling import buffer_of, open_writer
 from server.errors import TlsError
 from server.host.lost_history import EXIT_CODE as LOST_HISTORY
 from server.host.signals import stop_is_wanted, wait_for_stop_signal
-from server.journal import Buffer, JournalWriter
 from server.settings.config import ServerSettings
 from server.settings.sections import JournalSigning
 from server.signing import SigningMetrics, open_signing
@@ -59,14 +59,11 @@ class Supervisor:
             undone.callback(self._ports.close)
             self._stand_in = StandIn(settings, self._ports)
             undone.callback(self._stand_in.end)
-            journal = settings.journal
-            self._writer = None if journal.path is None else JournalWriter.of(journal.path, journal)
+            self._writer = open_writer(settings)
             if self._writer is not None:
                 undone.callback(self._writer.close)
-                self._buffer = self._writer.buffer
-            else:
-                self._buffer = Buffer.anonymous(journal.buffer_bytes)
-                undone.callback(self._buffer.close)
+            self._buffer = buffer_of(settings, None, self._writer)
+            undone.callback(self._buffer.close)
             with self._stand_in.while_it_takes_long():
                 self._region = open_region(settings, self._buffer, self._writer)
             self._snapshots = None

@@ -18,10 +18,11 @@ from prometheus_client import generate_latest
 
 from server.app import ServerApp, Shared
 from server.compiling import watch_compiler
+from server.host.child import READY
 from server.host.confidential import keep_private
 from server.settings.config import ServerSettings
 from server.telemetry.logs import configure_logs
-from server.workers.sharing import ALIVE, READY, WorkerOrder
+from server.workers.sharing import ALIVE, WorkerOrder
 
 
 def serve_worker() -> None:

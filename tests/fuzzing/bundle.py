@@ -59,7 +59,7 @@ from kuntur.time_zone import time_zone
 from server.models.newest import NewestLive, NewestLiveError
 from server.models.trust import Trust
 from tests.fuzzing.room import emptied
-from tests.fuzzing.script import Script, block
+from tests.fuzzing.script import Script, block, check_one
 
 INSTRUMENTED = [
     "kuntur.bundle", "kuntur.files", "kuntur.settings", "kuntur.reasons", "server.models", "tomllib",
@@ -115,9 +115,7 @@ def _whole() -> MappingProxyType[str, bytes]:
 
 def check(data: bytes) -> None:
     """Has one of the readers read what is behind the first byte."""
-    script = Script(data)
-    kind = script.byte() % len(_CHECKS)
-    _CHECKS[kind](script)
+    check_one(_CHECKS, data)
 
 
 def _check_bundle(script: Script) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable, Sequence
 
 
 class Script:
@@ -35,6 +36,12 @@ class Script:
         taken = self._raw[self._at : self._at + size]
         self._at += size
         return taken
+
+
+def check_one(checks: Sequence[Callable[[Script], None]], data: bytes) -> None:
+    """Has one of some checks take what is behind the first byte, which chooses it."""
+    script = Script(data)
+    checks[script.byte() % len(checks)](script)
 
 
 def block(content: bytes) -> bytes:

@@ -19,12 +19,10 @@ from server.access.bindings import Bindings, BindingsError, read_bindings
 from server.access.guard import Guard
 from server.access.identity import MAX_IDENTITY, identity_of_certificate, is_spiffe_id, thumbprint_of
 from server.access.tokens.key_set import KeySetError, read_key_set
-from server.access.tokens.keys import Keys
 from server.access.tokens.reader import TokenReader
 from server.errors import AccessDeniedError, CertificateInvalidError
-from tests.fakes.key_source import FakeKeySource
-from tests.fuzzing.script import Script, block
-from tests.support.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer
+from tests.fuzzing.script import Script, block, check_one
+from tests.support.issuer import AUDIENCE, ISSUER, Issuer, SigningKey, bearer, reader_of
 
 INSTRUMENTED = ["server.access", "kuntur.settings", "jwt", "tomllib"]
 DICTIONARY = [
@@ -54,10 +52,7 @@ def _issuer() -> Issuer:
 
 @cache
 def _reader() -> TokenReader:
-    source = FakeKeySource(_issuer().key_set())
-    keys = Keys(source, _ALGORITHMS, refresh_s=300, unknown_s=1e9, reloaded=lambda _, __: None)
-    keys.look()
-    return TokenReader(keys, issuer=ISSUER, audience=AUDIENCE, algorithms=_ALGORITHMS, leeway_s=30.0)
+    return reader_of(_issuer(), _ALGORITHMS, unknown_s=1e9)
 
 
 @cache
@@ -67,9 +62,7 @@ def _bindings() -> Bindings:
 
 def check(data: bytes) -> None:
     """Has one of the readers read what is behind the first byte."""
-    script = Script(data)
-    kind = script.byte() % len(_CHECKS)
-    _CHECKS[kind](script)
+    check_one(_CHECKS, data)
 
 
 def _check_text(script: Script) -> None:

@@ -13,11 +13,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from jwt.algorithms import get_default_algorithms
 
-from server.access.tokens.keys import Keys
 from server.access.tokens.reader import TokenReader
 from server.errors import AccessDeniedError
-from tests.fakes.key_source import FakeKeySource
-from tests.support.issuer import AUDIENCE, ISSUER, Issuer, signing_key
+from tests.support.issuer import AUDIENCE, ISSUER, Issuer, reader_of, signing_key
 
 _ALGORITHMS = ("ES256", "EdDSA", "RS256")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
@@ -30,10 +28,7 @@ def _issuer() -> Issuer:
 
 @cache
 def _reader() -> TokenReader:
-    source = FakeKeySource(_issuer().key_set())
-    keys = Keys(source, _ALGORITHMS, refresh_s=300, unknown_s=3600, reloaded=lambda _, __: None)
-    keys.look()
-    return TokenReader(keys, issuer=ISSUER, audience=AUDIENCE, algorithms=_ALGORITHMS, leeway_s=30.0)
+    return reader_of(_issuer(), _ALGORITHMS, unknown_s=3600)
 
 
 @cache

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,10 @@ from typing import Any
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
+
+from server.access.tokens.keys import Keys
+from server.access.tokens.reader import TokenReader
+from tests.fakes.key_source import FakeKeySource
 
 ISSUER, AUDIENCE = "https://issuer.example", "kuntur"
 
@@ -43,6 +48,22 @@ def signing_key(kid: str, algorithm: str = "ES256") -> SigningKey:
     else:
         private = rsa.generate_private_key(65_537, 2048)
     return SigningKey(kid, algorithm, private)
+
+
+def reader_of(issuer: Issuer, algorithms: Sequence[str], *, unknown_s: float) -> TokenReader:
+    """Returns what reads the issuer's tokens, with the keys that it has now.
+
+    unknown_s: time before an unknown key has them looked for again.
+    """
+    keys = Keys(
+        FakeKeySource(issuer.key_set()),
+        algorithms,
+        refresh_s=300,
+        unknown_s=unknown_s,
+        reloaded=lambda _, __: None,
+    )
+    keys.look()
+    return TokenReader(keys, issuer=ISSUER, audience=AUDIENCE, algorithms=algorithms, leeway_s=30.0)
 
 
 @dataclass

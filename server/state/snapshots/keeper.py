@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import structlog
 
+from server.host.child import started
 from server.journal.encryption import keys_of
 from server.journal.retention import remove_expired
 from server.journal.writer import JournalWriter
@@ -18,7 +18,6 @@ from server.settings.config import ServerSettings
 from server.settings.passing import settings_to_line
 
 _LOG = structlog.get_logger(__name__)
-_COMMAND = ("-m", "server", "snapshot")
 
 
 class SnapshotKeeper:
@@ -77,9 +76,7 @@ class SnapshotKeeper:
         with self._lock:
             if self._stopping.is_set():
                 return None
-            self._process = subprocess.Popen(
-                [sys.executable, *_COMMAND], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-            )
+            self._process = started("snapshot")
         told, _ = self._process.communicate(settings_to_line(self._settings))
         code, self._process = self._process.returncode, None
         if code:

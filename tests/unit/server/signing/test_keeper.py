@@ -16,11 +16,10 @@ from structlog.testing import capture_logs
 from kuntur.transparency.notes.keys import KeyKind
 from kuntur.transparency.signing.places import CHECKPOINT, WITNESSED, read_checkpoint
 from server.journal.buffer import Buffer
-from server.journal.form import LEAST_BYTES
+from server.journal.form import LEAST_BYTES, synced_sequence
 from server.settings.config import ServerSettings
 from server.signing import SigningKeeper, SigningMetrics, keeper, open_signing
 from server.signing.order import SigningOrder
-from server.signing.synced import synced_sequence
 from server.witness.http import WitnessServer
 from server.witness.witness import Witness
 from tests.support.serving import wait_until
