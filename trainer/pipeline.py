@@ -13,11 +13,11 @@ from kuntur.bundle.bundle import DOCUMENTS, MANIFEST, Manifest, Registry
 from kuntur.hash_key import secret_from_hex
 from trainer import leakage
 from trainer.checks import check_table
+from trainer.dataset.keeping import Keeping
 from trainer.dataset.rows import TrainingRows
-from trainer.dataset.shards import replay_of
 from trainer.dataset.training_set import Dataset, build, informative
 from trainer.dataset.windows import Window, Windows, windows
-from trainer.fitting.fit import Fitted, fit
+from trainer.fitting.last import last_fit
 from trainer.gate import Verdict
 from trainer.models.imbalance import thinned
 from trainer.progress import Progress
@@ -28,7 +28,7 @@ from trainer.release.manifest import TrainingData, build_manifest, name_beside_l
 from trainer.release.publish import publish
 from trainer.release.signing import signing_keys
 from trainer.search.problem import Problem
-from trainer.search.result import Choice, SearchResult
+from trainer.search.result import SearchResult
 from trainer.search.run import search
 from trainer.settings.config import TrainerSettings
 from trainer.sources.quality import quality_profile
@@ -63,9 +63,9 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     checks = check_table(table, settings.checks, source.until)
     for warning in checks.warnings:
         progress.note(f"Warning: {warning.told()}")
-    compute = replay_of(settings.ray, len(table))
     zone = institution_zone(settings, progress)
-    dataset = build(table, secret, _counter(progress, len(table)), compute, zone)
+    keeping = Keeping(settings.work / "features", settings.ray, progress.note)
+    dataset = build(table, secret, _counter(progress, len(table)), keeping, zone)
     until_us = round(source.until.timestamp() * 1_000_000)
     split = cut(dataset.event_time_us, until_us, settings.split, source.delay_days(settings.split))
     rows, names = _rows(dataset, split, until_us, progress)
@@ -76,7 +76,7 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     choice = found.choice(settings.search.standard_errors)
     progress.note(f"Chosen: {choice.text}")
     progress.note(f"Fitting {choice.parameters['algorithm']} on all rows")
-    fitted = _fit(rows.training, choice, settings)
+    fitted = last_fit(rows.training, choice.parameters, settings, progress)
     progress.note("Checking the export on the rows behind the training and around every comparison")
     model = prepare(fitted, names, rows, settings, dataset.currency)
 
@@ -97,7 +97,7 @@ def _rows(
     dataset: Dataset, split: Split, until_us: int, progress: Progress
 ) -> tuple[Windows, tuple[str, ...]]:
     """Returns the rows by role, and the names of their columns: those that vary in training."""
-    columns = np.flatnonzero(informative(dataset.features[split.train]))
+    columns = np.flatnonzero(informative(dataset.features.take(split.train)))
     rows = windows(dataset, split, columns, until_us)
     training = rows.training
     progress.note(
@@ -143,10 +143,3 @@ def _search(
     few = thinned(training, settings.search.max_rows, settings.search.seed)
     problem = Problem.of_window(few, select.features, select.label, account)
     return search(problem, settings.search, settings.ray, settings.work, progress)
-
-
-def _fit(training: TrainingRows, choice: Choice, settings: TrainerSettings) -> Fitted:
-    import os
-
-    threads = len(os.sched_getaffinity(0))
-    return fit(training, choice.parameters, threads=threads, seed=settings.search.seed)

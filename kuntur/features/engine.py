@@ -5,7 +5,7 @@ It is not safe for threads: callers that share an engine hold a lock around each
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -153,22 +153,44 @@ class FeatureEngine:
         hours: int64 [n], `latest_hours` of the whole history; columns: of the catalogue; the rest as for
         `replay`. Returns float32 [n, columns].
         """
-        report_hours = changes.known_us // _HOUR_US
-        width = np.arange(len(CATALOGUE))[columns].size
-        out = np.empty((len(batch), width), dtype=np.float32)
-        starts = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1)) if len(hours) else np.empty(0, np.intp)
-        known_until = np.searchsorted(report_hours, hours[starts], side="left")
-        ends = [*starts[1:], len(batch)] if len(starts) else []
-        known = 0
-        for start, end, until in zip(starts, ends, known_until, strict=True):
+        blocks = self.replay_blocks(batch, changes, hours, max(len(batch), 1), columns, progress)
+        whole: FeatureMatrix = np.empty((0, np.arange(len(CATALOGUE))[columns].size), dtype=np.float32)
+        for block in blocks:  # of one, but what comes behind it has to be done too
+            whole = block
+        return whole
+
+    def replay_blocks(
+        self,
+        batch: TransactionBatch,
+        changes: LabelChanges,
+        hours: npt.NDArray[np.int64],
+        block_rows: int,
+        columns: slice | npt.NDArray[np.intp] = slice(None),
+        progress: Callable[[int], None] | None = None,
+    ) -> Iterator[FeatureMatrix]:
+        """Yields what `replay_changes` returns in blocks of so many rows, the last one with what is left.
+
+        The changes that come after the last transaction are made when all blocks have been taken.
+        """
+        n, width = len(batch), np.arange(len(CATALOGUE))[columns].size
+        of_hours = np.flatnonzero(np.diff(hours, prepend=hours[0] - 1)) if n else np.empty(0, np.intp)
+        starts = np.union1d(of_hours, np.arange(0, n, block_rows))
+        known_until = np.searchsorted(changes.known_us // _HOUR_US, hours[starts], side="left")
+        known, filled = 0, 0
+        for start, end, until in zip(starts, [*starts[1:], n], known_until, strict=False):
             if until > known:
                 self.apply(changes.rows(slice(known, until)))
                 known = until
-            out[start:end] = self.process(batch.rows(slice(start, end)))[:, columns]
+            if not filled:
+                block = np.empty((min(block_rows, n - start), width), dtype=np.float32)
+            block[filled : filled + end - start] = self.process(batch.rows(slice(start, end)))[:, columns]
+            filled += end - start
             if progress is not None:
                 progress(int(end))
+            if filled == len(block):
+                yield block
+                filled = 0
         self.apply(changes.rows(slice(known, None)))
-        return out
 
     @property
     def counts(self) -> EngineCounts:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
+from trainer.dataset.features import Features
 from trainer.dataset.rows import TrainingRows
 from trainer.dataset.training_set import informative
 from trainer.fitting.fit import fit, only
@@ -56,9 +57,9 @@ def learnt_margin(
 
 def varying(features: Float32) -> npt.NDArray[np.bool_]:
     """Tells which columns vary at all, bool [columns]."""
-    kept = informative(features[-_FIRST_LOOK:])
+    kept = informative(Features.of(features[-_FIRST_LOOK:]))
     rest = np.flatnonzero(~kept)
-    kept[rest] = informative(features[:, rest])
+    kept[rest] = informative(Features.of(features[:, rest]))
     return kept
 
 

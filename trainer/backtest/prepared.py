@@ -14,7 +14,7 @@ from trainer import leakage
 from trainer.backtest.folds import Fold, History, cut_folds
 from trainer.backtest.run import history_of
 from trainer.checks import CheckReport, check_table
-from trainer.dataset.shards import replay_of
+from trainer.dataset.keeping import Keeping
 from trainer.dataset.training_set import Dataset, build
 from trainer.leakage import LeakageReport
 from trainer.progress import Progress
@@ -62,7 +62,7 @@ def prepared(settings: TrainerSettings, progress: Progress) -> Prepared:
         table,
         secret,
         lambda done: progress.step("Computing features", done, len(table)),
-        replay_of(settings.ray, len(table)),
+        Keeping(settings.work / "features", settings.ray, progress.note),
         institution_zone(settings, progress),
     )
     zone = "UTC" if settings.data.journal is not None else Mapping.load(settings.data.mapping).time.zone

@@ -14,13 +14,13 @@ from kuntur.bundle.bundle import Thresholds
 from kuntur.tables import Table
 from trainer import calibration
 from trainer.backtest.calendar import Calendar
-from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin, varying
+from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin
 from trainer.backtest.figures.scored import Scored, ranked_probability
 from trainer.backtest.fits import Fit, Fitting, margins
 from trainer.backtest.folds import Fold, History
 from trainer.backtest.holdout import Holdout, hold_out
 from trainer.backtest.raw_columns import raw_columns
-from trainer.dataset.training_set import Dataset
+from trainer.dataset.training_set import Dataset, informative
 from trainer.evaluation import thresholds
 from trainer.models import Parameters
 from trainer.progress import Progress
@@ -106,9 +106,10 @@ def backtest(
         for tested in (True, False)
     }
     end = int(folds[-1].test[-1]) + 1
-    columns = np.flatnonzero(varying(dataset.features[folds[-1].training[0] : folds[-1].training[-1] + 1]))
+    learnt = slice(folds[-1].training[0], folds[-1].training[-1] + 1)
+    columns = np.flatnonzero(informative(dataset.features.take(learnt)))
     rows: dict[str, npt.NDArray[Any]] = {
-        "features": np.ascontiguousarray(dataset.features[:end][:, columns]),
+        "features": dataset.features.take(slice(0, end)).only(columns).load(),
         "event_time_us": dataset.event_time_us[:end],
     }
     if set(contenders) & set(ON_RAW_COLUMNS):

@@ -10,7 +10,6 @@ import typer
 
 from trainer.cli.backtest import backtest
 from trainer.cli.compiling import compile_functions
-from trainer.cli.distributed import features, fit_distributed
 from trainer.cli.faults import console, fault, require_parquet, told, training
 from trainer.cli.options import (
     TIMES,
@@ -172,8 +171,6 @@ def train(
 
 app.command()(backtest)
 app.command()(tune)
-app.command()(features)
-app.command("fit-distributed")(fit_distributed)
 app.command()(sign)
 app.command()(verify)
 app.command("compile")(compile_functions)

@@ -9,10 +9,8 @@ the shards; `replay_shard` knows nothing of it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +20,6 @@ from kuntur.features.engine import latest_hours
 from kuntur.features.label_changes import LabelChanges, label_changes
 from kuntur.time_zone import TimeZone, time_zone
 from kuntur.transaction import KeyColumn, OutcomeBatch, TransactionBatch
-from trainer.cluster.connection import ClusterError, connected
-from trainer.dataset.history import Replay, replay_here
 from trainer.settings.searching import RaySettings
 
 # By the field that names the entity: its kind, as the engine calls it, and the column of its key.
@@ -108,72 +104,9 @@ def shards(rows: int, cores: int) -> tuple[Shard, ...]:
     return tuple(Shard(kind, number, of) for number in range(of) for kind in KINDS)
 
 
-def assemble(matrix: FeatureMatrix, keys: npt.NDArray[np.uint64], shard: Shard, part: FeatureMatrix) -> None:
-    """Writes what a shard gave into the matrix of all, float32 [n, catalogue]."""
-    matrix[_cells(shard_rows(keys, shard), columns_of(shard.kind))] = part
-
-
-def _cells(rows: npt.NDArray[np.intp], columns: slice | npt.NDArray[np.intp]) -> Any:
-    return (rows, columns) if isinstance(columns, slice) else np.ix_(rows, columns)
-
-
-def sharded_replay(
-    batch: TransactionBatch,
-    outcomes: OutcomeBatch,
-    progress: Callable[[int], None] | None = None,
-    zone: TimeZone | None = None,
-) -> FeatureMatrix:
-    """Returns what `FeatureEngine(zone=zone).replay` gives, by tasks of the Ray that is connected.
-
-    The transactions are in the object store once. Beside the matrix, at most one part of it a core is in
-    memory; parts that are lost with a node are computed again. Raises ClusterError.
-    """
-    import ray
-
-    matrix = np.empty((len(batch), len(CATALOGUE)), dtype=np.float32)
-    cores = max(1, int(ray.cluster_resources().get("CPU", 1)))
-    waiting = list(reversed(shards(len(batch), cores)))
-    whole = ray.put(history(_without_attributes(batch), outcomes, zone))
-    task = ray.remote(num_cpus=1)(replay_shard)
-    running: dict[Any, Shard] = {}
-    done = 0
-    try:
-        while waiting or running:
-            while waiting and len(running) < cores:
-                shard = waiting.pop()
-                running[task.remote(whole, shard)] = shard
-            (ready,), _ = ray.wait(list(running), num_returns=1)
-            part = ray.get(ready)
-            assemble(matrix, batch.keys, running.pop(ready), part)
-            done += len(part)
-            if progress is not None:
-                progress(done // len(KINDS))
-    except ray.exceptions.RayError as error:
-        raise ClusterError(f"Ray could not replay the history: {error}") from error
-    return matrix
-
-
-def _without_attributes(batch: TransactionBatch) -> TransactionBatch:
-    return TransactionBatch(batch.keys, batch.ints, batch.floats, {})
-
-
-def replay_of(settings: RaySettings, rows: int) -> Replay:
-    """Returns how to replay so many rows: in this process, or by shards on Ray (`ray.replay`)."""
-    if settings.replay == "local" or (settings.replay == "auto" and not _worth_it(settings, rows)):
-        return replay_here
-
-    def replay(
-        batch: TransactionBatch,
-        outcomes: OutcomeBatch,
-        progress: Callable[[int], None] | None,
-        zone: TimeZone,
-    ) -> FeatureMatrix:
-        with connected(settings):
-            return sharded_replay(batch, outcomes, progress, zone)
-
-    return replay
-
-
-def _worth_it(settings: RaySettings, rows: int) -> bool:
-    cores = len(os.sched_getaffinity(0))
-    return rows >= SHARDED_FROM_ROWS and (settings.address is not None or cores >= SHARDED_FROM_CORES)
+def shards_pay(settings: RaySettings, rows: int) -> bool:
+    """Tells whether so many rows are replayed by shards on Ray (`ray.replay`), or in this process."""
+    if settings.replay == "auto":
+        cores = len(os.sched_getaffinity(0))
+        return rows >= SHARDED_FROM_ROWS and (settings.address is not None or cores >= SHARDED_FROM_CORES)
+    return settings.replay == "sharded"

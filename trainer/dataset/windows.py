@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trainer.dataset.features import Features
 from trainer.dataset.rows import TrainingRows
 from trainer.dataset.training_set import Dataset
 from trainer.sources.split import Split, TooLittleHistoryError, iso, newest
@@ -16,11 +17,19 @@ _DAY_US = 86_400 * 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """Rows that judge: float32 [n, columns], bool [n], float64 [n] in units of the dataset's currency."""
+    """Rows that judge.
 
-    features: npt.NDArray[np.float32]
+    held: their features, to be read; label: bool [n]; amount: float64 [n] in units of the dataset's currency.
+    """
+
+    held: Features
     label: npt.NDArray[np.bool_]
     amount: npt.NDArray[np.float64]
+
+    @property
+    def features(self) -> npt.NDArray[np.float32]:
+        """The features as one matrix, float32 [n, columns], read each time."""
+        return self.held.load()
 
     def __len__(self) -> int:
         return len(self.label)
@@ -55,7 +64,7 @@ def _training_rows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp]
     # Labels as they stood when the first judging transaction took place: a model could not know more.
     rows = slice(split.train[0], split.train[-1] + 1) if len(split.train) else slice(0, 0)
     known = dataset.labels_at(split.select_start_us)[rows]
-    features = np.ascontiguousarray(dataset.features[rows][:, columns])
+    features = dataset.features.take(rows).only(columns)
     age_days = (split.train_end_us - dataset.event_time_us[rows]) / _DAY_US
     weight = np.ones(len(known), dtype=np.float32)
     return TrainingRows(features, known.astype(np.float32), weight, age_days.astype(np.float32))
@@ -65,7 +74,7 @@ def _window(
     dataset: Dataset, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.intp], until_us: int
 ) -> Window:
     known = dataset.labels_at(until_us)[rows]
-    return Window(np.ascontiguousarray(dataset.features[rows][:, columns]), known, dataset.amount[rows])
+    return Window(dataset.features.take(rows).only(columns), known, dataset.amount[rows])
 
 
 def _require_both_kinds(found: Windows, split: Split, dataset: Dataset) -> None:

@@ -82,10 +82,13 @@ def stability_index(training: Float32, test: Float32, edges: Float32) -> float:
     return float(np.sum((q - p) * np.log(q / p)))
 
 
+def evenly(rows: int) -> npt.NDArray[np.intp]:
+    """Returns the numbers of the rows that are looked at, of so many: all, or some evenly spread."""
+    return np.linspace(0, rows - 1, min(rows, _MOST_ROWS)).astype(np.intp)
+
+
 def _spread(rows: Float32) -> Float32:
-    return (
-        rows if len(rows) <= _MOST_ROWS else rows[np.linspace(0, len(rows) - 1, _MOST_ROWS).astype(np.intp)]
-    )
+    return rows if len(rows) <= _MOST_ROWS else rows[evenly(len(rows))]
 
 
 def _shares(values: Float32, edges: Float32) -> npt.NDArray[np.float64]:

@@ -58,8 +58,21 @@ def fit(
     it goes; ranking: the columns by importance from `selection.ranked` on these rows, where a caller that
     fits many times has it already.
     """
-    columns = _columns(rows, parameters, ranking)
-    chosen = balanced(_recent(rows, parameters).only(columns), str(_common(parameters, "imbalance")), seed)
+    chosen, columns = chosen_rows(rows, parameters, seed, ranking)
+    return fit_chosen(chosen, columns, parameters, threads=threads, seed=seed, judge=judge, on_round=on_round)
+
+
+def fit_chosen(
+    chosen: TrainingRows,
+    columns: npt.NDArray[np.intp],
+    parameters: Parameters,
+    *,
+    threads: int,
+    seed: int,
+    judge: npt.NDArray[np.float32] | None = None,
+    on_round: RoundCallback | None = None,
+) -> Fitted:
+    """Fits what a recipe says on rows by `chosen_rows`; arguments as for `fit`."""
     model = FAMILIES[str(parameters["algorithm"])].fit(
         chosen,
         parameters,
@@ -69,6 +82,18 @@ def fit(
         on_round=on_round,
     )
     return Fitted(model, parameters, columns)
+
+
+def chosen_rows(
+    rows: TrainingRows, parameters: Parameters, seed: int, ranking: npt.NDArray[np.intp] | None = None
+) -> tuple[TrainingRows, npt.NDArray[np.intp]]:
+    """Returns the rows that a recipe learns from, of its history, columns and balance; and those columns.
+
+    Arguments and errors as for `fit`.
+    """
+    columns = _columns(rows, parameters, ranking)
+    recent = _recent(rows, parameters).only(columns)
+    return balanced(recent, str(_common(parameters, "imbalance")), seed), columns
 
 
 def _common(parameters: Parameters, name: str) -> str | int | float | bool:
@@ -93,7 +118,7 @@ def _columns(
     rows: TrainingRows, parameters: Parameters, ranking: npt.NDArray[np.intp] | None
 ) -> npt.NDArray[np.intp]:
     kept = int(_common(parameters, "columns"))
-    if kept == 0 or kept >= rows.features.shape[1]:
-        return np.arange(rows.features.shape[1], dtype=np.intp)
+    if kept == 0 or kept >= rows.columns:
+        return np.arange(rows.columns, dtype=np.intp)
     order = ranked(rows) if ranking is None else ranking
     return np.sort(order[:kept])

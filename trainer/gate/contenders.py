@@ -12,6 +12,7 @@ from kuntur.bundle.bundle import BundleRefusedError, Manifest, Registry, check_t
 from kuntur.time_zone import TimeZone, time_zone
 from trainer.confined.model import ModelRunError, RunLimits, confined_scores
 from trainer.confined.session import run, session
+from trainer.dataset.features import Features
 from trainer.dataset.training_set import Dataset
 from trainer.evaluation.drift import Drift
 from trainer.evaluation.segments import Segment
@@ -23,12 +24,12 @@ _DAY_US = 86_400 * 1_000_000
 class JudgingWindow:
     """The newest labelled rows, of which the challenger learnt nothing.
 
-    features: float32 [n, len(names)]; event_time_us, account: int64 [n]; label: bool [n]; amount: float64
-    [n], units of one currency; segments: of the same rows; start_us, end_us: between which they lie; zone: in
-    which the features count hours and days.
+    held: features, n rows and len(names) columns, to be read; event_time_us, account: int64 [n]; label: bool
+    [n]; amount: float64 [n], units of one currency; segments: of the same rows; start_us, end_us: between
+    which they lie; zone: in which the features count hours and days.
     """
 
-    features: npt.NDArray[np.float32]
+    held: Features
     names: tuple[str, ...]
     event_time_us: npt.NDArray[np.int64]
     label: npt.NDArray[np.bool_]
@@ -45,7 +46,7 @@ class JudgingWindow:
     ) -> JudgingWindow:
         """Takes rows of a data set, with their labels as they were known at `until_us`."""
         return cls(
-            dataset.features[rows],
+            dataset.features.take(rows),
             dataset.names,
             dataset.event_time_us[rows],
             dataset.labels_at(until_us)[rows],
@@ -75,7 +76,7 @@ class JudgingWindow:
             return self
         rows = self.rows_since(time_us)
         return JudgingWindow(
-            self.features[rows],
+            self.held.take(rows),
             self.names,
             self.event_time_us[rows],
             self.label[rows],
@@ -93,7 +94,7 @@ class JudgingWindow:
         Raises KeyError with the first name that the rows do not have.
         """
         known = {name: column for column, name in enumerate(self.names)}
-        return np.ascontiguousarray(self.features[:, [known[name] for name in names]])
+        return self.held.only(np.array([known[name] for name in names], dtype=np.intp)).load()
 
 
 @dataclass(frozen=True, slots=True)

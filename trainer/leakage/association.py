@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from trainer.dataset.features import Features
 from trainer.dataset.training_set import Dataset
 from trainer.leakage.neighbours import SHIFTS, known_from_us, neighbourhoods
 
@@ -62,21 +63,26 @@ def questions(dataset: Dataset, training: npt.NDArray[np.int64], seed: int) -> l
     return found
 
 
-def distances(
-    features: npt.NDArray[np.float32], column: int, asked: list[Question]
-) -> npt.NDArray[np.float64]:
-    """Returns the distance of one column for each question, float64 [questions].
+def distances(features: Features, asked: list[Question]) -> npt.NDArray[np.float64]:
+    """Returns the distance of each column for each question, float64 [columns, questions].
 
     Unset values stand below all others, then above all others; the larger distance counts.
     """
-    found = np.zeros(len(asked))
+    found = np.zeros((features.shape[1], len(asked)))
+    wanted = [np.concatenate([question.fraud, question.other]) for question in asked]
+    rows = np.unique(np.concatenate(wanted)) if wanted else np.zeros(0, dtype=np.intp)
+    read = features.take(rows).load()
     for place, question in enumerate(asked):
-        values = features[np.concatenate([question.fraud, question.other]), column].astype(np.float64)
-        unset = np.isnan(values)
-        ends = (-np.inf, np.inf) if unset.any() else (-np.inf,)
-        for end in ends:
-            found[place] = max(found[place], _distance(np.where(unset, end, values), len(question.fraud)))
+        values = read[np.searchsorted(rows, wanted[place])].astype(np.float64)
+        for column in range(features.shape[1]):
+            found[column, place] = _either_way(values[:, column], len(question.fraud))
     return found
+
+
+def _either_way(values: npt.NDArray[np.float64], frauds: int) -> float:
+    unset = np.isnan(values)
+    ends = (-np.inf, np.inf) if unset.any() else (-np.inf,)
+    return max(_distance(np.where(unset, end, values), frauds) for end in ends)
 
 
 def _distance(values: npt.NDArray[np.float64], frauds: int) -> float:

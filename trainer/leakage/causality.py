@@ -8,8 +8,11 @@ import numpy as np
 import numpy.typing as npt
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
+from kuntur.features.engine import latest_hours
+from kuntur.features.label_changes import label_changes
 from kuntur.tables import Table, to_batch
 from kuntur.transaction import IntColumn
+from trainer.dataset.parts import PART_ROWS
 from trainer.dataset.training_set import Dataset
 from trainer.sources.labels import known_outcomes
 
@@ -45,12 +48,13 @@ def check_causality(table: Table, dataset: Dataset, secret: npt.NDArray[np.uint6
     first = batch.rows(order)
     until_us = int(first.ints[:, IntColumn.EVENT_TIME_US].max())
     engine = FeatureEngine(zone=dataset.zone)
-    seen = engine.replay(first, outcomes.rows(outcomes.reported_time_us <= until_us))
-    differing = {}
-    for column, name in enumerate(FEATURE_NAMES):
-        given, again = dataset.features[order, column], seen[:, column]
+    changes = label_changes(outcomes.rows(outcomes.reported_time_us <= until_us))
+    catalogue = dataset.features.only(np.arange(len(FEATURE_NAMES)))
+    counts, done = np.zeros(len(FEATURE_NAMES), dtype=np.int64), 0
+    for again in engine.replay_blocks(first, changes, latest_hours(first), PART_ROWS):
+        given = catalogue.take(order[done : done + len(again)]).load()
         # Not `==`: an unset value is equal to itself here.
-        count = int((given.view(np.uint32) != np.ascontiguousarray(again).view(np.uint32)).sum())
-        if count:
-            differing[name] = count
+        counts += (given.view(np.uint32) != again.view(np.uint32)).sum(axis=0)
+        done += len(again)
+    differing = {name: int(count) for name, count in zip(FEATURE_NAMES, counts, strict=True) if count}
     return Causality(len(order), until_us, differing)

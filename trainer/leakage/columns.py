@@ -86,8 +86,9 @@ def check(
     told_early = dataset.outcomes.reported_time_us < dataset.event_time_us[dataset.outcomes.row]
     # Where a label was reported before its own transaction, a replay sees it with and without the future.
     replayable = causality.rows > 0 and not told_early.any()
+    found = distances(dataset.features, asked)
     columns = tuple(
-        _column(dataset, place, training, asked, causality, settings, replayable=replayable)
+        _column(dataset, place, training, asked, found[place], causality, settings, replayable=replayable)
         for place in range(len(dataset.names))
     )
     leaking = [found for found in columns if found.leaks and not found.accepted]
@@ -101,6 +102,7 @@ def _column(
     place: int,
     training: npt.NDArray[np.int64],
     asked: list[Question],
+    found: npt.NDArray[np.float64],
     causality: Causality,
     settings: LeakageSettings,
     *,
@@ -110,7 +112,6 @@ def _column(
     # What the engine computed without the future to the same bits tells nothing of it, however well it parts
     # fraud from the rest: a burst of frauds may do that honestly.
     proved = replayable and name in FEATURE_NAMES and name not in causality.differing
-    found = distances(dataset.features, place, asked)
     own, neighbour, neighbour_distance, reasons = None, "", None, []
     if name in causality.differing:
         reasons.append(
@@ -136,7 +137,8 @@ def _column(
                 f"{limit:g})"
             )
     if name.startswith(ATTRIBUTE_PREFIX):
-        reasons += _presence(dataset.features[training, place], dataset.is_fraud[training])
+        values = dataset.features.take(training).only(np.array([place])).load()[:, 0]
+        reasons += _presence(values, dataset.is_fraud[training])
     return ColumnFinding(
         name, own, neighbour, neighbour_distance, "; ".join(reasons), name in settings.accept
     )

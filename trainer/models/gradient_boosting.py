@@ -17,6 +17,7 @@ import xgboost as xgb
 
 from trainer.dataset.rows import TrainingRows
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
+from trainer.models.blocks import quantile_matrix
 from trainer.models.recipe import COMMON, SHIPPED, Value, parameters_in
 from trainer.models.space import Choice, Domain, Range
 
@@ -151,13 +152,18 @@ class BoostedTrees(FittedModel):
         return trees
 
 
+def bins_of(parameters: Parameters) -> int:
+    """Returns how many bins a column has at the most."""
+    return int(parameters.get("max_bin") or _MAX_BIN)
+
+
 def booster_settings(parameters: Parameters, threads: int, seed: int) -> dict[str, Any]:
     """Returns what xgboost is told for a recipe, the number of rounds aside."""
     return {k: parameters[k] for k in _OWN if k in parameters} | {
         "objective": "binary:logistic",
         "base_score": 0.5,
         "tree_method": "hist",
-        "max_bin": int(parameters.get("max_bin") or _MAX_BIN),
+        "max_bin": bins_of(parameters),
         "nthread": threads,
         "seed": seed,
         "verbosity": 0,
@@ -209,10 +215,7 @@ class GradientBoosting(Family):
         on_round: RoundCallback | None = None,
     ) -> BoostedTrees:
         """Fits `rounds` trees, fewer when `on_round` says so."""
-        bins = int(parameters.get("max_bin") or _MAX_BIN)
-        matrix = xgb.QuantileDMatrix(
-            rows.features, rows.label, weight=rows.weight, max_bin=bins, nthread=threads
-        )
+        matrix = quantile_matrix(rows, bins_of(parameters), threads)
         callbacks = []
         if judge is not None and on_round is not None:
             callbacks.append(_Report(xgb.DMatrix(judge, nthread=threads), on_round))

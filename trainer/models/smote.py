@@ -34,13 +34,13 @@ def smote(rows: TrainingRows, seed: int) -> TrainingRows:
     if len(real) < 2 or wanted <= 0:
         return rows
     count = min(max(round(len(real) * wanted / heavy), 1), _MOST)
-    made = _synthetic(rows.features[real], count, seed)
-    return TrainingRows(
-        np.concatenate([rows.features, made]),
-        np.concatenate([rows.label, np.ones(count, dtype=np.float32)]),
-        np.concatenate([rows.weight, np.full(count, wanted / count, dtype=np.float32)]),
-        np.concatenate([rows.age_days, np.full(count, np.nan, dtype=np.float32)]),
+    made = TrainingRows(
+        _synthetic(rows.take(real).features, count, seed),
+        np.ones(count, dtype=np.float32),
+        np.full(count, wanted / count, dtype=np.float32),
+        np.full(count, np.nan, dtype=np.float32),
     )
+    return rows.with_rows(made)
 
 
 def _synthetic(frauds: npt.NDArray[np.float32], count: int, seed: int) -> npt.NDArray[np.float32]:

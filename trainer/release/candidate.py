@@ -17,7 +17,7 @@ from trainer.confined.session import run, session
 from trainer.dataset.windows import Window, Windows
 from trainer.evaluation import thresholds
 from trainer.export import build_explanation, build_onnx, check_parity
-from trainer.fitting.fit import Fitted, only
+from trainer.fitting.fit import Fitted
 from trainer.models import Parameters
 from trainer.settings.config import TrainerSettings
 
@@ -53,7 +53,7 @@ class ServedModel:
 
     def inputs(self, window: Window) -> Float32:
         """Returns the model's inputs of a window, float32 [n, features]."""
-        return only(window.features, self.columns)
+        return window.held.only(self.columns).load()
 
 
 def prepare(
@@ -66,7 +66,7 @@ def prepare(
     model, columns = fitted.model, fitted.columns
     chosen = tuple(names[column] for column in columns)
     windows = (rows.select, rows.calibrate, rows.test)
-    select, calibrate, test = (only(window.features, columns) for window in windows)
+    select, calibrate, test = (window.held.only(columns).load() for window in windows)
     method = settings.calibration.method
     calibrated = calibration.fit(model.margin(calibrate), rows.calibrate.label, method)
     onnx = build_onnx(model, calibrated, len(chosen))

@@ -13,7 +13,7 @@ from trainer.dataset.training_set import Dataset
 from trainer.dataset.windows import Windows
 from trainer.evaluation import evaluate
 from trainer.evaluation.bootstrap import Interval
-from trainer.evaluation.drift import SCORE, Drift, drift, drifts
+from trainer.evaluation.drift import SCORE, Drift, drift, drifts, evenly
 from trainer.evaluation.latency import microseconds_a_row
 from trainer.evaluation.segments import SegmentFigures, segment_figures
 from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict
@@ -66,7 +66,8 @@ def examine(
     costs = settings.thresholds if settings.thresholds.method == "cost" else None
     metrics = evaluate.figures(test.label, probability, test.amount, days, model.thresholds, costs)
     window = JudgingWindow.of(dataset, window_rows, split.test_start_us, split.test_end_us, until_us)
-    moved = drifts(rows.training.features[:, model.columns], inputs, model.feature_names)
+    taught = rows.training.take(evenly(len(rows.training))).only(model.columns).features
+    moved = drifts(taught, inputs, model.feature_names)
     champion = gate.live_champion(Registry(settings.registry), window, settings.gate.limits)
     challenger = Challenger(version, model.onnx, model.feature_names, model.importance, moved, model.parity)
     verdict = gate.judge(

@@ -23,6 +23,7 @@ from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.institution import Institution
 from trainer.settings.data import CheckSettings, DataSettings, SplitSettings
 from trainer.settings.environment import ENVIRONMENT_PREFIX
+from trainer.settings.fitting import FitSettings
 from trainer.settings.judging import (
     BacktestSettings,
     CalibrationSettings,
@@ -57,6 +58,8 @@ class TrainerSettings(BaseSettings):
     """How time is cut."""
     search: SearchSettings = SearchSettings()
     """The search for a model."""
+    fit: FitSettings = FitSettings()
+    """The fit of the chosen setting on all rows."""
     gate: GateSettings = GateSettings()
     """What a new model must show before it takes the place of the live one."""
     leakage: LeakageSettings = LeakageSettings()

@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from trainer.backtest.contenders import varying
 from trainer.backtest.folds import Fold, History
-from trainer.dataset.training_set import Dataset
+from trainer.dataset.training_set import Dataset, informative
 from trainer.models.imbalance import drawn
 from trainer.search.problem import Fold as Slices
 from trainer.search.problem import Problem
@@ -33,11 +32,12 @@ def problem_of(
     fraud = dataset.labels_at(last.test_start_us)[start:end]
     kept, factor = drawn(fraud.astype(np.float32), max_rows, seed)
     kept = kept + start
-    columns = np.flatnonzero(varying(dataset.features[int(last.training[0]) : int(last.training[-1]) + 1]))
+    learnt = slice(int(last.training[0]), int(last.training[-1]) + 1)
+    columns = np.flatnonzero(informative(dataset.features.take(learnt)))
     numbers = np.concatenate([kept, *(fold.test for fold in folds)])
     judged = np.cumsum([len(kept), *(len(fold.test) for fold in folds)])
     return Problem(
-        np.ascontiguousarray(dataset.features[np.ix_(numbers, columns)]),
+        dataset.features.take(numbers).only(columns).load(),
         np.concatenate([factor, np.ones(len(numbers) - len(kept), dtype=np.float32)]),
         tuple(
             _slices(fold, kept, (int(first), int(stop)), dataset, history)

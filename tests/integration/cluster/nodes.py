@@ -47,15 +47,15 @@ def at_work(cluster: Cluster, doing: str = "ImplicitFunc") -> list:
 
 
 @contextmanager
-def losing_a_node(cluster: Cluster) -> Iterator[list]:
-    """Kills the first node that is seen in the middle of a trial and gives it; adds another in the end."""
+def losing_a_node(cluster: Cluster, doing: str = "ImplicitFunc.train") -> Iterator[list]:
+    """Kills the first node that is seen at such work and gives it; adds another in the end."""
     killed: list = []
     over = threading.Event()
 
     def watch() -> None:
         while not killed and not over.wait(0.02):
             # So a process is named while its trial runs, and not while it starts or waits for one.
-            for node in at_work(cluster, "ImplicitFunc.train")[:1]:
+            for node in at_work(cluster, doing)[:1]:
                 killed.append(node)
                 cluster.remove_node(node, allow_graceful=False)
 

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-import polars as pl
 import pytest
 import ray
 from ray import tune
@@ -20,7 +19,6 @@ from ray.tune.execution.tune_controller import TuneController
 
 from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.time_zone import time_zone
-from kuntur.transaction import IntColumn
 from tests.integration.cluster.nodes import WORKERS, add_worker, at_work, losing_a_node, start
 from tests.integration.trainer.searching import (
     LONG_ROWS,
@@ -38,16 +36,20 @@ from tests.unit.trainer.backtest.small import here
 from trainer.backtest.contenders import RECIPE
 from trainer.backtest.fits import Fit, margins
 from trainer.cluster.connection import connected
-from trainer.dataset.shards import replay_of
-from trainer.fitting.distributed import fit, write_parts
-from trainer.models.recipe import Recipe
+from trainer.dataset.computing import Served, write_sharded
+from trainer.dataset.parts import PartStore
+from trainer.dataset.rows import TrainingRows
+from trainer.fitting.distributed import Sharing, fit_shared
+from trainer.models import FAMILIES
 from trainer.models.recipes import shipped_recipe
 from trainer.search.result import Curve, SearchResult, Trial
 from trainer.search.trial import run_trial
+from trainer.settings.fitting import FitSettings
 from trainer.settings.judging import BacktestSettings
 from trainer.settings.searching import RaySettings
 
 PATIENCE_S = 240
+TREES = {"algorithm": "xgboost", "rounds": 10, "max_depth": 4, "learning_rate": 0.3, "max_bin": 256}
 MADRID = time_zone("Europe/Madrid")
 GATHERING_S = 120
 ROWS, TRIALS = LONG_ROWS, 3
@@ -206,41 +208,61 @@ def test_a_node_killed_in_mid_backtest_costs_only_the_time_of_its_fits(cluster: 
         assert np.array_equal(bits(margin), bits(expected))
 
 
-def test_shards_replayed_on_the_nodes_give_the_bits_of_one_process(cluster: Cluster) -> None:
+def test_shards_computed_on_the_nodes_give_the_bits_of_one_process(cluster: Cluster, tmp_path: Path) -> None:
     batch, outcomes = make_history(20_000, 17, late_share=0.02)
-    settings, heard = RaySettings(address=cluster.address, ship_code=False, replay="sharded"), []
-    features = replay_of(settings, len(batch))(batch, outcomes, heard.append, MADRID)
+    heard: list[int] = []
+    store = PartStore(tmp_path / "parts", len(batch), FEATURE_NAMES, 6_000)
+    store.begin()
+    with connected(RaySettings(address=cluster.address, ship_code=False)):
+        none = np.empty((len(batch), 0), dtype=np.float32)
+        write_sharded(Served(batch, outcomes, MADRID), none, store, heard.append)
+    features = store.features().load()
     assert np.array_equal(bits(features), bits(FeatureEngine(zone=MADRID).replay(batch, outcomes)))
     assert heard == sorted(heard)
     assert heard[-1] == len(batch)
     assert not ray.is_initialized()
 
 
-def test_two_nodes_fit_one_model_on_the_parts_that_they_wrote(cluster: Cluster, tmp_path: Path) -> None:
-    rows, learnt, block_rows = 3_000, 2_200, 500
-    batch, outcomes = make_history(rows, 5)
-    features = FeatureEngine(zone=MADRID).replay(batch, outcomes)
-    amount, hour = (features[:, FEATURE_NAMES.index(name)] for name in ("amount", "hour"))
-    large, late = amount > np.quantile(amount, 0.8), hour >= 18
-    # By turns: who reads every second part sees one kind of fraud. After the end of training, the opposite.
-    label = np.where(np.arange(rows) // block_rows % 2 == 0, large, late)
-    label[learnt:] = ~label[learnt:]
-    plain = {"imbalance": "none", "history_days": 0, "columns": 0, "rounds": 10, "learning_rate": 0.3}
-    recipe, heard = Recipe(dict(shipped_recipe().parameters) | plain), []
-    until_us = int(batch.ints[learnt, IntColumn.EVENT_TIME_US])
-    parts, work = tmp_path / "parts", tmp_path / "work"
+def rows_in_parts(directory: Path) -> tuple[TrainingRows, np.ndarray, np.ndarray]:
+    """Returns rows in parts on disk: every second part knows one kind of fraud, the others the other."""
+    rows, part_rows, chance = 6_000, 1_000, np.random.default_rng(4)
+    features = chance.normal(size=(rows, 6)).astype(np.float32)
+    features[chance.random(features.shape) < 0.1] = np.nan
+    large, late = features[:, 0] > 1.2, features[:, 1] > 1.2
+    label = np.where(np.arange(rows) // part_rows % 2 == 0, large, late)
+    store = PartStore(directory, rows, tuple("abcdef"), part_rows)
+    store.begin()
+    for number in range(len(store)):
+        store.write(number, features[slice(*store.bounds(number))])
+    ones = np.ones(rows, dtype=np.float32)
+    return TrainingRows(store.features(), label.astype(np.float32), ones, ones), large, late
+
+
+def test_two_nodes_fit_one_model_each_on_its_share_of_the_parts(cluster: Cluster, tmp_path: Path) -> None:
+    rows, large, late = rows_in_parts(tmp_path / "parts" / "one")
+    sharing = Sharing(workers=WORKERS, threads=1, worker_bytes=1 << 30)
     with connected(RaySettings(address=cluster.address, ship_code=False)):
-        count = write_parts(batch, outcomes, label, parts, heard.append, block_rows, MADRID)
-        model = fit(parts, recipe, until_us, workers=WORKERS, threads=1, seed=1, work=work)
-    assert (count, heard[-1]) == (rows // block_rows, rows)
-    written = pl.read_parquet(sorted(parts.glob("part-*.parquet")))
-    assert np.array_equal(bits(written.select(FEATURE_NAMES).to_numpy(order="c")), bits(features))
-    assert model.booster.num_boosted_rounds() == 10
-    margin = model.margin(features)
-    # One share alone knows one kind only: the other would be as low as the rest, about -3.
-    assert margin[large & ~late].mean() > -1
-    assert margin[late & ~large].mean() > -1
-    assert margin[~large & ~late].mean() < -2  # about -1 with the rows after the end
+        assert Sharing.of(rows, FitSettings(workers=9, threads=1)).workers == 6  # one for each part
+        model = fit_shared(rows, TREES, sharing, seed=1, work=tmp_path / "work")
+    assert model.booster.num_boosted_rounds() == TREES["rounds"]
+    margin = model.margin(rows.features)
+    # One share alone knows one kind only: the other would be as low as the rest.
+    assert margin[large & ~late].mean() > margin[~large & ~late].mean() + 1
+    assert margin[late & ~large].mean() > margin[~large & ~late].mean() + 1
+
+
+def test_a_node_killed_in_mid_fit_costs_only_the_time_of_the_fit(cluster: Cluster, tmp_path: Path) -> None:
+    rows, _, _ = rows_in_parts(tmp_path / "parts" / "one")
+    expected = FAMILIES["xgboost"].fit(rows, TREES, threads=1, seed=1)
+    sharing = Sharing(workers=1, threads=1, worker_bytes=64 << 20)
+    with (
+        losing_a_node(cluster, "RayTrainWorker") as killed,
+        connected(RaySettings(address=cluster.address, ship_code=False)),
+    ):
+        model = fit_shared(rows, TREES, sharing, seed=1, work=tmp_path / "work")
+    assert killed
+    # What one worker fits is to the byte what this process fits of the same parts.
+    assert model.booster.save_raw("ubj") == expected.booster.save_raw("ubj")
 
 
 def test_the_nodes_run_the_code_of_the_driver(

@@ -14,6 +14,7 @@ from kuntur.tables.rejects import RejectReport
 from trainer.backtest.fits import Fit, carried_out
 from trainer.backtest.folds import History, cut_folds
 from trainer.backtest.run import Round, backtest, history_of
+from trainer.dataset.features import Features
 from trainer.dataset.training_set import Dataset
 from trainer.progress import Silent
 from trainer.settings.config import TrainerSettings
@@ -51,7 +52,7 @@ def bank(rows: int = 4_000, seed: int = 1) -> tuple[Table, Dataset]:
         }
     )
     dataset = Dataset(
-        features=features,
+        features=Features.of(features),
         names=tuple("abcde"),
         event_time_us=time_us,
         is_fraud=label,
@@ -102,8 +103,10 @@ def with_rows(dataset: Dataset, rows: np.ndarray, **values: Any) -> Dataset:
     """Returns a dataset with other values in some rows; outcomes follow is_fraud."""
     changed: dict[str, Any] = {}
     for name, new in values.items():
-        changed[name] = getattr(dataset, name).copy()
-        changed[name][rows] = new
+        old = getattr(dataset, name)
+        values_of = old.load().copy() if isinstance(old, Features) else old.copy()
+        values_of[rows] = new
+        changed[name] = Features.of(values_of) if isinstance(old, Features) else values_of
     if "is_fraud" in changed:
         changed["outcomes"] = replace(dataset.outcomes, is_fraud=changed["is_fraud"])
     return replace(dataset, **changed)

@@ -13,6 +13,7 @@ from kuntur.features import FEATURE_NAMES, FeatureEngine
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read, to_batch, to_outcomes
 from kuntur.time_zone import time_zone
+from trainer.dataset.features import Features
 from trainer.dataset.history import main_currency
 from trainer.dataset.training_set import Dataset, build, informative
 from trainer.leakage.causality import check_causality
@@ -61,7 +62,7 @@ def test_features_are_those_that_serving_one_by_one_would_have_given(table: Tabl
         engine.report(outcomes.rows(slice(reported, due)))
         reported = max(reported, due)
         served.append(engine.process(batch.rows(slice(row, row + 1)))[0])
-    found = built(table).features[:, : len(FEATURE_NAMES)]
+    found = built(table).features.load()[:, : len(FEATURE_NAMES)]
     assert np.array_equal(bits(np.ascontiguousarray(found)), bits(np.array(served)))
 
 
@@ -70,15 +71,14 @@ def test_columns_are_the_catalogue_and_then_the_attributes(table: Table) -> None
     assert found.names[: len(FEATURE_NAMES)] == FEATURE_NAMES
     assert set(found.names[len(FEATURE_NAMES) :]) == {"attribute.limit", "attribute.risk_band"}
     assert found.features.shape == (1_200, len(found.names))
-    assert found.features.dtype == np.float32
-    band = found.features[:, found.names.index("attribute.risk_band")]
+    band = found.features.load()[:, found.names.index("attribute.risk_band")]
     assert np.isnan(band[1])
     assert band[[0, 3, 6]].tolist() == [0.0, 1.5, 3.0]
 
 
 def test_an_attribute_beyond_float32_counts_as_the_largest_float32(table: Table) -> None:
     found = built(table)
-    limit = found.features[:, found.names.index("attribute.limit")]
+    limit = found.features.load()[:, found.names.index("attribute.limit")]
     assert np.isfinite(limit).all()
     assert limit[7] == np.finfo(np.float32).max
 
@@ -136,7 +136,7 @@ def test_labels_reported_after_the_present_have_no_influence(
     assert known.data_hash == same.data_hash
     assert quality_profile(known) == quality_profile(same)
     first, second = built(known), built(same)
-    assert np.array_equal(bits(first.features), bits(second.features))
+    assert np.array_equal(bits(first.features.load()), bits(second.features.load()))
     assert first.is_fraud.tolist() == second.is_fraud.tolist()
     assert first.outcomes.reported_time_us.tolist() == second.outcomes.reported_time_us.tolist()
 
@@ -154,11 +154,11 @@ def test_informative_columns_are_those_that_vary() -> None:
         [[1, unset, 1, unset, 0.0, 5], [1, unset, unset, 2, -0.0, 5], [1, unset, 1, 2, 0.0, 6]],
         dtype=np.float32,
     )
-    assert informative(features).tolist() == [False, False, True, True, False, True]
+    assert informative(Features.of(features)).tolist() == [False, False, True, True, False, True]
 
 
 def test_no_column_of_no_rows_is_informative() -> None:
-    assert informative(np.zeros((0, 3), dtype=np.float32)).tolist() == [False] * 3
+    assert informative(Features.of(np.zeros((0, 3), dtype=np.float32))).tolist() == [False] * 3
 
 
 def test_accounts_of_an_institution_and_merchants_of_all_are_numbered_by_first_appearance(
@@ -188,7 +188,7 @@ def test_hours_are_those_of_the_zone_and_no_column_is_taken_for_a_leak_of_it(tab
     madrid = time_zone("Europe/Madrid")
     found = build(table, SECRET, lambda _: None, zone=madrid)
     local = table.frame["event_time"].dt.convert_time_zone("Europe/Madrid")
-    hour = found.features[:, found.names.index("hour")]
+    hour = found.features.load()[:, found.names.index("hour")]
     assert hour.tolist() == local.dt.hour().to_list()
     assert found.zone is madrid
     assert check_causality(table, found, SECRET).differing == {}

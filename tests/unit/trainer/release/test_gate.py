@@ -22,6 +22,7 @@ from tests.support.bundles import (
     publish_model,
 )
 from trainer.confined.model import RunLimits
+from trainer.dataset.features import Features
 from trainer.dataset.training_set import build
 from trainer.evaluation.drift import drift
 from trainer.evaluation.segments import Segment
@@ -46,7 +47,7 @@ def window(start: str = "2024-03-20T00:00:00Z", rows: int = ROWS, seed: int = 1)
     log_odds = features[:, :4].astype(np.float64) @ np.array(TRUE) + BIAS
     start_us = microseconds(start)
     return JudgingWindow(
-        features=features[:, [3, 4, 0, 1, 2]],  # in another order than the models take them
+        held=Features.of(features[:, [3, 4, 0, 1, 2]]),  # in another order than the models take them
         names=("attribute.risk_band", "distance_km", "amount", "log_amount", "account_count_24h"),
         event_time_us=start_us + np.sort(chance.integers(0, 7 * DAY_US, rows)),
         label=chance.random(rows) < 1 / (1 + np.exp(-log_odds)),
@@ -144,7 +145,7 @@ def test_a_fall_on_one_channel_stops_a_model_that_is_better_on_the_whole(registr
     # The champion knows what makes fraud at cash machines, the challenger what makes it elsewhere.
     rows = window(seed=5)
     machine = rows.segments["channel"].of("ATM")
-    features = rows.features.copy()
+    features = rows.held.load()
     of_machine, elsewhere = rows.names.index("account_count_24h"), rows.names.index("attribute.risk_band")
     log_odds = np.where(machine, features[:, of_machine], features[:, elsewhere]) * 3.0 - 5
     label = np.random.default_rng(8).random(len(rows)) < 1 / (1 + np.exp(-log_odds))

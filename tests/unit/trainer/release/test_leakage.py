@@ -10,6 +10,7 @@ import pytest
 
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, Table, read
+from trainer.dataset.features import Features
 from trainer.dataset.training_set import Dataset, build
 from trainer.leakage import LeakageError, check
 from trainer.leakage.causality import check_causality
@@ -121,13 +122,13 @@ def test_too_few_frauds_are_not_judged_and_that_is_told(clean: Table) -> None:
 def test_a_feature_that_changes_with_the_future_is_named(clean: Table) -> None:
     dataset = build(clean, SECRET, lambda _: None)
     column = dataset.names.index("merchant_count_24h")
-    features = dataset.features.copy()
+    features = dataset.features.load().copy()
     # Counts the merchant's transactions of the day around the row instead of the day before it.
     features[:, column] += np.roll(features[:, column], -3)
-    found = check_causality(clean, replace(dataset, features=features), SECRET)
+    found = check_causality(clean, replace(dataset, features=Features.of(features)), SECRET)
     assert set(found.differing) == {"merchant_count_24h"}
     with pytest.raises(LeakageError, match=r"merchant_count_24h: .* looks into the future"):
-        check(clean, SECRET, replace(dataset, features=features), np.arange(1_000, 4_000), USUAL)
+        check(clean, SECRET, replace(dataset, features=Features.of(features)), np.arange(1_000, 4_000), USUAL)
 
 
 def test_late_transactions_of_a_journal_do_not_look_like_a_view_of_the_future(clean: Table) -> None:

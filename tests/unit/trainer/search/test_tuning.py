@@ -8,6 +8,7 @@ import numpy as np
 
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.folds import Fold, History
+from trainer.dataset.features import Features
 from trainer.tuning.rows import problem_of
 
 DAY_US, DAYS, A_DAY = 86_400_000_000, 40, 50
@@ -18,7 +19,7 @@ ROWS = DAYS * A_DAY
 class Known:
     """Transactions whose only feature is their number; a fraud is known three days later."""
 
-    features: np.ndarray
+    features: Features
     event_time_us: np.ndarray
     is_fraud: np.ndarray
 
@@ -30,7 +31,7 @@ def dataset() -> Any:
     time = np.arange(ROWS, dtype=np.int64) * (DAY_US // A_DAY)
     number = np.arange(ROWS, dtype=np.float32)
     features = np.column_stack([number, np.full(ROWS, 7, dtype=np.float32)])
-    return Known(features, time, np.random.default_rng(2).random(ROWS) < 0.05)
+    return Known(Features.of(features), time, np.random.default_rng(2).random(ROWS) < 0.05)
 
 
 def fold(number: int, start: int, end: int, known: Any) -> Fold:
