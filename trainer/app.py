@@ -10,6 +10,7 @@ from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read
 from kuntur.time_zone import time_zone
 from trainer.dataset.history import replay
+from trainer.phases import Phases
 from trainer.pipeline import TrainingReport, train
 from trainer.progress import Progress
 from trainer.release.replay import differences, read_served, score
@@ -66,4 +67,8 @@ def replay_files(
 
 def run(settings: TrainerSettings, progress: Progress) -> TrainingReport:
     """Reads the source and trains. Raises what `read_source` and `train` raise."""
-    return train(read_source(settings, progress), settings, progress)
+    with Phases() as phases:
+        phases.begin("reading")
+        source = read_source(settings, progress)
+        phases.count(len(source.table))
+        return train(source, settings, progress, phases)

@@ -20,11 +20,12 @@ from trainer.dataset.windows import Window, Windows, windows
 from trainer.fitting.last import last_fit
 from trainer.gate import Verdict
 from trainer.models.imbalance import thinned
+from trainer.phases import Phase, Phases, phase_figures
 from trainer.progress import Progress
 from trainer.release.candidate import prepare
 from trainer.release.dossier import DataReport, dossier
 from trainer.release.examination import examine
-from trainer.release.manifest import TrainingData, build_manifest, name_beside_live
+from trainer.release.manifest import TrainingData, build_manifest, name_beside_live, with_phases
 from trainer.release.publish import publish
 from trainer.release.signing import signing_keys
 from trainer.search.problem import Problem
@@ -39,58 +40,77 @@ from trainer.tracking import Recorder, recorder
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What came of a run; currency: of the money in `recall_by_value`; trials: how many had a result."""
+    """What came of a run.
+
+    currency: of the money in `recall_by_value`; trials: how many had a result; phases: what each took.
+    """
 
     manifest: Manifest
     currency: str
     trials: int
     verdict: Verdict
+    phases: tuple[Phase, ...]
 
 
-def train(source: Source, settings: TrainerSettings, progress: Progress) -> TrainingReport:
+def train(source: Source, settings: TrainerSettings, progress: Progress, phases: Phases) -> TrainingReport:
     """Trains, checks, judges and publishes: live if it is better than what is live, else as a challenger.
+
+    phases: notes what each step takes, after those that the caller began.
 
     Raises DataCheckError, LeakageError, TooLittleHistoryError, TooFewFraudsError, ClusterError,
     SearchFailedError, ParityError, KeyFileError, TrackingError.
     """
     with recorder(settings.tracking, "train", work=settings.work, note=progress.note) as record:
-        return _train(source, settings, progress, record)
+        return _train(source, settings, progress, record, phases)
 
 
-def _train(source: Source, settings: TrainerSettings, progress: Progress, record: Recorder) -> TrainingReport:
+def _train(
+    source: Source, settings: TrainerSettings, progress: Progress, record: Recorder, phases: Phases
+) -> TrainingReport:
     table, secret = source.table, secret_from_hex(settings.hash_key)
+    phases.begin("checks", len(table))
     keys = signing_keys(settings.signing)  # before the hours of work that end with it
     checks = check_table(table, settings.checks, source.until)
     for warning in checks.warnings:
         progress.note(f"Warning: {warning.told()}")
+    phases.begin("features", len(table))
     zone = institution_zone(settings, progress)
     keeping = Keeping(settings.work / "features", settings.ray, progress.note)
     dataset = build(table, secret, _counter(progress, len(table)), keeping, zone)
     until_us = round(source.until.timestamp() * 1_000_000)
     split = cut(dataset.event_time_us, until_us, settings.split, source.delay_days(settings.split))
     rows, names = _rows(dataset, split, until_us, progress)
+    phases.begin("leakage", len(rows.training))
     progress.note("Looking for columns that give the label away")
     leakage_report = leakage.check(table, secret, dataset, split.train, settings.leakage)
 
+    phases.begin("search", min(len(rows.training), settings.search.max_rows))
     found = _search(rows.training, rows.select, dataset.account[split.select], settings, progress)
     choice = found.choice(settings.search.standard_errors)
     progress.note(f"Chosen: {choice.text}")
+    phases.begin("fit", len(rows.training))
     progress.note(f"Fitting {choice.parameters['algorithm']} on all rows")
     fitted = last_fit(rows.training, choice.parameters, settings, progress)
+    phases.begin("export", len(rows.select) + len(rows.calibrate) + len(rows.test))
     progress.note("Checking the export on the rows behind the training and around every comparison")
     model = prepare(fitted, names, rows, settings, dataset.currency)
 
     registry, data = Registry(settings.registry), TrainingData.of(table, dataset, split)
     name = name_beside_live(model, data, settings.gate, registry)
+    phases.begin("judging", len(rows.test))
     progress.note("Judging it on the test window, beside the live model where there is one")
     judged = examine(model, name.version, rows, dataset, split, until_us, settings)
     manifest = build_manifest(name, model, data, judged.metrics, judged.verdict, datetime.now(UTC))
+    phases.begin("documents")
     found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
     signed_with = keys[0].public.id if keys else ""
     documents = dossier(manifest, model, judged, found, choice, found_in_data, settings, signed_with)
+    phases.begin("publishing")
+    manifest = with_phases(manifest, phases.ended)
     publish(registry, manifest, model, documents, keys)
-    _record(record, manifest, found, registry)
-    return TrainingReport(manifest, dataset.currency, len(found.trials), judged.verdict)
+    phases.end()
+    _record(record, manifest, found, registry, phases.ended)
+    return TrainingReport(manifest, dataset.currency, len(found.trials), judged.verdict, phases.ended)
 
 
 def _rows(
@@ -107,9 +127,12 @@ def _rows(
     return rows, tuple(dataset.names[column] for column in columns)
 
 
-def _record(record: Recorder, manifest: Manifest, found: SearchResult, registry: Registry) -> None:
+def _record(
+    record: Recorder, manifest: Manifest, found: SearchResult, registry: Registry, phases: tuple[Phase, ...]
+) -> None:
     record.parameters(manifest.parameters)
     record.metrics(manifest.metrics)
+    record.metrics(phase_figures(phases))
     record.series({"trial_average_precision": [trial.average_precision for trial in found.trials]})
     record.tags(
         {

@@ -5,21 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from trainer.memory import family
+
 _TICKS = os.sysconf("SC_CLK_TCK")
-
-
-def family(pid: int) -> list[int]:
-    """Returns a process and all its descendants that still run."""
-    found, looked_at = [pid], 0
-    while looked_at < len(found):
-        tasks = Path(f"/proc/{found[looked_at]}/task")
-        looked_at += 1
-        for task in tasks.glob("*/children"):
-            try:
-                found += [int(child) for child in task.read_text().split()]
-            except OSError:  # a thread that has just ended
-                continue
-    return found
 
 
 def cpu_seconds(pid: int) -> dict[int, float]:

@@ -76,6 +76,22 @@ class TrainingWindow(_Document):
     """Time that labels are taken to need, between the end of training and the start of validation."""
 
 
+class PhaseCost(_Document):
+    """What a phase of the run that built a model took."""
+
+    name: str
+    """Its name."""
+    seconds: float = Field(ge=0)
+    """How long it took."""
+    rows: int | None = Field(default=None, ge=0)
+    """How many rows it worked on; null where there is no such number."""
+    peak_bytes: int = Field(ge=0)
+    """The most memory that the trainer's process held in it."""
+    worker_peak_bytes: int = Field(ge=0)
+    """The most that one of the processes held that it had started on its machine, without what they share;
+    0 where there was none."""
+
+
 class Manifest(_Document):
     """What a model is."""
 
@@ -121,6 +137,8 @@ class Manifest(_Document):
     published_time: Annotated[str, AfterValidator(_checked_time)] = ""
     """When it was built to be published, ISO 8601 in UTC; empty in bundles from before it was told. A server
     that asks for signatures goes back to no older model by itself."""
+    phases: tuple[PhaseCost, ...] = ()
+    """What each phase of its training took, in order; empty in bundles from before that was told."""
     files: dict[str, FileEntry] = Field(default_factory=dict)
     """Every file but the manifest and its hash, by path in the bundle."""
 

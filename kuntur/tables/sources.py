@@ -63,7 +63,7 @@ def read(
 
 
 def read_frame(
-    frame: pl.DataFrame,
+    frame: pl.DataFrame | pl.LazyFrame,
     name: str,
     mapping: Mapping,
     *,
@@ -72,7 +72,7 @@ def read_frame(
     since: datetime | None = None,
     until: datetime | None = None,
 ) -> Table:
-    """Reads rows that are in memory, such as a database's, as `read` reads those of a file.
+    """Reads rows that are in memory, or are to be scanned, such as a database's, as `read` those of a file.
 
     frame: columns as the mapping names them, of any type that a file can have; name: what messages and the
     reject file call the source, whose file_row then counts the frame's rows from 1.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
 from kuntur.bundle.bundle import DOCUMENTS
+from trainer.phases import Phase
 from trainer.pipeline import TrainingReport
 from trainer.wording import counted, number
 
@@ -24,7 +26,7 @@ _SHOWN = {
 
 
 def show(report: TrainingReport, registry: Path, console: Console) -> None:
-    """Prints the figures of the published model and the verdict."""
+    """Prints the figures of the published model, the verdict, and what each phase of the run took."""
     manifest = report.manifest
     role = "live" if report.verdict.promoted else "a challenger"
     table = Table(title=f"Published {manifest.model_version}, {role}", title_justify="left")
@@ -39,3 +41,30 @@ def show(report: TrainingReport, registry: Path, console: Console) -> None:
         f"All a validator asks for: {registry / manifest.model_version / DOCUMENTS / 'model_card.html'}"
     )
     console.print(report.verdict.text, markup=False, highlight=False)
+    console.print(_phase_table(report.phases))
+
+
+def _phase_table(phases: Sequence[Phase]) -> Table:
+    table = Table(title="Time and memory", title_justify="left")
+    table.add_column("phase")
+    for heading in ("seconds", "rows", "rows a second", "peak memory", "largest worker"):
+        table.add_column(heading, justify="right")
+    for phase in phases:
+        rate = "" if phase.rows is None or phase.seconds == 0 else f"{phase.rows / phase.seconds:,.0f}"
+        table.add_row(
+            phase.name,
+            f"{phase.seconds:,.1f}",
+            "" if phase.rows is None else f"{phase.rows:,}",
+            rate,
+            _gigabytes(phase.peak_bytes),
+            _gigabytes(phase.worker_peak_bytes) if phase.worker_peak_bytes else "",
+        )
+    table.add_section()
+    seconds, peak = sum(phase.seconds for phase in phases), max(phase.peak_bytes for phase in phases)
+    worker = max(phase.worker_peak_bytes for phase in phases)
+    table.add_row("all", f"{seconds:,.1f}", "", "", _gigabytes(peak), _gigabytes(worker) if worker else "")
+    return table
+
+
+def _gigabytes(size: int) -> str:
+    return f"{size / 1e9:.2f} GB"

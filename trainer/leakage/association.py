@@ -86,7 +86,7 @@ def _either_way(values: npt.NDArray[np.float64], frauds: int) -> float:
 
 
 def _distance(values: npt.NDArray[np.float64], frauds: int) -> float:
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(values)  # not stable, which takes twice as long: equal values count as one
     ranked, fraud = values[order], order < frauds
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
     below = np.cumsum(fraud)[ends] / frauds

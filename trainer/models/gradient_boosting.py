@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -115,7 +116,7 @@ class BoostedTrees(FittedModel):
         leaves = self.booster.predict(xgb.DMatrix(features), pred_leaf=True)
         leaves = leaves.reshape(len(features), -1).astype(np.int64)
         values = np.empty(leaves.shape, dtype=np.float32)
-        for number, tree in enumerate(self._trees()):
+        for number, tree in enumerate(self._trees):
             # For a leaf, xgboost keeps its value where an inner node has its condition.
             values[:, number] = np.asarray(tree["split_conditions"], dtype=np.float32)[leaves[:, number]]
         return values
@@ -130,7 +131,7 @@ class BoostedTrees(FittedModel):
                 np.asarray(tree["split_conditions"], dtype=np.float32),
                 np.asarray(tree["default_left"], dtype=np.bool_),
             )
-            for tree in self._trees()
+            for tree in self._trees
         )
         return Splits.of_trees(trees, equal_left=False, meets_unset=True)
 
@@ -147,7 +148,9 @@ class BoostedTrees(FittedModel):
         model: dict[str, Any] = json.loads(self.booster.save_raw("json"))
         return model
 
+    @cached_property
     def _trees(self) -> list[dict[str, Any]]:
+        """The trees; read once, since the export asks for them with every few thousand rows."""
         trees: list[dict[str, Any]] = self.model()["learner"]["gradient_booster"]["model"]["trees"]
         return trees
 

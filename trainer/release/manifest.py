@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 
 from kuntur.bundle.bundle import (
     BundleRefusedError,
     Manifest,
+    PhaseCost,
     Registry,
     TrainingWindow,
     feature_uses,
@@ -21,6 +23,7 @@ from kuntur.time_zone import DEFAULT_TIME_ZONE
 from trainer.dataset.training_set import Dataset
 from trainer.gate import Verdict
 from trainer.origin import git_revision, library_versions
+from trainer.phases import Phase
 from trainer.release.candidate import ServedModel
 from trainer.settings.judging import GateSettings
 from trainer.sources.split import Split, iso
@@ -127,6 +130,12 @@ def build_manifest(
         verdict=verdict.text,
         published_time="" if published is None else _iso(published),
     )
+
+
+def with_phases(manifest: Manifest, phases: Sequence[Phase]) -> Manifest:
+    """Returns the manifest with what the phases of the run took, those until its bundle is written."""
+    costs = tuple(PhaseCost(**(asdict(phase) | {"seconds": round(phase.seconds, 3)})) for phase in phases)
+    return manifest.model_copy(update={"phases": costs})
 
 
 def _iso(time: datetime) -> str:

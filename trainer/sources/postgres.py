@@ -1,4 +1,4 @@
-"""Fetches the rows that a mapping reads from a PostgreSQL table or query, as a frame.
+"""Fetches the rows that a mapping reads from a PostgreSQL table or query, in a stream, to a file of its own.
 
 Which columns mean what, and which rows are refused, is left to `kuntur.tables`.
 """
@@ -6,11 +6,13 @@ Which columns mean what, and which rows are refused, is left to `kuntur.tables`.
 from __future__ import annotations
 
 import re
+import tempfile
 import zoneinfo
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import IO, Any
 
 import polars as pl
 
@@ -26,6 +28,7 @@ _AS_IT_IS = {"bool", "int2", "int4", "int8", "float4", "float8", "text", "varcha
 # Polars cannot show what lies far beyond calendars, infinity for one. An event time is brought to the nearest
 # one that the reader refuses as out of range; any other such time, as of a report that never came, is unset.
 _TIMES = {"date", "timestamp", "timestamptz"}
+_NO_TEXT = {"bool", "int2", "int4", "int8", "float4", "float8"} | _TIMES  # what is not text as it arrives
 _EVENT_TIME = (
     "CASE WHEN {0} >= {1} '10000-01-01' THEN {1} '10000-01-01' "
     "WHEN {0} < {1} '0001-01-01' THEN {1} '0001-01-01' ELSE {0} END AS {0}"
@@ -50,44 +53,74 @@ def source_name(settings: PostgresSettings) -> str:
     return f"table {settings.table}" if settings.table is not None else "the PostgreSQL query"
 
 
-def fetch(
-    settings: PostgresSettings, mapping: Mapping, since: datetime | None, until: datetime | None
-) -> pl.DataFrame:
-    """Fetches the columns that a mapping reads, in one read-only transaction.
+@contextmanager
+def fetched(
+    settings: PostgresSettings,
+    mapping: Mapping,
+    since: datetime | None,
+    until: datetime | None,
+    folder: Path,
+) -> Iterator[pl.LazyFrame]:
+    """Fetches the columns that a mapping reads, in one read-only transaction, and yields a scan of them.
 
     The rows come by event time, institution and transaction id, and those that agree in all three by the
     rest of their columns, so that the same rows give the same frame wherever the database keeps them.
+    A batch of them is in memory at a time: they go to a Parquet file in `folder` that has no name and is gone
+    with the block, or with the process however that ends.
     since, until: aware bounds of the event time, used where its column is a date or timestamp to fetch
     less; rows a little outside of them may come too. Raises PostgresError, SourceError for columns that
     the mapping names and the rows lack.
     """
     relation = _relation(settings)
+    with tempfile.TemporaryFile(dir=folder) as file:
+        _fetch(settings, mapping, relation, since, until, file)
+        yield pl.scan_parquet(f"/proc/self/fd/{file.fileno()}", glob=False)
+
+
+def _fetch(
+    settings: PostgresSettings,
+    mapping: Mapping,
+    relation: str,
+    since: datetime | None,
+    until: datetime | None,
+    file: IO[bytes],
+) -> None:
     with _transaction(settings) as connection:
         types = _types(connection, relation)
         name = source_name(settings)
         require_columns(name, pl.Schema(dict.fromkeys(types, pl.String())), mapping)
         wanted = {*needed_columns(mapping), *prefixed_attributes(mapping, types).values()}
-        columns = ", ".join(_value(column, types[column], mapping) for column in types if column in wanted)
+        types = {column: type_name for column, type_name in types.items() if column in wanted}
+        columns = ", ".join(_value(column, type_name, mapping) for column, type_name in types.items())
         where = _bounds(mapping, types, since, until)
-        statement = f"SELECT {columns} FROM {relation}{where}"  # noqa: S608  names are quoted, bounds are dates
-        frame = _rows(connection, statement)
-    return _ordered(frame, mapping)
+        # Names are quoted, bounds are dates. Ordered in a query around: by values as they arrive.
+        rows = f"SELECT {columns} FROM {relation}{where}"  # noqa: S608
+        _write(connection, f"SELECT * FROM ({rows}) AS wanted ORDER BY {_order(types, mapping)}", file)  # noqa: S608
 
 
-def _rows(connection: Any, statement: str) -> pl.DataFrame:
+def _write(connection: Any, statement: str, file: IO[bytes]) -> None:
+    from pyarrow import parquet
+
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        # Not by pl.read_database: what fails on the way is then the driver's error, with its code.
-        frame = pl.from_arrow(cursor.fetch_arrow_table())
-    assert isinstance(frame, pl.DataFrame)  # noqa: S101  a table of Arrow is one of Polars
-    return frame
+        # Not by fetch_record_batch, which gives what is inside of this: what fails on the way is here the
+        # driver's error, with its code, and not Arrow's.
+        batches = cursor._results.reader
+        with parquet.ParquetWriter(file, batches.schema) as writer:
+            for batch in batches:
+                writer.write_batch(batch)
+    file.flush()
 
 
-def _ordered(frame: pl.DataFrame, mapping: Mapping) -> pl.DataFrame:
+def _order(types: dict[str, str], mapping: Mapping) -> str:
+    """Returns what to order the rows by; text by its bytes, whatever language the database sorts by."""
     names = ("event_time", "institution_id", "transaction_id")
-    first = [column for column in map(mapping.columns.get, names) if column in frame.columns]
-    rest = sorted(set(frame.columns) - set(first))
-    return frame.sort([pl.col(column) for column in (*first, *rest) if column is not None], nulls_last=False)
+    first = [column for column in map(mapping.columns.get, names) if column in types]
+    return ", ".join(
+        _quoted(column) + ("" if types[column] in _NO_TEXT else ' COLLATE "C"') + " NULLS FIRST"
+        for column in (*first, *sorted(types.keys() - set(first)))
+        if column is not None
+    )
 
 
 def _relation(settings: PostgresSettings) -> str:

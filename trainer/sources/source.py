@@ -18,7 +18,7 @@ from trainer.settings.config import TrainerSettings
 from trainer.settings.data import SplitSettings
 from trainer.sources.journal import read_journal
 from trainer.sources.labels import known_at
-from trainer.sources.postgres import fetch, source_name
+from trainer.sources.postgres import fetched, source_name
 from trainer.sources.split import TooLittleHistoryError
 
 DEFAULT_LABEL_DELAY_DAYS = 14.0
@@ -48,7 +48,7 @@ def read_source(settings: TrainerSettings, progress: Progress, *, in_hindsight: 
     """Reads what the settings name, as it was known at their `until` or just after the last transaction.
 
     in_hindsight: where the settings name no `until`, it is just after the last report of a label.
-    Raises what `kuntur.tables.read`, `read_journal` and `trainer.sources.postgres.fetch` raise,
+    Raises what `kuntur.tables.read`, `read_journal` and `trainer.sources.postgres.fetched` raise,
     TooLittleHistoryError for no transaction.
     """
     journal, losses = settings.data.journal, list[Loss]()
@@ -125,8 +125,8 @@ def _mapped(settings: TrainerSettings, progress: Progress) -> tuple[Table, datet
         "until": until,
     }
     if data.postgres.chosen:
-        rows, name = fetch(data.postgres, mapping, since, until), source_name(data.postgres)
-        table = read_frame(rows, name, mapping, **options)
+        with fetched(data.postgres, mapping, since, until, settings.work) as rows:
+            table = read_frame(rows, source_name(data.postgres), mapping, **options)
     else:
         table = read(data.paths, mapping, **options)
     if table.rejects.rows_rejected:

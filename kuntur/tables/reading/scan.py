@@ -83,10 +83,11 @@ def require_columns(name: str, schema: pl.Schema, mapping: Mapping) -> None:
         raise SourceError("\n".join([f"cannot read {name}:", *(f"  {line}" for line in problems)]))
 
 
-def open_frame(frame: pl.DataFrame, name: str, mapping: Mapping) -> SourceFile:
+def open_frame(frame: pl.DataFrame | pl.LazyFrame, name: str, mapping: Mapping) -> SourceFile:
     """Opens a frame of transactions as if it were a file. Raises SourceError as `require_columns` does."""
-    require_columns(name, frame.schema, mapping)
-    return SourceFile(name, frame.lazy(), frame.schema, csv_rows.no_rows())
+    schema = frame.collect_schema()
+    require_columns(name, schema, mapping)
+    return SourceFile(name, frame.lazy(), schema, csv_rows.no_rows())
 
 
 def _opened(path: Path, mapping: Mapping) -> SourceFile:

@@ -185,6 +185,26 @@ def test_the_bundle_explains_its_scores(bundle: Bundle) -> None:
     assert bundle.explanation.contributions(bundle.golden_features).shape == bundle.golden_features.shape
 
 
+def test_the_manifest_says_what_each_phase_took_and_the_report_and_record_also_of_publishing(
+    data: Path, trained: tuple[TrainingReport, Path, Heard], bundle: Bundle
+) -> None:
+    from mlflow import MlflowClient
+
+    phases, reported = bundle.manifest.phases, trained[0].phases
+    assert [phase.name for phase in phases] == [
+        "reading", "checks", "features", "leakage", "search", "fit", "export", "judging", "documents",
+    ]  # fmt: skip
+    assert [phase.name for phase in reported] == [*(phase.name for phase in phases), "publishing"]
+    assert {phase.rows for phase in phases[:3]} == {20_000}
+    assert all(phase.peak_bytes > 0 for phase in phases)
+    searched = phases[4]
+    assert searched.worker_peak_bytes > 0
+    client = MlflowClient(local_store(data.parent / "work"))
+    (run_,) = client.search_runs([e.experiment_id for e in client.search_experiments()])
+    assert run_.data.metrics["phases.search.seconds"] == searched.seconds
+    assert "phases.publishing.peak_bytes" in run_.data.metrics
+
+
 def test_the_run_is_recorded_and_names_its_bundle(
     data: Path, trained: tuple[TrainingReport, Path, Heard]
 ) -> None:

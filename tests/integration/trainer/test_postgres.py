@@ -16,7 +16,7 @@ from tests.support.programs.postgres import Database, database
 from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import Heard
 from trainer.settings.config import load
-from trainer.sources.postgres import PostgresError, fetch
+from trainer.sources.postgres import PostgresError, fetched
 from trainer.sources.source import read_source
 from trainer.synthetic import SyntheticConfig, generate
 
@@ -139,7 +139,47 @@ def test_values_of_every_type_arrive_exactly(server: Database, pagos: Path, tmp_
 def test_columns_that_the_mapping_does_not_read_are_not_fetched(server: Database, pagos: Path) -> None:
     server.run("DROP TABLE IF EXISTS personas", f"CREATE TABLE personas ({COLUMNS})")
     settings = load(None, {"data": {"postgres": {"uri": server.uri(), "table": "personas"}}}).data.postgres
-    assert "nombre" not in fetch(settings, Mapping.load(pagos), None, None).columns
+    with fetched(settings, Mapping.load(pagos), None, None, pagos.parent) as rows:
+        assert "nombre" not in rows.collect_schema().names()
+
+
+def test_the_database_orders_rows_as_their_values_arrive_whatever_its_language(
+    server: Database, pagos: Path
+) -> None:
+    server.run(
+        "DROP TABLE IF EXISTS orden",
+        f"CREATE TABLE orden ({COLUMNS})".replace("char(12)", 'text COLLATE "und-x-icu"'),
+        "INSERT INTO orden SELECT nro, momento, cuenta, importe, 'PEN', canal FROM (VALUES"
+        " (10, timestamptz '2024-05-01Z', 'b', 1, 5), (9, '2024-05-01Z', 'b', 1, 5), (9, NULL, 'b', 1, 5),"
+        " (9, '2024-05-01Z', 'é', 1, 5), (9, '2024-05-01Z', 'B', 1, 5), (9, '2024-05-01Z', NULL, 1, 5),"
+        " (9, '2024-05-01Z', 'b', 1, 10), (9, '2024-04-30Z', 'z', 1, NULL)"
+        ") AS rows (nro, momento, cuenta, importe, canal)",
+    )
+    settings = load(None, {"data": {"postgres": {"uri": server.uri(), "table": "orden"}}}).data.postgres
+    with fetched(settings, Mapping.load(pagos), None, None, pagos.parent) as rows:
+        found = rows.collect()
+    assert [(row["nro"], row["cuenta"], row["canal"]) for row in found.to_dicts()] == [
+        ("9", "b", 5), ("9", "z", None), ("10", "b", 5), ("9", None, 5), ("9", "B", 5), ("9", "b", 5),
+        ("9", "é", 5), ("9", "b", 10),
+    ]  # fmt: skip
+    first = ["momento", "nro"]
+    rest = sorted(set(found.columns) - set(first))
+    assert_frame_equal(found, found.sort(*first, *rest, nulls_last=False))
+
+
+def test_many_batches_are_one_table_and_leave_no_file(server: Database, pagos: Path, tmp_path: Path) -> None:
+    server.run(
+        "DROP TABLE IF EXISTS muchos",
+        f"CREATE TABLE muchos ({COLUMNS})",
+        "INSERT INTO muchos (nro, momento, cuenta, importe, moneda, canal, fraude)"
+        " SELECT n, timestamptz '2024-05-01Z' - n * interval '1 second', repeat('x', 12), 1, 'PEN', 5, false"
+        " FROM generate_series(1, 200000) n",
+    )
+    settings = load(None, {"data": {"postgres": {"uri": server.uri(), "table": "muchos"}}}).data.postgres
+    before = set(tmp_path.iterdir())
+    with fetched(settings, Mapping.load(pagos), None, None, tmp_path) as rows:
+        assert set(tmp_path.iterdir()) == before
+        assert rows.select("nro").collect()["nro"].cast(int).to_list() == list(range(200_000, 0, -1))
 
 
 def test_bad_rows_are_refused_as_those_of_a_file_and_told_with_their_numbers(
@@ -192,9 +232,8 @@ def test_a_bound_is_left_to_the_database_where_its_column_is_a_time(server: Data
     server.run("DROP TABLE IF EXISTS dias", f"CREATE TABLE dias ({COLUMNS})", f"INSERT INTO dias {days}")
     settings = load(None, {"data": {"postgres": {"uri": server.uri(), "table": "dias"}}}).data.postgres
     since, until = datetime(2024, 1, 11, tzinfo=UTC), datetime(2024, 1, 21, tzinfo=UTC)
-    assert fetch(settings, Mapping.load(pagos), since, until)["nro"].to_list() == [
-        str(n) for n in range(10, 20)
-    ]
+    with fetched(settings, Mapping.load(pagos), since, until, pagos.parent) as rows:
+        assert rows.collect()["nro"].to_list() == [str(n) for n in range(10, 20)]
 
 
 def test_event_times_beyond_all_calendars_are_refused_as_rows(

@@ -8,6 +8,7 @@ from rich.console import Console
 from tests.unit.trainer.samples import manifest_of
 from trainer.cli.training_report import show
 from trainer.gate import Verdict
+from trainer.phases import Phase
 from trainer.pipeline import TrainingReport
 from trainer.release.manifest import BundleName
 
@@ -23,12 +24,17 @@ METRICS = {
 }
 
 
+PHASES = (
+    Phase("reading", 20.0, 1_000_000, 1_230_000_000, 0),
+    Phase("search", 100.04, 300_000, 2_000_000_000, 450_000_000),
+    Phase("documents", 2.0, None, 1_900_000_000, 100_000_000),
+)
 VERDICT = Verdict(False, False, "v0", (), "v1 stays a challenger [by far]")
 
 
 def test_the_report_says_on_what_and_of_which_currency_its_figures_are() -> None:
     manifest = manifest_of(BundleName("v1", "v0"), metrics=METRICS, verdict=VERDICT)
-    report = TrainingReport(manifest, "PEN", 16, VERDICT)
+    report = TrainingReport(manifest, "PEN", 16, VERDICT, PHASES)
     console = Console(file=io.StringIO(), width=120)
     show(report, Path("registry"), console)
     text = console.file.getvalue()  # type: ignore[attr-defined]
@@ -38,3 +44,12 @@ def test_the_report_says_on_what_and_of_which_currency_its_figures_are() -> None
     assert "registry/v1/documents/model_card.html" in text
     assert "Published v1, a challenger" in text
     assert "v1 stays a challenger [by far]" in text
+    rows = [
+        [cell.strip() for cell in line.strip("│").split("│")] for line in text.splitlines() if "GB" in line
+    ]
+    assert rows == [
+        ["reading", "20.0", "1,000,000", "50,000", "1.23 GB", ""],
+        ["search", "100.0", "300,000", "2,999", "2.00 GB", "0.45 GB"],
+        ["documents", "2.0", "", "", "1.90 GB", "0.10 GB"],
+        ["all", "122.0", "", "", "2.00 GB", "0.45 GB"],
+    ]
