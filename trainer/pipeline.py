@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -26,6 +27,7 @@ from trainer.release.dossier import DataReport, dossier
 from trainer.release.examination import examine
 from trainer.release.manifest import TrainingData, build_manifest, name_beside_live
 from trainer.release.publish import publish
+from trainer.release.refit import Known, refit
 from trainer.release.signing import signing_keys
 from trainer.search.problem import Problem
 from trainer.search.result import Choice, SearchResult
@@ -68,9 +70,12 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     dataset = build(table, secret, _counter(progress, len(table)), compute, zone)
     until_us = round(source.until.timestamp() * 1_000_000)
     split = cut(dataset.event_time_us, until_us, settings.split, source.delay_days(settings.split))
-    rows, names = _rows(dataset, split, until_us, progress)
+    known = Known.of(dataset, split, until_us, settings) if settings.refit.enabled else None
+    rows, columns = _rows(dataset, split, until_us, progress)
+    names = tuple(dataset.names[column] for column in columns)
     progress.note("Looking for columns that give the label away")
-    leakage_report = leakage.check(table, secret, dataset, split.train, settings.leakage)
+    learnt_from = split.train if known is None else known.rows
+    leakage_report = leakage.check(table, secret, dataset, learnt_from, settings.leakage)
 
     found = _search(rows.training, rows.select, dataset.account[split.select], settings, progress)
     choice = found.choice(settings.search.standard_errors)
@@ -78,25 +83,34 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     progress.note(f"Fitting {choice.parameters['algorithm']} on all rows")
     fitted = _fit(rows.training, choice, settings)
     progress.note("Checking the export on the rows behind the training and around every comparison")
-    model = prepare(fitted, names, rows, settings, dataset.currency)
+    judged = prepare(fitted, names, rows, settings, dataset.currency)
+    served, data = judged, TrainingData.of(table, dataset, split)
+    if known is not None:
+        progress.note(f"Fitting it again on all {len(known.rows):,} transactions whose labels have come")
+        again = refit(fitted, columns, dataset, known, settings, _threads())
+        served = prepare(again.fitted, names, rows, settings, dataset.currency, again.settled)
+        data = data.refitted(known.document(judged.settled, judged.parity), judged)
 
-    registry, data = Registry(settings.registry), TrainingData.of(table, dataset, split)
-    name = name_beside_live(model, data, settings.gate, registry)
-    progress.note("Judging it on the test window, beside the live model where there is one")
-    judged = examine(model, name.version, rows, dataset, split, until_us, settings)
-    manifest = build_manifest(name, model, data, judged.metrics, judged.verdict, datetime.now(UTC))
+    registry = Registry(settings.registry)
+    name = name_beside_live(served, data, settings.gate, registry)
+    progress.note("Judging the first fit on the test window, beside the live model where there is one")
+    found_of_it = examine(judged, name.version, rows, dataset, split, until_us, settings)
+    verdict = found_of_it.verdict
+    manifest = build_manifest(name, served, data, found_of_it.metrics, verdict, datetime.now(UTC))
     found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
     signed_with = keys[0].public.id if keys else ""
-    documents = dossier(manifest, model, judged, found, choice, found_in_data, settings, signed_with)
-    publish(registry, manifest, model, documents, keys)
+    documents = dossier(
+        manifest, judged, served, found_of_it, found, choice, found_in_data, settings, signed_with
+    )
+    publish(registry, manifest, served, documents, keys, None if served is judged else judged.onnx)
     _record(record, manifest, found, registry)
-    return TrainingReport(manifest, dataset.currency, len(found.trials), judged.verdict)
+    return TrainingReport(manifest, dataset.currency, len(found.trials), verdict)
 
 
 def _rows(
     dataset: Dataset, split: Split, until_us: int, progress: Progress
-) -> tuple[Windows, tuple[str, ...]]:
-    """Returns the rows by role, and the names of their columns: those that vary in training."""
+) -> tuple[Windows, npt.NDArray[np.intp]]:
+    """Returns the rows by role, and the numbers of their columns: those that vary in training."""
     columns = np.flatnonzero(informative(dataset.features[split.train]))
     rows = windows(dataset, split, columns, until_us)
     training = rows.training
@@ -104,7 +118,7 @@ def _rows(
         f"Learning from {len(training):,} transactions ({int(training.label.sum()):,} frauds), choosing on "
         f"{rows.select}, calibrating on {rows.calibrate}, testing on {rows.test}; {len(columns)} features"
     )
-    return rows, tuple(dataset.names[column] for column in columns)
+    return rows, columns
 
 
 def _record(record: Recorder, manifest: Manifest, found: SearchResult, registry: Registry) -> None:
@@ -146,7 +160,8 @@ def _search(
 
 
 def _fit(training: TrainingRows, choice: Choice, settings: TrainerSettings) -> Fitted:
-    import os
+    return fit(training, choice.parameters, threads=_threads(), seed=settings.search.seed)
 
-    threads = len(os.sched_getaffinity(0))
-    return fit(training, choice.parameters, threads=threads, seed=settings.search.seed)
+
+def _threads() -> int:
+    return len(os.sched_getaffinity(0))

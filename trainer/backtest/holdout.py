@@ -1,7 +1,6 @@
 """The newest labelled days of a fold, on which probabilities and thresholds are settled before the test.
 
-A first fit leaves them out, so that its margins there are those of rows that it has not seen. The model
-that is tested learns from all rows and keeps that calibration.
+How is `trainer.fitting.settled`'s.
 """
 
 from __future__ import annotations
@@ -14,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.backtest.folds import Fold, History, Rows, unknown_rows
+from trainer.fitting.settled import days_held_out
 from trainer.settings.judging import BacktestSettings
 from trainer.sources.split import TooLittleHistoryError
 
@@ -48,7 +48,7 @@ def hold_out(
     calendar = history.calendar
     end = calendar.day_of(fold.train_end_us)
     learnt_days = (end - calendar.day_of(int(history.event_time_us[fold.training[0]]))).days
-    days = min(settings.calibrate_days, max(learnt_days // 3, 1))
+    days = int(days_held_out(settings.calibrate_days, learnt_days))
     start = end - timedelta(days=days)
     start_us = calendar.midnight_us(start)
     rows = history.between(start_us, fold.train_end_us)

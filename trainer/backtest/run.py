@@ -12,7 +12,6 @@ import polars as pl
 
 from kuntur.bundle.bundle import Thresholds
 from kuntur.tables import Table
-from trainer import calibration
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin, varying
 from trainer.backtest.figures.scored import Scored, ranked_probability
@@ -21,7 +20,7 @@ from trainer.backtest.folds import Fold, History
 from trainer.backtest.holdout import Holdout, hold_out
 from trainer.backtest.raw_columns import raw_columns
 from trainer.dataset.training_set import Dataset
-from trainer.evaluation import thresholds
+from trainer.fitting.settled import settled
 from trainer.models import Parameters
 from trainer.progress import Progress
 from trainer.settings.config import TrainerSettings
@@ -153,24 +152,24 @@ def _judged(
     settings: TrainerSettings,
 ) -> Judged:
     """Settles calibration and thresholds on the days held out, and only then scores the test."""
-    calibrated = calibration.fit(before, holdout.label, settings.calibration.method)
-    chosen = thresholds.choose(
-        calibrated.probability(before),
+    found = settled(
+        before,
         holdout.label,
         dataset.amount[holdout.rows],
         holdout.days,
+        settings.calibration,
         settings.thresholds,
         dataset.currency,
     )
     scored = Scored(
         label=dataset.is_fraud[fold.test],
-        score=ranked_probability(calibrated.probability(tested), tested),
+        score=ranked_probability(found.calibration.probability(tested), tested),
         amount=dataset.amount[fold.test],
         account=history.account[fold.test],
         day=fold.test_day,
         days=settings.backtest.test_days,
     )
-    return Judged(scored, chosen, calibrated.describe())
+    return Judged(scored, found.thresholds, found.calibration.describe())
 
 
 def scored_rows(table: Table, rounds: list[Round]) -> pl.DataFrame:

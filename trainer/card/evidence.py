@@ -64,7 +64,9 @@ class Evidence:
     choice: str = ""
     """Why that one was chosen, in words."""
     calibration: Mapping[str, Any] | str | None = None
-    """How scores become probabilities: method, values, rows."""
+    """How scores of the judged fit become probabilities: method, values, rows."""
+    refit_calibration: Mapping[str, Any] | None = None
+    """The same of the fit that is served, where it is another."""
     leakage: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = None
     """What the leakage check looked at and found."""
     drift: Sequence[Mapping[str, Any]] | None = None

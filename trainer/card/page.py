@@ -17,6 +17,7 @@ SECTIONS = (
     ("purpose", "Purpose and approval"),
     ("verdict", "Verdict and changes"),
     ("data", "Data"),
+    ("fits", "Judged and served"),
     ("features", "Features"),
     ("personal-data", "Personal data"),
     ("search", "Search"),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from kuntur.bundle.bundle import Registry
 from trainer import gate
@@ -56,9 +55,9 @@ def examine(
     until_us: int,
     settings: TrainerSettings,
 ) -> Examination:
-    """Judges a model on rows that taught, chose and calibrated nothing, and beside the live model.
+    """Judges a fit on rows that taught, chose and calibrated nothing, and beside the live model.
 
-    version: name of the model; until_us: when the labels that judge were known.
+    version: name of the model that it stands for; until_us: when the labels that judge were known.
     """
     test, days, window_rows = rows.test, settings.split.test_days, split.test
     inputs = model.inputs(test)
@@ -67,7 +66,10 @@ def examine(
     metrics = evaluate.figures(test.label, probability, test.amount, days, model.thresholds, costs)
     window = JudgingWindow.of(dataset, window_rows, split.test_start_us, split.test_end_us, until_us)
     moved = drifts(rows.training.features[:, model.columns], inputs, model.feature_names)
-    champion = gate.live_champion(Registry(settings.registry), window, settings.gate.limits)
+    # Like with like: a fit that is to be made again on newer rows is as old as the champion's judged one was.
+    champion = gate.live_champion(
+        Registry(settings.registry), window, settings.gate.limits, served=not settings.refit.enabled
+    )
     challenger = Challenger(version, model.onnx, model.feature_names, model.importance, moved, model.parity)
     verdict = gate.judge(
         challenger,
@@ -108,9 +110,6 @@ def examine(
 def _champion_metrics(
     champion: Champion | NoChampion, window: JudgingWindow, days: float
 ) -> dict[str, float] | None:
-    if isinstance(champion, NoChampion):
-        return None
-    learnt_until = datetime.fromisoformat(champion.manifest.window.train_end_time)
-    if len(window.since(round(learnt_until.timestamp() * 1_000_000))) < len(window):
+    if isinstance(champion, NoChampion) or len(champion.unseen(window)) < len(window):
         return None  # on what it learnt from, its figures say nothing
-    return evaluate.figures(window.label, champion.scores, window.amount, days, champion.manifest.thresholds)
+    return evaluate.figures(window.label, champion.scores, window.amount, days, champion.thresholds)

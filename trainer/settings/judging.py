@@ -74,6 +74,17 @@ class CalibrationSettings(Section):
     window, else the curve where it does better on rows left out."""
 
 
+class RefitSettings(Section):
+    """The fit that is served: the chosen recipe on everything that is known at the end."""
+
+    enabled: bool = True
+    """After it was judged, fit the recipe again on all transactions whose labels have had time to arrive,
+    those that chose, calibrated and tested it as well, and publish that fit; else the judged one."""
+    calibrate_days: PositiveFloat = 7
+    """Newest of these days that a first fit leaves out, a third of what is learnt from at the most: on them
+    calibration and thresholds are settled."""
+
+
 class ThresholdSettings(Section):
     """What the advice may cost."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from trainer.card.schema.figures import Drift, Evaluation, Search
+from trainer.card.schema.fits import Fits
 from trainer.card.schema.inputs import Data, FeatureEntry, PersonalData
 from trainer.card.schema.model import Changes, Model, Verdict
 from trainer.card.schema.part import Part
@@ -36,6 +37,8 @@ class ValidationDocument(Part):
     """Against the model that was live."""
     data: Data
     """What it learnt from."""
+    fits: Fits
+    """The fit that was judged beside the one that is served."""
     features: tuple[FeatureEntry, ...]
     """Its inputs, the most important first."""
     personal_data: PersonalData

@@ -30,6 +30,7 @@ STRUCTURE = {
         "data", "metrics", "same_window",
     ],
     "data": ["sources", "data_hash", "rows", "frauds", "window", "time_zone", "quality", "checks"],
+    "fits": ["same", "judged", "served", "labels_time", "rows", "frauds", "held_out_start_time", "text"],
     "features": [],
     "personal_data": ["features", "columns"],
     "search": ["trials", "in_order", "choice"],
