@@ -20,7 +20,6 @@ from trainer.dataset.training_set import Dataset, build, informative
 from trainer.dataset.windows import Window, Windows, windows
 from trainer.fitting.fit import Fitted, fit
 from trainer.gate import Verdict
-from trainer.models.imbalance import thinned
 from trainer.progress import Progress
 from trainer.release.candidate import prepare
 from trainer.release.dossier import DataReport, dossier
@@ -29,9 +28,9 @@ from trainer.release.manifest import TrainingData, build_manifest, name_beside_l
 from trainer.release.publish import publish
 from trainer.release.refit import Known, refit
 from trainer.release.signing import signing_keys
-from trainer.search.problem import Problem
 from trainer.search.result import Choice, SearchResult
 from trainer.search.run import search
+from trainer.search.window import problem_of_window
 from trainer.settings.config import TrainerSettings
 from trainer.sources.quality import quality_profile
 from trainer.sources.source import Source, institution_zone
@@ -154,8 +153,7 @@ def _search(
     settings: TrainerSettings,
     progress: Progress,
 ) -> SearchResult:
-    few = thinned(training, settings.search.max_rows, settings.search.seed)
-    problem = Problem.of_window(few, select.features, select.label, account)
+    problem = problem_of_window(training, select, account, settings.search)
     return search(problem, settings.search, settings.ray, settings.work, progress)
 
 

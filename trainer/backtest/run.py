@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,15 +80,16 @@ def backtest(
     dataset: Dataset,
     history: History,
     folds: list[Fold],
-    recipe: Parameters,
+    recipes: Sequence[Parameters],
     delay_days: float,
     settings: TrainerSettings,
     progress: Progress,
     fitting: Fitting = margins,
 ) -> list[Round]:
-    """Fits the recipe and the baselines on each fold and scores its test.
+    """Fits a recipe and the baselines on each fold and scores its test.
 
-    fitting: carries the fits out; on Ray unless told otherwise.
+    recipes: of each fold, with its number of rounds; fitting: carries the fits out, on Ray unless told
+    otherwise.
     Nothing of a fold's test but its features is looked at before it is scored. Raises TooLittleHistoryError,
     ClusterError.
     """
@@ -98,8 +99,8 @@ def backtest(
     ]
     contenders = (RECIPE, *chosen.baselines)
     fits = {
-        (fold.number, name, tested): _fit(name, fold, holdout, dataset, tested=tested)
-        for fold, holdout in zip(folds, held, strict=True)
+        (fold.number, name, tested): _fit(name, recipe, fold, holdout, dataset, tested=tested)
+        for recipe, fold, holdout in zip(recipes, folds, held, strict=True)
         for name in contenders
         if name not in UNLEARNT
         for tested in (True, False)
@@ -117,9 +118,7 @@ def backtest(
         f"{len(folds)} folds, tested from {folds[0].test_start} on {sum(len(f.test) for f in folds):,} "
         f"transactions ({frauds:,} frauds); {len(columns)} features"
     )
-    found = dict(
-        zip(fits, fitting(list(fits.values()), rows, recipe, chosen, settings.ray, progress), strict=True)
-    )
+    found = dict(zip(fits, fitting(list(fits.values()), rows, chosen, settings.ray, progress), strict=True))
     rounds = []
     for fold, holdout in zip(folds, held, strict=True):
         judged = {}
@@ -134,12 +133,15 @@ def backtest(
     return rounds
 
 
-def _fit(name: str, fold: Fold, holdout: Holdout, dataset: Dataset, *, tested: bool) -> Fit:
+def _fit(
+    name: str, recipe: Parameters, fold: Fold, holdout: Holdout, dataset: Dataset, *, tested: bool
+) -> Fit:
     start, end, end_us = int(fold.training[0]), int(fold.training[-1]) + 1, fold.train_end_us
     if not tested:
         end, end_us = holdout.first, holdout.start_us
     known = dataset.labels_at(fold.test_start_us)[start:end]
-    return Fit(name, start, end, end_us, known, fold.test if tested else holdout.rows)
+    judged = fold.test if tested else holdout.rows
+    return Fit(name, start, end, end_us, known, judged, dict(recipe) if name == RECIPE else {})
 
 
 def _judged(

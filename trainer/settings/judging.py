@@ -126,6 +126,9 @@ class BacktestSettings(Section):
     remove_known: bool = True
     """Leaves cards out of the test that were known to be compromised: those with a fraud between train_start
     and the label delay before the day of the test."""
+    search: bool = False
+    """Each fold chooses its recipe as train would at the start of its test, by the settings of search and
+    split, instead of fitting one that is given."""
     baselines: tuple[Baseline, ...] = ("constant", "amount", "logistic_regression", "plain_xgboost")
     """What stands in the table beside the recipe."""
     k: PositiveInt = 100

@@ -20,6 +20,7 @@ from tests.unit.trainer.backtest.small import (
     settings,
     with_rows,
 )
+from trainer.backtest.choosing import Chosen
 from trainer.backtest.folds import cut_folds
 from trainer.backtest.holdout import hold_out
 from trainer.backtest.output.document import as_json, document
@@ -30,6 +31,7 @@ from trainer.settings.data import SplitSettings
 from trainer.sources.split import TooLittleHistoryError
 
 TABLE, DATASET = bank()
+CHOSEN = [Chosen(RECIPE)] * 2
 
 
 @pytest.fixture(scope="module")
@@ -149,13 +151,13 @@ def test_the_same_run_gives_the_same_bytes(run: list[Round], summary: Summary) -
     other = summarise(again, settings().backtest, lambda *_: None)
     assert scored_rows(TABLE, again).equals(scored_rows(TABLE, run))
     first, second = (
-        as_json(document(r, s, RECIPE, {}, settings())) for r, s in ((run, summary), (again, other))
+        as_json(document(r, s, RECIPE, CHOSEN, {}, settings())) for r, s in ((run, summary), (again, other))
     )
     assert first == second
 
 
 def test_the_document_holds_each_figure_with_its_interval(run: list[Round], summary: Summary) -> None:
-    found = json.loads(as_json(document(run, summary, RECIPE, {"rows": 4_000}, settings())))
+    found = json.loads(as_json(document(run, summary, RECIPE, CHOSEN, {"rows": 4_000}, settings())))
     assert (
         found["figures"]["recipe"]["auc_roc"]["mean"]["low"]
         < found["figures"]["recipe"]["auc_roc"]["mean"]["value"]
