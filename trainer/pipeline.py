@@ -13,6 +13,7 @@ import numpy.typing as npt
 from kuntur.bundle.bundle import DOCUMENTS, MANIFEST, Manifest, Registry
 from kuntur.hash_key import secret_from_hex
 from trainer import leakage
+from trainer.backtest.prepared import zone_of_days
 from trainer.checks import check_table
 from trainer.dataset.rows import TrainingRows
 from trainer.dataset.shards import replay_of
@@ -24,6 +25,7 @@ from trainer.progress import Progress
 from trainer.release.candidate import prepare
 from trainer.release.dossier import DataReport, dossier
 from trainer.release.examination import examine
+from trainer.release.known_accounts import KnownAccounts, known_before
 from trainer.release.manifest import TrainingData, build_manifest, name_beside_live
 from trainer.release.publish import publish
 from trainer.release.refit import Known, refit
@@ -40,12 +42,17 @@ from trainer.tracking import Recorder, recorder
 
 @dataclass(frozen=True, slots=True)
 class TrainingReport:
-    """What came of a run; currency: of the money in `recall_by_value`; trials: how many had a result."""
+    """What came of a run.
+
+    currency: of the money in `recall_by_value`; trials: how many had a result; known_accounts: those of the
+    test window.
+    """
 
     manifest: Manifest
     currency: str
     trials: int
     verdict: Verdict
+    known_accounts: KnownAccounts
 
 
 def train(source: Source, settings: TrainerSettings, progress: Progress) -> TrainingReport:
@@ -93,7 +100,10 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     registry = Registry(settings.registry)
     name = name_beside_live(served, data, settings.gate, registry)
     progress.note("Judging the first fit on the test window, beside the live model where there is one")
-    found_of_it = examine(judged, name.version, rows, dataset, split, until_us, settings)
+    found_of_it = examine(
+        judged, name.version, rows, dataset, split, until_us, settings,
+        known_before(dataset, split, until_us, settings.backtest.train_days, zone_of_days(settings)),
+    )  # fmt: skip
     verdict = found_of_it.verdict
     manifest = build_manifest(name, served, data, found_of_it.metrics, verdict, datetime.now(UTC))
     found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
@@ -103,7 +113,7 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     )
     publish(registry, manifest, served, documents, keys, None if served is judged else judged.onnx)
     _record(record, manifest, found, registry)
-    return TrainingReport(manifest, dataset.currency, len(found.trials), verdict)
+    return TrainingReport(manifest, dataset.currency, len(found.trials), verdict, found_of_it.known_accounts)
 
 
 def _rows(

@@ -13,6 +13,7 @@ from trainer.card.changes import changes
 from trainer.card.curves import operating_points, reliability
 from trainer.card.evidence import Evidence
 from trainer.card.fits import fits
+from trainer.card.known_accounts import known_accounts
 from trainer.card.plain import first, number, plain, scalar, without_credentials
 from trainer.card.schema import (
     Curves,
@@ -50,6 +51,7 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         personal_data=_personal_data(evidence),
         search=_search(evidence),
         evaluation=_evaluation(evidence),
+        known_accounts=known_accounts(evidence),
         drift=_drift(evidence.drift),
         gates=Gates(
             calibration=_described(evidence.calibration),

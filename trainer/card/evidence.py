@@ -74,6 +74,8 @@ class Evidence:
     `low` and `high`."""
     segments: Sequence[Mapping[str, Any]] | None = None
     """For each segment `segment` (channel, type, institution), `name`, and figures by name."""
+    known_accounts: Mapping[str, Any] | None = None
+    """Test rows of accounts known to be compromised: `rows`, `frauds`, and figures `without` them."""
     verdict: Mapping[str, Any] | None = None
     """Champion against challenger: `promoted`, `forced`, `text`, `findings` (`name`, `passed`, `text`,
     `figures`)."""

@@ -22,6 +22,7 @@ SECTIONS = (
     ("personal-data", "Personal data"),
     ("search", "Search"),
     ("performance", "Performance"),
+    ("known-accounts", "Accounts already known"),
     ("calibration", "Calibration"),
     ("segments", "Segments"),
     ("drift", "Drift"),

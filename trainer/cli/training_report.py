@@ -9,6 +9,7 @@ from rich.table import Table
 
 from kuntur.bundle.bundle import DOCUMENTS
 from trainer.card.fits import told
+from trainer.card.known_accounts import told as told_known
 from trainer.pipeline import TrainingReport
 from trainer.wording import counted, number
 
@@ -39,5 +40,10 @@ def show(report: TrainingReport, registry: Path, console: Console) -> None:
         f"{counted(len(manifest.features), 'feature')}. "
         f"All a validator asks for: {registry / manifest.model_version / DOCUMENTS / 'model_card.html'}"
     )
-    console.print(told(manifest), markup=False, highlight=False)
+    known = report.known_accounts
+    for line in (
+        told_known(known.rows, known.frauds, manifest.metrics, known.without),
+        told(manifest),
+    ):
+        console.print(line, markup=False, highlight=False)
     console.print(report.verdict.text, markup=False, highlight=False)

@@ -79,6 +79,7 @@ def dossier(
         leakage=leakage,
         drift=drifts,
         segments=[segment.document() for segment in found.segments],
+        known_accounts=found.known_accounts.document(),
         verdict=found.verdict.document(),
         champion=found.champion.manifest if isinstance(found.champion, Champion) else None,
         champion_metrics=found.champion_metrics,

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
+
 from kuntur.bundle.bundle import Registry
 from trainer import gate
 from trainer.card import TestWindow
@@ -17,6 +20,7 @@ from trainer.evaluation.latency import microseconds_a_row
 from trainer.evaluation.segments import SegmentFigures, segment_figures
 from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict
 from trainer.release.candidate import ServedModel
+from trainer.release.known_accounts import KnownAccounts, known_accounts
 from trainer.settings.config import TrainerSettings
 from trainer.sources.split import Split
 
@@ -36,6 +40,7 @@ class Examination:
     segments: tuple[SegmentFigures, ...]
     champion: Champion | NoChampion
     champion_metrics: dict[str, float] | None
+    known_accounts: KnownAccounts
     verdict: Verdict
 
     @property
@@ -54,10 +59,12 @@ def examine(
     split: Split,
     until_us: int,
     settings: TrainerSettings,
+    known: npt.NDArray[np.bool_],
 ) -> Examination:
     """Judges a fit on rows that taught, chose and calibrated nothing, and beside the live model.
 
-    version: name of the model that it stands for; until_us: when the labels that judge were known.
+    version: name of the model that it stands for; until_us: when the labels that judge were known; known:
+    bool [len(split.test)], rows of accounts known to be compromised.
     """
     test, days, window_rows = rows.test, settings.split.test_days, split.test
     inputs = model.inputs(test)
@@ -102,6 +109,9 @@ def examine(
         drifts=(*moved, drift(SCORE, model.calibrate_probability, probability)),
         segments=segment_figures(test.label, probability, model.thresholds.review, window.segments),
         champion=champion,
+        known_accounts=known_accounts(
+            known, test.label, probability, test.amount, days, model.thresholds, costs
+        ),
         champion_metrics=_champion_metrics(champion, window, days),
         verdict=verdict,
     )

@@ -35,6 +35,7 @@ STRUCTURE = {
     "personal_data": ["features", "columns"],
     "search": ["trials", "in_order", "choice"],
     "evaluation": ["metrics", "intervals", "interval_note", "thresholds", "curves", "segments"],
+    "known_accounts": ["rows", "frauds", "with_them", "without_them"],
     "drift": [],
     "gates": ["calibration", "parity", "leakage", "traces"],
 }  # fmt: skip
