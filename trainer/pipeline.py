@@ -18,11 +18,12 @@ from trainer.checks import check_table
 from trainer.dataset.rows import TrainingRows
 from trainer.dataset.shards import replay_of
 from trainer.dataset.training_set import Dataset, build, informative
-from trainer.dataset.windows import Window, Windows, windows
+from trainer.dataset.windows import Window, Windows, judging_rows, windows
 from trainer.fitting.fit import Fitted, fit
 from trainer.gate import Verdict
 from trainer.progress import Progress
 from trainer.release.candidate import prepare
+from trainer.release.change import Newest, change_warnings
 from trainer.release.dossier import DataReport, dossier
 from trainer.release.examination import examine
 from trainer.release.known_accounts import KnownAccounts, known_before
@@ -90,12 +91,15 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     fitted = _fit(rows.training, choice, settings)
     progress.note("Checking the export on the rows behind the training and around every comparison")
     judged = prepare(fitted, names, rows, settings, dataset.currency)
-    served, data = judged, TrainingData.of(table, dataset, split)
+    served, data, held_out = judged, TrainingData.of(table, dataset, split), rows.calibrate
     if known is not None:
         progress.note(f"Fitting it again on all {len(known.rows):,} transactions whose labels have come")
         again = refit(fitted, columns, dataset, known, settings, _threads())
         served = prepare(again.fitted, names, rows, settings, dataset.currency, again.settled)
         data = data.refitted(known.document(judged.settled, judged.parity), judged)
+        held_out = judging_rows(dataset, known.held_out, columns, until_us)
+    newest = Newest.of(dataset, split, columns, until_us)
+    warnings = change_warnings(served, rows.calibrate, rows.test, held_out, newest, settings)
 
     registry = Registry(settings.registry)
     name = name_beside_live(served, data, settings.gate, registry)
@@ -103,6 +107,7 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     found_of_it = examine(
         judged, name.version, rows, dataset, split, until_us, settings,
         known_before(dataset, split, until_us, settings.backtest.train_days, zone_of_days(settings)),
+        warnings,
     )  # fmt: skip
     verdict = found_of_it.verdict
     manifest = build_manifest(name, served, data, found_of_it.metrics, verdict, datetime.now(UTC))

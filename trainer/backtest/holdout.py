@@ -17,6 +17,8 @@ from trainer.fitting.settled import days_held_out
 from trainer.settings.judging import BacktestSettings
 from trainer.sources.split import TooLittleHistoryError
 
+_DAY_US = 86_400_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class Holdout:
@@ -31,6 +33,23 @@ class Holdout:
     days: int
     rows: Rows
     label: npt.NDArray[np.bool_]
+
+
+def newest_rows(
+    fold: Fold, history: History, known: npt.NDArray[np.bool_], settings: BacktestSettings, delay_days: float
+) -> Rows:
+    """Returns the rows between a fold's training and its test, whose labels are not known by then, int64.
+
+    known: bool [n], labels as known at the fold's test: cards known to be compromised leave, as in the test.
+    None where they spread over less than a day.
+    """
+    rows = history.between(fold.train_end_us, fold.test_start_us)
+    if fold.test_start_us - fold.train_end_us < _DAY_US:
+        return rows[:0]
+    if settings.remove_known:
+        delay = math.ceil(delay_days)
+        rows = rows[unknown_rows(history, known, rows, fold.train_start, settings.train_days, delay)]
+    return rows
 
 
 def hold_out(

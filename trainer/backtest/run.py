@@ -16,16 +16,17 @@ from trainer.backtest.calendar import Calendar
 from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin, varying
 from trainer.backtest.figures.scored import Scored, ranked_probability
 from trainer.backtest.fits import Fit, Fitting, margins
-from trainer.backtest.folds import Fold, History
-from trainer.backtest.holdout import Holdout, hold_out
+from trainer.backtest.folds import Fold, History, Rows
+from trainer.backtest.holdout import Holdout, hold_out, newest_rows
 from trainer.backtest.raw_columns import raw_columns
 from trainer.dataset.training_set import Dataset
-from trainer.fitting.settled import settled
+from trainer.fitting.settled import Newest, settled
 from trainer.models import Parameters
 from trainer.progress import Progress
 from trainer.settings.config import TrainerSettings
 
 Float32 = npt.NDArray[np.float32]
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +98,11 @@ def backtest(
     held = [
         hold_out(fold, history, dataset.labels_at(fold.test_start_us), chosen, delay_days) for fold in folds
     ]
+    newest = [_newest(fold, history, dataset, settings, delay_days) for fold in folds]
     contenders = (RECIPE, *chosen.baselines)
     fits = {
-        (fold.number, name, tested): _fit(name, recipe, fold, holdout, dataset, tested=tested)
-        for recipe, fold, holdout in zip(recipes, folds, held, strict=True)
+        (fold.number, name, tested): _fit(name, recipe, fold, holdout, late, dataset, tested=tested)
+        for recipe, fold, holdout, late in zip(recipes, folds, held, newest, strict=True)
         for name in contenders
         if name not in UNLEARNT
         for tested in (True, False)
@@ -120,32 +122,54 @@ def backtest(
     )
     found = dict(zip(fits, fitting(list(fits.values()), rows, chosen, settings.ray, progress), strict=True))
     rounds = []
-    for fold, holdout in zip(folds, held, strict=True):
+    for fold, holdout, late in zip(folds, held, newest, strict=True):
         judged = {}
         for name in contenders:
             if name in UNLEARNT:
-                before, tested = (unlearnt_margin(name, dataset.amount[r]) for r in (holdout.rows, fold.test))
+                scored = (holdout.rows, np.concatenate([late, fold.test]))
+                before, tested = (unlearnt_margin(name, dataset.amount[rows_]) for rows_ in scored)
             else:
                 before, tested = (found[fold.number, name, final] for final in (False, True))
-            judged[name] = _judged(before, tested, fold, holdout, history, dataset, settings)
+            margins_ = np.split(tested, [len(late)])
+            judged[name] = _judged(
+                before, margins_[0], margins_[1], fold, holdout, history, dataset, settings
+            )
         known = dataset.labels_at(fold.test_start_us)[fold.training]
         rounds.append(Round(fold, holdout, int(known.sum()), judged))
     return rounds
 
 
 def _fit(
-    name: str, recipe: Parameters, fold: Fold, holdout: Holdout, dataset: Dataset, *, tested: bool
+    name: str,
+    recipe: Parameters,
+    fold: Fold,
+    holdout: Holdout,
+    newest: Rows,
+    dataset: Dataset,
+    *,
+    tested: bool,
 ) -> Fit:
     start, end, end_us = int(fold.training[0]), int(fold.training[-1]) + 1, fold.train_end_us
     if not tested:
         end, end_us = holdout.first, holdout.start_us
     known = dataset.labels_at(fold.test_start_us)[start:end]
-    judged = fold.test if tested else holdout.rows
+    judged = np.concatenate([newest, fold.test]) if tested else holdout.rows
     return Fit(name, start, end, end_us, known, judged, dict(recipe) if name == RECIPE else {})
+
+
+def _newest(
+    fold: Fold, history: History, dataset: Dataset, settings: TrainerSettings, delay_days: float
+) -> Rows:
+    """Returns the rows just before a test, where the settings ask something of them."""
+    if not settings.calibration.prior_shift and settings.thresholds.method != "rank":
+        return fold.test[:0]
+    known = dataset.labels_at(fold.test_start_us)
+    return newest_rows(fold, history, known, settings.backtest, delay_days)
 
 
 def _judged(
     before: Float32,
+    newest: Float32,
     tested: Float32,
     fold: Fold,
     holdout: Holdout,
@@ -153,7 +177,12 @@ def _judged(
     dataset: Dataset,
     settings: TrainerSettings,
 ) -> Judged:
-    """Settles calibration and thresholds on the days held out, and only then scores the test."""
+    """Settles calibration and thresholds on the days held out, and only then scores the test.
+
+    before, newest, tested: margins of the days held out by the first fit, of the newest rows and of the test
+    by the one that is tested.
+    """
+    days = (fold.test_start_us - fold.train_end_us) / _DAY_US
     found = settled(
         before,
         holdout.label,
@@ -162,6 +191,7 @@ def _judged(
         settings.calibration,
         settings.thresholds,
         dataset.currency,
+        Newest(newest, days) if len(newest) else None,
     )
     scored = Scored(
         label=dataset.is_fraud[fold.test],

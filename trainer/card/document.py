@@ -105,6 +105,7 @@ def _verdict(verdict: Mapping[str, Any] | None) -> Verdict | None:
         champion=str(verdict.get("champion", "")),
         text=str(verdict.get("text", "")),
         findings=tuple(findings),
+        warnings=tuple(str(warning) for warning in verdict.get("warnings", ())),
     )
 
 

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer import calibration
-from trainer.calibration import Calibration
+from trainer.calibration import Calibration, prior_shift
 from trainer.evaluation import thresholds
 from trainer.settings.judging import CalibrationSettings, ThresholdSettings
 
@@ -35,6 +35,17 @@ class Settled:
     thresholds: Thresholds
 
 
+@dataclass(frozen=True, slots=True)
+class Newest:
+    """Rows newer than any that was learnt from, whose labels are not known yet.
+
+    margin: float32 [n], by the fit that is used; days: over which they spread, at least one.
+    """
+
+    margin: npt.NDArray[np.float32]
+    days: float
+
+
 def settled(
     margin: npt.NDArray[np.float32],
     label: npt.NDArray[np.bool_],
@@ -43,15 +54,22 @@ def settled(
     calibrating: CalibrationSettings,
     limits: ThresholdSettings,
     currency: str = "",
+    newest: Newest | None = None,
 ) -> Settled:
     """Settles both on rows that the fit of these margins did not learn from.
 
     margin: float32 [n]; label: bool [n], of both kinds; amount: float64 [n], units of `currency`, 0 for what
-    is in another; days: over which the rows spread.
+    is in another; days: over which the rows spread; newest: later rows, for what the settings ask of them.
     """
     calibrated = calibration.fit(margin, label, calibrating.method)
-    probability = calibrated.probability(margin)
-    chosen = thresholds.choose(probability, label, amount, days, limits, currency)
+    if calibrating.prior_shift and newest is not None:
+        shift = prior_shift(calibrated, newest.margin, float(label.mean()), calibrating.max_prior_shift)
+        calibrated = calibrated.moved(shift.log_odds, f"{calibrated.rationale} {shift.told()}")
+    if limits.method == "rank" and newest is not None:
+        return Settled(
+            calibrated, thresholds.by_rank(calibrated.probability(newest.margin), newest.days, limits)
+        )
+    chosen = thresholds.choose(calibrated.probability(margin), label, amount, days, limits, currency)
     return Settled(calibrated, chosen)
 
 

@@ -60,11 +60,12 @@ def examine(
     until_us: int,
     settings: TrainerSettings,
     known: npt.NDArray[np.bool_],
+    warnings: tuple[str, ...] = (),
 ) -> Examination:
     """Judges a fit on rows that taught, chose and calibrated nothing, and beside the live model.
 
     version: name of the model that it stands for; until_us: when the labels that judge were known; known:
-    bool [len(split.test)], rows of accounts known to be compromised.
+    bool [len(split.test)], rows of accounts known to be compromised; warnings: of the verdict.
     """
     test, days, window_rows = rows.test, settings.split.test_days, split.test
     inputs = model.inputs(test)
@@ -113,7 +114,7 @@ def examine(
             known, test.label, probability, test.amount, days, model.thresholds, costs
         ),
         champion_metrics=_champion_metrics(champion, window, days),
-        verdict=verdict,
+        verdict=verdict.with_warnings(warnings),
     )
 
 

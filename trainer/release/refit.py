@@ -21,7 +21,7 @@ from trainer.dataset.rows import TrainingRows
 from trainer.dataset.training_set import Dataset
 from trainer.dataset.windows import judging_rows, training_rows
 from trainer.fitting.fit import Fitted, fit
-from trainer.fitting.settled import Settled, days_held_out, settled
+from trainer.fitting.settled import Newest, Settled, days_held_out, settled
 from trainer.settings.config import TrainerSettings
 from trainer.sources.split import Split, TooLittleHistoryError, iso
 
@@ -32,12 +32,14 @@ _DAY_US = 86_400 * 1_000_000
 class Known:
     """All rows whose labels have had time to arrive, and the newest of them, which a first fit leaves out.
 
-    rows, held_out: int64, numbers in event order; start_us, held_out_start_us, end_us: moments between which
-    they lie; until_us: whose knowledge their labels are; fraud_count: known frauds among them.
+    rows, held_out, newest: int64, numbers in event order, the last of those that came later; start_us,
+    held_out_start_us, end_us: moments between which they lie; until_us: whose knowledge their labels are;
+    fraud_count: known frauds among them.
     """
 
     rows: npt.NDArray[np.int64]
     held_out: npt.NDArray[np.int64]
+    newest: npt.NDArray[np.int64]
     start_us: int
     held_out_start_us: int
     end_us: int
@@ -56,7 +58,8 @@ class Known:
             start = max(start, end - round(settings.split.training_days * _DAY_US))
         days = days_held_out(settings.refit.calibrate_days, (end - start) / _DAY_US)
         held_out_start = end - round(days * _DAY_US)
-        first, middle, last = np.searchsorted(dataset.event_time_us, [start, held_out_start, end])
+        moments = [start, held_out_start, end, until_us]
+        first, middle, last, behind = np.searchsorted(dataset.event_time_us, moments)
         label = dataset.labels_at(until_us)
         for name, part in (("newest days", label[middle:last]), ("days before", label[first:middle])):
             frauds = int(part.sum())
@@ -67,8 +70,9 @@ class Known:
                     "refit.calibrate_days, give more history, or set refit.enabled = false"
                 )
         rows, held_out = (np.arange(start, last, dtype=np.int64) for start in (first, middle))
+        newest = np.arange(last, behind, dtype=np.int64)
         frauds = int(label[first:last].sum())
-        return cls(rows, held_out, start, held_out_start, end, until_us, frauds)
+        return cls(rows, held_out, newest, start, held_out_start, end, until_us, frauds)
 
     @property
     def earlier(self) -> npt.NDArray[np.int64]:
@@ -79,6 +83,11 @@ class Known:
     def held_out_days(self) -> float:
         """Days held out."""
         return (self.end_us - self.held_out_start_us) / _DAY_US
+
+    @property
+    def newest_days(self) -> float:
+        """Days over which the rows spread whose labels are not known yet."""
+        return (self.until_us - self.end_us) / _DAY_US
 
     def document(self, judged: Settled, judged_parity: dict[str, float]) -> Refit:
         """Returns what the manifest says; judged: what was settled for the judged fit."""
@@ -122,7 +131,12 @@ def refit(
 
     until = known.until_us
     first = again(training_rows(dataset, known.earlier, columns, until, known.held_out_start_us))
+    last = again(training_rows(dataset, known.rows, columns, until, known.end_us))
     held_out = judging_rows(dataset, known.held_out, columns, until)
+    newest = None
+    if known.newest_days >= 1 and len(known.newest):
+        margin = last.margin(judging_rows(dataset, known.newest, columns, until).features)
+        newest = Newest(margin, known.newest_days)
     found = settled(
         first.margin(held_out.features),
         held_out.label,
@@ -131,5 +145,6 @@ def refit(
         settings.calibration,
         settings.thresholds,
         dataset.currency,
+        newest,
     )
-    return Refitted(again(training_rows(dataset, known.rows, columns, until, known.end_us)), found)
+    return Refitted(last, found)

@@ -72,6 +72,14 @@ class CalibrationSettings(Section):
     method: Literal["auto", "platt", "isotonic"] = "auto"
     """platt: a line, two numbers. isotonic: a curve. auto: the line below 100 frauds in the calibration
     window, else the curve where it does better on rows left out."""
+    prior_shift: bool = False
+    """Move the probabilities of what is served to the share of fraud that the newest days seem to have, whose
+    labels are not known yet (Saerens and others, 2002). Right where only that share changes."""
+    max_prior_shift: float = Field(default=3.0, gt=1)
+    """By how much the odds of fraud are then multiplied or divided at the most."""
+    max_share_change: float = Field(default=2.0, gt=1)
+    """The verdict warns when the share of fraud is more than so many times what was calibrated for, or less
+    than that part of it, beyond chance."""
 
 
 class RefitSettings(Section):
@@ -88,9 +96,12 @@ class RefitSettings(Section):
 class ThresholdSettings(Section):
     """What the advice may cost."""
 
-    method: Literal["budget", "cost"] = "budget"
-    """budget: the highest scores that the alerts a day allow. cost: what comes cheapest on the calibration
-    window, whatever the number of alerts."""
+    method: Literal["budget", "rank", "cost"] = "budget"
+    """budget: the highest scores that the alerts a day allow on the calibration window. rank: the same on the
+    newest days up to until, whose labels are not known yet and not needed. cost: what comes cheapest on the
+    calibration window, whatever the number of alerts."""
+    max_alert_excess: float = Field(default=0.5, ge=0)
+    """The verdict warns when the newest days have more alerts than the budget, by more than this share."""
     review_alerts_per_day: PositiveFloat = 50
     """Transactions a day that analysts can look at. The gate compares models at so many alerts by either
     method."""

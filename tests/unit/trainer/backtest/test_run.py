@@ -22,7 +22,7 @@ from tests.unit.trainer.backtest.small import (
 )
 from trainer.backtest.choosing import Chosen
 from trainer.backtest.folds import cut_folds
-from trainer.backtest.holdout import hold_out
+from trainer.backtest.holdout import hold_out, newest_rows
 from trainer.backtest.output.document import as_json, document
 from trainer.backtest.raw_columns import raw_columns
 from trainer.backtest.run import Round, account_numbers, scored_rows
@@ -196,3 +196,27 @@ def test_raw_columns_are_those_of_the_file_that_vary_without_label_and_id() -> N
 def test_a_start_before_the_data_is_told() -> None:
     with pytest.raises(TooLittleHistoryError, match="may start from"):
         rounds(TABLE, DATASET, settings(train_start=[day(-3)]))
+
+
+def test_thresholds_by_rank_keep_to_the_budget_just_before_the_test(run: list[Round]) -> None:
+    chosen = settings()
+    by_rank = chosen.model_copy(
+        update={"thresholds": chosen.thresholds.model_copy(update={"method": "rank"})}
+    )
+    for before, after in zip(run, rounds(TABLE, DATASET, by_rank), strict=True):
+        assert "newest days" in after.judged["recipe"].thresholds.rationale
+        assert after.judged["recipe"].thresholds.review != before.judged["recipe"].thresholds.review
+        assert np.array_equal(after.judged["recipe"].scored.score, before.judged["recipe"].scored.score)
+
+
+def test_newest_rows_lie_between_training_and_test_without_the_cards_that_were_known() -> None:
+    told = history(TABLE, DATASET)
+    (fold,) = cut_folds(told, settings(folds=1).backtest, SplitSettings(warm_up_days=1), DELAY)
+    known = DATASET.labels_at(fold.test_start_us)
+    kept, everyone = (
+        newest_rows(fold, told, known, settings(remove_known=removed).backtest, DELAY)
+        for removed in (True, False)
+    )
+    time = DATASET.event_time_us
+    assert np.array_equal(everyone, np.flatnonzero((time >= fold.train_end_us) & (time < fold.test_start_us)))
+    assert 0 < len(kept) < len(everyone)

@@ -24,7 +24,7 @@ STRUCTURE = {
         "rollback_target", "latency_us_per_row", "git_revision", "library_versions", "settings", "reasons",
         "signing_key",
     ],
-    "verdict": ["promoted", "forced", "champion", "text", "findings"],
+    "verdict": ["promoted", "forced", "champion", "text", "findings", "warnings"],
     "changes": [
         "replaced", "features_added", "features_removed", "features_redefined", "parameters", "thresholds",
         "data", "metrics", "same_window",

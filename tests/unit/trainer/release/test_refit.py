@@ -168,3 +168,34 @@ def test_a_version_tells_apart_what_was_judged() -> None:
         model_version(model, data, GateSettings(), "")
     }
     assert len(names) == 3
+
+
+def test_thresholds_by_rank_keep_to_the_budget_on_the_newest_days_without_their_labels() -> None:
+    known, judged = known_of(), judged_fit(RECIPE)
+    by_rank = SETTINGS.thresholds.model_copy(update={"method": "rank"})
+    chosen = SETTINGS.model_copy(update={"thresholds": by_rank})
+    again = refit(judged, COLUMNS, DATASET, known, chosen, threads=1)
+    newest = DATASET.features[known.newest]
+    assert DATASET.event_time_us[known.newest[0]] >= known.end_us
+    assert DATASET.event_time_us[known.newest[-1]] < known.until_us
+    probability = again.settled.calibration.probability(again.fitted.margin(newest))
+    assert (probability >= np.float32(again.settled.thresholds.review)).sum() == 6 * DELAY
+    assert "newest days, whose labels are not known yet" in again.settled.thresholds.rationale
+    later = DATASET.event_time_us >= known.end_us
+    unlabelled = replace(DATASET, is_fraud=DATASET.is_fraud & ~later)
+    assert (
+        refit(judged, COLUMNS, unlabelled, known, chosen, threads=1).settled.thresholds
+        == again.settled.thresholds
+    )
+
+
+def test_probabilities_move_to_the_share_of_the_newest_days_where_asked() -> None:
+    known, judged = known_of(), judged_fit(RECIPE)
+    moving = SETTINGS.calibration.model_copy(update={"prior_shift": True})
+    chosen = SETTINGS.model_copy(update={"calibration": moving})
+    plain = refit(judged, COLUMNS, DATASET, known, SETTINGS, threads=1).settled.calibration
+    moved = refit(judged, COLUMNS, DATASET, known, chosen, threads=1).settled.calibration
+    assert "for a share of fraud estimated at" in moved.rationale
+    zero = np.zeros(1)
+    difference = moved.log_odds(zero) - plain.log_odds(zero)
+    assert f"Moved by {difference[0]:+.3f} in log-odds" in moved.rationale
