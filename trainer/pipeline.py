@@ -12,25 +12,28 @@ import numpy.typing as npt
 from kuntur.bundle.bundle import DOCUMENTS, MANIFEST, Manifest, Registry
 from kuntur.hash_key import secret_from_hex
 from trainer import leakage
+from trainer.backtest.prepared import zone_of_days
 from trainer.checks import check_table
 from trainer.dataset.keeping import Keeping
 from trainer.dataset.rows import TrainingRows
 from trainer.dataset.training_set import Dataset, build, informative
-from trainer.dataset.windows import Window, Windows, windows
+from trainer.dataset.windows import Window, Windows, judging_rows, windows
 from trainer.fitting.last import last_fit
 from trainer.gate import Verdict
-from trainer.models.imbalance import thinned
 from trainer.phases import Phase, Phases, phase_figures
 from trainer.progress import Progress
 from trainer.release.candidate import prepare
+from trainer.release.change import Newest, change_warnings
 from trainer.release.dossier import DataReport, dossier
 from trainer.release.examination import examine
+from trainer.release.known_accounts import KnownAccounts, known_before
 from trainer.release.manifest import TrainingData, build_manifest, name_beside_live, with_phases
 from trainer.release.publish import publish
+from trainer.release.refit import Known, refit
 from trainer.release.signing import signing_keys
-from trainer.search.problem import Problem
 from trainer.search.result import SearchResult
 from trainer.search.run import search
+from trainer.search.window import problem_of_window
 from trainer.settings.config import TrainerSettings
 from trainer.sources.quality import quality_profile
 from trainer.sources.source import Source, institution_zone
@@ -42,13 +45,15 @@ from trainer.tracking import Recorder, recorder
 class TrainingReport:
     """What came of a run.
 
-    currency: of the money in `recall_by_value`; trials: how many had a result; phases: what each took.
+    currency: of the money in `recall_by_value`; trials: how many had a result; known_accounts: those of the
+    test window; phases: what each took.
     """
 
     manifest: Manifest
     currency: str
     trials: int
     verdict: Verdict
+    known_accounts: KnownAccounts
     phases: tuple[Phase, ...]
 
 
@@ -79,10 +84,13 @@ def _train(
     dataset = build(table, secret, _counter(progress, len(table)), keeping, zone)
     until_us = round(source.until.timestamp() * 1_000_000)
     split = cut(dataset.event_time_us, until_us, settings.split, source.delay_days(settings.split))
-    rows, names = _rows(dataset, split, until_us, progress)
+    known = Known.of(dataset, split, until_us, settings) if settings.refit.enabled else None
+    rows, columns = _rows(dataset, split, until_us, progress)
+    names = tuple(dataset.names[column] for column in columns)
     phases.begin("leakage", len(rows.training))
     progress.note("Looking for columns that give the label away")
-    leakage_report = leakage.check(table, secret, dataset, split.train, settings.leakage)
+    learnt_from = split.train if known is None else known.rows
+    leakage_report = leakage.check(table, secret, dataset, learnt_from, settings.leakage)
 
     phases.begin("search", min(len(rows.training), settings.search.max_rows))
     found = _search(rows.training, rows.select, dataset.account[split.select], settings, progress)
@@ -93,30 +101,49 @@ def _train(
     fitted = last_fit(rows.training, choice.parameters, settings, progress)
     phases.begin("export", len(rows.select) + len(rows.calibrate) + len(rows.test))
     progress.note("Checking the export on the rows behind the training and around every comparison")
-    model = prepare(fitted, names, rows, settings, dataset.currency)
+    judged = prepare(fitted, names, rows, settings, dataset.currency)
+    served, data, held_out = judged, TrainingData.of(table, dataset, split), rows.calibrate
+    if known is not None:
+        phases.begin("refit", len(known.rows))
+        progress.note(f"Fitting it again on all {len(known.rows):,} transactions whose labels have come")
+        again = refit(fitted, columns, dataset, known, settings, progress)
+        served = prepare(again.fitted, names, rows, settings, dataset.currency, again.settled)
+        data = data.refitted(known.document(judged.settled, judged.parity), judged)
+        held_out = judging_rows(dataset, known.held_out, columns, until_us)
+    newest = Newest.of(dataset, split, columns, until_us)
+    warnings = change_warnings(served, rows.calibrate, rows.test, held_out, newest, settings)
 
-    registry, data = Registry(settings.registry), TrainingData.of(table, dataset, split)
-    name = name_beside_live(model, data, settings.gate, registry)
+    registry = Registry(settings.registry)
+    name = name_beside_live(served, data, settings.gate, registry)
     phases.begin("judging", len(rows.test))
-    progress.note("Judging it on the test window, beside the live model where there is one")
-    judged = examine(model, name.version, rows, dataset, split, until_us, settings)
-    manifest = build_manifest(name, model, data, judged.metrics, judged.verdict, datetime.now(UTC))
+    progress.note("Judging the first fit on the test window, beside the live model where there is one")
+    found_of_it = examine(
+        judged, name.version, rows, dataset, split, until_us, settings,
+        known_before(dataset, split, until_us, settings.backtest.train_days, zone_of_days(settings)),
+        warnings,
+    )  # fmt: skip
+    verdict = found_of_it.verdict
+    manifest = build_manifest(name, served, data, found_of_it.metrics, verdict, datetime.now(UTC))
     phases.begin("documents")
     found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
     signed_with = keys[0].public.id if keys else ""
-    documents = dossier(manifest, model, judged, found, choice, found_in_data, settings, signed_with)
+    documents = dossier(
+        manifest, judged, served, found_of_it, found, choice, found_in_data, settings, signed_with
+    )
     phases.begin("publishing")
     manifest = with_phases(manifest, phases.ended)
-    publish(registry, manifest, model, documents, keys)
+    publish(registry, manifest, served, documents, keys, None if served is judged else judged.onnx)
     phases.end()
     _record(record, manifest, found, registry, phases.ended)
-    return TrainingReport(manifest, dataset.currency, len(found.trials), judged.verdict, phases.ended)
+    return TrainingReport(
+        manifest, dataset.currency, len(found.trials), verdict, found_of_it.known_accounts, phases.ended
+    )
 
 
 def _rows(
     dataset: Dataset, split: Split, until_us: int, progress: Progress
-) -> tuple[Windows, tuple[str, ...]]:
-    """Returns the rows by role, and the names of their columns: those that vary in training."""
+) -> tuple[Windows, npt.NDArray[np.intp]]:
+    """Returns the rows by role, and the numbers of their columns: those that vary in training."""
     columns = np.flatnonzero(informative(dataset.features.take(split.train)))
     rows = windows(dataset, split, columns, until_us)
     training = rows.training
@@ -124,7 +151,7 @@ def _rows(
         f"Learning from {len(training):,} transactions ({int(training.label.sum()):,} frauds), choosing on "
         f"{rows.select}, calibrating on {rows.calibrate}, testing on {rows.test}; {len(columns)} features"
     )
-    return rows, tuple(dataset.names[column] for column in columns)
+    return rows, columns
 
 
 def _record(
@@ -163,6 +190,5 @@ def _search(
     settings: TrainerSettings,
     progress: Progress,
 ) -> SearchResult:
-    few = thinned(training, settings.search.max_rows, settings.search.seed)
-    problem = Problem.of_window(few, select.features, select.label, account)
+    problem = problem_of_window(training, select, account, settings.search)
     return search(problem, settings.search, settings.ray, settings.work, progress)

@@ -56,7 +56,7 @@ class Model:
     """Its features, in the order of its input."""
 
     metrics: Mapping[str, float]
-    """Its figures on the test window, by name."""
+    """Figures on the test window, by name; of the fit that was judged, where it was fitted again since."""
 
     review_threshold: float
     decline_threshold: float

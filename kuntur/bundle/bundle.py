@@ -8,6 +8,7 @@ A bundle is a directory of the registry, named by its model version:
     golden_features.npy    float32 [g, features]: inputs with known answers
     golden_scores.npy      float32 [g]: those answers
     explanation.npz        what the reasons of its scores are computed from; not every model has one
+    judged.onnx            the fit that the figures are of, where model.onnx learnt from later rows as well
     documents/             whatever a validator wants to find beside it
     signatures/            signatures (`kuntur.bundle.signing`); they may come later, no manifest names them
 
@@ -42,6 +43,7 @@ from kuntur.bundle.manifest import (
     FileEntry,
     Manifest,
     PhaseCost,
+    Refit,
     Thresholds,
     TrainingWindow,
     check_features,
@@ -62,6 +64,7 @@ from kuntur.reasons import Explanation, ExplanationError, read_explanation
 MODEL = "model.onnx"
 GOLDEN_FEATURES, GOLDEN_SCORES = "golden_features.npy", "golden_scores.npy"
 EXPLANATION = "explanation.npz"
+JUDGED = "judged.onnx"
 DOCUMENTS = "documents"
 _SIGNATURE = re.compile(rf"{SIGNATURES}/[A-Za-z0-9][A-Za-z0-9._-]{{0,127}}\.sig")
 _MAX_HASH_BYTES = 4 << 10
@@ -109,11 +112,13 @@ def write_bundle(
     documents: Mapping[str, bytes],
     explanation: bytes | None = None,
     keys: Sequence[SigningKey] = (),
+    judged: bytes | None = None,
 ) -> Path:
     """Writes a bundle into the registry and gives its path; nothing shows until it is whole on disk.
 
     documents: contents by file name; explanation: by `kuntur.reasons.write_explanation`; keys: of those who
-    sign it. `manifest.files` is filled in here, the catalogue's fingerprint is taken from the manifest.
+    sign it; judged: the fit that the figures are of, where it is another. `manifest.files` is filled in here,
+    the catalogue's fingerprint is taken from the manifest.
     Raises FileExistsError when the version is there already: a version never changes; ValueError for a
     document outside `documents/`, and for a version of a name that is taken.
     """
@@ -134,6 +139,8 @@ def write_bundle(
         np.save(draft / GOLDEN_SCORES, np.ascontiguousarray(golden_scores, dtype=np.float32))
         if explanation is not None:
             (draft / EXPLANATION).write_bytes(explanation)
+        if judged is not None:
+            (draft / JUDGED).write_bytes(judged)
         for name, content in documents.items():
             path = draft / DOCUMENTS / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -262,6 +269,22 @@ def read_bundle(path: Path, policy: Policy | None = None) -> Bundle:
     return Bundle(path, manifest, files[MODEL], features, scores, explanation, digests, signed.signers)
 
 
+def read_judged(bundle: Bundle) -> bytes:
+    """Returns the fit that the figures of a bundle are of, checked: the model itself unless it was refitted.
+
+    A server has no use for it. Raises BundleRefusedError.
+    """
+    if bundle.manifest.refit is None:
+        return bundle.model
+    entry = bundle.manifest.files.get(JUDGED)
+    if entry is None:
+        raise BundleRefusedError(RefusalReason.INCOMPLETE, f"{MANIFEST} names no {JUDGED}")
+    content = _read(bundle.path, JUDGED, _MAX_FILE_BYTES)
+    if hashlib.sha256(content).hexdigest() != entry.sha256:
+        raise BundleRefusedError(RefusalReason.HASH_MISMATCH, f"{JUDGED} does not have its hash")
+    return content
+
+
 def _read_signatures(path: Path, found: frozenset[str]) -> dict[str, bytes]:
     names = sorted(name for name in found if _SIGNATURE.fullmatch(name))
     return {name: _read(path, name, _MAX_SIGNATURE_BYTES) for name in names[: MAX_SIGNATURES + 1]}
@@ -315,6 +338,7 @@ __all__ = [
     "FileEntry",
     "Manifest",
     "PhaseCost",
+    "Refit",
     "RefusalReason",
     "Registry",
     "RegistryError",
@@ -324,6 +348,7 @@ __all__ = [
     "check_time_zone",
     "feature_uses",
     "read_bundle",
+    "read_judged",
     "read_manifest",
     "write_bundle",
 ]

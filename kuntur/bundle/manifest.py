@@ -92,6 +92,34 @@ class PhaseCost(_Document):
     0 where there was none."""
 
 
+class Refit(_Document):
+    """The fit that is served, where that is not the one that was judged: the same settings, later rows.
+
+    The figures of the manifest, and `window`, are of the judged one, which lies beside it as `judged.onnx`.
+    Times are ISO 8601 in UTC, ends exclusive.
+    """
+
+    train_start_time: str
+    """First transaction that the served fit learnt from."""
+    train_end_time: str
+    """End of the transactions that it learnt from."""
+    labels_time: str
+    """Moment whose knowledge its labels are."""
+    row_count: int = Field(ge=0)
+    """Transactions that it learnt from."""
+    fraud_count: int = Field(ge=0)
+    """Known frauds among them."""
+    held_out_start_time: str
+    """Start of its newest days, up to `train_end_time`, that a first fit left out: on them calibration and
+    thresholds were settled, which the served fit keeps."""
+    held_out_days: float = Field(gt=0)
+    """How many days these are."""
+    judged_thresholds: Thresholds
+    """Thresholds of the judged fit, at which its figures were taken."""
+    judged_parity: dict[str, float]
+    """What the export gate compared and found of the judged fit."""
+
+
 class Manifest(_Document):
     """What a model is."""
 
@@ -109,7 +137,9 @@ class Manifest(_Document):
     """IANA time zone in which features counted hours and days at training; bundles from before it was named
     have Peru's."""
     window: TrainingWindow
-    """Where in time it learnt."""
+    """Where in time the fit learnt that `metrics` are of."""
+    refit: Refit | None = None
+    """The fit that is served, where that is another; none in a bundle that serves what was judged."""
     data_hash: str
     """Hash of the transactions and labels it learnt from."""
     row_count: int = Field(ge=0)
@@ -117,13 +147,13 @@ class Manifest(_Document):
     fraud_count: int = Field(ge=0)
     """Frauds among them."""
     metrics: dict[str, float]
-    """Figures on the test window, by name."""
+    """Figures of the judged fit on the test window, by name."""
     thresholds: Thresholds
     """Where the advice changes."""
     parameters: dict[str, str | int | float | bool | None]
     """Settings of the estimator and of its training."""
     parity: dict[str, float]
-    """What the export gate compared and found."""
+    """What the export gate compared and found of the served fit."""
     library_versions: dict[str, str]
     """Versions of what built it."""
     git_revision: str
@@ -141,6 +171,21 @@ class Manifest(_Document):
     """What each phase of its training took, in order; empty in bundles from before that was told."""
     files: dict[str, FileEntry] = Field(default_factory=dict)
     """Every file but the manifest and its hash, by path in the bundle."""
+
+    @property
+    def train_start_time(self) -> str:
+        """First transaction that what is served learnt from."""
+        return self.window.train_start_time if self.refit is None else self.refit.train_start_time
+
+    @property
+    def train_end_time(self) -> str:
+        """End of the transactions that what is served learnt from."""
+        return self.window.train_end_time if self.refit is None else self.refit.train_end_time
+
+    @property
+    def judged_thresholds(self) -> Thresholds:
+        """Thresholds at which `metrics` were taken."""
+        return self.thresholds if self.refit is None else self.refit.judged_thresholds
 
     @property
     def feature_names(self) -> tuple[str, ...]:

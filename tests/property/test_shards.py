@@ -13,7 +13,7 @@ from kuntur.features import CATALOGUE, FeatureEngine
 from kuntur.transaction import OutcomeBatch, TransactionBatch
 from tests.property.histories import DAY_US, HOUR_US, START_US, bits, histories, keys_of, make_history
 from tests.support.examples import examples
-from trainer.dataset.shards import KINDS, assemble, columns_of, history, replay_shard, shard_rows, shards
+from trainer.dataset.shards import KINDS, columns_of, history, replay_shard, shard_rows, shards
 
 MOMENTS = st.one_of(st.integers(0, 60), st.integers(0, 60 * 24)).map(lambda half: half * HOUR_US // 2)
 
@@ -36,7 +36,8 @@ def by_shards(batch: TransactionBatch, outcomes: OutcomeBatch, of: int) -> np.nd
     matrix = np.full((len(batch), len(CATALOGUE)), -1, dtype=np.float32)
     whole = history(batch, outcomes)
     for shard in shards(len(batch), of):
-        assemble(matrix, batch.keys, shard, replay_shard(whole, shard))
+        cells = np.ix_(shard_rows(batch.keys, shard), np.arange(len(CATALOGUE))[columns_of(shard.kind)])
+        matrix[cells] = replay_shard(whole, shard)
     return matrix
 
 

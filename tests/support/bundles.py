@@ -11,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from kuntur.bundle.bundle import (
     Manifest,
+    Refit,
     Thresholds,
     TrainingWindow,
     feature_uses,
@@ -170,6 +171,43 @@ def publish(
         sigmoid(margin),
         live,
     )
+
+
+def publish_refitted(
+    registry: Path, version: str, *, judged: Sequence[float], served: Sequence[float], bias: float, until: str
+) -> Path:
+    """Chooses a linear model that learnt until a moment, beside the fit of other weights that was judged."""
+    from kuntur.bundle.bundle import Registry
+
+    inputs = golden_features(len(served))
+    margin = np.nan_to_num(inputs.astype(np.float64)) @ np.array(served) + bias
+    path = write_bundle(
+        registry,
+        manifest(version, refit=refit(until)),
+        linear_model(served, bias),
+        inputs,
+        sigmoid(margin),
+        {"card.md": b"A model for tests.\n"},
+        judged=linear_model(judged, bias),
+    )
+    Registry(registry).set_live(version)
+    return path
+
+
+def refit(until: str, **changes: object) -> Refit:
+    """Returns what a manifest tells of a fit that learnt until a moment; REVIEW of the judged one is 0.25."""
+    fields: dict[str, object] = {
+        "train_start_time": "2024-01-01T00:00:00Z",
+        "train_end_time": until,
+        "labels_time": "2024-04-08T00:00:00Z",
+        "row_count": 900,
+        "fraud_count": 9,
+        "held_out_start_time": "2024-03-20T00:00:00Z",
+        "held_out_days": 7.0,
+        "judged_thresholds": Thresholds(review=0.25, decline=0.75, rationale="for tests"),
+        "judged_parity": {"rows": 4.0},
+    }
+    return Refit.model_validate(fields | changes)
 
 
 def publish_constant(registry: Path, version: str, probability: float, *, live: bool = True) -> Path:

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from trainer.backtest.choosing import Chosen, choose
 from trainer.backtest.contenders import RECIPE
 from trainer.backtest.fits import Fitting, margins
 from trainer.backtest.output.document import as_json, document
@@ -25,9 +26,14 @@ from trainer.tracking import Recorder, recorder
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a backtest came to; scored: the recipe's test rows; document: all figures, ready for JSON."""
+    """What a backtest came to.
 
-    recipe: Recipe
+    recipe: the one given, None where each fold chose its own; chosen: what each fold fitted; scored: the
+    recipe's test rows; document: all figures, ready for JSON.
+    """
+
+    recipe: Recipe | None
+    chosen: list[Chosen]
     rounds: list[Round]
     summary: Summary
     scored: pl.DataFrame
@@ -36,14 +42,15 @@ class Backtest:
     def tell(self, record: Recorder) -> None:
         """Tells a recorder the recipe, its mean figures, and as steps those of each fold."""
         figures = self.summary.figures[RECIPE]
-        record.parameters(self.recipe.parameters)
+        if self.recipe is not None:
+            record.parameters(self.recipe.parameters)
+            record.artefact("recipe.toml", self.recipe.document().encode())
         record.metrics({name: figure.mean.value for name, figure in figures.items()})
         record.series(
             {f"fold_{name}": [fold.value for fold in figure.folds] for name, figure in figures.items()}
         )
         record.tags({"data_hash": self.document["data"]["sha256"], "git_revision": git_revision()})
         record.artefact("figures.json", as_json(self.document))
-        record.artefact("recipe.toml", self.recipe.document().encode())
 
 
 def run(
@@ -51,20 +58,28 @@ def run(
 ) -> Backtest:
     """Reads the source with every label that became known, and judges a recipe on its folds.
 
-    recipe_path: the shipped recipe when None; fitting: carries the fits out, on Ray unless told otherwise.
+    recipe_path: the shipped recipe when None, and none at all where each fold is to choose; fitting: carries
+    the fits out, on Ray unless told otherwise.
     Raises what `read_recipe`, `prepared` and `backtest` raise, TrackingError.
     """
-    recipe = shipped_recipe() if recipe_path is None else read_recipe(recipe_path)
+    recipe = None
+    if not settings.backtest.search:
+        recipe = shipped_recipe() if recipe_path is None else read_recipe(recipe_path)
     with recorder(settings.tracking, "backtest", work=settings.work, note=progress.note) as record:
         found = _judged(recipe, settings, progress, fitting)
         found.tell(record)
     return found
 
 
-def _judged(recipe: Recipe, settings: TrainerSettings, progress: Progress, fitting: Fitting) -> Backtest:
+def _judged(
+    recipe: Recipe | None, settings: TrainerSettings, progress: Progress, fitting: Fitting
+) -> Backtest:
     data = prepared(settings, progress)
+    given = {} if recipe is None else recipe.parameters
+    chosen = choose(data.folds, data.dataset, given, data.delay_days, settings, progress)
+    recipes = [one.parameters for one in chosen]
     rounds = backtest(
-        data.table, data.dataset, data.history, data.folds, recipe.parameters, data.delay_days,
+        data.table, data.dataset, data.history, data.folds, recipes, data.delay_days,
         settings, progress, fitting,
     )  # fmt: skip
     summary = summarise(
@@ -72,10 +87,11 @@ def _judged(recipe: Recipe, settings: TrainerSettings, progress: Progress, fitti
     )
     return Backtest(
         recipe,
+        chosen,
         rounds,
         summary,
         scored_rows(data.table, rounds),
-        document(rounds, summary, recipe.parameters, data.about(), settings),
+        document(rounds, summary, None if recipe is None else given, chosen, data.about(), settings),
     )
 
 

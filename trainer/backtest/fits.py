@@ -6,7 +6,7 @@ Which worker carries a task out does not show in what it gives: each has the sam
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from trainer.settings.searching import RaySettings
 _DAY_US = 86_400_000_000
 Arrays = Mapping[str, npt.NDArray[Any]]
 Fitting = Callable[
-    ["Sequence[Fit]", Arrays, Parameters, BacktestSettings, RaySettings, Progress],
+    ["Sequence[Fit]", Arrays, BacktestSettings, RaySettings, Progress],
     list[npt.NDArray[np.float32]],
 ]
 
@@ -33,7 +33,8 @@ class Fit:
     """One fit and what it is to score.
 
     contender: its name; start, end: rows to learn from; end_us: moment at which they end; label: bool
-    [end - start], as known when the fold is tested; judged: int64, numbers of the rows to score.
+    [end - start], as known when the fold is tested; judged: int64, numbers of the rows to score; recipe: what
+    is fitted where the contender is the recipe.
     """
 
     contender: str
@@ -42,6 +43,7 @@ class Fit:
     end_us: int
     label: npt.NDArray[np.bool_]
     judged: npt.NDArray[np.int64]
+    recipe: Parameters = field(default_factory=dict)
 
     @property
     def inputs(self) -> str:
@@ -52,7 +54,6 @@ class Fit:
 def margins(
     fits: Sequence[Fit],
     rows: Arrays,
-    recipe: Parameters,
     settings: BacktestSettings,
     ray_settings: RaySettings,
     progress: Progress,
@@ -77,7 +78,7 @@ def margins(
             fit = fits[place]
             inputs = shared[fit.inputs]
             reference = task.remote(
-                fit, inputs, shared["event_time_us"], dict(recipe), settings.cpus_per_fit, settings.seed
+                fit, inputs, shared["event_time_us"], settings.cpus_per_fit, settings.seed
             )
             pending[reference] = place
         try:
@@ -102,7 +103,6 @@ def carried_out(
     fit: Fit,
     inputs: npt.NDArray[np.float32],
     event_time_us: npt.NDArray[np.int64],
-    recipe: Parameters,
     threads: int,
     seed: int,
 ) -> npt.NDArray[np.float32]:
@@ -117,4 +117,4 @@ def carried_out(
         np.ones(len(fit.label), dtype=np.float32),
         ((fit.end_us - event_time_us[learnt]) / _DAY_US).astype(np.float32),
     )
-    return learnt_margin(fit.contender, recipe, rows, inputs[fit.judged], threads, seed)
+    return learnt_margin(fit.contender, fit.recipe, rows, inputs[fit.judged], threads, seed)

@@ -1,7 +1,6 @@
 """The newest labelled days of a fold, on which probabilities and thresholds are settled before the test.
 
-A first fit leaves them out, so that its margins there are those of rows that it has not seen. The model
-that is tested learns from all rows and keeps that calibration.
+How is `trainer.fitting.settled`'s.
 """
 
 from __future__ import annotations
@@ -14,8 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.backtest.folds import Fold, History, Rows, unknown_rows
+from trainer.fitting.settled import days_held_out
 from trainer.settings.judging import BacktestSettings
 from trainer.sources.split import TooLittleHistoryError
+
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,23 @@ class Holdout:
     label: npt.NDArray[np.bool_]
 
 
+def newest_rows(
+    fold: Fold, history: History, known: npt.NDArray[np.bool_], settings: BacktestSettings, delay_days: float
+) -> Rows:
+    """Returns the rows between a fold's training and its test, whose labels are not known by then, int64.
+
+    known: bool [n], labels as known at the fold's test: cards known to be compromised leave, as in the test.
+    None where they spread over less than a day.
+    """
+    rows = history.between(fold.train_end_us, fold.test_start_us)
+    if fold.test_start_us - fold.train_end_us < _DAY_US:
+        return rows[:0]
+    if settings.remove_known:
+        delay = math.ceil(delay_days)
+        rows = rows[unknown_rows(history, known, rows, fold.train_start, settings.train_days, delay)]
+    return rows
+
+
 def hold_out(
     fold: Fold,
     history: History,
@@ -48,7 +67,7 @@ def hold_out(
     calendar = history.calendar
     end = calendar.day_of(fold.train_end_us)
     learnt_days = (end - calendar.day_of(int(history.event_time_us[fold.training[0]]))).days
-    days = min(settings.calibrate_days, max(learnt_days // 3, 1))
+    days = int(days_held_out(settings.calibrate_days, learnt_days))
     start = end - timedelta(days=days)
     start_us = calendar.midnight_us(start)
     rows = history.between(start_us, fold.train_end_us)

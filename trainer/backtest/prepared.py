@@ -47,6 +47,11 @@ class Prepared:
         }
 
 
+def zone_of_days(settings: TrainerSettings) -> str:
+    """Returns the zone whose days a protocol means: the mapping's, UTC with a journal."""
+    return "UTC" if settings.data.journal is not None else Mapping.load(settings.data.mapping).time.zone
+
+
 def prepared(settings: TrainerSettings, progress: Progress) -> Prepared:
     """Reads the source with every label that became known, and refuses it where nothing may be learnt of it.
 
@@ -65,7 +70,7 @@ def prepared(settings: TrainerSettings, progress: Progress) -> Prepared:
         Keeping(settings.work / "features", settings.ray, progress.note),
         institution_zone(settings, progress),
     )
-    zone = "UTC" if settings.data.journal is not None else Mapping.load(settings.data.mapping).time.zone
+    zone = zone_of_days(settings)
     history = history_of(table, dataset, round(source.until.timestamp() * 1_000_000), zone)
     delay_days = source.delay_days(settings.split)
     folds = cut_folds(history, settings.backtest, settings.split, delay_days)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,21 +12,21 @@ import polars as pl
 
 from kuntur.bundle.bundle import Thresholds
 from kuntur.tables import Table
-from trainer import calibration
 from trainer.backtest.calendar import Calendar
 from trainer.backtest.contenders import ON_RAW_COLUMNS, RECIPE, UNLEARNT, unlearnt_margin
 from trainer.backtest.figures.scored import Scored, ranked_probability
 from trainer.backtest.fits import Fit, Fitting, margins
-from trainer.backtest.folds import Fold, History
-from trainer.backtest.holdout import Holdout, hold_out
+from trainer.backtest.folds import Fold, History, Rows
+from trainer.backtest.holdout import Holdout, hold_out, newest_rows
 from trainer.backtest.raw_columns import raw_columns
 from trainer.dataset.training_set import Dataset, informative
-from trainer.evaluation import thresholds
+from trainer.fitting.settled import Newest, settled
 from trainer.models import Parameters
 from trainer.progress import Progress
 from trainer.settings.config import TrainerSettings
 
 Float32 = npt.NDArray[np.float32]
+_DAY_US = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,15 +81,16 @@ def backtest(
     dataset: Dataset,
     history: History,
     folds: list[Fold],
-    recipe: Parameters,
+    recipes: Sequence[Parameters],
     delay_days: float,
     settings: TrainerSettings,
     progress: Progress,
     fitting: Fitting = margins,
 ) -> list[Round]:
-    """Fits the recipe and the baselines on each fold and scores its test.
+    """Fits a recipe and the baselines on each fold and scores its test.
 
-    fitting: carries the fits out; on Ray unless told otherwise.
+    recipes: of each fold, with its number of rounds; fitting: carries the fits out, on Ray unless told
+    otherwise.
     Nothing of a fold's test but its features is looked at before it is scored. Raises TooLittleHistoryError,
     ClusterError.
     """
@@ -97,10 +98,11 @@ def backtest(
     held = [
         hold_out(fold, history, dataset.labels_at(fold.test_start_us), chosen, delay_days) for fold in folds
     ]
+    newest = [_newest(fold, history, dataset, settings, delay_days) for fold in folds]
     contenders = (RECIPE, *chosen.baselines)
     fits = {
-        (fold.number, name, tested): _fit(name, fold, holdout, dataset, tested=tested)
-        for fold, holdout in zip(folds, held, strict=True)
+        (fold.number, name, tested): _fit(name, recipe, fold, holdout, late, dataset, tested=tested)
+        for recipe, fold, holdout, late in zip(recipes, folds, held, newest, strict=True)
         for name in contenders
         if name not in UNLEARNT
         for tested in (True, False)
@@ -119,33 +121,56 @@ def backtest(
         f"{len(folds)} folds, tested from {folds[0].test_start} on {sum(len(f.test) for f in folds):,} "
         f"transactions ({frauds:,} frauds); {len(columns)} features"
     )
-    found = dict(
-        zip(fits, fitting(list(fits.values()), rows, recipe, chosen, settings.ray, progress), strict=True)
-    )
+    found = dict(zip(fits, fitting(list(fits.values()), rows, chosen, settings.ray, progress), strict=True))
     rounds = []
-    for fold, holdout in zip(folds, held, strict=True):
+    for fold, holdout, late in zip(folds, held, newest, strict=True):
         judged = {}
         for name in contenders:
             if name in UNLEARNT:
-                before, tested = (unlearnt_margin(name, dataset.amount[r]) for r in (holdout.rows, fold.test))
+                scored = (holdout.rows, np.concatenate([late, fold.test]))
+                before, tested = (unlearnt_margin(name, dataset.amount[rows_]) for rows_ in scored)
             else:
                 before, tested = (found[fold.number, name, final] for final in (False, True))
-            judged[name] = _judged(before, tested, fold, holdout, history, dataset, settings)
+            margins_ = np.split(tested, [len(late)])
+            judged[name] = _judged(
+                before, margins_[0], margins_[1], fold, holdout, history, dataset, settings
+            )
         known = dataset.labels_at(fold.test_start_us)[fold.training]
         rounds.append(Round(fold, holdout, int(known.sum()), judged))
     return rounds
 
 
-def _fit(name: str, fold: Fold, holdout: Holdout, dataset: Dataset, *, tested: bool) -> Fit:
+def _fit(
+    name: str,
+    recipe: Parameters,
+    fold: Fold,
+    holdout: Holdout,
+    newest: Rows,
+    dataset: Dataset,
+    *,
+    tested: bool,
+) -> Fit:
     start, end, end_us = int(fold.training[0]), int(fold.training[-1]) + 1, fold.train_end_us
     if not tested:
         end, end_us = holdout.first, holdout.start_us
     known = dataset.labels_at(fold.test_start_us)[start:end]
-    return Fit(name, start, end, end_us, known, fold.test if tested else holdout.rows)
+    judged = np.concatenate([newest, fold.test]) if tested else holdout.rows
+    return Fit(name, start, end, end_us, known, judged, dict(recipe) if name == RECIPE else {})
+
+
+def _newest(
+    fold: Fold, history: History, dataset: Dataset, settings: TrainerSettings, delay_days: float
+) -> Rows:
+    """Returns the rows just before a test, where the settings ask something of them."""
+    if not settings.calibration.prior_shift and settings.thresholds.method != "rank":
+        return fold.test[:0]
+    known = dataset.labels_at(fold.test_start_us)
+    return newest_rows(fold, history, known, settings.backtest, delay_days)
 
 
 def _judged(
     before: Float32,
+    newest: Float32,
     tested: Float32,
     fold: Fold,
     holdout: Holdout,
@@ -153,25 +178,31 @@ def _judged(
     dataset: Dataset,
     settings: TrainerSettings,
 ) -> Judged:
-    """Settles calibration and thresholds on the days held out, and only then scores the test."""
-    calibrated = calibration.fit(before, holdout.label, settings.calibration.method)
-    chosen = thresholds.choose(
-        calibrated.probability(before),
+    """Settles calibration and thresholds on the days held out, and only then scores the test.
+
+    before, newest, tested: margins of the days held out by the first fit, of the newest rows and of the test
+    by the one that is tested.
+    """
+    days = (fold.test_start_us - fold.train_end_us) / _DAY_US
+    found = settled(
+        before,
         holdout.label,
         dataset.amount[holdout.rows],
         holdout.days,
+        settings.calibration,
         settings.thresholds,
         dataset.currency,
+        Newest(newest, days) if len(newest) else None,
     )
     scored = Scored(
         label=dataset.is_fraud[fold.test],
-        score=ranked_probability(calibrated.probability(tested), tested),
+        score=ranked_probability(found.calibration.probability(tested), tested),
         amount=dataset.amount[fold.test],
         account=history.account[fold.test],
         day=fold.test_day,
         days=settings.backtest.test_days,
     )
-    return Judged(scored, chosen, calibrated.describe())
+    return Judged(scored, found.thresholds, found.calibration.describe())
 
 
 def scored_rows(table: Table, rounds: list[Round]) -> pl.DataFrame:

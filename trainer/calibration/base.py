@@ -27,6 +27,10 @@ class Calibration(ABC):
         """Returns calibrated log-odds, float64 [n]."""
 
     @abstractmethod
+    def moved(self, log_odds: float, rationale: str) -> Calibration:
+        """Returns it with this much added to all log-odds, and another rationale."""
+
+    @abstractmethod
     def log_odds_nodes(self) -> Nodes:
         """Returns the operators from `margin_64` to `log_odds`, both double [n]."""
 

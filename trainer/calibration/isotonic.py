@@ -8,7 +8,7 @@ and Flournoy, 2017), on the scale of log-odds. Beyond the outer points they go o
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,10 @@ class IsotonicCalibration(Calibration):
         piece = np.searchsorted(self.margins, margin, side="right")
         found: Float64 = (margin - start[piece]) * slope[piece] + value[piece]
         return found
+
+    def moved(self, log_odds: float, rationale: str) -> IsotonicCalibration:
+        """Returns it with all points higher or lower by so much."""
+        return replace(self, log_odds_at=self.log_odds_at + log_odds, rationale=rationale)
 
     def log_odds_nodes(self) -> Nodes:
         """Returns the operators from `margin_64` to `log_odds`: the points below tell which piece."""

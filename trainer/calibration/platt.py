@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -27,6 +27,10 @@ class PlattCalibration(Calibration):
     def log_odds(self, margin: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         """Returns calibrated log-odds, float64 [n]."""
         return self.slope * margin + self.intercept
+
+    def moved(self, log_odds: float, rationale: str) -> PlattCalibration:
+        """Returns it with another intercept."""
+        return replace(self, intercept=self.intercept + log_odds, rationale=rationale)
 
     def log_odds_nodes(self) -> Nodes:
         """Returns the operators from `margin_64` to `log_odds`."""

@@ -41,6 +41,7 @@ def _data(manifest: Manifest) -> dict[str, Any]:
         "transactions": manifest.row_count,
         "frauds": manifest.fraud_count,
         **manifest.window.model_dump(),
+        "served_train_end_time": manifest.train_end_time,
     }
 
 

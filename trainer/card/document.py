@@ -12,6 +12,8 @@ from kuntur.features import CATALOGUE
 from trainer.card.changes import changes
 from trainer.card.curves import operating_points, reliability
 from trainer.card.evidence import Evidence
+from trainer.card.fits import fits
+from trainer.card.known_accounts import known_accounts
 from trainer.card.plain import first, number, plain, scalar, without_credentials
 from trainer.card.schema import (
     Curves,
@@ -44,10 +46,12 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         verdict=_verdict(evidence.verdict),
         changes=changes(evidence),
         data=_data(evidence),
+        fits=fits(evidence),
         features=_features(evidence),
         personal_data=_personal_data(evidence),
         search=_search(evidence),
         evaluation=_evaluation(evidence),
+        known_accounts=known_accounts(evidence),
         drift=_drift(evidence.drift),
         gates=Gates(
             calibration=_described(evidence.calibration),
@@ -101,6 +105,7 @@ def _verdict(verdict: Mapping[str, Any] | None) -> Verdict | None:
         champion=str(verdict.get("champion", "")),
         text=str(verdict.get("text", "")),
         findings=tuple(findings),
+        warnings=tuple(str(warning) for warning in verdict.get("warnings", ())),
     )
 
 
@@ -188,7 +193,7 @@ def _chosen(trials: Sequence[Mapping[str, Any]]) -> int:
 
 
 def _evaluation(evidence: Evidence) -> Evaluation:
-    test, intervals, thresholds = evidence.test, evidence.intervals, evidence.manifest.thresholds
+    test, intervals, thresholds = evidence.test, evidence.intervals, evidence.manifest.judged_thresholds
     curves = None
     if test is not None and len(test.label):
         curves = Curves(

@@ -64,7 +64,9 @@ class Evidence:
     choice: str = ""
     """Why that one was chosen, in words."""
     calibration: Mapping[str, Any] | str | None = None
-    """How scores become probabilities: method, values, rows."""
+    """How scores of the judged fit become probabilities: method, values, rows."""
+    refit_calibration: Mapping[str, Any] | None = None
+    """The same of the fit that is served, where it is another."""
     leakage: Mapping[str, Any] | Sequence[Mapping[str, Any]] | str | None = None
     """What the leakage check looked at and found."""
     drift: Sequence[Mapping[str, Any]] | None = None
@@ -72,6 +74,8 @@ class Evidence:
     `low` and `high`."""
     segments: Sequence[Mapping[str, Any]] | None = None
     """For each segment `segment` (channel, type, institution), `name`, and figures by name."""
+    known_accounts: Mapping[str, Any] | None = None
+    """Test rows of accounts known to be compromised: `rows`, `frauds`, and figures `without` them."""
     verdict: Mapping[str, Any] | None = None
     """Champion against challenger: `promoted`, `forced`, `text`, `findings` (`name`, `passed`, `text`,
     `figures`)."""

@@ -17,8 +17,10 @@ from trainer.cli.options import (
     LabelDelayOption,
     MappingOption,
     RayAddressOption,
+    SearchWorkOption,
     SinceOption,
     TrainingDaysOption,
+    TrialsOption,
     UntilLastLabelOption,
     data_options,
     first_days,
@@ -33,6 +35,13 @@ def backtest(
     config: ConfigOption = None,
     mapping: MappingOption = None,
     recipe: Annotated[Path | None, typer.Option(help="Recipe to judge; the shipped one by default.")] = None,
+    search: Annotated[
+        bool | None,
+        typer.Option(
+            "--search", help="Each fold chooses its recipe as train would, on what was known before its test."
+        ),
+    ] = None,
+    trials: TrialsOption = None,
     train_start: Annotated[
         list[datetime] | None,
         typer.Option(
@@ -59,14 +68,19 @@ def backtest(
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
     plots: Annotated[Path | None, typer.Option(help="Directory for plots of each fold, SVG.")] = None,
-    work: Annotated[Path | None, typer.Option(help="Where rejects go.")] = None,
+    work: SearchWorkOption = None,
     ray_address: RayAddressOption = None,
 ) -> None:
     """Judges a recipe on folds that follow one another in time, beside baselines, with intervals.
 
-    Each fold learns from what was known at the start of its test. Nothing is published.
+    Each fold learns from what was known at the start of its test; with --search it chooses its recipe from
+    that, too, as train would. Nothing is published.
 
-    Example: kuntur-trainer backtest data.parquet --folds 4 --output scored.parquet --json figures.json
+    Examples:
+      kuntur-trainer backtest data.parquet --folds 4 --output scored.parquet --json figures.json
+
+      kuntur-trainer backtest data.parquet --search --trials 8
+
 
     Exit codes: 0 judged, 2 not carried out (a fold outside the data, data that
     fail a check, a column that gives the label away), 130 interrupted.
@@ -80,10 +94,12 @@ def backtest(
             "train_days": train_days,
             "test_days": test_days,
             "k": k,
+            "search": search,
             "remove_known": remove_known,
             "resamples": resamples,
             "seed": seed,
         },
+        "search": {"trials": trials},
         "ray": {"address": ray_address},
         "work": work,
     }
@@ -93,10 +109,13 @@ def backtest(
         raise fault(f"{recipe}: no such file")
     missing = "nothing to judge on: give files, or name a source in --config"
     settings = settings_with_source(config, options, missing)
+    if recipe is not None and settings.backtest.search:
+        raise fault(f"each fold is to search its recipe, and {recipe} is one: leave out --recipe or --search")
     from trainer.progress import Terminal
 
     with training():
         from trainer.backtest.app import run, write
+        from trainer.backtest.output.recipes import told_recipes
         from trainer.backtest.output.report import show
 
         try:
@@ -107,5 +126,7 @@ def backtest(
             raise typer.Exit(INTERRUPTED) from error
         written = write(found, output, json_file, plots)
     show(found.rounds, found.summary, console)
+    for line in told_recipes(found.rounds, found.chosen, searched=found.recipe is None):
+        console.print(line, markup=False, highlight=False)
     for path in written:
         console.print(f"Wrote {path}", markup=False, highlight=False)

@@ -9,6 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from kuntur.bundle.bundle import DOCUMENTS
+from trainer.card.fits import told
+from trainer.card.known_accounts import told as told_known
 from trainer.phases import Phase
 from trainer.pipeline import TrainingReport
 from trainer.wording import counted, number
@@ -30,7 +32,7 @@ def show(report: TrainingReport, registry: Path, console: Console) -> None:
     manifest = report.manifest
     role = "live" if report.verdict.promoted else "a challenger"
     table = Table(title=f"Published {manifest.model_version}, {role}", title_justify="left")
-    table.add_column("on a test window that taught, chose and calibrated nothing")
+    table.add_column("as judged, on a test window that taught, chose and calibrated nothing")
     table.add_column("", justify="right")
     for name, text in _SHOWN.items():
         table.add_row(text.format(currency=report.currency), number(manifest.metrics[name]))
@@ -40,6 +42,12 @@ def show(report: TrainingReport, registry: Path, console: Console) -> None:
         f"{counted(len(manifest.features), 'feature')}. "
         f"All a validator asks for: {registry / manifest.model_version / DOCUMENTS / 'model_card.html'}"
     )
+    known = report.known_accounts
+    for line in (
+        told_known(known.rows, known.frauds, manifest.metrics, known.without),
+        told(manifest),
+    ):
+        console.print(line, markup=False, highlight=False)
     console.print(report.verdict.text, markup=False, highlight=False)
     console.print(_phase_table(report.phases))
 

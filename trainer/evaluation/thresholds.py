@@ -61,7 +61,7 @@ def choose(
     settings: ThresholdSettings,
     currency: str = "",
 ) -> Thresholds:
-    """Chooses thresholds on rows that the model did not learn from.
+    """Chooses thresholds on rows that the model did not learn from; by rank, which needs no labels, on these.
 
     probability: calibrated, float32 [n]; label: bool [n]; amount: float64 [n], units of `currency`, 0 for
     what is in another; days: length of the window.
@@ -69,6 +69,14 @@ def choose(
     if settings.method == "cost":
         return _by_cost(probability, label, amount, days, settings, currency)
     return _by_budget(probability, days, settings)
+
+
+def by_rank(probability: Float32, days: float, settings: ThresholdSettings) -> Thresholds:
+    """Chooses thresholds on the newest rows, whose labels are not known yet, so that the alerts keep to it.
+
+    probability: float32 [n]; days: over which the rows spread.
+    """
+    return _by_budget(probability, days, settings, "newest days, whose labels are not known yet")
 
 
 def costs_per_day(
@@ -91,12 +99,14 @@ def costs_per_day(
     }
 
 
-def _by_budget(probability: Float32, days: float, settings: ThresholdSettings) -> Thresholds:
+def _by_budget(
+    probability: Float32, days: float, settings: ThresholdSettings, of: str = "days of its calibration"
+) -> Thresholds:
     review = _for_alerts(probability, settings.review_alerts_per_day * days)
     decline = max(review, _for_alerts(probability, settings.decline_alerts_per_day * days))
     rationale = (
         f"Alert budget: at most {settings.review_alerts_per_day:g} reviews a day, of which at most "
-        f"{settings.decline_alerts_per_day:g} are declined, on the {days:g} days of its calibration."
+        f"{settings.decline_alerts_per_day:g} are declined, on the {days:.4g} {of}."
     )
     return _thresholds(review, decline, rationale)
 

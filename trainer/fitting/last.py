@@ -7,6 +7,8 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import xgboost as xgb
 
 from trainer.cluster.connection import connected
@@ -23,18 +25,23 @@ from trainer.settings.config import TrainerSettings
 from trainer.wording import counted
 
 _FOLDER = "fit"
+_KEPT = 3  # models: a run fits as many
 
 
 def last_fit(
-    rows: TrainingRows, parameters: Parameters, settings: TrainerSettings, progress: Progress
+    rows: TrainingRows,
+    parameters: Parameters,
+    settings: TrainerSettings,
+    progress: Progress,
+    ranking: npt.NDArray[np.intp] | None = None,
 ) -> Fitted:
-    """Fits a setting on all rows within the memory that `settings.fit` allows.
+    """Fits a setting on all rows within the memory that `settings.fit` allows; ranking: as for `fit`.
 
     What workers have fitted is kept in the working directory, so that a run that is ended behind it does not
     fit again. Raises TooFewFraudsError, ClusterError.
     """
     threads, seed, limits = len(os.sched_getaffinity(0)), settings.search.seed, settings.fit
-    chosen, columns = chosen_rows(rows, parameters, seed)
+    chosen, columns = chosen_rows(rows, parameters, seed, ranking)
     needed = needed_bytes(len(chosen), chosen.columns)
     if needed <= limits.driver_bytes:
         return fit_chosen(chosen, columns, parameters, threads=threads, seed=seed)
@@ -44,7 +51,8 @@ def last_fit(
             f"{parameters['algorithm']} takes its rows at once: it learns from {most:,} of {len(rows):,}, "
             "all frauds among them, which is what fit.driver_bytes allows"
         )
-        return fit(thinned(rows, most, seed), parameters, threads=threads, seed=seed)
+        few = thinned(rows, most, seed)
+        return fit(few, parameters, threads=threads, seed=seed, ranking=ranking)
     folder = settings.work / _FOLDER
     with connected(settings.ray):
         sharing = Sharing.of(chosen, limits)
@@ -61,7 +69,8 @@ def last_fit(
 
 
 def _keep(model: BoostedTrees, path: Path) -> None:
-    for old in path.parent.glob("*.ubj"):
+    kept = sorted(path.parent.glob("*.ubj"), key=lambda found: found.stat().st_mtime_ns)
+    for old in kept[: max(0, len(kept) - _KEPT + 1)]:
         old.unlink()
     unfinished = path.with_name(f"unfinished-{path.name}")
     model.booster.save_model(unfinished)

@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 import numpy as np
 import numpy.typing as npt
 
-from kuntur.bundle.bundle import BundleRefusedError, Manifest, Registry, check_time_zone, read_bundle
+from kuntur.bundle.bundle import (
+    BundleRefusedError,
+    Manifest,
+    Registry,
+    Thresholds,
+    check_time_zone,
+    read_bundle,
+    read_judged,
+)
 from kuntur.time_zone import TimeZone, time_zone
 from trainer.confined.model import ModelRunError, RunLimits, confined_scores
 from trainer.confined.session import run, session
@@ -123,10 +132,28 @@ class Challenger:
 
 @dataclass(frozen=True, slots=True)
 class Champion:
-    """The live model: what its bundle says of it, and its scores of the window's rows, float32 [n]."""
+    """The live model: what its bundle says of it, and scores of the window's rows, float32 [n].
+
+    served: whether they are of the fit that is served, rather than of the one that its figures are of.
+    """
 
     manifest: Manifest
     scores: npt.NDArray[np.float32]
+    served: bool = False
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """Thresholds of the fit whose scores these are."""
+        return self.manifest.thresholds if self.served else self.manifest.judged_thresholds
+
+    @property
+    def learnt_until(self) -> str:
+        """End of the transactions that this fit learnt from, ISO 8601."""
+        return self.manifest.train_end_time if self.served else self.manifest.window.train_end_time
+
+    def unseen(self, window: JudgingWindow) -> JudgingWindow:
+        """Returns the rows of a window that this fit did not learn from."""
+        return window.since(microseconds(self.learnt_until))
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,9 +164,12 @@ class NoChampion:
     reason: str
 
 
-def live_champion(registry: Registry, window: JudgingWindow, limits: RunLimits) -> Champion | NoChampion:
+def live_champion(
+    registry: Registry, window: JudgingWindow, limits: RunLimits, *, served: bool = False
+) -> Champion | NoChampion:
     """Reads the live model and has it score the window's rows, in a process of its own.
 
+    served: take the fit that is served; else the one that was judged, where it was fitted again since.
     One that is missing, damaged, of features that this code or these data do not have or have in another
     time zone, or that takes more time or memory than `limits`, is no champion.
     """
@@ -149,7 +179,8 @@ def live_champion(registry: Registry, window: JudgingWindow, limits: RunLimits) 
     try:
         bundle = read_bundle(registry.bundle_path(version))
         check_time_zone(bundle.manifest, window.zone)
-        scores = confined_scores(bundle.model, window.inputs(bundle.manifest.feature_names), limits)
+        model = bundle.model if served else read_judged(bundle)
+        scores = confined_scores(model, window.inputs(bundle.manifest.feature_names), limits)
     except (BundleRefusedError, OSError) as error:
         return NoChampion(version, f"the live model {version} cannot be read ({error})")
     except KeyError as error:
@@ -160,4 +191,9 @@ def live_champion(registry: Registry, window: JudgingWindow, limits: RunLimits) 
         return NoChampion(version, f"the live model {version} cannot be run ({error})")
     if not np.isfinite(scores).all():
         return NoChampion(version, f"the live model {version} gives some rows scores that are not numbers")
-    return Champion(bundle.manifest, scores)
+    return Champion(bundle.manifest, scores, served)
+
+
+def microseconds(time: str) -> int:
+    """Returns a moment in ISO 8601 as microseconds since the epoch."""
+    return round(datetime.fromisoformat(time).timestamp() * 1_000_000)

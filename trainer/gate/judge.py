@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
-
 from trainer.gate.comparison import comparison_findings
-from trainer.gate.contenders import Challenger, Champion, JudgingWindow, NoChampion
+from trainer.gate.contenders import Challenger, Champion, JudgingWindow, NoChampion, microseconds
 from trainer.gate.own import own_findings
 from trainer.gate.verdict import Finding, Verdict, pronounced, standing, unopposed
 from trainer.settings.judging import GateSettings
@@ -35,8 +33,7 @@ def judge(
     version = champion.manifest.model_version
     if version == challenger.model_version:
         return standing(version, own)
-    learnt_until = _microseconds(champion.manifest.window.train_end_time)
-    unseen, rows = window.since(learnt_until), window.rows_since(learnt_until)
+    unseen, rows = champion.unseen(window), window.rows_since(microseconds(champion.learnt_until))
     fair = _fairness(champion, window, unseen, settings)
     compared = own if not fair.passed else comparison_findings(
         probability[rows], champion.scores[rows], unseen, alerts_per_day, settings,
@@ -48,13 +45,17 @@ def _fairness(
     champion: Champion, window: JudgingWindow, unseen: JudgingWindow, settings: GateSettings
 ) -> Finding:
     frauds, others = int(unseen.label.sum()), int((~unseen.label).sum())
-    validated = _microseconds(champion.manifest.window.validation_end_time)
+    validated = microseconds(champion.manifest.window.validation_end_time)
     parts = [f"comparison: on {len(unseen):,} transactions with {frauds:,} frauds, {_span(unseen)}"]
     if len(unseen) < len(window):
-        learnt = champion.manifest.window.train_end_time
         parts.append(
-            f"the champion learnt from transactions until {learnt}, so that those of the window before then "
-            "are left out"
+            f"the champion learnt from transactions until {champion.learnt_until}, so that those of the "
+            "window before then are left out"
+        )
+    elif champion.manifest.refit is not None and not champion.served:
+        parts.append(
+            "both by the fits that were judged: each is fitted again on later transactions before it is "
+            "served"
         )
     if unseen.start_us < validated:
         parts.append("the champion was chosen and calibrated on part of these, which can only favour it")
@@ -70,7 +71,3 @@ def _fairness(
 
 def _span(window: JudgingWindow) -> str:
     return f"{iso(window.start_us)} to {iso(window.end_us)}"
-
-
-def _microseconds(time: str) -> int:
-    return round(datetime.fromisoformat(time).timestamp() * 1_000_000)

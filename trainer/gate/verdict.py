@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 
@@ -22,7 +22,7 @@ class Verdict:
     """Whether a model goes live.
 
     forced: whether it does against what was found; champion: version of the model that it was compared
-    with, empty without one; text: the verdict in words.
+    with, empty without one; text: the verdict in words; warnings: what it does not hang on, a sentence each.
     """
 
     promoted: bool
@@ -30,6 +30,12 @@ class Verdict:
     champion: str
     findings: tuple[Finding, ...]
     text: str
+    warnings: tuple[str, ...] = ()
+
+    def with_warnings(self, warnings: tuple[str, ...]) -> Verdict:
+        """Returns it with warnings, which its text tells at the end."""
+        text = "\n".join([self.text, *(f"warning: {warning}" for warning in warnings)])
+        return replace(self, text=text, warnings=warnings)
 
     def document(self) -> dict[str, Any]:
         """Returns it ready for JSON."""

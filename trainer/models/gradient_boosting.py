@@ -19,7 +19,7 @@ import xgboost as xgb
 from trainer.dataset.rows import TrainingRows
 from trainer.models.base import Family, FittedModel, MarginGraph, Parameters, RoundCallback, Splits
 from trainer.models.blocks import quantile_matrix
-from trainer.models.recipe import COMMON, SHIPPED, Value, parameters_in
+from trainer.models.recipe import COMMON, EARLY_STOPPING, SHIPPED, Value, parameters_in
 from trainer.models.space import Choice, Domain, Range
 
 if TYPE_CHECKING:
@@ -186,7 +186,7 @@ class GradientBoosting(Family):
     """XGBoost's histogram trees."""
 
     name = "xgboost"
-    parameters = ("rounds", *_OWN)
+    parameters = ("rounds", EARLY_STOPPING, *_OWN)
     grid = ("max_depth", "learning_rate")
     required = ("rounds", "max_depth", "learning_rate")
 

@@ -20,6 +20,8 @@ Value = str | int | float | bool
 # What every algorithm understands, with what holds where a recipe says nothing: what is done about the
 # rarity of fraud; days of history to learn from, 0 for all; how many columns to keep, 0 for all.
 COMMON: Mapping[str, Value] = {"imbalance": "none", "history_days": 0, "columns": 0}
+# Of a family with rounds: take as many as are best on the selection window, `rounds` at the most.
+EARLY_STOPPING = "early_stopping"
 SHIPPED = Path(__file__).parent / "recipes" / "default.toml"
 
 

@@ -7,7 +7,15 @@ from pathlib import Path
 
 from trainer.models.families import FAMILIES
 from trainer.models.imbalance import STRATEGIES
-from trainer.models.recipe import COMMON, SHIPPED, Recipe, RecipeError, Value, parameters_in
+from trainer.models.recipe import (
+    COMMON,
+    EARLY_STOPPING,
+    SHIPPED,
+    Recipe,
+    RecipeError,
+    Value,
+    parameters_in,
+)
 
 
 def read_recipe(path: Path) -> Recipe:
@@ -43,6 +51,8 @@ def checked(parameters: Mapping[str, object]) -> dict[str, Value]:
         raise RecipeError(f"{name} needs {', '.join(missing)}")
     if found["imbalance"] not in STRATEGIES:
         raise RecipeError(f"imbalance {found['imbalance']!r} is none of {', '.join(STRATEGIES)}")
+    if not isinstance(found.get(EARLY_STOPPING, False), bool):
+        raise RecipeError(f"{EARLY_STOPPING} is true or false; not {found[EARLY_STOPPING]!r}")
     for key in ("history_days", "columns"):
         if isinstance(found[key], str) or float(found[key]) < 0:
             raise RecipeError(f"{key} is a number from 0, which means all; not {found[key]!r}")

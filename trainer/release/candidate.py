@@ -18,6 +18,7 @@ from trainer.dataset.windows import Window, Windows
 from trainer.evaluation import thresholds
 from trainer.export import build_explanation, build_onnx, check_parity
 from trainer.fitting.fit import Fitted
+from trainer.fitting.settled import Settled
 from trainer.models import Parameters
 from trainer.settings.config import TrainerSettings
 
@@ -31,7 +32,7 @@ class ServedModel:
     parameters: of the recipe that was fitted; feature_names: its inputs in order; columns: their places
     among all; importance: float64 [features]; onnx: the graph; explanation: None for a model without
     reasons; calibrate_features: float32 [n, features] of the calibration window, with calibrate_probability
-    float32 [n] by ONNX Runtime.
+    float32 [n] by ONNX Runtime; of a refit these are rows that it learnt from.
     """
 
     parameters: Parameters
@@ -47,6 +48,11 @@ class ServedModel:
     calibrate_probability: Float32
 
     @property
+    def settled(self) -> Settled:
+        """Its calibration with its thresholds."""
+        return Settled(self.calibration, self.thresholds)
+
+    @property
     def algorithm(self) -> str:
         """Kind of estimator."""
         return str(self.parameters["algorithm"])
@@ -57,18 +63,28 @@ class ServedModel:
 
 
 def prepare(
-    fitted: Fitted, names: tuple[str, ...], rows: Windows, settings: TrainerSettings, currency: str
+    fitted: Fitted,
+    names: tuple[str, ...],
+    rows: Windows,
+    settings: TrainerSettings,
+    currency: str,
+    carried: Settled | None = None,
 ) -> ServedModel:
     """Calibrates, exports and checks a fitted model and sets its thresholds. Raises ParityError.
 
-    names: of the columns of rows; currency: of their amounts.
+    names: of the columns of rows; currency: of their amounts; carried: what was settled before for a fit that
+    learnt from the calibration window as well; None settles it there.
     """
     model, columns = fitted.model, fitted.columns
     chosen = tuple(names[column] for column in columns)
     windows = (rows.select, rows.calibrate, rows.test)
     select, calibrate, test = (window.held.only(columns).load() for window in windows)
     method = settings.calibration.method
-    calibrated = calibration.fit(model.margin(calibrate), rows.calibrate.label, method)
+    calibrated = (
+        calibration.fit(model.margin(calibrate), rows.calibrate.label, method)
+        if carried is None
+        else carried.calibration
+    )
     onnx = build_onnx(model, calibrated, len(chosen))
     parity = check_parity(model, calibrated, onnx, np.concatenate([select, calibrate, test]))
     probability = run(session(onnx), calibrate)
@@ -88,7 +104,9 @@ def prepare(
             settings.split.calibrate_days,
             settings.thresholds,
             currency,
-        ),
+        )
+        if carried is None
+        else carried.thresholds,
         calibrate_features=calibrate,
         calibrate_probability=probability,
     )

@@ -46,6 +46,7 @@ class DataReport:
 
 def dossier(
     manifest: Manifest,
+    judged: ServedModel,
     model: ServedModel,
     found: Examination,
     searched: SearchResult,
@@ -54,7 +55,11 @@ def dossier(
     settings: TrainerSettings,
     signing_key: str = "",
 ) -> dict[str, bytes]:
-    """Returns the documents by file name; signing_key: id of the trainer's, empty where it does not sign."""
+    """Returns the documents by file name.
+
+    judged: the fit that was examined; model: the one that is served, the same unless it was fitted again;
+    signing_key: id of the trainer's, empty where it does not sign.
+    """
     plain_settings = settings.model_dump(mode="json", exclude={"hash_key"})
     leakage, drifts = data.leakage.document(), [moved.document() for moved in found.drifts]
     evidence = Evidence(
@@ -69,10 +74,12 @@ def dossier(
         checks=data.checks.document(),
         trials=_trials(searched, choice),
         choice=choice.text,
-        calibration=model.calibration.describe(),
+        calibration=judged.calibration.describe(),
+        refit_calibration=None if model is judged else model.calibration.describe(),
         leakage=leakage,
         drift=drifts,
         segments=[segment.document() for segment in found.segments],
+        known_accounts=found.known_accounts.document(),
         verdict=found.verdict.document(),
         champion=found.champion.manifest if isinstance(found.champion, Champion) else None,
         champion_metrics=found.champion_metrics,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
 
 from kuntur.bundle.bundle import Registry
 from trainer import gate
@@ -18,6 +20,7 @@ from trainer.evaluation.latency import microseconds_a_row
 from trainer.evaluation.segments import SegmentFigures, segment_figures
 from trainer.gate import Challenger, Champion, JudgingWindow, NoChampion, Verdict
 from trainer.release.candidate import ServedModel
+from trainer.release.known_accounts import KnownAccounts, known_accounts
 from trainer.settings.config import TrainerSettings
 from trainer.sources.split import Split
 
@@ -37,6 +40,7 @@ class Examination:
     segments: tuple[SegmentFigures, ...]
     champion: Champion | NoChampion
     champion_metrics: dict[str, float] | None
+    known_accounts: KnownAccounts
     verdict: Verdict
 
     @property
@@ -55,10 +59,13 @@ def examine(
     split: Split,
     until_us: int,
     settings: TrainerSettings,
+    known: npt.NDArray[np.bool_],
+    warnings: tuple[str, ...] = (),
 ) -> Examination:
-    """Judges a model on rows that taught, chose and calibrated nothing, and beside the live model.
+    """Judges a fit on rows that taught, chose and calibrated nothing, and beside the live model.
 
-    version: name of the model; until_us: when the labels that judge were known.
+    version: name of the model that it stands for; until_us: when the labels that judge were known; known:
+    bool [len(split.test)], rows of accounts known to be compromised; warnings: of the verdict.
     """
     test, days, window_rows = rows.test, settings.split.test_days, split.test
     inputs = model.inputs(test)
@@ -68,7 +75,10 @@ def examine(
     window = JudgingWindow.of(dataset, window_rows, split.test_start_us, split.test_end_us, until_us)
     taught = rows.training.take(evenly(len(rows.training))).only(model.columns).features
     moved = drifts(taught, inputs, model.feature_names)
-    champion = gate.live_champion(Registry(settings.registry), window, settings.gate.limits)
+    # Like with like: a fit that is to be made again on newer rows is as old as the champion's judged one was.
+    champion = gate.live_champion(
+        Registry(settings.registry), window, settings.gate.limits, served=not settings.refit.enabled
+    )
     challenger = Challenger(version, model.onnx, model.feature_names, model.importance, moved, model.parity)
     verdict = gate.judge(
         challenger,
@@ -101,17 +111,17 @@ def examine(
         drifts=(*moved, drift(SCORE, model.calibrate_probability, probability)),
         segments=segment_figures(test.label, probability, model.thresholds.review, window.segments),
         champion=champion,
+        known_accounts=known_accounts(
+            known, test.label, probability, test.amount, days, model.thresholds, costs
+        ),
         champion_metrics=_champion_metrics(champion, window, days),
-        verdict=verdict,
+        verdict=verdict.with_warnings(warnings),
     )
 
 
 def _champion_metrics(
     champion: Champion | NoChampion, window: JudgingWindow, days: float
 ) -> dict[str, float] | None:
-    if isinstance(champion, NoChampion):
-        return None
-    learnt_until = datetime.fromisoformat(champion.manifest.window.train_end_time)
-    if len(window.since(round(learnt_until.timestamp() * 1_000_000))) < len(window):
+    if isinstance(champion, NoChampion) or len(champion.unseen(window)) < len(window):
         return None  # on what it learnt from, its figures say nothing
-    return evaluate.figures(window.label, champion.scores, window.amount, days, champion.manifest.thresholds)
+    return evaluate.figures(window.label, champion.scores, window.amount, days, champion.thresholds)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
 from kuntur.bundle.bundle import (
     BundleRefusedError,
     Manifest,
     PhaseCost,
+    Refit,
     Registry,
     TrainingWindow,
     feature_uses,
@@ -31,13 +32,19 @@ from trainer.sources.split import Split, iso
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """What a model learnt from: transactions and labels by their hash, where in time, in which zone."""
+    """What a model learnt from: transactions and labels by their hash, where in time, in which zone.
+
+    window: of the judged fit; refit: what is told of the one that is served, where that is another;
+    judged_sha256: of the judged one's graph then.
+    """
 
     data_hash: str
     window: TrainingWindow
     row_count: int
     fraud_count: int
     time_zone: str = DEFAULT_TIME_ZONE
+    refit: Refit | None = None
+    judged_sha256: str = ""
 
     @classmethod
     def of(cls, table: Table, dataset: Dataset, split: Split) -> TrainingData:
@@ -51,6 +58,10 @@ class TrainingData:
         )
         frauds = int(dataset.is_fraud.sum())
         return cls(table.data_hash, window, len(dataset), frauds, dataset.zone.name)
+
+    def refitted(self, told: Refit, judged: ServedModel) -> TrainingData:
+        """Returns it for a model that was fitted again; judged: the fit that its figures are of."""
+        return replace(self, refit=told, judged_sha256=hashlib.sha256(judged.onnx).hexdigest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +81,9 @@ def model_version(model: ServedModel, data: TrainingData, gate: GateSettings, re
     digest = hashlib.sha256(model.onnx)
     digest.update(json.dumps([model.thresholds.model_dump(), data.data_hash]).encode())
     digest.update(json.dumps([gate.model_dump(mode="json"), replaces], sort_keys=True).encode())
+    if data.refit is not None:
+        thresholds = data.refit.judged_thresholds.model_dump()
+        digest.update(json.dumps([data.judged_sha256, thresholds]).encode())
     if data.time_zone != DEFAULT_TIME_ZONE:  # models from before zones were named keep their names
         digest.update(data.time_zone.encode())
     day = data.window.validation_end_time[:10].replace("-", "")
@@ -107,7 +121,7 @@ def build_manifest(
 ) -> Manifest:
     """Returns the manifest, but for the files, which `write_bundle` fills in.
 
-    metrics: on the test window, by name; published: an aware time, None leaves it untold.
+    metrics: of the judged fit on the test window, by name; published: an aware time, None leaves it untold.
     """
     return Manifest(
         model_version=name.version,
@@ -116,6 +130,7 @@ def build_manifest(
         catalogue_fingerprint=catalogue_fingerprint(),
         time_zone=data.time_zone,
         window=data.window,
+        refit=data.refit,
         data_hash=data.data_hash,
         row_count=data.row_count,
         fraud_count=data.fraud_count,

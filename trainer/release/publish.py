@@ -27,8 +27,12 @@ def publish(
     model: ServedModel,
     documents: dict[str, bytes],
     keys: Sequence[SigningKey] = (),
+    judged: bytes | None = None,
 ) -> None:
-    """Writes the bundle unless it is there, signed with the keys, and makes a champion the one to be live."""
+    """Writes the bundle unless it is there, signed with the keys, and makes a champion the one to be live.
+
+    judged: graph of the fit that the figures are of, where it is not the model's.
+    """
     if manifest.model_version not in registry.versions():
         registry.path.mkdir(parents=True, exist_ok=True)
         chosen = golden_rows(model.calibrate_probability)
@@ -41,6 +45,7 @@ def publish(
             documents,
             model.explanation,
             keys,
+            judged,
         )
     if manifest.role == "champion":
         registry.set_live(manifest.model_version)

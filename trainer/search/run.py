@@ -25,8 +25,8 @@ from trainer.models import SearchSpace
 from trainer.origin import library_versions
 from trainer.progress import Progress
 from trainer.search.problem import Problem
-from trainer.search.result import Curve, FailedTrial, SearchResult, Trial
-from trainer.search.trial import METRIC, flat, run_trial
+from trainer.search.result import FailedTrial, SearchResult, Trial
+from trainer.search.trial import METRIC, curve_of, flat, run_trial
 from trainer.settings.searching import RaySettings, SearchSettings
 
 _FORMAT = 2  # of a search; raised where a change of the trainer makes a setting give another result
@@ -200,7 +200,6 @@ def _as_trial(result: Any, folds: int, number: int) -> Trial:
 
     parameters, metrics = flat(result.config), result.metrics
     wanted = reports(int(parameters.get("rounds", 1))) if folds == 1 else folds
-    curve = metrics["curve"]
     return Trial(
         parameters=parameters,
         average_precision=float(metrics[METRIC]),
@@ -209,10 +208,6 @@ def _as_trial(result: Any, folds: int, number: int) -> Trial:
         finished=int(metrics["training_iteration"]) >= wanted,
         failed=result.error is not None,
         folds=tuple(metrics["folds"]),
-        curve=Curve(
-            tuple(curve["rounds"]),
-            tuple(curve[METRIC]),
-            tuple(tuple(drawn) for drawn in curve["replicates"]),
-        ),
+        curve=curve_of(metrics),
         number=number,
     )

@@ -5,7 +5,7 @@ It runs in a worker of Ray; what is tried next is not its business.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy.typing as npt
 from trainer.evaluation import bootstrap, evaluate
 from trainer.fitting.fit import fit
 from trainer.search.problem import Fold, Problem
+from trainer.search.result import Curve
 
 METRIC = "average_precision"
 REPLICATES = 25  # a standard error to within a seventh or so, for a fifth of a second a report of 65,000 rows
@@ -34,32 +35,51 @@ def run_trial(
     """
     from ray import tune
 
-    parameters = flat(config)
-    curve = _Curve()
+    def report(found: dict[str, Any]) -> bool:
+        tune.report(found)
+        return True
+
+    grown(flat(config), problem, rankings, cpus, seed, report)
+
+
+def grown(
+    parameters: dict[str, Any],
+    problem: Problem,
+    rankings: Sequence[npt.NDArray[np.intp] | None],
+    threads: int,
+    seed: int,
+    report: Callable[[dict[str, Any]], bool],
+) -> None:
+    """Fits one setting fold by fold and hands its average precision by rounds over.
+
+    With one fold as the model grows, and `report` says whether it is to grow on; with several after each.
+    """
+    curve, stopped = _Curve(), False
     for fold, ranking in zip(problem.folds, rankings, strict=True):
         curve.begin()
 
         def on_round(rounds: int, margin: npt.NDArray[np.float32], fold: Fold = fold) -> bool:
+            nonlocal stopped
             curve.add(rounds, fold, margin)
-            if len(problem.folds) == 1:
-                tune.report(curve.report())
-            return True
+            stopped = len(problem.folds) == 1 and not report(curve.report())
+            return not stopped
 
         judge = problem.judge(fold)
         model = fit(
             problem.training(fold),
             parameters,
-            threads=cpus,
+            threads=threads,
             seed=seed,
             judge=judge,
             on_round=on_round,
             ranking=ranking,
         )
         rounds = int(parameters.get("rounds", 1))
-        if not curve.has(rounds):  # a family without rounds, or a number of them between two reports
+        # A family without rounds, or a number of them between two reports.
+        if not stopped and not curve.has(rounds):
             on_round(rounds, model.margin(judge))
         if len(problem.folds) > 1:
-            tune.report(curve.report())
+            report(curve.report())
 
 
 def flat(config: dict[str, Any]) -> dict[str, Any]:
@@ -67,6 +87,16 @@ def flat(config: dict[str, Any]) -> dict[str, Any]:
     nested = config.get("setting")
     parameters = nested if isinstance(nested, dict) else config
     return {name: value for name, value in parameters.items() if not isinstance(value, dict)}
+
+
+def curve_of(found: Mapping[str, Any]) -> Curve:
+    """Returns the curve of what a trial reported."""
+    curve = found["curve"]
+    return Curve(
+        tuple(curve["rounds"]),
+        tuple(curve[METRIC]),
+        tuple(tuple(drawn) for drawn in curve["replicates"]),
+    )
 
 
 class _Curve:

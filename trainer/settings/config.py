@@ -29,6 +29,7 @@ from trainer.settings.judging import (
     CalibrationSettings,
     GateSettings,
     LeakageSettings,
+    RefitSettings,
     ThresholdSettings,
 )
 from trainer.settings.recording import CardSettings, SigningSettings, TrackingSettings
@@ -68,6 +69,8 @@ class TrainerSettings(BaseSettings):
     """How margins become probabilities."""
     thresholds: ThresholdSettings = ThresholdSettings()
     """What the advice may cost."""
+    refit: RefitSettings = RefitSettings()
+    """The fit that is served, once its recipe has been judged."""
     backtest: BacktestSettings = BacktestSettings()
     """How a recipe is judged on folds that follow one another in time."""
     ray: RaySettings = RaySettings()

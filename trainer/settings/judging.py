@@ -72,14 +72,36 @@ class CalibrationSettings(Section):
     method: Literal["auto", "platt", "isotonic"] = "auto"
     """platt: a line, two numbers. isotonic: a curve. auto: the line below 100 frauds in the calibration
     window, else the curve where it does better on rows left out."""
+    prior_shift: bool = False
+    """Move the probabilities of what is served to the share of fraud that the newest days seem to have, whose
+    labels are not known yet (Saerens and others, 2002). Right where only that share changes."""
+    max_prior_shift: float = Field(default=3.0, gt=1)
+    """By how much the odds of fraud are then multiplied or divided at the most."""
+    max_share_change: float = Field(default=2.0, gt=1)
+    """The verdict warns when the share of fraud is more than so many times what was calibrated for, or less
+    than that part of it, beyond chance."""
+
+
+class RefitSettings(Section):
+    """The fit that is served: the chosen recipe on everything that is known at the end."""
+
+    enabled: bool = True
+    """After it was judged, fit the recipe again on all transactions whose labels have had time to arrive,
+    those that chose, calibrated and tested it as well, and publish that fit; else the judged one."""
+    calibrate_days: PositiveFloat = 7
+    """Newest of these days that a first fit leaves out, a third of what is learnt from at the most: on them
+    calibration and thresholds are settled."""
 
 
 class ThresholdSettings(Section):
     """What the advice may cost."""
 
-    method: Literal["budget", "cost"] = "budget"
-    """budget: the highest scores that the alerts a day allow. cost: what comes cheapest on the calibration
-    window, whatever the number of alerts."""
+    method: Literal["budget", "rank", "cost"] = "budget"
+    """budget: the highest scores that the alerts a day allow on the calibration window. rank: the same on the
+    newest days up to until, whose labels are not known yet and not needed. cost: what comes cheapest on the
+    calibration window, whatever the number of alerts."""
+    max_alert_excess: float = Field(default=0.5, ge=0)
+    """The verdict warns when the newest days have more alerts than the budget, by more than this share."""
     review_alerts_per_day: PositiveFloat = 50
     """Transactions a day that analysts can look at. The gate compares models at so many alerts by either
     method."""
@@ -115,6 +137,9 @@ class BacktestSettings(Section):
     remove_known: bool = True
     """Leaves cards out of the test that were known to be compromised: those with a fraud between train_start
     and the label delay before the day of the test."""
+    search: bool = False
+    """Each fold chooses its recipe as train would at the start of its test, by the settings of search and
+    split, instead of fitting one that is given."""
     baselines: tuple[Baseline, ...] = ("constant", "amount", "logistic_regression", "plain_xgboost")
     """What stands in the table beside the recipe."""
     k: PositiveInt = 100

@@ -51,7 +51,7 @@ def _to_proto(record: ModelRecord) -> model_pb2.Model:
         model.review_threshold = manifest.thresholds.review
         model.decline_threshold = manifest.thresholds.decline
         for field in ("train_start_time", "train_end_time"):
-            time = _time(getattr(manifest.window, field))
+            time = _time(getattr(manifest, field))
             if time is not None:
                 getattr(model, field).CopyFrom(time)
     return model

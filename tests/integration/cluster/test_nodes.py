@@ -194,17 +194,15 @@ def test_a_node_killed_in_mid_backtest_costs_only_the_time_of_its_fits(cluster: 
     features, label = some_rows(ROWS, 3)
     rows = {"features": features, "event_time_us": np.arange(ROWS, dtype=np.int64)}
     judged, recipe = np.arange(500, dtype=np.int64), shipped_recipe().parameters | {"rounds": 60}
-    fits = [Fit(RECIPE, 0, end, end, label[:end], judged) for end in range(ROWS // 2, ROWS, 1_000)]
+    fits = [Fit(RECIPE, 0, end, end, label[:end], judged, recipe) for end in range(ROWS // 2, ROWS, 1_000)]
     chosen, killing = BacktestSettings(cpus_per_fit=1), Killing(cluster)
     try:
-        found = margins(
-            fits, rows, recipe, chosen, RaySettings(address=cluster.address, ship_code=False), killing
-        )
+        found = margins(fits, rows, chosen, RaySettings(address=cluster.address, ship_code=False), killing)
     finally:
         if killing.killed:
             add_worker(cluster)
     assert killing.killed
-    for margin, expected in zip(found, here(fits, rows, recipe, chosen), strict=True):
+    for margin, expected in zip(found, here(fits, rows, chosen), strict=True):
         assert np.array_equal(bits(margin), bits(expected))
 
 

@@ -117,3 +117,35 @@ def test_the_tables_and_the_files_are_told(folder: Path) -> None:
     plots = sorted((folder / "plots").iterdir())
     assert [path.name for path in plots] == ["fold-1.svg", "fold-2.svg"]
     assert "Reliability" in plots[0].read_text()
+
+
+SEARCHING = """
+[split]
+select_days = 3
+calibrate_days = 3
+test_days = 3
+warm_up_days = 1
+[search]
+trials = 2
+algorithms = ["xgboost"]
+max_rounds = 40
+"""
+
+
+def test_with_search_each_fold_chooses_its_own_recipe_and_the_report_says_which(folder: Path) -> None:
+    text = SETTINGS.replace("[split]", SEARCHING.strip().split("[search]")[0].strip())
+    (folder / "searching.toml").write_text(text + "[search]" + SEARCHING.split("[search]")[1])
+    result = invoke(
+        *("backtest", folder / "data.parquet", "--config", folder / "searching.toml", "--search"),
+        *("--work", folder / "work", "--json", folder / "searched.json"),
+    )
+    assert result.exit_code == 0, result.output
+    found = json.loads((folder / "searched.json").read_text())
+    assert found["recipe"] is None
+    said = " ".join(result.output.split())
+    for fold in found["folds"]:
+        assert fold["recipe"]["rounds"] in (20, 40)
+        assert f"Tested from {fold['test_start']}: xgboost, " in said
+        assert fold["choice"] in said
+    assert "train would search its own" not in said
+    assert "train would search its own" in " ".join((folder / "said.txt").read_text().split())

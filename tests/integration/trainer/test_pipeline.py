@@ -10,14 +10,15 @@ import numpy as np
 import onnxruntime as ort
 import pytest
 
-from kuntur.bundle.bundle import Bundle, Registry, read_bundle
+from kuntur.bundle.bundle import Bundle, Registry, read_bundle, read_judged
 from kuntur.features import FeatureEngine, FeatureSelection
 from kuntur.hash_key import DEFAULT_HASH_KEY, secret_from_hex
 from kuntur.tables import Mapping, read, to_batch, to_outcomes
 from tests.integration.trainer.searching import OBJECT_STORE_BYTES, Heard
 from trainer.app import run
 from trainer.card import ValidationDocument
-from trainer.dataset.history import replay
+from trainer.confined.model import RunLimits, confined_scores
+from trainer.dataset.history import Replayed, replay
 from trainer.evaluation.evaluate import figures
 from trainer.pipeline import TrainingReport
 from trainer.release.replay import score
@@ -75,6 +76,10 @@ def served(bundle: Bundle, features: np.ndarray) -> np.ndarray:
     return scores
 
 
+def inputs(bundle: Bundle, replayed: Replayed) -> np.ndarray:
+    return FeatureSelection(bundle.manifest.feature_names).take(replayed.features, replayed.attributes)
+
+
 def test_the_model_is_published_and_live(trained: tuple[TrainingReport, Path, Heard]) -> None:
     report, registry, _ = trained
     assert Registry(registry).live_version() == report.manifest.model_version
@@ -95,8 +100,9 @@ def test_the_figures_are_of_the_test_window_and_the_thresholds_of_the_one_before
 ) -> None:
     table = read([str(data)], Mapping.load("kuntur"))
     replayed = replay(table, SECRET)
-    scores = score(bundle.path, replayed)
     manifest = bundle.manifest
+    judged = confined_scores(read_judged(bundle), inputs(bundle, replayed), RunLimits())
+    assert not np.array_equal(judged, score(bundle.path, replayed))
     test_end = datetime.fromisoformat(manifest.window.validation_end_time)
     test_start = test_end - timedelta(days=JUDGING_DAYS["test_days"])
     calibrate_start = test_start - timedelta(days=JUDGING_DAYS["calibrate_days"])
@@ -105,15 +111,44 @@ def test_the_figures_are_of_the_test_window_and_the_thresholds_of_the_one_before
     test = ((time >= test_start) & (time < test_end)).to_numpy()
     calibrate = ((time >= calibrate_start) & (time < test_start)).to_numpy()
     days = float(JUDGING_DAYS["test_days"])
-    found = figures(known[test], scores[test], replayed.amount[test], days, manifest.thresholds)
+    thresholds = manifest.judged_thresholds
+    found = figures(known[test], judged[test], replayed.amount[test], days, thresholds)
     assert manifest.metrics == trained[0].manifest.metrics
     cost = {name for name in manifest.metrics if name.startswith("microseconds_a_row_")}
     assert len(cost) == 2
     assert {name: value for name, value in manifest.metrics.items() if name not in cost} == found
-    for threshold, budget in ((manifest.thresholds.review, REVIEWS), (manifest.thresholds.decline, DECLINES)):
-        alerts = int((scores[calibrate] >= np.float32(threshold)).sum())
+    for threshold, budget in ((thresholds.review, REVIEWS), (thresholds.decline, DECLINES)):
+        alerts = int((judged[calibrate] >= np.float32(threshold)).sum())
         # Rows of one score stay below together, so that a few of the budget may be left.
         assert 0 <= budget * JUDGING_DAYS["calibrate_days"] - alerts <= 3
+
+
+def test_what_is_served_learnt_from_all_that_is_known_and_says_so(
+    data: Path, trained: tuple[TrainingReport, Path, Heard], bundle: Bundle
+) -> None:
+    again, window = bundle.manifest.refit, bundle.manifest.window
+    assert again is not None
+    frame = read([str(data)], Mapping.load("kuntur")).frame
+    time, until = frame["event_time"], frame["event_time"].max()
+    assert again.train_end_time == window.validation_end_time
+    start, end = (datetime.fromisoformat(text) for text in (again.train_start_time, again.train_end_time))
+    learnt = frame.filter((time >= start) & (time < end))
+    assert (
+        again.row_count
+        == learnt.height
+        > 1.4 * frame.filter((time >= start) & (time < datetime.fromisoformat(window.train_end_time))).height
+    )
+    assert again.fraud_count == (learnt["is_fraud"] & (learnt["reported_time"] <= until)).sum()
+    assert end - datetime.fromisoformat(again.held_out_start_time) == timedelta(days=again.held_out_days)
+    assert again.judged_parity["rows"] > 0 < bundle.manifest.parity["rows"]
+    page = (bundle.path / "documents" / "model_card.html").read_text()
+    assert "It has no figures of its own" in page
+    document = json.loads((bundle.path / "documents" / "validation.json").read_text())
+    assert document["fits"]["judged"]["thresholds"]["review"] == again.judged_thresholds.review
+    assert document["evaluation"]["thresholds"]["review"] == again.judged_thresholds.review
+    assert document["fits"]["served"]["thresholds"]["review"] == bundle.manifest.thresholds.review
+    assert document["fits"]["served"]["calibration"] != document["fits"]["judged"]["calibration"]
+    assert document["gates"]["calibration"] == document["fits"]["judged"]["calibration"]
 
 
 def test_the_windows_keep_the_label_delay(bundle: Bundle) -> None:

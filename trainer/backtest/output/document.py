@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from datetime import timedelta
 from typing import Any
 
 import numpy as np
 
+from trainer.backtest.choosing import Chosen
 from trainer.backtest.contenders import RECIPE
 from trainer.backtest.figures.card_precision import CardDays
 from trainer.backtest.figures.metrics import reliability
@@ -23,20 +25,28 @@ from trainer.settings.config import TrainerSettings
 def document(
     rounds: list[Round],
     summary: Summary,
-    recipe: Parameters,
+    recipe: Parameters | None,
+    chosen: Sequence[Chosen],
     context: dict[str, Any],
     settings: TrainerSettings,
 ) -> dict[str, Any]:
-    """Returns the document; what is not a number in it is null. context: of the data, such as their hash."""
+    """Returns the document; what is not a number in it is null.
+
+    recipe: the one given, None where each fold chose its own; chosen: what each fold fitted; context: of the
+    data, such as their hash.
+    """
     found = {
         "data": context,
-        "recipe": dict(recipe),
+        "recipe": None if recipe is None else dict(recipe),
         "settings": {
             name: getattr(settings, name).model_dump(mode="json")
-            for name in ("backtest", "split", "calibration", "thresholds")
+            for name in ("backtest", "search", "split", "calibration", "thresholds")
         },
         "interval_level": LEVEL,
-        "folds": [_fold(one, settings) for one in rounds],
+        "folds": [
+            _fold(one, settings) | {"recipe": dict(what.parameters), "choice": what.text}
+            for one, what in zip(rounds, chosen, strict=True)
+        ],
         "figures": {
             contender: {name: _figure(figure) for name, figure in figures.items()}
             for contender, figures in summary.figures.items()

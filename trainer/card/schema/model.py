@@ -70,6 +70,8 @@ class Verdict(Part):
     """The verdict in words."""
     findings: tuple[Finding, ...]
     """What it rests on."""
+    warnings: tuple[str, ...] = ()
+    """What it does not hang on: a share of fraud or alerts that moved since the calibration."""
 
 
 class Change(Part):

@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from trainer.card.schema.figures import Drift, Evaluation, Search
+from trainer.card.schema.fits import Fits
 from trainer.card.schema.inputs import Data, FeatureEntry, PersonalData
+from trainer.card.schema.known_accounts import KnownAccounts
 from trainer.card.schema.model import Changes, Model, Verdict
 from trainer.card.schema.part import Part
 
@@ -36,6 +38,8 @@ class ValidationDocument(Part):
     """Against the model that was live."""
     data: Data
     """What it learnt from."""
+    fits: Fits
+    """The fit that was judged beside the one that is served."""
     features: tuple[FeatureEntry, ...]
     """Its inputs, the most important first."""
     personal_data: PersonalData
@@ -44,6 +48,8 @@ class ValidationDocument(Part):
     """Every trial, and why one was chosen."""
     evaluation: Evaluation
     """How well it finds fraud."""
+    known_accounts: KnownAccounts | None
+    """Figures with and without accounts already known to be compromised; null where a run did not look."""
     drift: tuple[Drift, ...] | None
     """Feature by feature, the worst first."""
     gates: Gates

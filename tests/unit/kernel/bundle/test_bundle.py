@@ -18,11 +18,12 @@ from kuntur.bundle.bundle import (
     check_time_zone,
     feature_uses,
     read_bundle,
+    read_judged,
     write_bundle,
 )
 from kuntur.reasons import LinearExplanation, write_explanation
 from kuntur.time_zone import time_zone
-from tests.support.bundles import manifest
+from tests.support.bundles import manifest, refit
 
 NAMES = ("amount", "hour", "attribute.limit_ratio")
 MODEL = b"\x08\x0ain truth an ONNX graph" * 100
@@ -305,3 +306,28 @@ def test_a_manifest_of_a_zone_that_there_is_not_is_refused(tmp_path: Path) -> No
     path = write(tmp_path)
     rewrite_manifest(path, lambda content: content.update(time_zone="Peru/Lima"))
     assert refusal(path) is RefusalReason.MANIFEST_INVALID
+
+
+def test_the_judged_fit_is_the_model_itself_unless_it_was_fitted_again(tmp_path: Path) -> None:
+    assert read_judged(read_bundle(write(tmp_path))) == MODEL
+    described = make_manifest("v2", refit=refit("2024-04-01T00:00:00Z"))
+    path = write_bundle(tmp_path, described, MODEL, FEATURES, SCORES, {}, judged=MODEL[::-1])
+    found = read_bundle(path)
+    assert (found.model, read_judged(found)) == (MODEL, MODEL[::-1])
+    assert found.manifest.window.train_end_time == "2024-03-01T00:00:00Z"
+    assert found.manifest.train_end_time == "2024-04-01T00:00:00Z"
+    assert (found.manifest.thresholds.review, found.manifest.judged_thresholds.review) == (0.5, 0.25)
+
+
+def test_a_judged_fit_that_is_missing_or_another_since_is_refused(tmp_path: Path) -> None:
+    described = make_manifest(refit=refit("2024-04-01T00:00:00Z"))
+    lacking = read_bundle(write(tmp_path, described))
+    with pytest.raises(BundleRefusedError) as refused:
+        read_judged(lacking)
+    assert refused.value.reason is RefusalReason.INCOMPLETE
+    other = make_manifest("v2", refit=described.refit)
+    whole = read_bundle(write_bundle(tmp_path, other, MODEL, FEATURES, SCORES, {}, judged=MODEL))
+    (whole.path / bundle.JUDGED).write_bytes(MODEL[::-1])
+    with pytest.raises(BundleRefusedError) as refused:
+        read_judged(whole)
+    assert refused.value.reason is RefusalReason.HASH_MISMATCH

@@ -79,10 +79,10 @@ def settings(**backtest_settings: Any) -> TrainerSettings:
     )
 
 
-def here(fits: list[Fit], rows: Any, recipe: Any, chosen: Any, *_: Any) -> list[np.ndarray]:
+def here(fits: list[Fit], rows: Any, chosen: Any, *_: Any) -> list[np.ndarray]:
     """Carries the fits out one after the other in this process."""
     return [
-        carried_out(fit, rows[fit.inputs], rows["event_time_us"], recipe, chosen.cpus_per_fit, chosen.seed)
+        carried_out(fit, rows[fit.inputs], rows["event_time_us"], chosen.cpus_per_fit, chosen.seed)
         for fit in fits
     ]
 
@@ -96,7 +96,7 @@ def rounds(table: Table, dataset: Dataset, chosen: TrainerSettings | None = None
     """Runs a backtest in this process."""
     told, by = history(table, dataset), chosen or settings()
     folds = cut_folds(told, by.backtest, by.split, DELAY)
-    return backtest(table, dataset, told, folds, RECIPE, DELAY, by, Silent(), fitting=here)
+    return backtest(table, dataset, told, folds, [RECIPE] * len(folds), DELAY, by, Silent(), fitting=here)
 
 
 def with_rows(dataset: Dataset, rows: np.ndarray, **values: Any) -> Dataset:

@@ -20,7 +20,9 @@ def transactions(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_help_shows_an_example() -> None:
-    assert "Example: kuntur-trainer backtest" in " ".join(invoke("backtest", "--help").output.split())
+    assert "kuntur-trainer backtest data.parquet --search" in " ".join(
+        invoke("backtest", "--help").output.split()
+    )
 
 
 def test_nothing_to_judge_on_is_told() -> None:

@@ -20,8 +20,9 @@ from tests.unit.trainer.backtest.small import (
     settings,
     with_rows,
 )
+from trainer.backtest.choosing import Chosen
 from trainer.backtest.folds import cut_folds
-from trainer.backtest.holdout import hold_out
+from trainer.backtest.holdout import hold_out, newest_rows
 from trainer.backtest.output.document import as_json, document
 from trainer.backtest.raw_columns import raw_columns
 from trainer.backtest.run import Round, account_numbers, scored_rows
@@ -30,6 +31,7 @@ from trainer.settings.data import SplitSettings
 from trainer.sources.split import TooLittleHistoryError
 
 TABLE, DATASET = bank()
+CHOSEN = [Chosen(RECIPE)] * 2
 
 
 @pytest.fixture(scope="module")
@@ -149,13 +151,13 @@ def test_the_same_run_gives_the_same_bytes(run: list[Round], summary: Summary) -
     other = summarise(again, settings().backtest, lambda *_: None)
     assert scored_rows(TABLE, again).equals(scored_rows(TABLE, run))
     first, second = (
-        as_json(document(r, s, RECIPE, {}, settings())) for r, s in ((run, summary), (again, other))
+        as_json(document(r, s, RECIPE, CHOSEN, {}, settings())) for r, s in ((run, summary), (again, other))
     )
     assert first == second
 
 
 def test_the_document_holds_each_figure_with_its_interval(run: list[Round], summary: Summary) -> None:
-    found = json.loads(as_json(document(run, summary, RECIPE, {"rows": 4_000}, settings())))
+    found = json.loads(as_json(document(run, summary, RECIPE, CHOSEN, {"rows": 4_000}, settings())))
     assert (
         found["figures"]["recipe"]["auc_roc"]["mean"]["low"]
         < found["figures"]["recipe"]["auc_roc"]["mean"]["value"]
@@ -194,3 +196,27 @@ def test_raw_columns_are_those_of_the_file_that_vary_without_label_and_id() -> N
 def test_a_start_before_the_data_is_told() -> None:
     with pytest.raises(TooLittleHistoryError, match="may start from"):
         rounds(TABLE, DATASET, settings(train_start=[day(-3)]))
+
+
+def test_thresholds_by_rank_keep_to_the_budget_just_before_the_test(run: list[Round]) -> None:
+    chosen = settings()
+    by_rank = chosen.model_copy(
+        update={"thresholds": chosen.thresholds.model_copy(update={"method": "rank"})}
+    )
+    for before, after in zip(run, rounds(TABLE, DATASET, by_rank), strict=True):
+        assert "newest days" in after.judged["recipe"].thresholds.rationale
+        assert after.judged["recipe"].thresholds.review != before.judged["recipe"].thresholds.review
+        assert np.array_equal(after.judged["recipe"].scored.score, before.judged["recipe"].scored.score)
+
+
+def test_newest_rows_lie_between_training_and_test_without_the_cards_that_were_known() -> None:
+    told = history(TABLE, DATASET)
+    (fold,) = cut_folds(told, settings(folds=1).backtest, SplitSettings(warm_up_days=1), DELAY)
+    known = DATASET.labels_at(fold.test_start_us)
+    kept, everyone = (
+        newest_rows(fold, told, known, settings(remove_known=removed).backtest, DELAY)
+        for removed in (True, False)
+    )
+    time = DATASET.event_time_us
+    assert np.array_equal(everyone, np.flatnonzero((time >= fold.train_end_us) & (time < fold.test_start_us)))
+    assert 0 < len(kept) < len(everyone)

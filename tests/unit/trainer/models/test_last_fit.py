@@ -81,7 +81,9 @@ def test_rows_that_do_not_fit_are_fitted_by_workers_and_the_model_is_kept(
     assert np.array_equal(again.margin(matrix), first.margin(matrix))
     last_fit(rows, TREES | {"rounds": 9}, chosen, heard)
     assert len(by_workers) == 2
-    assert len(list((tmp_path / "fit").glob("*.ubj"))) == 1
+    for rounds in range(10, 13):
+        last_fit(rows, TREES | {"rounds": rounds}, chosen, heard)
+    assert len(list((tmp_path / "fit").glob("*.ubj"))) == 3
 
 
 def test_another_algorithm_learns_from_as_many_rows_as_fit_and_says_so(

@@ -20,6 +20,7 @@ from tests.support.bundles import (
     linear_model,
     publish,
     publish_model,
+    publish_refitted,
 )
 from trainer.confined.model import RunLimits
 from trainer.dataset.features import Features
@@ -325,3 +326,47 @@ def test_a_live_model_of_another_time_zone_is_no_champion(registry: Registry) ->
     assert isinstance(
         live_champion(registry, replace(of_madrid, zone=time_zone()), SETTINGS.limits), Champion
     )
+
+
+def refitted(registry: Registry, judged: tuple[float, ...], served: tuple[float, ...], until: str) -> None:
+    """Publishes a live model whose judged fit learnt until March and whose served one until a later day."""
+    registry.path.mkdir()
+    publish_refitted(registry.path, "old", judged=judged, served=served, bias=BIAS, until=until)
+
+
+def test_fits_that_were_judged_are_compared_on_the_whole_window_although_the_served_one_knows_it(
+    registry: Registry,
+) -> None:
+    # The champion's served fit learnt up to the new window, or into it, as in a renewal each few days; its
+    # judged one is as old as the challenger's judged one will be then.
+    refitted(registry, judged=WEAKER, served=TRUE, until="2024-03-25T00:00:00Z")
+    champion = live_champion(registry, WINDOW, SETTINGS.limits)
+    assert isinstance(champion, Champion)
+    assert champion.thresholds.review == 0.25
+    verdict = judge(challenger(), champion, WINDOW, 50, SETTINGS)
+    assert verdict.promoted
+    assert f"on {len(WINDOW):,} transactions" in told(verdict, "comparison")
+    assert "both by the fits that were judged" in told(verdict, "comparison")
+
+
+def test_a_challenger_that_is_served_as_judged_meets_what_the_champion_serves_on_rows_unknown_to_it(
+    registry: Registry,
+) -> None:
+    refitted(registry, judged=WEAKER, served=TRUE, until="2024-03-25T00:00:00Z")
+    champion = live_champion(registry, WINDOW, SETTINGS.limits, served=True)
+    assert isinstance(champion, Champion)
+    assert champion.thresholds.review == 0.5
+    verdict = judge(challenger(), champion, WINDOW, 50, SETTINGS)
+    unseen = int((WINDOW.event_time_us >= microseconds("2024-03-25T00:00:00Z")).sum())
+    assert f"on {unseen:,} transactions" in told(verdict, "comparison")
+    assert "the champion learnt from transactions until 2024-03-25" in told(verdict, "comparison")
+    assert failed(verdict) == {"average precision"}  # it is as good as what is served, no better
+
+
+def test_a_champion_whose_judged_fit_is_damaged_does_not_block(registry: Registry) -> None:
+    refitted(registry, judged=WEAKER, served=TRUE, until="2024-03-25T00:00:00Z")
+    path = registry.bundle_path("old") / "judged.onnx"
+    path.write_bytes(path.read_bytes()[::-1])
+    found = live_champion(registry, WINDOW, SETTINGS.limits)
+    assert isinstance(found, NoChampion)
+    assert "HASH_MISMATCH" in found.reason
