@@ -84,8 +84,8 @@ def _train(
     dataset = build(table, secret, _counter(progress, len(table)), keeping, zone)
     until_us = round(source.until.timestamp() * 1_000_000)
     split = cut(dataset.event_time_us, until_us, settings.split, source.delay_days(settings.split))
-    known = Known.of(dataset, split, until_us, settings) if settings.refit.enabled else None
     rows, columns = _rows(dataset, split, until_us, progress)
+    known = Known.of(dataset, split, until_us, settings) if settings.refit.enabled else None
     names = tuple(dataset.names[column] for column in columns)
     phases.begin("leakage", len(rows.training))
     progress.note("Looking for columns that give the label away")

@@ -147,14 +147,17 @@ CLUSTER = (
         of("trainer.dataset.shards", "SHARDED_FROM_ROWS"),
         of("trainer.dataset.shards", "SHARDED_FROM_CORES"),
     ),
+    says(_CLUSTER, "written as Parquet parts of {} transactions", of("trainer.dataset.parts", "PART_ROWS")),
     says(
-        _CLUSTER, "writes Parquet parts of {} transactions", of("trainer.fitting.distributed", "BLOCK_ROWS")
+        _CLUSTER,
+        "each trial its own in bins, about {} bytes a value",
+        of("trainer.fitting.limits", "_BYTES_A_VALUE"),
     ),
-    says("trainer/cli/distributed.py", 'help="Transactions a part.")] = {text},', "250_000"),
     says(
-        _CLUSTER, "2 bytes a row and feature at {} bins", of("trainer.models.gradient_boosting", "_MAX_BIN")
+        _CLUSTER, "Rows in bins take about {} bytes a value", of("trainer.fitting.limits", "_BYTES_A_VALUE")
     ),
-    says(_CLUSTER, "and `{text}` when all of them", of("trainer.fitting.distributed", "_COMPLETE")),
+    says(_CLUSTER, "Up to `fit.driver_bytes` ({} GiB)", 2),
+    says(_CLUSTER, "`fit.worker_bytes` ({} GiB each)", 8),
 )
 
 _EXITS = {

@@ -42,16 +42,6 @@ def test_nothing_to_learn_from_is_told() -> None:
     )
 
 
-def test_features_may_come_from_a_source_of_the_settings(tmp_path: Path) -> None:
-    output = ("--output", tmp_path / "parts")
-    assert "nothing to compute from: give files" in refused(invoke("features", *output))
-    config = tmp_path / "trainer.toml"
-    config.write_text(
-        '[data.postgres]\nuri = "postgresql://127.0.0.1:1/pagos"\ntable = "pagos"\n', encoding="utf-8"
-    )
-    assert "127.0.0.1" in refused(invoke("features", *output, "--config", config))
-
-
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     message = refused(invoke("train", tmp_path / "absent.parquet", "--work", tmp_path))
     assert "absent.parquet" in message

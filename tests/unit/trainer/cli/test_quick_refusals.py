@@ -21,7 +21,6 @@ _HEAVY = "{'ray', 'xgboost', 'sklearn', 'onnxruntime', 'numba', 'polars'}"
         ("trainer", ["backtest", "{there}", "--recipe", "nope.toml"], "nope.toml: no such file"),
         ("trainer", ["backtest", "{there}", "--train-start", "2024-03-01T05:00:00"], "05:00:00: a fold"),
         ("trainer", ["tune", "nope.csv"], "nope.csv: no such file"),
-        ("trainer", ["features", "nope.csv", "--output", "parts"], "nope.csv: no such file"),
         ("trainer", ["replay", "{there}", "--model", "nope"], "nope: there is no bundle"),
         ("trainer", ["sign", "nope", "--key", "nope.pem"], "nope: there is no bundle"),
         ("trainer", ["sign", ".", "--key", "nope.pem"], "nope.pem: there is no file of a key"),

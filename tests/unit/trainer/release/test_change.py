@@ -9,6 +9,7 @@ import pytest
 
 from kuntur.bundle.bundle import Thresholds
 from tests.unit.trainer.samples import features, served_model
+from trainer.dataset.features import Features
 from trainer.dataset.windows import Window
 from trainer.gate import Verdict
 from trainer.release.change import Newest, Share, change_warnings, moved_share, too_many_alerts
@@ -47,7 +48,7 @@ def test_alerts_beyond_the_budget_are_told_where_there_is_one() -> None:
 
 def window(frauds: int, rows: int = 1_000) -> Window:
     label = np.arange(rows) < frauds
-    return Window(features(rows), label, np.ones(rows))
+    return Window(Features.of(features(rows)), label, np.ones(rows))
 
 
 def test_the_verdict_tells_what_moved_and_hangs_on_none_of_it() -> None:

@@ -11,12 +11,14 @@ import pytest
 from kuntur.bundle.bundle import Refit
 from tests.unit.trainer.samples import parameters, served_model, training_data
 from trainer import calibration
+from trainer.dataset.features import Features
 from trainer.dataset.rows import TrainingRows
 from trainer.dataset.training_set import Dataset
 from trainer.dataset.windows import windows
 from trainer.evaluation.evaluate import average_precision
 from trainer.fitting.fit import Fitted, fit
 from trainer.fitting.settled import days_held_out, settled
+from trainer.progress import Silent
 from trainer.release.manifest import model_version
 from trainer.release.refit import Known, refit
 from trainer.settings.config import TrainerSettings
@@ -44,7 +46,7 @@ def drifting(rows: int = 12_000, seed: int = 4) -> Dataset:
     reported = time_us + DELAY * DAY_US
     order = np.argsort(reported, kind="stable")
     return Dataset(
-        features=features,
+        features=Features.of(features),
         names=tuple("abcd"),
         event_time_us=time_us,
         is_fraud=label,
@@ -109,29 +111,32 @@ def test_days_held_out_without_a_known_fraud_are_told_before_anything_is_fitted(
 
 def test_what_is_settled_is_of_a_fit_that_left_the_newest_days_out() -> None:
     known, judged = known_of(), judged_fit(RECIPE)
-    again = refit(judged, COLUMNS, DATASET, known, SETTINGS, threads=1)
+    again = refit(judged, COLUMNS, DATASET, known, SETTINGS, Silent())
     label = DATASET.labels_at(known.until_us)
     rows = slice(known.earlier[0], known.earlier[-1] + 1)
     ages = ((known.held_out_start_us - DATASET.event_time_us[rows]) / DAY_US).astype(np.float32)
     first = fit(
         TrainingRows(
-            DATASET.features[rows], label[rows].astype(np.float32), np.ones(len(ages), np.float32), ages
+            DATASET.features.take(rows).load(),
+            label[rows].astype(np.float32),
+            np.ones(len(ages), np.float32),
+            ages,
         ),
         RECIPE,
         threads=1,
         seed=SETTINGS.search.seed,
     )
-    margin = first.margin(DATASET.features[known.held_out])
+    margin = first.margin(DATASET.features.take(known.held_out).load())
     by_hand = calibration.fit(margin, label[known.held_out], "auto")
     assert again.settled.calibration.describe() == by_hand.describe()
     alerts = (by_hand.probability(margin) >= np.float32(again.settled.thresholds.review)).sum()
     assert alerts == 6 * 7
-    assert not np.array_equal(margin, again.fitted.margin(DATASET.features[known.held_out]))
+    assert not np.array_equal(margin, again.fitted.margin(DATASET.features.take(known.held_out).load()))
 
 
 def test_it_takes_the_inputs_of_the_judged_fit() -> None:
     judged = judged_fit(RECIPE | {"columns": 2})
-    again = refit(judged, COLUMNS, DATASET, known_of(), SETTINGS, threads=1)
+    again = refit(judged, COLUMNS, DATASET, known_of(), SETTINGS, Silent())
     assert again.fitted.columns.tolist() == judged.columns.tolist()
     assert again.fitted.parameters == judged.parameters
 
@@ -147,12 +152,12 @@ def test_being_fresh_pays_where_fraud_changes() -> None:
         SETTINGS.calibration,
         SETTINGS.thresholds,
     )
-    again = refit(judged, COLUMNS, DATASET, known_of(), SETTINGS, threads=1)
+    again = refit(judged, COLUMNS, DATASET, known_of(), SETTINGS, Silent())
     later = slice(*np.searchsorted(DATASET.event_time_us, [UNTIL * DAY_US, DAYS * DAY_US]))
     truth = DATASET.is_fraud[later]
     found = {}
     for name, model, what in (("judged", judged, of_judged), ("served", again.fitted, again.settled)):
-        margin = model.margin(DATASET.features[later])
+        margin = model.margin(DATASET.features.take(later).load())
         alert = what.calibration.probability(margin) >= np.float32(what.thresholds.review)
         found[name] = average_precision(truth, margin), (alert & truth).sum() / truth.sum()
     assert found["served"][0] > found["judged"][0] + 0.15
@@ -174,8 +179,8 @@ def test_thresholds_by_rank_keep_to_the_budget_on_the_newest_days_without_their_
     known, judged = known_of(), judged_fit(RECIPE)
     by_rank = SETTINGS.thresholds.model_copy(update={"method": "rank"})
     chosen = SETTINGS.model_copy(update={"thresholds": by_rank})
-    again = refit(judged, COLUMNS, DATASET, known, chosen, threads=1)
-    newest = DATASET.features[known.newest]
+    again = refit(judged, COLUMNS, DATASET, known, chosen, Silent())
+    newest = DATASET.features.take(known.newest).load()
     assert DATASET.event_time_us[known.newest[0]] >= known.end_us
     assert DATASET.event_time_us[known.newest[-1]] < known.until_us
     probability = again.settled.calibration.probability(again.fitted.margin(newest))
@@ -184,7 +189,7 @@ def test_thresholds_by_rank_keep_to_the_budget_on_the_newest_days_without_their_
     later = DATASET.event_time_us >= known.end_us
     unlabelled = replace(DATASET, is_fraud=DATASET.is_fraud & ~later)
     assert (
-        refit(judged, COLUMNS, unlabelled, known, chosen, threads=1).settled.thresholds
+        refit(judged, COLUMNS, unlabelled, known, chosen, Silent()).settled.thresholds
         == again.settled.thresholds
     )
 
@@ -193,8 +198,8 @@ def test_probabilities_move_to_the_share_of_the_newest_days_where_asked() -> Non
     known, judged = known_of(), judged_fit(RECIPE)
     moving = SETTINGS.calibration.model_copy(update={"prior_shift": True})
     chosen = SETTINGS.model_copy(update={"calibration": moving})
-    plain = refit(judged, COLUMNS, DATASET, known, SETTINGS, threads=1).settled.calibration
-    moved = refit(judged, COLUMNS, DATASET, known, chosen, threads=1).settled.calibration
+    plain = refit(judged, COLUMNS, DATASET, known, SETTINGS, Silent()).settled.calibration
+    moved = refit(judged, COLUMNS, DATASET, known, chosen, Silent()).settled.calibration
     assert "for a share of fraud estimated at" in moved.rationale
     zero = np.zeros(1)
     difference = moved.log_odds(zero) - plain.log_odds(zero)
