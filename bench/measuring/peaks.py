@@ -13,7 +13,7 @@ from pathlib import Path
 from bench.measuring.processes import rss_bytes
 from trainer.memory import family, high_water_bytes, resident_bytes
 
-_LOOK_S = 0.2
+_LOOK_S = 0.5
 _LOOKS_A_SUM = 10  # the sum goes through all pages of all processes, so it is taken less often
 _LAST_LINES = 20
 

@@ -14,7 +14,8 @@ from bench.measuring.peaks import Taken, watched
 from bench.training.problem import LABEL_DELAY_DAYS, search_settings
 
 HERE = Path(__file__).parents[2]
-_WARM_ROWS, _WARM_DAYS = 20_000, 90
+_DAYS, _FRAUD_RATE = 180, 0.005
+_WARM_ROWS, _WARM_DAYS, _WARM_FRAUD_RATE = 20_000, 90, 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,12 @@ class Run:
     average_precision: float | None = None
 
 
-def generated(rows: int, work: Path, days: int = 180) -> Path:
+def generated(rows: int, work: Path, days: int = _DAYS, fraud_rate: float = _FRAUD_RATE) -> Path:
     """Returns a file of so many generated transactions, always the same; makes it where it is not there."""
-    path = work / f"transactions-{rows}-{days}.parquet"
+    path = work / f"transactions-{rows}-{days}-{fraud_rate:g}.parquet"
     if not path.exists():
         part = path.with_suffix(".part.parquet")
-        size = ("--transactions", rows, "--accounts", rows // 50, "--days", days)
+        size = ("--transactions", rows, "--accounts", rows // 50, "--days", days, "--fraud-rate", fraud_rate)
         command = [sys.executable, "-m", "trainer", "synth", str(part), *map(str, size)]
         watched(command, directory=HERE, environment=_environment(HERE), log=work / "synth.log")
         part.rename(path)
@@ -62,7 +63,7 @@ def configuration(path: Path, trials: int, search: str, scheduler: str) -> Path:
 
 def warm(checkout: Path, work: Path) -> None:
     """Has a checkout compile what it compiles once, so that no measured run does."""
-    data = generated(_WARM_ROWS, work, _WARM_DAYS)
+    data = generated(_WARM_ROWS, work, _WARM_DAYS, _WARM_FRAUD_RATE)
     train(checkout, data, configuration(work / "warm.toml", 1, "xgboost", "none"), work)
 
 

@@ -83,7 +83,19 @@ def programs(found: dict[str, float], sizes: Sequence[int], trials: int) -> Shee
             rate = f"{size / seconds:,.0f}" if name != "plain" else ""
             told = "" if search is None else f"{search:.0f} s"
             rows.append((f"{size:,}", program, f"{seconds:.0f}", rate, told, *memory))
+        rows += _ratios(found, size)
     return Sheet(f"Training with {trials} trials, each program a process of its own", _HEADINGS, rows)
+
+
+def _ratios(found: dict[str, float], size: int) -> list[tuple[str, ...]]:
+    rows = []
+    if f"{size}_ratio_search_to_plain" in found:
+        search, memory = (f"{found[f'{size}_ratio_{what}_to_plain']:.2f}" for what in ("search", "all"))
+        rows.append((f"{size:,}", "the first to the plain search", "", "", search, "", "", memory))
+    if f"{size}_ratio_to_other" in found:
+        seconds, memory = (f"{found[f'{size}_ratio_{what}']:.2f}" for what in ("to_other", "main_to_other"))
+        rows.append((f"{size:,}", "the first to the other checkout", seconds, "", "", memory, "", ""))
+    return rows
 
 
 def phases(found: dict[int, Run]) -> Sheet:

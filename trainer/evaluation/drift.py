@@ -69,16 +69,13 @@ def drift(name: str, training: Float32, test: Float32) -> Drift:
         edges = np.unique(np.quantile(known, inner, method="inverted_cdf")).astype(np.float32)
         if len(edges) == 1 and (known.min() < edges[0] or edges[0] == known.max()):
             edges = np.unique(np.append(np.nextafter(edges, np.float32(-np.inf)), edges))
-    before, after = _shares(training, edges), _shares(test, edges)
-    return Drift(name, stability_index(training, test, edges), edges, before, after)
+    before, after = _counts(training, edges), _counts(test, edges)
+    return Drift(name, stability_index(before, after), edges, _shares(before), _shares(after))
 
 
-def stability_index(training: Float32, test: Float32, edges: Float32) -> float:
-    """Returns the population stability index over these bins and the one of unset values."""
-    p, q = (
-        (counts + _PSEUDO) / (counts.sum() + _PSEUDO * len(counts))
-        for counts in (_counts(training, edges), _counts(test, edges))
-    )
+def stability_index(before: npt.NDArray[np.float64], after: npt.NDArray[np.float64]) -> float:
+    """Returns the population stability index; float64 [k], rows in each bin, earlier and later."""
+    p, q = ((counts + _PSEUDO) / (counts.sum() + _PSEUDO * len(counts)) for counts in (before, after))
     return float(np.sum((q - p) * np.log(q / p)))
 
 
@@ -91,8 +88,7 @@ def _spread(rows: Float32) -> Float32:
     return rows if len(rows) <= _MOST_ROWS else rows[evenly(len(rows))]
 
 
-def _shares(values: Float32, edges: Float32) -> npt.NDArray[np.float64]:
-    counts = _counts(values, edges)
+def _shares(counts: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return counts / max(float(counts.sum()), 1.0)
 
 

@@ -103,13 +103,19 @@ def _write(connection: Any, statement: str, file: IO[bytes]) -> None:
 
     with connection.cursor() as cursor:
         cursor.execute(statement)
-        # Not by fetch_record_batch, which gives what is inside of this: what fails on the way is here the
-        # driver's error, with its code, and not Arrow's.
-        batches = cursor._results.reader
+        batches = _inside(cursor) or cursor.fetch_record_batch()
         with parquet.ParquetWriter(file, batches.schema) as writer:
             for batch in batches:
                 writer.write_batch(batch)
     file.flush()
+
+
+def _inside(cursor: Any) -> Any:
+    """Returns the reader that `fetch_record_batch` gives the inside of; None where there is none.
+
+    What fails in it is the driver's error, with the database's code, and not Arrow's.
+    """
+    return getattr(getattr(cursor, "_results", None), "reader", None)
 
 
 def _order(types: dict[str, str], mapping: Mapping) -> str:
@@ -178,6 +184,7 @@ def _transaction(settings: PostgresSettings) -> Iterator[Any]:
     try:
         from adbc_driver_manager import Error
         from adbc_driver_postgresql import dbapi
+        from pyarrow import ArrowException
     except ModuleNotFoundError as error:
         raise PostgresError(f"PostgreSQL needs its driver: {INSTALL}") from error
     uri = "" if settings.uri is None else settings.uri.get_secret_value()
@@ -196,8 +203,10 @@ def _transaction(settings: PostgresSettings) -> Iterator[Any]:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
                 cursor.execute("SET LOCAL TIME ZONE 'UTC'")
             yield connection
-    except Error as error:
-        said, hint = redacted(_said(error), uri), _HINTS.get(error.sqlstate or "", "")
+    except (Error, ArrowException, OSError) as error:
+        if not isinstance(error, Error) and "[libpq]" not in str(error):
+            raise  # of the file that the rows go to
+        said, hint = redacted(_said(error), uri), _HINTS.get(getattr(error, "sqlstate", None) or "", "")
         # Not from the error: that one holds the whole statement.
         raise PostgresError(f"{source_name(settings)} cannot be read: {said}{hint}") from None
 

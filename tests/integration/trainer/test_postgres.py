@@ -16,6 +16,7 @@ from tests.support.programs.postgres import Database, database
 from tests.unit.trainer.command import invoke, refused
 from tests.unit.trainer.samples import Heard
 from trainer.settings.config import load
+from trainer.sources import postgres
 from trainer.sources.postgres import PostgresError, fetched
 from trainer.sources.source import read_source
 from trainer.synthetic import SyntheticConfig, generate
@@ -293,6 +294,20 @@ def test_what_the_database_refuses_is_told_in_a_sentence(
         table(server, tmp_path, **given, **mapping)
     assert says in str(caught.value)
     assert "source" not in str(caught.value)
+
+
+def test_what_the_database_refuses_on_the_way_is_told_though_the_drivers_inside_is_another(
+    server: Database, pagos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    query = "SELECT 1 / (n - 3) AS nro, now() AS momento, 'a' AS cuenta, 1 AS importe, 'PEN' AS moneda, "
+    query += "0 AS canal, '' AS rubro, '' AS equipo, '' AS ip, 0 AS saldo, 0 AS puntaje, false AS fraude "
+    query += "FROM generate_series(1, 9) n"
+    settings = load(None, {"data": {"postgres": {"uri": server.uri(), "query": query}}}).data.postgres
+    for inside in (postgres._inside, lambda _: None):
+        monkeypatch.setattr(postgres, "_inside", inside)
+        refusal = pytest.raises(PostgresError, match="query cannot be read: division by zero")
+        with refusal, fetched(settings, Mapping.load(pagos), None, None, pagos.parent):
+            pass
 
 
 def test_a_column_that_is_lacking_is_named_with_those_close_to_it(server: Database, tmp_path: Path) -> None:

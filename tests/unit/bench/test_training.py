@@ -103,11 +103,15 @@ def test_ratios_are_of_ours_to_the_others_of_the_same_round() -> None:
 
 def test_tables_have_a_row_for_each_program_and_phase() -> None:
     search_alone = Run(TAKEN, 50.0)
-    found = figures(300_000, [{OURS: RUN, PLAIN: search_alone}])
+    found = figures(300_000, [{OURS: RUN, PLAIN: search_alone, OTHER: RUN}])
     sheet = programs(found, [300_000], 4)
-    assert [row[:5] for row in sheet.rows] == [
-        ("300,000", OURS, "100", "3,000", "60 s"),
-        ("300,000", PLAIN, "100", "", "50 s"),
+    assert [row[:6] for row in sheet.rows] == [
+        ("300,000", OURS, "100", "3,000", "60 s", "2.00 GB"),
+        ("300,000", PLAIN, "100", "", "50 s", "2.00 GB"),
+        ("300,000", OTHER, "100", "3,000", "60 s", "2.00 GB"),
+        ("300,000", "the first to the plain search", "", "", "1.20", ""),
+        ("300,000", "the first to the other checkout", "1.00", "", "", "1.00"),
     ]
+    assert {len(row) for row in sheet.rows} == {len(sheet.headings)}
     assert phases({300_000: RUN}).rows == [("search", "60.0 s", "1.50 GB", "0.25 GB")]
     assert phase_seconds({300_000: RUN}) == {"300000_search_s": 60.0}

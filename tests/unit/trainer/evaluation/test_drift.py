@@ -14,12 +14,10 @@ def normal(n: int, mean: float = 0.0, seed: int = 1) -> np.ndarray:
 
 
 def test_the_index_is_the_one_worked_out_by_hand() -> None:
-    training = np.array([1, 1, 1, 2], dtype=np.float32)
-    test = np.array([1, 2, 2, np.nan], dtype=np.float32)
-    # Half a row more in each of the three bins: 3.5, 1.5, 0.5 and 1.5, 2.5, 1.5, of 5.5 each.
+    # Half a row more in each of three bins of 3, 1, 0 and 1, 2, 1 rows: 3.5, 1.5, 0.5 and 1.5, 2.5, 1.5.
     p, q = (3.5 / 5.5, 1.5 / 5.5, 0.5 / 5.5), (1.5 / 5.5, 2.5 / 5.5, 1.5 / 5.5)
     by_hand = sum((b - a) * math.log(b / a) for a, b in zip(p, q, strict=True))
-    assert stability_index(training, test, np.array([1], dtype=np.float32)) == pytest.approx(by_hand)
+    assert stability_index(np.array([3.0, 1.0, 0.0]), np.array([1.0, 2.0, 1.0])) == pytest.approx(by_hand)
 
 
 def by_chance(rows: int, bins: int) -> float:
