@@ -9,8 +9,11 @@ from typing import Any
 import polars as pl
 
 from trainer.backtest.contenders import RECIPE
+from trainer.backtest.findings import Findings, findings
 from trainer.backtest.fits import Fitting, margins
 from trainer.backtest.output.document import as_json, document
+from trainer.backtest.output.findings import findings_document
+from trainer.backtest.output.kinds_plot import write_kinds_plot
 from trainer.backtest.output.plots import write_plots
 from trainer.backtest.prepared import prepared
 from trainer.backtest.run import Round, backtest, scored_rows
@@ -25,11 +28,16 @@ from trainer.tracking import Recorder, recorder
 
 @dataclass(frozen=True, slots=True)
 class Backtest:
-    """What a backtest came to; scored: the recipe's test rows; document: all figures, ready for JSON."""
+    """What a backtest came to.
+
+    findings: by kind of fraud and segment; scored: the recipe's test rows; document: all figures, ready for
+    JSON.
+    """
 
     recipe: Recipe
     rounds: list[Round]
     summary: Summary
+    findings: Findings
     scored: pl.DataFrame
     document: dict[str, Any]
 
@@ -70,12 +78,15 @@ def _judged(recipe: Recipe, settings: TrainerSettings, progress: Progress, fitti
     summary = summarise(
         rounds, settings.backtest, lambda done, total: progress.step("Resampling accounts", done, total)
     )
+    found = findings(rounds, data.history, data.table.kinds, data.dataset.segments, settings)
+    told = document(rounds, summary, recipe.parameters, data.about(), settings)
     return Backtest(
         recipe,
         rounds,
         summary,
+        found,
         scored_rows(data.table, rounds),
-        document(rounds, summary, recipe.parameters, data.about(), settings),
+        told | findings_document(found),
     )
 
 
@@ -92,5 +103,5 @@ def write(found: Backtest, output: Path | None, json_file: Path | None, plots: P
         json_file.write_bytes(as_json(found.document))
         written.append(json_file)
     if plots is not None:
-        written += write_plots(found.rounds, plots)
+        written += [*write_plots(found.rounds, plots), write_kinds_plot(found.findings, plots)]
     return written

@@ -178,10 +178,11 @@ def scored_rows(table: Table, rounds: list[Round]) -> pl.DataFrame:
     parts = []
     for one in rounds:
         ids = table.frame.select("event_time", "account_id", "transaction_id")[one.fold.test]
+        kind = [] if table.kinds is None else [table.kinds[one.fold.test]]
         scored = one.judged[RECIPE].scored
         parts.append(
             ids.with_columns(
-                pl.Series("fraud_probability", scored.score), pl.Series("is_fraud", scored.label)
+                pl.Series("fraud_probability", scored.score), pl.Series("is_fraud", scored.label), *kind
             ).select(pl.lit(one.fold.number, dtype=pl.Int32).alias("fold"), pl.all())
         )
     return pl.concat(parts)

@@ -58,7 +58,9 @@ def backtest(
         Path | None, typer.Option(help="File for each scored test row: .parquet or .csv.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Directory for plots of each fold, SVG.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Directory for plots of each fold and of each kind, SVG.")
+    ] = None,
     work: Annotated[Path | None, typer.Option(help="Where rejects go.")] = None,
     ray_address: RayAddressOption = None,
 ) -> None:
@@ -97,6 +99,7 @@ def backtest(
 
     with training():
         from trainer.backtest.app import run, write
+        from trainer.backtest.output.findings import show_findings
         from trainer.backtest.output.report import show
 
         try:
@@ -107,5 +110,6 @@ def backtest(
             raise typer.Exit(INTERRUPTED) from error
         written = write(found, output, json_file, plots)
     show(found.rounds, found.summary, console)
+    show_findings(found.findings, console)
     for path in written:
         console.print(f"Wrote {path}", markup=False, highlight=False)
