@@ -70,7 +70,7 @@ def run(
 
 
 def _judged(recipe: Recipe, settings: TrainerSettings, progress: Progress, fitting: Fitting) -> Backtest:
-    data = prepared(settings, progress)
+    data = prepared(settings, progress, settings.backtest.leave_out)
     rounds = backtest(
         data.table, data.dataset, data.history, data.folds, recipe.parameters, data.delay_days,
         settings, progress, fitting,

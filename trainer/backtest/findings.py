@@ -41,7 +41,8 @@ class Findings:
     """What was found of everything, of each kind and in each segment.
 
     alerts_per_day: the budget; whole: all frauds; kinds: each kind, empty where none is named; first: the
-    first alerts of the incidents by the name of the kind, all of them under ALL; segments: those with rows.
+    first alerts of the incidents by the name of the kind, all of them under ALL; segments: those with rows;
+    left_out: kinds that nothing was learnt of.
     """
 
     alerts_per_day: float
@@ -49,6 +50,7 @@ class Findings:
     kinds: tuple[Found, ...]
     first: Mapping[str, FirstAlerts]
     segments: tuple[SegmentFound, ...]
+    left_out: tuple[str, ...] = ()
 
 
 def findings(
@@ -91,6 +93,7 @@ def findings(
         tuple(found[1:of_kinds]),
         firsts,
         tuple(SegmentFound(*pair) for pair in zip(titles, found[of_kinds:], strict=True)),
+        settings.backtest.leave_out,
     )
 
 

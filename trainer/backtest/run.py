@@ -113,7 +113,7 @@ def backtest(
     }
     if set(contenders) & set(ON_RAW_COLUMNS):
         rows["raw"] = raw_columns(table.frame.head(end), history.calendar.zone)
-    frauds = sum(int(dataset.is_fraud[fold.test].sum()) for fold in folds)
+    frauds = sum(int(history.is_fraud[fold.test].sum()) for fold in folds)
     progress.note(
         f"{len(folds)} folds, tested from {folds[0].test_start} on {sum(len(f.test) for f in folds):,} "
         f"transactions ({frauds:,} frauds); {len(columns)} features"
@@ -163,7 +163,7 @@ def _judged(
         dataset.currency,
     )
     scored = Scored(
-        label=dataset.is_fraud[fold.test],
+        label=history.is_fraud[fold.test],
         score=ranked_probability(calibrated.probability(tested), tested),
         amount=dataset.amount[fold.test],
         account=history.account[fold.test],

@@ -50,6 +50,10 @@ def backtest(
         bool | None,
         typer.Option(help="Leave cards out of the test that were known to be compromised."),
     ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Kind of fraud that the bank never recognised: not learnt from, yet judged."),
+    ] = None,
     resamples: Annotated[int | None, typer.Option(help="Replicates of the bootstrap.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of fits and bootstrap.")] = None,
     since: SinceOption = None,
@@ -83,6 +87,7 @@ def backtest(
             "test_days": test_days,
             "k": k,
             "remove_known": remove_known,
+            "leave_out": leave_out or None,
             "resamples": resamples,
             "seed": seed,
         },

@@ -22,6 +22,7 @@ def findings_document(found: Findings) -> dict[str, Any]:
             "alerts_per_day": found.alerts_per_day,
             "incident_gap_days": GAP_DAYS,
             "all": _document(found.whole),
+            "left_out": list(found.left_out),
             "kinds": [_document(kind) for kind in found.kinds],
         },
         "segments": [{"segment": one.segment} | _document(one.found) for one in found.segments],
@@ -32,6 +33,8 @@ def show_findings(found: Findings, console: Console) -> None:
     """Prints what was found of each kind, when, and of each segment that has a fraud."""
     kinds = [*found.kinds, found.whole]
     console.print(_what(kinds, found.alerts_per_day), "", _when(kinds), "", sep="\n")
+    if found.left_out:
+        console.print(f"The bank never recognised, so nothing was learnt of: {', '.join(found.left_out)}", "")
     console.print(_segments(found), "", sep="\n")
 
 
