@@ -49,7 +49,7 @@ def replay_files(
     secret = secret_from_hex(hash_key or DEFAULT_HASH_KEY)
     served = None if compare is None else read_served(compare)
     zone = time_zone(read_manifest(bundle).time_zone)
-    table = read(paths, Mapping.load(mapping))
+    table = read(paths, Mapping.load(mapping).without_kinds())
     replayed = replay(
         table, secret, lambda done: progress.step("Computing features", done, len(table)), zone=zone
     )

@@ -86,7 +86,7 @@ def load_mapping(name_or_path: str) -> Mapping:
     """Loads a mapping. Raises MappingError."""
     from kuntur.tables import Mapping
 
-    return Mapping.load(name_or_path)
+    return Mapping.load(name_or_path).without_kinds()
 
 
 def read_files(

@@ -42,6 +42,10 @@ LABEL_COLUMNS: dict[str, pl.DataType] = {
     outcome.REPORTED_TIME.name: TIME,  # when the label became known; set exactly when is_fraud is
 }
 
+# String, what kind of fraud a row was; "" on other rows and where it is not known. Only in tables whose
+# source says it, to judge by: never an input.
+FRAUD_KIND = "fraud_kind"
+
 SOURCE_ROW = "source_row"  # Int64, number of the row in the source over all its files, from 0
 
 ENUMS: dict[str, type[IntEnum]] = {field.name: field.enum for field in CHOICES}
@@ -55,12 +59,16 @@ OUTCOME_REQUIRED_FIELDS = (outcome.TRANSACTION_ID.name,)
 OUTCOME_COLUMNS = (outcome.TRANSACTION_ID.name, outcome.INSTITUTION_ID.name, *LABEL_COLUMNS)
 
 
-def canonical_schema(attributes: tuple[str, ...] = ()) -> dict[str, pl.DataType]:
-    """Returns the columns and their types, in order; attributes: names without prefix."""
+def canonical_schema(attributes: tuple[str, ...] = (), *, kinds: bool = False) -> dict[str, pl.DataType]:
+    """Returns the columns and their types, in order.
+
+    attributes: names without prefix; kinds: whether it says what kind of fraud a row was.
+    """
     return {
         **TRANSACTION_COLUMNS,
         **{ATTRIBUTE_PREFIX + name: pl.Float64() for name in attributes},
         **LABEL_COLUMNS,
+        **({FRAUD_KIND: pl.String()} if kinds else {}),
         SOURCE_ROW: pl.Int64(),
     }
 

@@ -85,6 +85,9 @@ class Label(Part):
     """Values of that column that mean labelled."""
     unlabelled_values: tuple[str, ...] = ("0", "false", "False", "FALSE")
     """Values of that column that mean not labelled, as null and empty do; any further value is rejected."""
+    kind: str | None = None
+    """Column that says what kind of fraud it was, for `kuntur-trainer backtest` to judge by and never an
+    input. Read on frauds alone, at most 128 bytes; empty means not known."""
 
     @field_validator("reported_format")
     @classmethod

@@ -43,7 +43,8 @@ class Mapping(Part):
     constants: dict[str, str | int | float] = Field(default_factory=dict)
     """Canonical field to the value that it has in every row, written as a column would hold it."""
     optional: tuple[str, ...] = ()
-    """Fields whose column a file may lack (they are then not given); `label` for the whole label."""
+    """Fields whose column a file may lack (they are then not given); `label` for the whole label,
+    `label.kind` for the kind of fraud alone."""
     time: TimeFormat = TimeFormat()
     """How times are written."""
     amount: AmountFormat = AmountFormat()
@@ -75,6 +76,7 @@ class Mapping(Part):
         problems = [*self._unknown_fields(), *self._value_problems()]
         both = sorted(set(self.columns) & set(self.constants))
         problems += [f"{name} is both a column and a constant" for name in both]
+        problems += self._kind_as_input()
         problems += self._lacking((info.context or {}).get("reads", "transactions"))
         problems += [
             f"attribute name {name!r}: must be {ATTRIBUTES.name_words}"
@@ -89,7 +91,7 @@ class Mapping(Part):
         for part, allowed in (
             ("columns", TRANSACTION_COLUMNS.keys()),
             ("constants", TRANSACTION_COLUMNS.keys() - _NEVER_CONSTANT),
-            ("optional", (TRANSACTION_COLUMNS.keys() - set(REQUIRED_FIELDS)) | {"label"}),
+            ("optional", (TRANSACTION_COLUMNS.keys() - set(REQUIRED_FIELDS)) | {"label", "label.kind"}),
             ("values", ENUMS.keys() | set(CODES)),
         ):
             for name in getattr(self, part):
@@ -102,6 +104,18 @@ class Mapping(Part):
             for source, name in translations.items():
                 if field in ENUMS and name not in known:
                     yield f"values.{field}.{source} = {name!r}: choose from {', '.join(sorted(known))}"
+
+    def _kind_as_input(self) -> Iterable[str]:
+        kind = None if self.label is None else self.label.kind
+        if kind is None:
+            return
+        inputs = {f"columns.{name}": column for name, column in self.columns.items()}
+        inputs |= {f"attributes.{name}": column for name, column in self.attributes.items()}
+        if self.attribute_prefix is not None and kind.startswith(self.attribute_prefix):
+            inputs["an attribute by attribute_prefix"] = kind
+        for place, column in inputs.items():
+            if column == kind:
+                yield f"label.kind = {kind!r} is also {place}: what kind of fraud it was can be no input"
 
     def _lacking(self, reads: Reads) -> Iterable[str]:
         required = REQUIRED_FIELDS if reads == "transactions" else OUTCOME_REQUIRED_FIELDS
@@ -136,6 +150,17 @@ class Mapping(Part):
         """Returns the mapping with more user-assigned codes of countries."""
         codes = tuple(dict.fromkeys((*self.country_codes, *country_codes)))
         return self.model_copy(update={"country_codes": codes})
+
+    @property
+    def names_kinds(self) -> bool:
+        """Whether tables say what kind of fraud a row was."""
+        return self.label is not None and self.label.kind is not None
+
+    def without_kinds(self) -> Self:
+        """Returns the mapping without the kind of fraud, for all that does not judge by it."""
+        if self.label is None:
+            return self
+        return self.model_copy(update={"label": self.label.model_copy(update={"kind": None})})
 
     @classmethod
     def load(cls, path_or_name: str | Path, *, reads: Reads = "transactions") -> Self:

@@ -93,16 +93,18 @@ def _read(
     for name, bound in (("since", since), ("until", until)):
         if bound is not None and bound.tzinfo is None:
             raise ValueError(f"{name} needs a time zone")
+    if mapping.label is not None and not any(mapping.label.kind in file.schema.names() for file in files):
+        mapping = mapping.without_kinds()
     attributes = _attributes(files, mapping)
     frame, report = checked_rows(
         files,
         [canonical(mapping, file.schema, attributes) for file in files],
-        row_rules(tuple(attributes), country_codes=mapping.country_codes),
+        row_rules(tuple(attributes), country_codes=mapping.country_codes, kinds=mapping.names_kinds),
         _between(since, until),
         reject_path,
         max_reject_share,
     )
-    kept = frame.select(list(canonical_schema(tuple(attributes))))
+    kept = frame.select(list(canonical_schema(tuple(attributes), kinds=mapping.names_kinds)))
     return Table(kept.sort("event_time", maintain_order=True), report)
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import polars as pl
 
-from kuntur.fields.schema import SOURCE_ROW, attribute_columns
+from kuntur.fields.schema import FRAUD_KIND, SOURCE_ROW, attribute_columns
 from kuntur.tables.rejects import RejectReport
 from kuntur.transaction import ATTRIBUTE_PREFIX
 
@@ -36,6 +36,11 @@ class Table:
     def attributes(self) -> tuple[str, ...]:
         """Names of the attributes, without prefix."""
         return tuple(name.removeprefix(ATTRIBUTE_PREFIX) for name in attribute_columns(self.frame))
+
+    @property
+    def kinds(self) -> pl.Series | None:
+        """What kind of fraud each row was, "" where none or not known; None where no source says it."""
+        return self.frame[FRAUD_KIND] if FRAUD_KIND in self.frame.columns else None
 
     @cached_property
     def data_hash(self) -> str:

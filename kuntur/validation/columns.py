@@ -16,7 +16,7 @@ import polars as pl
 from kuntur.currency import COUNTRY_NUMBER, CURRENCY_NUMBER
 from kuntur.fields import outcome, transaction
 from kuntur.fields.kinds import Amount, Moment, Real, Text, Whole
-from kuntur.fields.schema import IS_FRAUD
+from kuntur.fields.schema import FRAUD_KIND, IS_FRAUD
 from kuntur.transaction import ATTRIBUTE_PREFIX
 from kuntur.validation.addresses import is_ip_address
 
@@ -61,17 +61,24 @@ class Rule:
 
 
 def row_rules(
-    attributes: Sequence[str] = (), *, labels: bool = True, country_codes: Sequence[str] = ()
+    attributes: Sequence[str] = (),
+    *,
+    labels: bool = True,
+    country_codes: Sequence[str] = (),
+    kinds: bool = False,
 ) -> list[Rule]:
     """Returns the rules that one row can break by itself.
 
     attributes: names without prefix. labels: whether the frame has is_fraud and reported_time; country_codes:
-    user-assigned ones that are valid.
+    user-assigned ones that are valid; kinds: whether it has fraud_kind.
     """
     rules = [*_text_rules(country_codes), *_number_rules(), *_place_rules()]
     for name in attributes:
         column = ATTRIBUTE_PREFIX + name
         rules.append(Rule(Reason.NOT_FINITE, column, ~pl.col(column).is_finite()))
+    if kinds:
+        too_long = pl.col(FRAUD_KIND).str.len_bytes() > transaction.MAX_ID_BYTES
+        rules.append(Rule(Reason.TOO_LONG, FRAUD_KIND, too_long))
     return [*rules, *_label_rules()] if labels else rules
 
 

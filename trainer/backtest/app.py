@@ -10,8 +10,11 @@ import polars as pl
 
 from trainer.backtest.choosing import Chosen, choose
 from trainer.backtest.contenders import RECIPE
+from trainer.backtest.findings import Findings, findings
 from trainer.backtest.fits import Fitting, margins
 from trainer.backtest.output.document import as_json, document
+from trainer.backtest.output.findings import findings_document
+from trainer.backtest.output.kinds_plot import write_kinds_plot
 from trainer.backtest.output.plots import write_plots
 from trainer.backtest.prepared import prepared
 from trainer.backtest.run import Round, backtest, scored_rows
@@ -28,14 +31,16 @@ from trainer.tracking import Recorder, recorder
 class Backtest:
     """What a backtest came to.
 
-    recipe: the one given, None where each fold chose its own; chosen: what each fold fitted; scored: the
-    recipe's test rows; document: all figures, ready for JSON.
+
+    recipe: the one given, None where each fold chose its own; chosen: what each fold fitted; findings: by
+    kind of fraud and segment; scored: the recipe's test rows; document: all figures, ready for JSON.
     """
 
     recipe: Recipe | None
     chosen: list[Chosen]
     rounds: list[Round]
     summary: Summary
+    findings: Findings
     scored: pl.DataFrame
     document: dict[str, Any]
 
@@ -74,7 +79,7 @@ def run(
 def _judged(
     recipe: Recipe | None, settings: TrainerSettings, progress: Progress, fitting: Fitting
 ) -> Backtest:
-    data = prepared(settings, progress)
+    data = prepared(settings, progress, settings.backtest.leave_out)
     given = {} if recipe is None else recipe.parameters
     chosen = choose(data.folds, data.dataset, given, data.delay_days, settings, progress)
     recipes = [one.parameters for one in chosen]
@@ -85,13 +90,16 @@ def _judged(
     summary = summarise(
         rounds, settings.backtest, lambda done, total: progress.step("Resampling accounts", done, total)
     )
+    found = findings(rounds, data.history, data.table.kinds, data.dataset.segments, settings)
+    told = document(rounds, summary, None if recipe is None else given, chosen, data.about(), settings)
     return Backtest(
         recipe,
         chosen,
         rounds,
         summary,
+        found,
         scored_rows(data.table, rounds),
-        document(rounds, summary, None if recipe is None else given, chosen, data.about(), settings),
+        told | findings_document(found),
     )
 
 
@@ -108,5 +116,5 @@ def write(found: Backtest, output: Path | None, json_file: Path | None, plots: P
         json_file.write_bytes(as_json(found.document))
         written.append(json_file)
     if plots is not None:
-        written += write_plots(found.rounds, plots)
+        written += [*write_plots(found.rounds, plots), write_kinds_plot(found.findings, plots)]
     return written

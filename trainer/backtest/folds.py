@@ -29,7 +29,8 @@ class History:
     """What cutting needs to know of all transactions, in event order.
 
     event_time_us: int64 [n]; account: int64 [n], a number for each account; is_fraud: bool [n], as it is
-    known in the end; known_until_us: the moment of that end; zone: whose days are meant.
+    known in the end; known_until_us: the moment of that end; calendar: whose days are meant; recognised: bool
+    [n], the frauds that the bank came to know, None where these are all.
     """
 
     event_time_us: npt.NDArray[np.int64]
@@ -37,6 +38,7 @@ class History:
     is_fraud: npt.NDArray[np.bool_]
     known_until_us: int
     calendar: Calendar
+    recognised: npt.NDArray[np.bool_] | None = None
 
     def between(self, start_us: int, end_us: int) -> Rows:
         """Returns the numbers of the rows from a moment to before another."""
@@ -140,7 +142,8 @@ def _cut(
     rows = history.between(test_start_us, test_end_us)
     kept = np.ones(len(rows), dtype=np.bool_)
     if settings.remove_known:
-        kept = unknown_rows(history, history.is_fraud, rows, start, settings.train_days, delay)
+        known = history.is_fraud if history.recognised is None else history.recognised
+        kept = unknown_rows(history, known, rows, start, settings.train_days, delay)
     test = rows[kept]
     frauds = int(history.is_fraud[test].sum())
     if frauds in (0, len(test)):

@@ -5,7 +5,7 @@ Backtest and tuning begin here. What either learns is left to them.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from kuntur.hash_key import secret_from_hex
@@ -13,6 +13,7 @@ from kuntur.tables import Mapping, Table
 from trainer import leakage
 from trainer.backtest.folds import Fold, History, cut_folds
 from trainer.backtest.run import history_of
+from trainer.backtest.unrecognised import truth, without_reports
 from trainer.checks import CheckReport, check_table
 from trainer.dataset.keeping import Keeping
 from trainer.dataset.training_set import Dataset, build
@@ -24,7 +25,11 @@ from trainer.sources.source import institution_zone, read_source
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A table with its features and folds; delay_days: of labels; checks, leaks: what was found of it."""
+    """A table with its features and folds.
+
+    table: with all labels; dataset, history.recognised: with those that the bank came to know; delay_days: of
+    labels; checks, leaks: what was found of the table.
+    """
 
     table: Table
     dataset: Dataset
@@ -52,19 +57,21 @@ def zone_of_days(settings: TrainerSettings) -> str:
     return "UTC" if settings.data.journal is not None else Mapping.load(settings.data.mapping).time.zone
 
 
-def prepared(settings: TrainerSettings, progress: Progress) -> Prepared:
+def prepared(settings: TrainerSettings, progress: Progress, leave_out: tuple[str, ...] = ()) -> Prepared:
     """Reads the source with every label that became known, and refuses it where nothing may be learnt of it.
 
+    leave_out: kinds of fraud that the bank is to be taken never to have recognised.
     The rows that the last fold learns from, which are the newest, are searched for columns that leak.
-    Raises what `read_source` and `cut_folds` raise, DataCheckError, LeakageError.
+    Raises what `read_source` and `cut_folds` raise, DataCheckError, LeakageError, UnknownKindError.
     """
     source = read_source(settings, progress, in_hindsight=True)
     table, secret = source.table, secret_from_hex(settings.hash_key)
     checks = check_table(table, settings.checks, source.until)
     for warning in checks.warnings:
         progress.note(f"Warning: {warning.told()}")
+    told = without_reports(table, leave_out)
     dataset = build(
-        table,
+        told,
         secret,
         lambda done: progress.step("Computing features", done, len(table)),
         Keeping(settings.work / "features", settings.ray, progress.note),
@@ -72,8 +79,9 @@ def prepared(settings: TrainerSettings, progress: Progress) -> Prepared:
     )
     zone = zone_of_days(settings)
     history = history_of(table, dataset, round(source.until.timestamp() * 1_000_000), zone)
+    history = replace(history, is_fraud=truth(table), recognised=dataset.is_fraud)
     delay_days = source.delay_days(settings.split)
     folds = cut_folds(history, settings.backtest, settings.split, delay_days)
     progress.note("Looking for columns that give the label away")
-    leaks = leakage.check(table, secret, dataset, folds[-1].training, settings.leakage)
+    leaks = leakage.check(told, secret, dataset, folds[-1].training, settings.leakage)
     return Prepared(table, dataset, history, folds, delay_days, checks, leaks)

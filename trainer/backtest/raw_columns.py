@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from kuntur.fields.schema import LABEL_COLUMNS, SOURCE_ROW
+from kuntur.fields.schema import FRAUD_KIND, LABEL_COLUMNS, SOURCE_ROW
 
-_NO_INPUT = {"transaction_id", "event_time", SOURCE_ROW, *LABEL_COLUMNS}
+_NO_INPUT = {"transaction_id", "event_time", SOURCE_ROW, FRAUD_KIND, *LABEL_COLUMNS}
 
 
 def raw_columns(frame: pl.DataFrame, zone: str) -> npt.NDArray[np.float32]:

@@ -116,7 +116,7 @@ def backtest(
     }
     if set(contenders) & set(ON_RAW_COLUMNS):
         rows["raw"] = raw_columns(table.frame.head(end), history.calendar.zone)
-    frauds = sum(int(dataset.is_fraud[fold.test].sum()) for fold in folds)
+    frauds = sum(int(history.is_fraud[fold.test].sum()) for fold in folds)
     progress.note(
         f"{len(folds)} folds, tested from {folds[0].test_start} on {sum(len(f.test) for f in folds):,} "
         f"transactions ({frauds:,} frauds); {len(columns)} features"
@@ -195,7 +195,7 @@ def _judged(
         Newest(newest, days) if len(newest) else None,
     )
     scored = Scored(
-        label=dataset.is_fraud[fold.test],
+        label=history.is_fraud[fold.test],
         score=ranked_probability(found.calibration.probability(tested), tested),
         amount=dataset.amount[fold.test],
         account=history.account[fold.test],
@@ -210,10 +210,11 @@ def scored_rows(table: Table, rounds: list[Round]) -> pl.DataFrame:
     parts = []
     for one in rounds:
         ids = table.frame.select("event_time", "account_id", "transaction_id")[one.fold.test]
+        kind = [] if table.kinds is None else [table.kinds[one.fold.test]]
         scored = one.judged[RECIPE].scored
         parts.append(
             ids.with_columns(
-                pl.Series("fraud_probability", scored.score), pl.Series("is_fraud", scored.label)
+                pl.Series("fraud_probability", scored.score), pl.Series("is_fraud", scored.label), *kind
             ).select(pl.lit(one.fold.number, dtype=pl.Int32).alias("fold"), pl.all())
         )
     return pl.concat(parts)

@@ -8,12 +8,12 @@ from __future__ import annotations
 import dataframely as dy
 import polars as pl
 
-from kuntur.fields.schema import ENUMS, LABEL_COLUMNS, SOURCE_ROW
+from kuntur.fields.schema import ENUMS, FRAUD_KIND, LABEL_COLUMNS, SOURCE_ROW
 from trainer.settings.data import CheckSettings
 
 _DAY = pl.col("event_time").dt.date().alias("day")
 # A source may mark a few verifications and leave the type of all others open: no column with holes.
-_NOT_MEASURED = {"type", SOURCE_ROW, *LABEL_COLUMNS}
+_NOT_MEASURED = {"type", SOURCE_ROW, FRAUD_KIND, *LABEL_COLUMNS}
 _SAME = (
     "institution_id",
     "account_id",

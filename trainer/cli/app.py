@@ -29,9 +29,9 @@ from trainer.cli.options import (
     require_files,
     settings_of,
     settings_with_source,
-    told_of,
 )
 from trainer.cli.signing import sign, verify
+from trainer.cli.synth import synth
 from trainer.cli.tuning import tune
 
 if TYPE_CHECKING:
@@ -46,45 +46,8 @@ app = typer.Typer(
     rich_markup_mode="rich",
     pretty_exceptions_enable=False,
 )
+app.command()(synth)
 _DATABASE = "The address of its database is a setting, as in the example."
-
-
-@app.command()
-def synth(
-    output: Annotated[Path, typer.Argument(help="Parquet file to write; its name ends in .parquet.")],
-    transactions: Annotated[int, typer.Option(help="How many transactions.")] = 1_000_000,
-    accounts: Annotated[int, typer.Option(help="Accounts and cards.")] = 20_000,
-    merchants: Annotated[int, typer.Option(help="Merchants, cash machines and agents.")] = 4_000,
-    days: Annotated[int, typer.Option(help="Days that they spread over.")] = 180,
-    fraud_rate: Annotated[float, typer.Option(help="Share of fraud.")] = 0.005,
-    start: Annotated[datetime, typer.Option(formats=["%Y-%m-%d"], help="First day.")] = datetime(2024, 1, 1),
-    seed: Annotated[int, typer.Option(help="Same seed, same transactions.")] = 20240101,
-) -> None:
-    """Makes realistic transactions of Peruvian banks, with fraud that has causes and labels that come late.
-
-    Example: kuntur-trainer synth data.parquet --transactions 300000 --days 90
-    """
-    from pydantic import ValidationError
-
-    from trainer.progress import Terminal
-    from trainer.synthetic import SyntheticConfig, write
-
-    require_parquet(output)
-    try:
-        config = SyntheticConfig(
-            seed=seed,
-            transactions=transactions,
-            accounts=accounts,
-            merchants=merchants,
-            days=days,
-            fraud_rate=fraud_rate,
-            start=start.date(),
-        )
-    except ValidationError as error:
-        raise fault(told_of(error)) from error
-    with told(), Terminal(console) as progress:
-        written = write(config, output, lambda done, total: progress.step("Making transactions", done, total))
-    console.print(f"Wrote {written:,} transactions to {output}; read them with --mapping kuntur")
 
 
 @app.command()

@@ -59,6 +59,10 @@ def backtest(
         bool | None,
         typer.Option(help="Leave cards out of the test that were known to be compromised."),
     ] = None,
+    leave_out: Annotated[
+        list[str] | None,
+        typer.Option(help="Kind of fraud that the bank never recognised: not learnt from, yet judged."),
+    ] = None,
     resamples: Annotated[int | None, typer.Option(help="Replicates of the bootstrap.")] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of fits and bootstrap.")] = None,
     since: SinceOption = None,
@@ -67,7 +71,9 @@ def backtest(
         Path | None, typer.Option(help="File for each scored test row: .parquet or .csv.")
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="File for all figures.")] = None,
-    plots: Annotated[Path | None, typer.Option(help="Directory for plots of each fold, SVG.")] = None,
+    plots: Annotated[
+        Path | None, typer.Option(help="Directory for plots of each fold and of each kind, SVG.")
+    ] = None,
     work: SearchWorkOption = None,
     ray_address: RayAddressOption = None,
 ) -> None:
@@ -96,6 +102,7 @@ def backtest(
             "k": k,
             "search": search,
             "remove_known": remove_known,
+            "leave_out": leave_out or None,
             "resamples": resamples,
             "seed": seed,
         },
@@ -115,6 +122,7 @@ def backtest(
 
     with training():
         from trainer.backtest.app import run, write
+        from trainer.backtest.output.findings import show_findings
         from trainer.backtest.output.recipes import told_recipes
         from trainer.backtest.output.report import show
 
@@ -126,6 +134,7 @@ def backtest(
             raise typer.Exit(INTERRUPTED) from error
         written = write(found, output, json_file, plots)
     show(found.rounds, found.summary, console)
+    show_findings(found.findings, console)
     for line in told_recipes(found.rounds, found.chosen, searched=found.recipe is None):
         console.print(line, markup=False, highlight=False)
     for path in written:

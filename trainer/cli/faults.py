@@ -43,6 +43,7 @@ def training() -> Iterator[None]:
     """
     from kuntur.bundle.signing import KeyFileError
     from kuntur.journal.file import JournalError
+    from trainer.backtest.unrecognised import UnknownKindError
     from trainer.checks import DataCheckError
     from trainer.cluster.connection import ClusterError
     from trainer.export import ParityError
@@ -56,7 +57,7 @@ def training() -> Iterator[None]:
 
     of_the_trainer = (
         TooLittleHistoryError, TooFewFraudsError, DataCheckError, LeakageError, JournalError, RecipeError,
-        KeyFileError,
+        KeyFileError, UnknownKindError,
     )  # fmt: skip
     try:
         with told(*of_the_trainer, ClusterError, PostgresError, TrackingError):

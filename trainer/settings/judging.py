@@ -140,6 +140,10 @@ class BacktestSettings(Section):
     search: bool = False
     """Each fold chooses its recipe as train would at the start of its test, by the settings of search and
     split, instead of fitting one that is given."""
+    leave_out: tuple[str, ...] = ()
+    """Kinds of fraud (`label.kind` of the mapping) that the bank never recognised: they teach nothing, choose
+    nothing, change no feature by their reports, and stand in the test all the same. Of `backtest` alone:
+    `tune` knows all kinds."""
     baselines: tuple[Baseline, ...] = ("constant", "amount", "logistic_regression", "plain_xgboost")
     """What stands in the table beside the recipe."""
     k: PositiveInt = 100
@@ -150,6 +154,13 @@ class BacktestSettings(Section):
     """Threads of a fit; as many fits run at once as the cluster has cores for."""
     seed: int = 7
     """Seed of fits and bootstrap."""
+
+    @field_validator("leave_out")
+    @classmethod
+    def _named(cls, kinds: tuple[str, ...]) -> tuple[str, ...]:
+        if "" in kinds or len(set(kinds)) < len(kinds):
+            raise ValueError("names a kind twice, or none")
+        return tuple(sorted(kinds))
 
     @field_validator("train_start")
     @classmethod

@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from kuntur.fields.schema import FRAUD_KIND
 from kuntur.tables import Table, to_outcomes
 from kuntur.transaction import OutcomeBatch
 
@@ -43,7 +44,9 @@ def known_at(table: Table, moment: datetime) -> Table:
     """
     by_then = pl.col("reported_time") <= moment
     if table.outcomes is None:
-        labels = (pl.when(by_then).then(pl.col(name)).alias(name) for name in _LABEL)
+        labels = [pl.when(by_then).then(pl.col(name)).alias(name) for name in _LABEL]
+        if table.kinds is not None:
+            labels.append(pl.when(by_then).then(pl.col(FRAUD_KIND)).otherwise(pl.lit("")).alias(FRAUD_KIND))
         return replace(table, frame=table.frame.with_columns(labels))
     outcomes = table.outcomes.filter(by_then)
     changes = pl.col("is_fraud").ne_missing(pl.col("is_fraud").shift().over(NAME))

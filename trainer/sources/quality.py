@@ -35,6 +35,7 @@ _CLASSES = {
     "ip_address": ColumnClass.IDENTIFIER,
     "is_fraud": ColumnClass.FINANCIAL,
     "reported_time": ColumnClass.BEHAVIOURAL,
+    "fraud_kind": ColumnClass.FINANCIAL,
 }
 
 

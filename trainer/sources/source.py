@@ -47,13 +47,14 @@ class Source:
 def read_source(settings: TrainerSettings, progress: Progress, *, in_hindsight: bool = False) -> Source:
     """Reads what the settings name, as it was known at their `until` or just after the last transaction.
 
-    in_hindsight: where the settings name no `until`, it is just after the last report of a label.
+    in_hindsight: where the settings name no `until`, it is just after the last report of a label; and the
+    table says what kind of fraud a row was where the mapping does, to judge by.
     Raises what `kuntur.tables.read`, `read_journal` and `trainer.sources.postgres.fetched` raise,
     TooLittleHistoryError for no transaction.
     """
     journal, losses = settings.data.journal, list[Loss]()
     if journal is None:
-        table, until, delay = _mapped(settings, progress)
+        table, until, delay = _mapped(settings, progress, kinds=in_hindsight)
     else:
         table, until, delay = _journal(journal, settings, losses)
         for loss in losses:
@@ -113,9 +114,13 @@ def _journal(
     return read_journal(directory, since=since, until=until, lost=losses.append, keys=keys), until, None
 
 
-def _mapped(settings: TrainerSettings, progress: Progress) -> tuple[Table, datetime | None, float | None]:
+def _mapped(
+    settings: TrainerSettings, progress: Progress, *, kinds: bool
+) -> tuple[Table, datetime | None, float | None]:
     data = settings.data
     mapping = Mapping.load(data.mapping).accepting(settings.institution.country_codes)
+    if not kinds:
+        mapping = mapping.without_kinds()
     since, until = mapping.aware(data.since), mapping.aware(data.until)
     settings.work.mkdir(parents=True, exist_ok=True)
     options: dict[str, Any] = {

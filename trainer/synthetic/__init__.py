@@ -15,7 +15,14 @@ Each fraud has a cause, never a coin toss on the label:
 - account_takeover: new device, other city or country, often at night, several high amounts;
 - compromised_merchant: a shop copies its customers' cards for three weeks; days later they are used
   there, online or in another city;
-- cash_out: the balance leaves in a few transfers to an account never paid before.
+- cash_out: the balance leaves in a few transfers to an account never paid before;
+- mule_network: stolen money reaches customers' accounts and leaves them within hours, by way of a collector;
+- push_payment: the holder is talked into paying, with the own device, more than ever, to someone new;
+- stolen_phone: instant transfers in minutes, up to the limit of the day;
+- sim_swap: another phone is enrolled, a quiet time follows, then the balance leaves.
+
+The first four are the scenario `classic`, the default. `full` has all of them, in a world with instant
+transfers, honest look-alikes, seasons, and a mix and amounts of fraud that change over the months.
 
 Labels come late: a fraud is reported after a log-normal lag (median 4 days, at most 45), a legitimate
 transaction counts as confirmed after 30 days without complaint. Every row is labelled in the end.
@@ -26,7 +33,7 @@ nothing about real fraud.
 
 from __future__ import annotations
 
-from trainer.synthetic.config import SyntheticConfig
+from trainer.synthetic.config import KINDS, SCENARIOS, SyntheticConfig
 from trainer.synthetic.generate import generate, pieces, write
 
-__all__ = ["SyntheticConfig", "generate", "pieces", "write"]
+__all__ = ["KINDS", "SCENARIOS", "SyntheticConfig", "generate", "pieces", "write"]

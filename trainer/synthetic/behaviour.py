@@ -6,17 +6,17 @@ someone new. None of them is fraud.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
 from enum import IntEnum
 
 import numpy as np
 
 from kuntur.transaction import AccountType, Channel, TransactionType
+from trainer.synthetic.calendar import DAY_US, days_of, is_payday, season_of
+from trainer.synthetic.config import SyntheticConfig
+from trainer.synthetic.instant import over_the_rail
 from trainer.synthetic.places import ABROAD, Kind
 from trainer.synthetic.population import DEVICES, Accounts, Merchants, Population
 from trainer.synthetic.rows import NONE, Array, Rows, make_rows
-
-DAY_US = 86_400_000_000
 
 
 class Mode(IntEnum):
@@ -48,6 +48,8 @@ _SHARES = np.array([
     [0.26, 0.19, 0.05, 0.32, 0.05, 0.06, 0.05, 0.01, 0.010, 0.010, 0.00],
     [0.58, 0.37, 0.01, 0.00, 0.00, 0.01, 0.00, 0.00, 0.015, 0.015, 0.00],
 ])  # fmt: skip
+# Which factor of a season moves the amounts of a mode: none, that of purchases, that of what is paid in.
+_SEASONAL = np.array([1, 1, 0, 0, 0, 0, 2, 0, 0, 0, 0])
 _STEPS = 4096  # resolution of the tables that turn a uniform number into a mode or an hour
 _DAYTIME = [0.3, 0.15, 0.1, 0.1, 0.15, 0.5, 1.5, 3, 4, 4.5, 5, 6, 8, 8, 6, 5, 5, 6, 8, 9, 8, 5.5, 3, 1]
 _ONLINE_HOURS = [2.5, 1.5, 0.9, 0.6, 0.5, 0.6, 1.2, 2, 3, 4, 4.5, 5, 6, 6, 5, 5, 5, 5, 6, 7, 8, 8.5, 7, 4.5]
@@ -63,40 +65,32 @@ def _table(weights: Array) -> Array:
     return np.stack([np.searchsorted(row, middle) for row in cumulative]).astype(np.int8)
 
 
-_PAYDAY_SHARES = _SHARES * np.where(np.arange(len(Mode)) == Mode.DEPOSIT, 4, 1)
-_MODE_TABLE = _table(np.concatenate([_SHARES, _PAYDAY_SHARES]))
+# How much more often money is paid in: on ordinary days, pay days, days of a bonus, pay days with one.
+_DEPOSITS = (1, 4, 2, 7)
+_MODE_TABLE = _table(
+    np.concatenate([_SHARES * np.where(np.arange(len(Mode)) == Mode.DEPOSIT, n, 1) for n in _DEPOSITS])
+)
 _HOUR_TABLE = _table(np.array(_HOURS))
 
 
-def is_payday(day: date) -> bool:
-    """Says whether salaries are paid: on the 15th and on the last day of the month."""
-    return day.day == 15 or (day + timedelta(days=1)).day == 1
-
-
-def rows_a_day(start: date, days: int, total: int) -> Array:
-    """Returns how many of `total` rows fall on each day (int64 [days]): weekends and pay days are busier."""
-    weekday = [0.93, 0.92, 0.95, 0.98, 1.12, 1.18, 0.92]
-    dates = [start + timedelta(days=number) for number in range(days)]
-    weight = np.array([weekday[day.weekday()] * (1.25 if is_payday(day) else 1.0) for day in dates])
-    edges = np.round(np.cumsum(weight) / weight.sum() * total).astype(np.int64)
-    return np.diff(edges, prepend=0)
-
-
 def ordinary_rows(
-    population: Population, start: date, first_day: int, counts: Array, rng: np.random.Generator
+    population: Population, config: SyntheticConfig, first_day: int, counts: Array, rng: np.random.Generator
 ) -> Rows:
     """Returns the honest rows of some days in a row, in no order.
 
     counts: rows of each day from first_day on, counted from the start date.
     """
     accounts = population.accounts
+    dates = days_of(config.start, first_day, len(counts))
+    seasons = [season_of(date) for date in dates] if config.seasons else []
     day = np.repeat(first_day + np.arange(len(counts)), counts)
     count = len(day)
     account = np.searchsorted(accounts.cumulative_activity, rng.random(count), side="right").astype(np.int32)
-    paydays = np.array([is_payday(start + timedelta(days=first_day + n)) for n in range(len(counts))])
+    paydays = np.array([is_payday(date) for date in dates])
+    bonuses = np.array([season.bonus for season in seasons] or [False] * len(dates))
     style = np.where(rng.random(count) < accounts.digital[account], 1, 0)
     style = np.where(accounts.type[account] == AccountType.CREDIT_CARD, 2, style)
-    style += 3 * paydays[day - first_day]
+    style += (3 * paydays + 6 * bonuses)[day - first_day]
     mode = _MODE_TABLE[style, rng.integers(0, _STEPS, count)]
     hour = _HOUR_TABLE[mode, rng.integers(0, _STEPS, count)].astype(np.int64)
     within = hour * 3_600_000_000 + rng.integers(0, 3_600_000_000, count)
@@ -107,18 +101,26 @@ def ordinary_rows(
     channel = _channel(accounts, account, mode, rng)
     in_dollars = _pays_in_dollars(population.merchants, merchant, mode, rng)
     device, ip = _device_and_ip(accounts, account, channel, day, rng)
-    return make_rows(
+    counterparty = _counterparty(accounts, account, mode, rng)
+    soles = _soles(population, account, mode, merchant, rng)
+    if seasons:
+        factors = np.array([(1.0, season.spending, season.pay) for season in seasons])
+        soles = soles * factors[day - first_day, _SEASONAL[mode]]
+    rows = make_rows(
         day * DAY_US + within % DAY_US,
         account,
         merchant=merchant,
-        counterparty=_counterparty(accounts, account, mode, rng),
+        counterparty=counterparty,
         type=_TYPE[mode],
         channel=channel,
-        soles=_soles(population, account, mode, merchant, rng),
+        soles=soles,
         in_dollars=in_dollars,
         device=device,
         ip=ip,
     )
+    if config.instant_share:
+        rows = over_the_rail(rows, mode == Mode.WALLET, config, population, rng)
+    return rows
 
 
 def _merchant(

@@ -11,14 +11,15 @@ import numpy as np
 import polars as pl
 
 from kuntur.transaction import AccountType
-from trainer.synthetic.behaviour import DAY_US, ordinary_rows, rows_a_day
+from trainer.synthetic.behaviour import ordinary_rows
+from trainer.synthetic.calendar import DAY_US, rows_a_day
 from trainer.synthetic.config import SyntheticConfig
-from trainer.synthetic.fraud import plan
 from trainer.synthetic.ledger import Ledger
 from trainer.synthetic.naming import Names
 from trainer.synthetic.places import LIMA_OFFSET_S
 from trainer.synthetic.population import Population, populate
 from trainer.synthetic.rows import CAUSE_NAMES, Array, Cause, Rows, concatenate
+from trainer.synthetic.schemes import plan
 
 _ROWS_A_PIECE = 250_000  # aimed at: a few hundred megabytes while a piece is made
 _DAYS_A_PIECE = 7  # at most: a cash-out takes shares of the balance at the start of its piece
@@ -68,7 +69,8 @@ def pieces(config: SyntheticConfig) -> Iterator[pl.DataFrame]:
     seeds = np.random.SeedSequence(config.seed).spawn(3)
     population = populate(config, np.random.default_rng(seeds[0]))
     planned = plan(config, population, np.random.default_rng(seeds[1]))
-    counts = rows_a_day(config.start, config.days, config.transactions - len(planned))
+    count = config.transactions - len(planned)
+    counts = rows_a_day(config.start, config.days, count, seasons=config.seasons)
     size = int(np.clip(_ROWS_A_PIECE * config.days // config.transactions, 1, _DAYS_A_PIECE))
     firsts = range(0, config.days, size)
     ledger = Ledger(population.accounts.opening_balance)
@@ -77,7 +79,7 @@ def pieces(config: SyntheticConfig) -> Iterator[pl.DataFrame]:
     for first, seed in zip(firsts, seeds[2].spawn(len(firsts)), strict=True):
         rng = np.random.default_rng(seed)
         days = counts[first : first + size]
-        ordinary = ordinary_rows(population, config.start, first, days, rng)
+        ordinary = ordinary_rows(population, config, first, days, rng)
         low, high = np.searchsorted(planned.time_us, [first * DAY_US, (first + len(days)) * DAY_US])
         rows = concatenate([ordinary, planned.take(slice(int(low), int(high)))])
         rows = rows.take(np.argsort(rows.time_us, kind="stable"))

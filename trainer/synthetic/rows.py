@@ -21,9 +21,13 @@ class Cause(IntEnum):
     ACCOUNT_TAKEOVER = 2
     COMPROMISED_MERCHANT = 3
     CASH_OUT = 4
+    MULE_NETWORK = 5
+    PUSH_PAYMENT = 6
+    STOLEN_PHONE = 7
+    SIM_SWAP = 8
 
 
-CAUSE_NAMES = ("", "card_testing", "account_takeover", "compromised_merchant", "cash_out")
+CAUSE_NAMES = ("", *(cause.name.lower() for cause in Cause if cause))
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import polars as pl
 
 from kuntur.fields.schema import (
     ENUMS,
+    FRAUD_KIND,
     OUTCOME_REQUIRED_FIELDS,
     REQUIRED_FIELDS,
     TEXT_FIELDS,
@@ -58,6 +59,8 @@ def canonical(mapping: Mapping, schema: pl.Schema, attributes: dict[str, str]) -
     fields["is_fraud"], fields["reported_time"] = pl.lit(None, dtype=pl.Boolean), pl.lit(None, dtype=TIME)
     if mapping.label is not None:
         fields["is_fraud"], fields["reported_time"] = reader.label(mapping.label, fields["event_time"])
+        if mapping.label.kind is not None:
+            fields[FRAUD_KIND] = reader.kind(mapping.label.kind, fields["is_fraud"])
     adjusted = []
     if mapping.amount.zero_is_verification:
         verification = pl.lit(TransactionType.VERIFICATION.value, dtype=pl.Int8)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from kuntur.fields.schema import TIME, TRANSACTION_COLUMNS
+from kuntur.fields.schema import FRAUD_KIND, TIME, TRANSACTION_COLUMNS
 from kuntur.tables.formats import Label
 from kuntur.tables.mapping import Mapping
 from kuntur.tables.reading import moments, parse
@@ -130,6 +130,13 @@ class Reader:
             self.fault(Reason.UNPARSEABLE, "reported_time", given & parse.unread(parsed, *times))
             reported = pl.when(parse.given(*times)).then(parsed).otherwise(assumed)
         return is_fraud, pl.when(is_fraud.is_not_null()).then(reported)
+
+    def kind(self, column: str, is_fraud: pl.Expr) -> pl.Expr:
+        """Reads the kind of fraud: "" where it is not given and on rows that are none, whatever they say."""
+        source = self.source(FRAUD_KIND, column)
+        if source is None:
+            return pl.lit("")
+        return pl.when(is_fraud).then(parse.text(*source).str.strip_chars()).fill_null("")
 
     def _said_labelled(self, label: Label, flag: pl.Expr, dtype: pl.DataType) -> pl.Expr:
         value = parse.text(flag, dtype).str.strip_chars()

@@ -131,6 +131,9 @@ def needed_columns(mapping: Mapping) -> dict[str, bool]:
         for column in (label.column, label.reported_time, label.labelled):
             if column is not None:
                 needed[column] = needed.get(column, False) or "label" not in mapping.optional
+        if label.kind is not None:
+            required = not {"label", "label.kind"} & set(mapping.optional)
+            needed[label.kind] = needed.get(label.kind, False) or required
     return needed
 
 

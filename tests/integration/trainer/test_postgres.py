@@ -97,6 +97,21 @@ def test_a_table_gives_what_a_file_of_the_same_rows_gives(
     assert len(found) == 3_000
 
 
+def test_the_kind_of_fraud_is_fetched_for_those_who_judge_by_it(
+    server: Database, synthetic: pl.DataFrame, tmp_path: Path
+) -> None:
+    kinds = pl.when("is_fraud").then(pl.lit("phishing")).otherwise(pl.lit("none")).alias("fraud_cause")
+    server.ingest("judged", synthetic.with_columns(kinds))
+    assert table(server, tmp_path, table="judged").kinds is None
+    data = {"postgres": {"uri": server.uri(), "table": "judged"}}
+    source = read_source(load(None, {"data": data, "work": tmp_path}), Heard(), in_hindsight=True)
+    assert source.table.kinds is not None
+    assert dict(source.table.kinds.value_counts().rows()) == {
+        "phishing": int(synthetic["is_fraud"].sum()),
+        "": int((~synthetic["is_fraud"]).sum()),
+    }
+
+
 def test_a_query_in_any_order_gives_the_same_data(
     server: Database, synthetic: pl.DataFrame, tmp_path: Path
 ) -> None:

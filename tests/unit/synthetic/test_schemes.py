@@ -8,9 +8,9 @@ import pytest
 
 from kuntur.transaction import Channel, TransactionType
 from trainer.synthetic import SyntheticConfig, generate
-from trainer.synthetic.fraud import SCHEME_SHARE, plan
 from trainer.synthetic.population import populate
 from trainer.synthetic.rows import CAUSE_NAMES, Cause
+from trainer.synthetic.schemes import fraud_counts, plan
 
 CONFIG = SyntheticConfig(
     seed=3, transactions=100_000, accounts=3_000, merchants=1_200, days=90, fraud_rate=0.02
@@ -35,8 +35,9 @@ def earlier(frame: pl.DataFrame, frauds: pl.DataFrame, column: str) -> float:
 def test_every_fraud_has_a_cause_and_nothing_else_has(frame: pl.DataFrame) -> None:
     assert ((frame["fraud_cause"] != "") == frame["is_fraud"]).all()
     counts = dict(frame.filter("is_fraud")["fraud_cause"].value_counts().rows())
-    for cause, share in SCHEME_SHARE.items():
-        assert counts[CAUSE_NAMES[cause]] == pytest.approx(CONFIG.frauds * share, abs=2)
+    assert counts == {CAUSE_NAMES[cause]: count for cause, count in fraud_counts(CONFIG).items() if count}
+    for kind, share in CONFIG.fraud_mix.items():
+        assert counts[kind] == pytest.approx(CONFIG.frauds * share, abs=2)
 
 
 def test_card_testing_is_a_burst_of_tiny_amounts_at_one_shop_before_a_big_purchase(
