@@ -35,6 +35,7 @@ from trainer.sources.quality import quality_profile
 from trainer.sources.source import Source, institution_zone
 from trainer.sources.split import Split, cut
 from trainer.tracking import Recorder, recorder
+from trainer.validation import Case, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,10 +85,15 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     name = name_beside_live(model, data, settings.gate, registry)
     progress.note("Judging it on the test window, beside the live model where there is one")
     judged = examine(model, name.version, rows, dataset, split, until_us, settings)
+    progress.note("Validating it: on earlier windows, beside simple rules, in parts, with inputs changed")
+    case = Case(model, judged.test.probability, rows, names, dataset, split, until_us, settings)
+    validation = validate(case, judged.metrics, judged.intervals, name.version, name.replaces, progress)
     manifest = build_manifest(name, model, data, judged.metrics, judged.verdict, datetime.now(UTC))
     found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
     signed_with = keys[0].public.id if keys else ""
-    documents = dossier(manifest, model, judged, found, choice, found_in_data, settings, signed_with)
+    documents = dossier(
+        manifest, model, judged, found, choice, found_in_data, settings, signed_with, validation
+    )
     publish(registry, manifest, model, documents, keys)
     _record(record, manifest, found, registry)
     return TrainingReport(manifest, dataset.currency, len(found.trials), judged.verdict)

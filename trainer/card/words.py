@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -65,7 +67,11 @@ CLASSES = {
     "location": "places of a person",
     "unknown": "attribute of the institution, to be classed by it",
 }
+SMALL_SHARE = "small_share"  # in place of a figure's name: a share of one that is often far below 1 %
 _PER_CENT = 100
+_LEAST_PER_CENT = 0.0001
+_CODE = re.compile(r"`([^`]+)`")
+_SAME_UNIT = "\u00a0%"
 
 
 def label(name: str) -> str:
@@ -94,6 +100,8 @@ def figure(value: Any, name: str = "") -> str:
     if isinstance(value, list | tuple):
         return ", ".join(figure(member) for member in value) or "–"
     if isinstance(value, int | float):
+        if name == SMALL_SHARE:
+            return small_share(value)
         if name in METRICS and METRICS[name][2]:
             return per_cent(value)
         return number(float(value))
@@ -110,6 +118,58 @@ def share(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value * _PER_CENT:.0f}\u00a0%" if value in (0, 1) else per_cent(value)
+
+
+def small_share(value: float | None) -> str:
+    """Writes a share of one in per cent with three digits that count, however small it is."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    per_cents = value * _PER_CENT
+    if value in (0, 1):
+        return f"{per_cents:.0f}{_SAME_UNIT}"
+    if abs(per_cents) < _LEAST_PER_CENT:
+        return f"< {_LEAST_PER_CENT:f}".rstrip("0") + _SAME_UNIT
+    if per_cents >= 99.95:  # what is not quite all is not written as that
+        return f"> 99.9{_SAME_UNIT}"
+    digits = max(2 - math.floor(math.log10(abs(per_cents))), 1)
+    return f"{per_cents:.{digits}f}{_SAME_UNIT}"
+
+
+def ends(low: float | None, high: float | None, name: str = "") -> str:
+    """Writes the ends of an interval, the unit once."""
+    first, last = figure(low, name), figure(high, name)
+    if first.endswith(_SAME_UNIT) and last.endswith(_SAME_UNIT):
+        first = first.removesuffix(_SAME_UNIT)
+    return f"{first} to {last}"
+
+
+def money(value: float | None, currency: str) -> str:
+    """Writes an amount in units of a currency: thousands apart, cents only where they count."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.2f}"
+    return f"{text}\u00a0{currency}" if currency else text
+
+
+def spoken(name: Any) -> str:
+    """Writes the name of an enum's value for people; any other name stays as it is."""
+    text = str(name)
+    return spaced(text).lower() if text.isupper() and ("_" in text or len(text) > 4) else text
+
+
+def marked(text: str) -> Markup:
+    """Writes a text with what stands in backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped before
+
+
+def versioned(version: str) -> Markup:
+    """Writes the name of a version so that a narrow column breaks it at its hyphens."""
+    return escape(version).replace("-", Markup("-<wbr>"))
+
+
+def date(moment: Any) -> str:
+    """Writes the day of a moment of ISO 8601."""
+    return str(moment)[:10]
 
 
 def day(moment: Any) -> str:

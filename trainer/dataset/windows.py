@@ -43,9 +43,9 @@ def windows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp], until
     """Returns the rows by role, with these columns. Raises TooLittleHistoryError where a kind is missing."""
     found = Windows(
         _training_rows(dataset, split, columns),
-        _window(dataset, split.select, columns, until_us),
-        _window(dataset, split.calibrate, columns, until_us),
-        _window(dataset, split.test, columns, until_us),
+        window(dataset, split.select, columns, until_us),
+        window(dataset, split.calibrate, columns, until_us),
+        window(dataset, split.test, columns, until_us),
     )
     _require_both_kinds(found, split, dataset)
     return found
@@ -61,9 +61,10 @@ def _training_rows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp]
     return TrainingRows(features, known.astype(np.float32), weight, age_days.astype(np.float32))
 
 
-def _window(
+def window(
     dataset: Dataset, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.intp], until_us: int
 ) -> Window:
+    """Returns rows with these columns, and with their labels as they were known at a moment."""
     known = dataset.labels_at(until_us)[rows]
     return Window(np.ascontiguousarray(dataset.features[rows][:, columns]), known, dataset.amount[rows])
 

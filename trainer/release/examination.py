@@ -98,7 +98,9 @@ def examine(
         # The score's own drift is between two windows that taught nothing: on what it learnt from, a model
         # is surer than it ever is again.
         drifts=(*moved, drift(SCORE, model.calibrate_probability, probability)),
-        segments=segment_figures(test.label, probability, model.thresholds.review, window.segments),
+        segments=segment_figures(
+            test.label, probability, model.thresholds.review, window.segments, window.account
+        ),
         champion=champion,
         champion_metrics=_champion_metrics(champion, window, days),
         verdict=verdict,

@@ -8,6 +8,9 @@ from trainer.card.schema.figures import Drift, Evaluation, Search
 from trainer.card.schema.inputs import Data, FeatureEntry, PersonalData
 from trainer.card.schema.model import Changes, Model, Verdict
 from trainer.card.schema.part import Part
+from trainer.card.schema.scrutiny import Benchmark, CalibrationInParts, Folds
+from trainer.card.schema.use import ImportanceHistory, Monitoring
+from trainer.card.schema.weaknesses import Fairness, Misses, Sensitivity
 
 
 class Gates(Part):
@@ -21,6 +24,29 @@ class Gates(Part):
     """What the leakage check found."""
     traces: tuple[str, ...]
     """What was let pass against a check."""
+
+
+class Validation(Part):
+    """What a validator asks beyond the figures of the test window."""
+
+    interval_note: str
+    """How the intervals of shares in it were made."""
+    folds: Folds
+    """The recipe on earlier windows."""
+    benchmark: Benchmark
+    """Simple means on the same window."""
+    misses: Misses
+    """What was missed and why."""
+    calibration: CalibrationInParts
+    """Whether probabilities hold in each part."""
+    sensitivity: Sensitivity
+    """How the figures move."""
+    fairness: Fairness
+    """By what is known of customers."""
+    importance_history: ImportanceHistory
+    """Over the versions of the registry."""
+    monitoring: Monitoring
+    """What to watch, and when the model has to go."""
 
 
 class ValidationDocument(Part):
@@ -44,6 +70,8 @@ class ValidationDocument(Part):
     """Every trial, and why one was chosen."""
     evaluation: Evaluation
     """How well it finds fraud."""
+    validation: Validation | None
+    """What a validator asks beyond that."""
     drift: tuple[Drift, ...] | None
     """Feature by feature, the worst first."""
     gates: Gates
