@@ -87,7 +87,9 @@ def _train(source: Source, settings: TrainerSettings, progress: Progress, record
     judged = examine(model, name.version, rows, dataset, split, until_us, settings)
     progress.note("Validating it: on earlier windows, beside simple rules, in parts, with inputs changed")
     case = Case(model, judged.test.probability, rows, names, dataset, split, until_us, settings)
-    validation = validate(case, judged.metrics, judged.intervals, name.version, name.replaces, progress)
+    validation = validate(
+        case, judged.metrics, judged.intervals, model.importance, name.version, name.replaces, progress
+    )
     manifest = build_manifest(name, model, data, judged.metrics, judged.verdict, datetime.now(UTC))
     found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
     signed_with = keys[0].public.id if keys else ""

@@ -37,7 +37,7 @@ SECTIONS = (
 )
 _TABLE_POINTS = 14
 _FOLD_FIGURES = (
-    "average_precision", "auc_roc", "precision", "recall", "recall_by_value", "alerts_per_day",
+    "average_precision", "precision", "recall", "recall_by_value", "alerts_per_day",
     "expected_calibration_error",
 )  # fmt: skip
 _BENCHMARK_FIGURES = ("average_precision", "auc_roc", "precision", "recall", "recall_by_value")
@@ -64,6 +64,7 @@ def model_card(document: Mapping[str, Any]) -> bytes:
         "share": words.share,
         "day": words.day,
         "date": words.date,
+        "deviation": words.deviation,
         "ends": words.ends,
         "marked": words.marked,
         "money": words.money,

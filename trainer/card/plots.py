@@ -206,7 +206,10 @@ def _search(search: Mapping[str, Any] | None) -> str | None:
                 axes.plot(
                     *mark, "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen"
                 )
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(done) > 1:
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        else:
+            axes.set_xticks([done[0]["number"]])
         axes.set(
             xlabel="trial, in the order of starting" if in_order else "trial", ylabel="average precision"
         )

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from trainer.card.drawing import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, RED, draw, short
+from trainer.card.words import spoken
 
 Document = Mapping[str, Any]
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, INK, PALE, "#0f766e", "#a16207", "#9d174d")
@@ -28,7 +29,7 @@ def validation_plots(document: Document) -> dict[str, str | None]:
 
 
 def ranks_by_version(versions: Sequence[Document]) -> list[tuple[str, list[int | None]]]:
-    """Returns the rank of the last version's most important features in every version, None where it has none."""
+    """Returns the ranks of the last version's most important features in all versions, None for none."""
     ranks = [
         {weight["name"]: place for place, weight in enumerate(version["features"], start=1)}
         for version in versions
@@ -61,8 +62,8 @@ def _folds(document: Document) -> str | None:
 
     return draw(
         "folds",
-        "Average precision of the earlier windows and of the test window, with 95 % intervals; the figures are "
-        "in the table below.",
+        "Average precision of the earlier windows and of the test window, with 95 % intervals; the "
+        "figures are in the table below.",
         (5.9, 2.9),
         paint,
     )
@@ -71,7 +72,7 @@ def _folds(document: Document) -> str | None:
 def _segments(segments: Sequence[Document] | None) -> str | None:
     rows = [
         (
-            f"{row['dimension']}: {row['value']}",
+            f"{row['dimension']}: {spoken(row['value'])}",
             {
                 "value": row["average_precision"],
                 "low": row.get("average_precision_low"),
@@ -86,7 +87,7 @@ def _segments(segments: Sequence[Document] | None) -> str | None:
 
 
 def _misses(misses: Document) -> str | None:
-    rows = [(f"{part['segment']}: {part['name']}", part["missed_share"]) for part in misses["parts"]]
+    rows = [(f"{part['segment']}: {spoken(part['name'])}", part["missed_share"]) for part in misses["parts"]]
     if not rows:
         return None
     told = "Share of the frauds missed by segment, with 95 % intervals; the figures are in the table below."
@@ -153,7 +154,7 @@ def _calibration(bins: Sequence[Document]) -> str | None:
         "calibration-parts",
         "Observed share of fraud over predicted probability in parts that each expect as many frauds, with "
         "95 % intervals; the bins are in the table below.",
-        (4.9, 3.7),
+        (6.4, 4.2),
         paint,
     )
 
@@ -181,5 +182,5 @@ def _history(versions: Sequence[Document]) -> str | None:
         axes.set_ylabel("rank")
         axes.spines["right"].set_visible(False)
 
-    told = "Rank of the most important features in each version of the registry; the ranks are in the table below."
+    told = "Rank of the most important features in each version of the registry; all are in the table below."
     return draw("importance-history", told, (6.4, 3.6), paint)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -70,6 +71,17 @@ CLASSES = {
 SMALL_SHARE = "small_share"  # in place of a figure's name: a share of one that is often far below 1 %
 _PER_CENT = 100
 _LEAST_PER_CENT = 0.0001
+_LEAST_SCORE = 0.001
+SCORES = frozenset({"average_precision", "auc_roc", "f1", "decline_f1"})
+# How figures are written that are neither shares nor scores, and differences of those.
+_FORMS: dict[str, Callable[[float], str]] = {
+    "alerts_per_day": "{:,.1f}".format,
+    "declines_per_day": "{:,.1f}".format,
+    "expected_calibration_error": "{:.4f}".format,
+    "ratio": "{:.2f}".format,
+    "gain": "{:+.3f}".format,
+    "points": lambda value: f"{value * _PER_CENT:+.1f}",
+}
 _CODE = re.compile(r"`([^`]+)`")
 _SAME_UNIT = "\u00a0%"
 
@@ -102,8 +114,12 @@ def figure(value: Any, name: str = "") -> str:
     if isinstance(value, int | float):
         if name == SMALL_SHARE:
             return small_share(value)
+        if name in SCORES:
+            return score(value)
+        if name in _FORMS:
+            return _FORMS[name](value)
         if name in METRICS and METRICS[name][2]:
-            return per_cent(value)
+            return share(value)
         return number(float(value))
     return str(value)
 
@@ -120,6 +136,15 @@ def share(value: float | None) -> str:
     return f"{value * _PER_CENT:.0f}\u00a0%" if value in (0, 1) else per_cent(value)
 
 
+def score(value: float) -> str:
+    """Writes a figure from 0 to 1 with three decimals; what is not quite 0 or 1 is not written as that."""
+    if value in (0, 1) or not math.isfinite(value):
+        return number(value)
+    if 0 < value < _LEAST_SCORE:
+        return f"< {_LEAST_SCORE}"
+    return f"> {1 - _LEAST_SCORE:g}" if 1 - _LEAST_SCORE / 2 <= value < 1 else f"{value:.3f}"
+
+
 def small_share(value: float | None) -> str:
     """Writes a share of one in per cent with three digits that count, however small it is."""
     if value is None or not math.isfinite(value):
@@ -129,10 +154,22 @@ def small_share(value: float | None) -> str:
         return f"{per_cents:.0f}{_SAME_UNIT}"
     if abs(per_cents) < _LEAST_PER_CENT:
         return f"< {_LEAST_PER_CENT:f}".rstrip("0") + _SAME_UNIT
-    if per_cents >= 99.95:  # what is not quite all is not written as that
-        return f"> 99.9{_SAME_UNIT}"
-    digits = max(2 - math.floor(math.log10(abs(per_cents))), 1)
+    rest = min(abs(per_cents), abs(_PER_CENT - per_cents))  # of what is nearly all, what is missing counts
+    if 0 <= rest < _LEAST_PER_CENT:
+        return f"> {_PER_CENT - _LEAST_PER_CENT:g}{_SAME_UNIT}"
+    digits = min(max(2 - math.floor(math.log10(rest)), 1), 5)
+    if rest < abs(per_cents):
+        digits = min(max(1 - math.floor(math.log10(rest)), 1), 4)
     return f"{per_cents:.{digits}f}{_SAME_UNIT}"
+
+
+def deviation(value: float | None, name: str = "") -> str:
+    """Writes a standard deviation of a figure, a share in percentage points."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if name in METRICS and METRICS[name][2]:
+        return f"{value * _PER_CENT:.1f}\u00a0points"
+    return f"{value:.3f}" if name in SCORES else figure(value, name)
 
 
 def ends(low: float | None, high: float | None, name: str = "") -> str:

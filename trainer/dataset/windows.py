@@ -42,30 +42,41 @@ class Windows:
 def windows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp], until_us: int) -> Windows:
     """Returns the rows by role, with these columns. Raises TooLittleHistoryError where a kind is missing."""
     found = Windows(
-        _training_rows(dataset, split, columns),
-        window(dataset, split.select, columns, until_us),
-        window(dataset, split.calibrate, columns, until_us),
-        window(dataset, split.test, columns, until_us),
+        training_rows(dataset, split.train, columns, split.select_start_us, split.train_end_us),
+        judging_rows(dataset, split.select, columns, until_us),
+        judging_rows(dataset, split.calibrate, columns, until_us),
+        judging_rows(dataset, split.test, columns, until_us),
     )
     _require_both_kinds(found, split, dataset)
     return found
 
 
-def _training_rows(dataset: Dataset, split: Split, columns: npt.NDArray[np.intp]) -> TrainingRows:
-    # Labels as they stood when the first judging transaction took place: a model could not know more.
-    rows = slice(split.train[0], split.train[-1] + 1) if len(split.train) else slice(0, 0)
-    known = dataset.labels_at(split.select_start_us)[rows]
-    features = np.ascontiguousarray(dataset.features[rows][:, columns])
-    age_days = (split.train_end_us - dataset.event_time_us[rows]) / _DAY_US
+def training_rows(
+    dataset: Dataset,
+    rows: npt.NDArray[np.int64],
+    columns: npt.NDArray[np.intp],
+    known_at_us: int,
+    end_us: int,
+) -> TrainingRows:
+    """Returns rows to learn from, with these columns, weight 1 each.
+
+    rows: int64, numbers that follow one another; known_at_us: when the labels stood; end_us: from which the
+    age of a row counts.
+    """
+    # Labels as they stood at a moment: a model that was made then could not know more.
+    part = slice(int(rows[0]), int(rows[-1]) + 1) if len(rows) else slice(0, 0)
+    known = dataset.labels_at(known_at_us)[part]
+    features = np.ascontiguousarray(dataset.features[part][:, columns])
+    age_days = (end_us - dataset.event_time_us[part]) / _DAY_US
     weight = np.ones(len(known), dtype=np.float32)
     return TrainingRows(features, known.astype(np.float32), weight, age_days.astype(np.float32))
 
 
-def window(
-    dataset: Dataset, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.intp], until_us: int
+def judging_rows(
+    dataset: Dataset, rows: npt.NDArray[np.int64], columns: npt.NDArray[np.intp], known_at_us: int
 ) -> Window:
-    """Returns rows with these columns, and with their labels as they were known at a moment."""
-    known = dataset.labels_at(until_us)[rows]
+    """Returns rows that judge, with these columns and their labels as they stood at a moment."""
+    known = dataset.labels_at(known_at_us)[rows]
     return Window(np.ascontiguousarray(dataset.features[rows][:, columns]), known, dataset.amount[rows])
 
 

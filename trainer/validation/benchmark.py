@@ -7,12 +7,11 @@ features that anybody understands. Each is calibrated and gets its thresholds as
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from kuntur.bundle.bundle import Thresholds
 from trainer import calibration
 from trainer.dataset.windows import Window
 from trainer.evaluation import bootstrap, evaluate, thresholds
@@ -57,10 +56,14 @@ class Benchmark:
     fraud_share: float
 
 
-def benchmark(case: Case) -> Benchmark:
-    """Fits and judges what the model is compared with; what the data do not allow is left out."""
+def benchmark(case: Case, metrics: Mapping[str, float], intervals: Mapping[str, Interval]) -> Benchmark:
+    """Fits and judges what the model is compared with; what the data do not allow is left out.
+
+    metrics, intervals: of the model on the test window.
+    """
     test, calibrate = case.rows.test, case.rows.calibrate
-    found = [_contender(case, "model", "the model of this card", case.probability, None)]
+    own = {name: intervals.get(name, _bare(metrics[name])) for name in FIGURES}
+    found = [Contender("model", "the model of this card", own, None, None)]
     for name, text, feature in (
         ("amount", "the largest amounts first", "log_amount"),
         ("departure from habit", "the amounts farthest above what the account usually spends first",
@@ -108,25 +111,12 @@ def _calibrated(case: Case, name: str, text: str, margins: Sequence[Float32]) ->
         settings.thresholds,
         case.dataset.currency,
     )
-    probability = calibrated.probability(tested)
-    return _contender(case, name, text, probability, chosen, tested)
-
-
-def _contender(
-    case: Case,
-    name: str,
-    text: str,
-    probability: Float32,
-    chosen: Thresholds | None,
-    margin: Float32 | None = None,
-) -> Contender:
-    test, days = case.rows.test, case.settings.split.test_days
-    at = case.model.thresholds if chosen is None else chosen
-    judged = test.label, probability, test.amount, days, at
-    whole = evaluate.figures(*judged)
-    sure = evaluate.intervals(*judged, case.account, replicates=_REPLICATES)
-    gains = (None, None) if margin is None else _gains(case, test.label, margin)
-    return Contender(name, text, {each: sure.get(each, _bare(whole[each])) for each in FIGURES}, *gains)
+    judged = case.rows.test.label, calibrated.probability(tested), case.rows.test.amount
+    days = settings.split.test_days
+    whole = evaluate.figures(*judged, days, chosen)
+    sure = evaluate.intervals(*judged, days, chosen, case.account)
+    figures = {each: sure.get(each, _bare(whole[each])) for each in FIGURES}
+    return Contender(name, text, figures, *_gains(case, case.rows.test.label, tested))
 
 
 def _bare(value: float) -> Interval:

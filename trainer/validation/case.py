@@ -12,7 +12,7 @@ import numpy.typing as npt
 from kuntur.bundle.bundle import Thresholds
 from trainer.dataset.training_set import Dataset
 from trainer.dataset.windows import Windows
-from trainer.evaluation.bootstrap import Flags, Float64
+from trainer.evaluation.bootstrap import Flags
 from trainer.evaluation.segments import Segment
 from trainer.models import Parameters
 from trainer.settings.config import TrainerSettings
@@ -46,11 +46,6 @@ class Judged(Protocol):
     @property
     def onnx(self) -> bytes:
         """The exported graph."""
-        ...
-
-    @property
-    def importance(self) -> Float64:
-        """Weight of each input."""
         ...
 
     @property

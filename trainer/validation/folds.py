@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from trainer import calibration
 from trainer.dataset.rows import TrainingRows
-from trainer.dataset.windows import Window, window
+from trainer.dataset.windows import Window, judging_rows
 from trainer.evaluation import evaluate, thresholds
 from trainer.evaluation.bootstrap import Interval
 from trainer.fitting.fit import TooFewFraudsError, fit
@@ -99,7 +99,9 @@ def _fold(case: Case, back: int) -> Fold:
     places = {name: place for place, name in enumerate(dataset.names)}
     columns = np.array([places[name] for name in case.names], dtype=np.intp)
     training = _training(case, split, columns)
-    calibrate, test = (window(dataset, rows, columns, until_us) for rows in (split.calibrate, split.test))
+    calibrate, test = (
+        judging_rows(dataset, rows, columns, until_us) for rows in (split.calibrate, split.test)
+    )
     for name, label in (
         ("training", training.label == 1), ("calibration", calibrate.label), ("test", test.label),
     ):  # fmt: skip
@@ -116,7 +118,7 @@ def _training(case: Case, split: Split, columns: npt.NDArray[np.intp]) -> Traini
     known = dataset.labels_at(split.select_start_us)[split.train].astype(np.float32)
     chosen, factor = drawn(known, search.max_rows, search.seed)
     rows = split.train[chosen]
-    taken = window(dataset, rows, columns, split.select_start_us)
+    taken = judging_rows(dataset, rows, columns, split.select_start_us)
     age_days = (split.train_end_us - dataset.event_time_us[rows]) / _DAY_US
     return TrainingRows(taken.features, known[chosen], factor, age_days.astype(np.float32))
 

@@ -74,14 +74,14 @@ def monitoring(
 
 def _without_labels(settings: TrainerSettings, metrics: Mapping[str, float]) -> tuple[Watch, ...]:
     gate, alerts = settings.gate, metrics["alerts_per_day"]
-    low, high = number(alerts / _ALERTS_FACTOR), number(alerts * _ALERTS_FACTOR)
+    low, high = f"{alerts / _ALERTS_FACTOR:,.0f}", f"{alerts * _ALERTS_FACTOR:,.0f}"
     return (
         Watch(
             "alerts a day",
             "REVIEW and DECLINE in `kuntur_transactions_scored_total`, by day",
-            number(alerts),
+            f"{alerts:,.1f}",
             f"below {low} or above {high} on three days running",
-            "day",
+            "daily",
             "look for a change in the data first; then set the thresholds anew by a new run",
         ),
         Watch(
@@ -89,8 +89,8 @@ def _without_labels(settings: TrainerSettings, metrics: Mapping[str, float]) -> 
             "population stability index of each feature, in the documents of a new run",
             "`documents/drift.json` of this bundle",
             f"one above {gate.max_psi:g} (watch from {WATCH:g}), or drifted features with more than "
-            f"{gate.max_drifted_importance:.0%} of the importance",
-            "month",
+            f"{gate.max_drifted_importance * 100:g} % of the importance",
+            "monthly",
             "train again; look at where the feature comes from",
         ),
         Watch(
@@ -98,7 +98,7 @@ def _without_labels(settings: TrainerSettings, metrics: Mapping[str, float]) -> 
             "`kuntur_model_values_invalid_total`",
             "0",
             "above 0",
-            "always",
+            "at all times",
             "take back the former model at once",
         ),
         Watch(
@@ -106,15 +106,15 @@ def _without_labels(settings: TrainerSettings, metrics: Mapping[str, float]) -> 
             "`kuntur_attributes_mismatched_total`",
             "0",
             "a lasting rise",
-            "day",
-            "mend the feed; the sensitivity below says what its loss costs",
+            "daily",
+            "mend the feed; the section on sensitivity says what its loss costs",
         ),
         Watch(
             "parity of serving and replay",
             "`kuntur-trainer replay --compare`",
             "no score differs",
             "any score that differs",
-            "month",
+            "monthly",
             "stop publishing until it is explained",
         ),
     )
@@ -126,12 +126,12 @@ def _with_labels(
     metrics: Mapping[str, float],
     intervals: Mapping[str, Interval],
 ) -> tuple[Watch, ...]:
-    gate, after = settings.gate, f"week, {number(label_delay_days)} days behind"
+    gate, after = settings.gate, f"weekly, {number(label_delay_days)} days behind"
     found = [
         Watch(
             "calibration",
             "expected calibration error of what was served, by the outcomes that came",
-            number(metrics["expected_calibration_error"]),
+            f"{metrics['expected_calibration_error']:.4f}",
             f"above {gate.max_calibration_error:g}",
             after,
             "train again: a new run calibrates on the newest days whose labels are known",
@@ -158,7 +158,7 @@ def _with_labels(
             "outcomes by the day of their transaction",
             per_cent(metrics["frauds"] / metrics["rows"]),
             "half or twice that over a month",
-            "month",
+            "monthly",
             "find out whether fraud or its reporting changed before anything is trained",
         )
     )
@@ -173,7 +173,7 @@ def _retire_when(settings: TrainerSettings, replaces: str) -> tuple[str, ...]:
         "serve any more, whatever its figures, unless a validation with newer data prolongs it",
         "a limit of the table is passed and no new model passes the gate within "
         f"{number(settings.split.test_days * 2)} days: {back}",
-        f"features that carry more than {gate.max_drifted_importance:.0%} of its importance have drifted",
+        f"features that carry more than {gate.max_drifted_importance * 100:g} % of its importance have drifted",
         "a feature is defined anew, or the institution has another time zone: servers refuse it then",
         "the purpose changes: another product, country, channel or customer than it was tested on",
         "the score differs between server and replay and nobody can say why",

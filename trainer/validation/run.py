@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from kuntur.bundle.bundle import Registry
-from trainer.evaluation.bootstrap import Interval
+from trainer.evaluation.bootstrap import Float64, Interval
 from trainer.evaluation.proportion import NOTE
 from trainer.evaluation.review.fairness import Fairness, fairness
 from trainer.evaluation.review.misses import REASONS, Misses, misses
@@ -78,14 +78,15 @@ def validate(
     case: Case,
     metrics: Mapping[str, float],
     intervals: Mapping[str, Interval],
+    importance: Float64,
     own_name: str,
     replaces: str,
     progress: Progress,
 ) -> Validation:
     """Makes everything.
 
-    metrics, intervals: of the test window; own_name: the model's version; replaces: the one that is live, if
-    any.
+    metrics, intervals: of the test window; importance: float64 [features], of the model as it is served;
+    own_name: its version; replaces: the one that is live, if any.
     """
     test, settings, names = case.rows.test, case.settings, case.model.feature_names
     label, account, end = test.label, case.account, iso(case.split.test_end_us)
@@ -93,7 +94,7 @@ def validate(
     return Validation(
         interval_note=NOTE,
         folds=earlier_folds(case, dict(metrics), settings.card.folds, progress),
-        benchmark=benchmark(case),
+        benchmark=benchmark(case, metrics, intervals),
         misses=misses(
             label,
             case.alert,
@@ -120,7 +121,7 @@ def validate(
                 algorithm=str(case.model.parameters["algorithm"]),
                 role="",
                 validation_end=end,
-                features=by_importance(zip(names, case.model.importance.tolist(), strict=True)),
+                features=by_importance(zip(names, importance.tolist(), strict=True)),
                 kept=None,
             ),
             own_name,

@@ -209,7 +209,7 @@ def _with_noise(again: _Again) -> tuple[Moved, ...]:
         changed = again.inputs.copy()
         noise = 1 + level * chance.standard_normal((len(changed), len(measured)), dtype=np.float32)
         changed[:, measured] *= noise
-        found.append(again.moved(f"{level:.0%}", changed, len(measured)))
+        found.append(again.moved(f"{level * 100:g} %", changed, len(measured)))
     return tuple(found)
 
 

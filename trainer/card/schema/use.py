@@ -52,7 +52,7 @@ class Watch(Part):
     limit: str
     """Beyond what somebody acts."""
     every: str
-    """How often."""
+    """How often it is looked at."""
     action: str
     """What is done then."""
 

@@ -23,7 +23,9 @@ from trainer.evaluation.segments.segment import NONE, OTHER, Segment
 JUDGED = ("channel", "type", "institution", "amount", "merchant category", "account age")
 OF_CUSTOMERS = ("account type", "account age", "institution")
 
-_MOST_INSTITUTIONS, _MOST_CATEGORIES, _MOST_COUNTRIES = 30, 15, 10
+OF_FRAUDS = "kind of fraud"  # known of frauds alone: to look at what was missed, and for nothing else
+
+_MOST_INSTITUTIONS, _MOST_CATEGORIES, _MOST_COUNTRIES, _MOST_KINDS = 30, 15, 10, 15
 _AMOUNT_SHARES = (0.2, 0.5, 0.8, 0.95, 0.99)  # of the rows, near which a band of amounts ends
 _AGES = (30, 90, 365, 1095)  # days
 _AGE_NAMES = (
@@ -48,6 +50,7 @@ def segment_columns(frame: pl.DataFrame) -> dict[str, Segment]:
     for name, column, most in (
         ("merchant category", "merchant_category_code", _MOST_CATEGORIES),
         ("merchant country", "merchant_country_code", _MOST_COUNTRIES),
+        (OF_FRAUDS, "fraud_kind", _MOST_KINDS),
     ):
         if column in frame.columns and (frame[column] != "").any():
             found[name] = _of_text(frame[column], most)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from trainer.evaluation.bootstrap import Interval
 from trainer.evaluation.evaluate import average_precision
 from trainer.evaluation.proportion import effective_number, share_interval, wilson
+from trainer.evaluation.segments.columns import OF_FRAUDS
 from trainer.evaluation.segments.segment import Flags, Segment
 
 # A segment is large enough to be judged from so many frauds on, and so large a share of the rows. Below,
@@ -67,13 +68,15 @@ def segment_figures(
 ) -> tuple[SegmentFigures, ...]:
     """Returns the figures of every segment that has rows, by segment, then by its names.
 
+    Kinds of fraud have none, since rows that are no fraud have no kind.
+
     label: bool [n]; probability: float32 [n]; review: the threshold; account: int64 [n], without which each
     row counts as of an account of its own.
     """
     account = np.arange(len(label), dtype=np.int64) if account is None else account
     found = []
     for kind, segment in segments.items():
-        for name in segment.names:
+        for name in () if kind == OF_FRAUDS else segment.names:
             rows = segment.of(name)
             if rows.any():
                 found.append(
