@@ -157,9 +157,9 @@ def small_share(value: float | None) -> str:
     rest = min(abs(per_cents), abs(_PER_CENT - per_cents))  # of what is nearly all, what is missing counts
     if 0 <= rest < _LEAST_PER_CENT:
         return f"> {_PER_CENT - _LEAST_PER_CENT:g}{_SAME_UNIT}"
-    digits = min(max(2 - math.floor(math.log10(rest)), 1), 5)
+    digits = min(max(2 - math.floor(math.log10(rest) + 1e-9), 1), 5)
     if rest < abs(per_cents):
-        digits = min(max(1 - math.floor(math.log10(rest)), 1), 4)
+        digits = min(max(1 - math.floor(math.log10(rest) + 1e-9), 1), 4)
     return f"{per_cents:.{digits}f}{_SAME_UNIT}"
 
 

@@ -173,7 +173,7 @@ def _retire_when(settings: TrainerSettings, replaces: str) -> tuple[str, ...]:
         "serve any more, whatever its figures, unless a validation with newer data prolongs it",
         "a limit of the table is passed and no new model passes the gate within "
         f"{number(settings.split.test_days * 2)} days: {back}",
-        f"features that carry more than {gate.max_drifted_importance * 100:g} % of its importance have drifted",
+        f"drifted features carry more than {gate.max_drifted_importance * 100:g} % of its importance",
         "a feature is defined anew, or the institution has another time zone: servers refuse it then",
         "the purpose changes: another product, country, channel or customer than it was tested on",
         "the score differs between server and replay and nobody can say why",

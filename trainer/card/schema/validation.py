@@ -32,19 +32,19 @@ class Validation(Part):
     interval_note: str
     """How the intervals of shares in it were made."""
     folds: Folds
-    """The recipe on earlier windows."""
+    """The recipe on earlier windows, beside the one test window."""
     benchmark: Benchmark
-    """Simple means on the same window."""
+    """What simple means find on the test window."""
     misses: Misses
-    """What was missed and why."""
+    """Frauds below the review threshold, and why they may be there."""
     calibration: CalibrationInParts
-    """Whether probabilities hold in each part."""
+    """Whether probabilities hold in each part, not only in the mean."""
     sensitivity: Sensitivity
-    """How the figures move."""
+    """How the figures move when something else does."""
     fairness: Fairness
-    """By what is known of customers."""
+    """How customers fare, by what is known of them."""
     importance_history: ImportanceHistory
-    """Over the versions of the registry."""
+    """What mattered most in earlier versions of the registry."""
     monitoring: Monitoring
     """What to watch, and when the model has to go."""
 

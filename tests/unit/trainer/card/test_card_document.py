@@ -34,6 +34,10 @@ STRUCTURE = {
     "personal_data": ["features", "columns"],
     "search": ["trials", "in_order", "choice"],
     "evaluation": ["metrics", "intervals", "interval_note", "thresholds", "curves", "segments"],
+    "validation": [
+        "interval_note", "folds", "benchmark", "misses", "calibration", "sensitivity", "fairness",
+        "importance_history", "monitoring",
+    ],
     "drift": [],
     "gates": ["calibration", "parity", "leakage", "traces"],
 }  # fmt: skip
