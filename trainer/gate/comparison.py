@@ -93,8 +93,10 @@ def _gains(
 
 
 def _within(window: JudgingWindow, score: Float32, rows: npt.NDArray[np.bool_]) -> Weighted:
-    figure = bootstrap.average_precision(window.label[rows], score[rows])
-    return lambda weight: figure(weight[rows])
+    # By numbers: a mask looks at every row of the window, in each draw and for each segment.
+    numbers = np.flatnonzero(rows)
+    figure = bootstrap.average_precision(window.label[numbers], score[numbers])
+    return lambda weight: figure(weight[numbers])
 
 
 def _average_precision(gain: Gain, settings: GateSettings) -> Finding:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -93,6 +93,8 @@ class Case:
         reached: Flags = self.probability >= np.float32(self.model.thresholds.decline)
         return reached
 
-    def feature(self, name: str) -> Float32 | None:
-        """Returns a feature of the test window, float32 [test]; None where it does not vary in training."""
-        return self.rows.test.features[:, self.names.index(name)] if name in self.names else None
+    def features(self, names: Iterable[str]) -> dict[str, Float32]:
+        """Returns features of the test window by name, float32 [test]; without those that never vary."""
+        columns = {name: place for place, name in enumerate(self.names)}
+        values = self.rows.test.features
+        return {name: values[:, columns[name]] for name in names if name in columns}

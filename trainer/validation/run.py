@@ -25,7 +25,8 @@ from trainer.validation.history import ImportanceHistory, Version, by_importance
 from trainer.validation.monitoring import Monitoring, monitoring
 from trainer.validation.sensitivity import Sensitivity, sensitivity
 
-_MOST_GROUPS = 12  # values of an attribute by which fairness is judged
+# Values of an attribute by which fairness is judged: so many, each of so many transactions.
+_MOST_GROUPS, _FEWEST_ROWS = 12, 10
 _UNKNOWN = (
     "sex", "age of the customer", "disability", "ethnic origin", "language", "religion", "income",
     "home address or region",
@@ -90,7 +91,6 @@ def validate(
     """
     test, settings, names = case.rows.test, case.settings, case.model.feature_names
     label, account, end = test.label, case.account, iso(case.split.test_end_us)
-    known = {reason.feature: case.feature(reason.feature) for reason in REASONS}
     return Validation(
         interval_note=NOTE,
         folds=earlier_folds(case, dict(metrics), settings.card.folds, progress),
@@ -101,7 +101,7 @@ def validate(
             test.amount,
             account,
             case.segments,
-            {name: values for name, values in known.items() if values is not None},
+            case.features(reason.feature for reason in REASONS),
         ),
         calibration=Calibrated(
             by_rows(label, case.probability, account),
@@ -133,13 +133,10 @@ def validate(
 
 def _fairness(case: Case) -> Judgeable:
     groups = {name: case.segments[name] for name in OF_CUSTOMERS if name in case.segments}
-    absent = []
-    for name in case.settings.card.fairness:
-        values = case.feature(name)
-        if values is None:
-            absent.append(name)
-        else:
-            groups[name] = _by_value(values)
+    asked = case.settings.card.fairness
+    known = case.features(asked)
+    groups |= {name: _by_value(values) for name, values in known.items()}
+    absent = [name for name in asked if name not in known]
     found = fairness(case.rows.test.label, case.alert, case.decline, case.account, groups)
     told = {name.removeprefix("attribute.") for name in case.settings.card.fairness}
     return Judgeable(found, tuple(name for name in _UNKNOWN if name not in told), tuple(absent))
@@ -148,9 +145,10 @@ def _fairness(case: Case) -> Judgeable:
 def _by_value(values: np.ndarray[Any, np.dtype[np.float32]]) -> Segment:
     """Returns an attribute's values as groups: the most frequent, the rest under one name, and unset."""
     known, counts = np.unique(values[~np.isnan(values)], return_counts=True)
-    shown = np.sort(known[np.argsort(-counts, kind="stable")[:_MOST_GROUPS]])
+    largest = np.argsort(-counts, kind="stable")[:_MOST_GROUPS]
+    shown = np.sort(known[largest[counts[largest] >= _FEWEST_ROWS]])
     names = [f"{value:g}" for value in shown]
     place = np.searchsorted(shown, values)
-    inside = (place < len(shown)) & (shown[np.minimum(place, len(shown) - 1)] == values)
-    code = np.where(np.isnan(values), len(names) + 1, np.where(inside, place, len(names)))
+    other = np.where(np.isnan(values), len(names) + 1, len(names))
+    code = np.where(np.isin(values, shown), place, other)
     return Segment(code.astype(np.int8), (*names, OTHER, "(not known)"))

@@ -19,10 +19,10 @@ class MissedPart(Part):
     """Those below the review threshold."""
     missed_share: Interval
     """Share missed."""
-    money: float
-    """Stolen money, in the main currency."""
-    money_missed: float
-    """What of it was missed."""
+    money: float | None
+    """Stolen money, in the main currency; null where the frauds are 1 to 9."""
+    money_missed: float | None
+    """What of it was missed; null where the missed are 1 to 9."""
 
 
 class MissedReason(Part):

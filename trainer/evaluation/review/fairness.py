@@ -62,7 +62,7 @@ def fairness(
     label, alert, decline: bool [n], the latter of rows that reach a threshold; account: int64 [n]; groups: by
     what is known, those of a single name left out.
     """
-    several = {by: group for by, group in groups.items() if len(group.names) > 1}
+    several = {by: group for by, group in groups.items() if len(np.unique(group.code)) > 1}
     parts = [
         (by, name, np.flatnonzero(members))
         for by, group in several.items()

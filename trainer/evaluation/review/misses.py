@@ -19,6 +19,7 @@ from trainer.evaluation.segments import Segment
 
 Float32 = npt.NDArray[np.float32]
 FIRST_OF_WINDOW = "first_of_window"
+_FEWEST = 10  # amounts that are added up before the sum is told
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +59,10 @@ REASONS = (
 
 @dataclass(frozen=True, slots=True)
 class MissedPart:
-    """The frauds of one name of one segment; missed_share: of them, with its interval; money: of the frauds,
-    in units of the main currency, and what of it was missed.
+    """The frauds of one name of one segment.
+
+    missed_share: of them, with its interval; money, money_missed: of the frauds and of the missed ones, in
+    units of the main currency; None where they are fewer than ten, so that no single amount can be told.
     """
 
     segment: str
@@ -67,8 +70,8 @@ class MissedPart:
     frauds: int
     missed: int
     missed_share: Interval
-    money: float
-    money_missed: float
+    money: float | None
+    money_missed: float | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,9 +155,13 @@ def _part(kind: str, name: str, missed: Flags, money: Float64, account: npt.NDAr
         frauds=len(missed),
         missed=int(missed.sum()),
         missed_share=share_interval(missed, np.ones(len(missed)), account),
-        money=float(money.sum()),
-        money_missed=float(money[missed].sum()),
+        money=_sum(money),
+        money_missed=_sum(money[missed]),
     )
+
+
+def _sum(money: Float64) -> float | None:
+    return None if 0 < len(money) < _FEWEST else float(money.sum())
 
 
 def _reason(

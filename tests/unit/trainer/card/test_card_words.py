@@ -1,4 +1,4 @@
-"""Numbers as the card writes them: few digits, thousands apart, units, and never rounded to what they are not."""
+"""Numbers as the card writes them: few digits, thousands apart, and never rounded to what they are not."""
 
 from __future__ import annotations
 

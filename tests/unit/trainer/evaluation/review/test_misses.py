@@ -23,11 +23,24 @@ FEATURES = {
 def test_missed_frauds_and_money_are_those_worked_out_by_hand() -> None:
     found = misses(LABEL, FOUND, AMOUNT, ACCOUNT, {"channel": CHANNEL}, FEATURES)
     assert (found.whole.frauds, found.whole.missed) == (4, 2)
-    assert (found.whole.money, found.whole.money_missed) == (200, 100)
     assert found.whole.missed_share.value == 0.5
     atm, web = found.parts
-    assert (atm.name, atm.frauds, atm.missed, atm.money, atm.money_missed) == ("ATM", 2, 1, 140, 40)
-    assert (web.name, web.frauds, web.missed, web.money_missed) == ("WEB", 2, 1, 60)
+    assert (atm.name, atm.frauds, atm.missed) == ("ATM", 2, 1)
+    assert (web.name, web.frauds, web.missed) == ("WEB", 2, 1)
+
+
+def test_money_is_told_of_ten_frauds_and_of_none_but_not_of_a_few() -> None:
+    label, amount = np.ones(21, dtype=np.bool_), np.arange(21.0)
+    ten_missed = np.arange(21) >= 10
+    whole = misses(label, ten_missed, amount, np.arange(21), {}, {}).whole
+    assert (whole.money, whole.money_missed) == (210, 45)
+    few_missed = misses(label, np.arange(21) >= 9, amount, np.arange(21), {}, {}).whole
+    assert (few_missed.money, few_missed.money_missed) == (210, None)
+    none_missed = misses(label, label, amount, np.arange(21), {}, {}).whole
+    assert none_missed.money_missed == 0
+    two = Segment((np.arange(21) < 2).astype(np.int8), ("many", "two"))
+    many, few = misses(label, label, amount, np.arange(21), {"channel": two}, {}).parts
+    assert (many.money, few.money) == (209, None)
 
 
 def test_reasons_hold_where_the_features_say_so() -> None:
