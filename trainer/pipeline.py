@@ -39,6 +39,7 @@ from trainer.sources.quality import quality_profile
 from trainer.sources.source import Source, institution_zone
 from trainer.sources.split import Split, cut
 from trainer.tracking import Recorder, recorder
+from trainer.validation import Case, validate
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,13 +124,21 @@ def _train(
         warnings,
     )  # fmt: skip
     verdict = found_of_it.verdict
+    phases.begin("validation", len(rows.test))
+    progress.note("Validating it: on earlier windows, beside simple rules, in parts, with inputs changed")
+    case = Case(judged, found_of_it.test.probability, rows, names, dataset, split, until_us, settings)
+    validation = validate(
+        case, found_of_it.metrics, found_of_it.intervals, judged.importance, name.version, name.replaces,
+        progress,
+    )  # fmt: skip
     manifest = build_manifest(name, served, data, found_of_it.metrics, verdict, datetime.now(UTC))
     phases.begin("documents")
     found_in_data = DataReport(quality_profile(table, source.losses), checks, leakage_report)
     signed_with = keys[0].public.id if keys else ""
     documents = dossier(
-        manifest, judged, served, found_of_it, found, choice, found_in_data, settings, signed_with
-    )
+        manifest, judged, served, found_of_it, found, choice, found_in_data, settings, signed_with,
+        validation,
+    )  # fmt: skip
     phases.begin("publishing")
     manifest = with_phases(manifest, phases.ended)
     publish(registry, manifest, served, documents, keys, None if served is judged else judged.onnx)

@@ -76,10 +76,10 @@ def summarise(
         contender: {
             name: Figure(
                 folds=tuple(
-                    where_none_differs(Interval.of(float(values[c, fold, n]), drawn[:, c, fold, n]), 0)
+                    where_none_differs(Interval.of(float(values[c, fold, n]), drawn[:, c, fold, n]))
                     for fold in range(len(rounds))
                 ),
-                mean=where_none_differs(Interval.of(float(means[c, n]), drawn_means[:, c, n]), 0),
+                mean=where_none_differs(Interval.of(float(means[c, n]), drawn_means[:, c, n])),
                 std=float(values[c, :, n].std()),
             )
             for n, name in enumerate(names)

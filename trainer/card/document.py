@@ -30,11 +30,13 @@ from trainer.card.schema import (
     Search,
     Threshold,
     Trial,
+    Validation,
     ValidationDocument,
     Verdict,
 )
 from trainer.evaluation.latency import SINGLE_ROWS
 
+_SAID = ("purpose", "limits", "owner", "approver", "contact")
 UNKNOWN_CLASS = "unknown"  # of an attribute: only the institution knows what it is
 _TRIAL_FIELDS = ("number", "parameters", "average_precision", "chosen")
 
@@ -52,6 +54,9 @@ def validation_document(evidence: Evidence) -> dict[str, Any]:
         search=_search(evidence),
         evaluation=_evaluation(evidence),
         known_accounts=known_accounts(evidence),
+        validation=None
+        if evidence.validation is None
+        else Validation.model_validate(plain(evidence.validation)),
         drift=_drift(evidence.drift),
         gates=Gates(
             calibration=_described(evidence.calibration),
@@ -76,7 +81,7 @@ def _model(evidence: Evidence) -> Model:
         algorithm=manifest.algorithm,
         parameters={name: scalar(value) for name, value in manifest.parameters.items()},
         features=len(manifest.features),
-        **evidence.card.model_dump(),
+        **evidence.card.model_dump(include=set(_SAID)),
         rollback_target=manifest.replaces or None,
         latency_us_per_row=number(manifest.metrics.get(SINGLE_ROWS)),
         git_revision=manifest.git_revision,

@@ -89,5 +89,7 @@ class Evidence:
     """How the reasons of a score are computed, and what that costs; "" when the bundle gives none."""
     settings: Mapping[str, Any] | None = None
     """Settings of the run; secrets are taken out here too."""
+    validation: Mapping[str, Any] | None = None
+    """What a validator asks beyond the test window: `trainer.validation`'s document."""
     signing_key: str = ""
     """Id of the key with which the trainer signs the bundle; "" when it does not."""

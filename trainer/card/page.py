@@ -11,6 +11,7 @@ from typing import Any
 
 from trainer.card import words
 from trainer.card.plots import BARS, at_threshold, plots
+from trainer.card.validation_plots import ranks_by_version
 from trainer.evaluation.drift import LARGE, SCORE, WATCH
 
 SECTIONS = (
@@ -23,14 +24,25 @@ SECTIONS = (
     ("search", "Search"),
     ("performance", "Performance"),
     ("known-accounts", "Accounts already known"),
+    ("folds", "Earlier windows"),
+    ("benchmark", "Benchmark"),
     ("calibration", "Calibration"),
     ("segments", "Segments"),
+    ("missed", "What is missed"),
+    ("fairness", "Fairness"),
+    ("sensitivity", "Sensitivity"),
     ("drift", "Drift"),
     ("checks", "Checks before publishing"),
     ("reasons", "Reasons"),
+    ("monitoring", "Monitoring and retirement"),
     ("origin", "How to make it again"),
 )
 _TABLE_POINTS = 14
+_FOLD_FIGURES = (
+    "average_precision", "precision", "recall", "recall_by_value", "alerts_per_day",
+    "expected_calibration_error",
+)  # fmt: skip
+_BENCHMARK_FIGURES = ("average_precision", "auc_roc", "precision", "recall", "recall_by_value")
 
 
 def model_card(document: Mapping[str, Any]) -> bytes:
@@ -53,6 +65,14 @@ def model_card(document: Mapping[str, Any]) -> bytes:
         "breakable": words.breakable,
         "share": words.share,
         "day": words.day,
+        "date": words.date,
+        "deviation": words.deviation,
+        "ends": words.ends,
+        "marked": words.marked,
+        "money": words.money,
+        "small_share": words.small_share,
+        "spoken": words.spoken,
+        "versioned": words.versioned,
     }
     drawn = {name: None if svg is None else Markup(svg) for name, svg in plots(document).items()}  # noqa: S704  made here, names in it are escaped by Matplotlib
     evaluation = document["evaluation"]
@@ -75,7 +95,11 @@ def model_card(document: Mapping[str, Any]) -> bytes:
         operating_at={
             name: at_threshold(operating, evaluation["thresholds"][name]) for name in ("review", "decline")
         },
-        segment_figures=_names(evaluation["segments"] or (), ("dimension", "value")),
+        fold_figures=_FOLD_FIGURES,
+        benchmark_figures=_BENCHMARK_FIGURES,
+        currency=evaluation["curves"]["currency"] if evaluation["curves"] else "",
+        calibration_off=_off(document["validation"]),
+        ranks_by_version=_ranks(document["validation"]),
         trial_figures=_names([trial["figures"] for trial in trials], ()),
         trial_common=_common([trial["parameters"] for trial in trials]),
         importance=words.IMPORTANCES.get(
@@ -119,6 +143,19 @@ def _few(points: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
         return list(points)
     step = (len(points) - 1) / (_TABLE_POINTS - 1)
     return [points[round(place * step)] for place in range(_TABLE_POINTS)]
+
+
+def _off(validation: Mapping[str, Any] | None) -> dict[str, int]:
+    """Counts the bins whose probability lies outside of the interval of what was observed."""
+    parts = validation["calibration"] if validation else {}
+    return {
+        name: sum(not bin_["holds"] for bin_ in parts.get(name, ()))
+        for name in ("by_rows", "by_expected_frauds")
+    }
+
+
+def _ranks(validation: Mapping[str, Any] | None) -> list[tuple[str, list[int | None]]]:
+    return ranks_by_version(validation["importance_history"]["versions"]) if validation else []
 
 
 def _outlier_rules(quality: Mapping[str, Any] | None) -> list[str]:

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from trainer.card.drawing import BLUE, GREEN, INK, ORANGE, PALE, PURPLE, RED, draw, short
+from trainer.card.validation_plots import validation_plots
 from trainer.card.words import ALGORITHMS
 from trainer.evaluation.drift import LARGE, WATCH
 
 BARS = 25  # more would not be read: the tables hold all
 _COLOURS = (BLUE, ORANGE, GREEN, PURPLE, RED, PALE)
 _FLOOR = 1e-4  # of the logarithmic axes
-_SEGMENT_FIGURES = ("average_precision", "recall_by_value", "recall", "precision")
 
 Document = Mapping[str, Any]
 
@@ -32,8 +32,7 @@ def plots(document: Document) -> dict[str, str | None]:
         "importance": _importance(document["features"]),
         "drift": _drift(document["drift"]),
         "search": _search(document["search"]),
-        "segments": _segments(evaluation["segments"]),
-    }
+    } | validation_plots(document)
 
 
 def at_threshold(operating: Sequence[Mapping[str, float]], threshold: float) -> Mapping[str, float] | None:
@@ -207,7 +206,10 @@ def _search(search: Mapping[str, Any] | None) -> str | None:
                 axes.plot(
                     *mark, "o", markersize=11, markerfacecolor="none", markeredgecolor=INK, label="chosen"
                 )
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(done) > 1:
+            axes.xaxis.get_major_locator().set_params(integer=True)
+        else:
+            axes.set_xticks([done[0]["number"]])
         axes.set(
             xlabel="trial, in the order of starting" if in_order else "trial", ylabel="average precision"
         )
@@ -215,18 +217,3 @@ def _search(search: Mapping[str, Any] | None) -> str | None:
 
     told = "Average precision of every trial; the table below holds all."
     return draw("search", told, (5.9, 3.6), paint)
-
-
-def _segments(segments: Sequence[Mapping[str, Any]] | None) -> str | None:
-    figure = next((name for name in _SEGMENT_FIGURES if any(name in row for row in segments or ())), None)
-    if figure is None or segments is None:
-        return None
-    label = figure.replace("_", " ")
-    rows = [
-        (f"{row.get('dimension', '')}: {row.get('value', '')}", float(row[figure]))
-        for row in segments
-        if row.get(figure) is not None
-    ]
-    if not rows:
-        return None
-    return _bars("segments", f"{label} by segment; all figures are in the table below.", rows[:40], label)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import re
+from collections.abc import Callable
 from typing import Any
 
 from markupsafe import Markup, escape
@@ -65,7 +68,22 @@ CLASSES = {
     "location": "places of a person",
     "unknown": "attribute of the institution, to be classed by it",
 }
+SMALL_SHARE = "small_share"  # in place of a figure's name: a share of one that is often far below 1 %
 _PER_CENT = 100
+_LEAST_PER_CENT = 0.0001
+_LEAST_SCORE = 0.001
+SCORES = frozenset({"average_precision", "auc_roc", "f1", "decline_f1"})
+# How figures are written that are neither shares nor scores, and differences of those.
+_FORMS: dict[str, Callable[[float], str]] = {
+    "alerts_per_day": "{:,.1f}".format,
+    "declines_per_day": "{:,.1f}".format,
+    "expected_calibration_error": "{:.4f}".format,
+    "ratio": "{:.2f}".format,
+    "gain": "{:+.3f}".format,
+    "points": lambda value: f"{value * _PER_CENT:+.1f}",
+}
+_CODE = re.compile(r"`([^`]+)`")
+_SAME_UNIT = "\u00a0%"
 
 
 def label(name: str) -> str:
@@ -94,8 +112,14 @@ def figure(value: Any, name: str = "") -> str:
     if isinstance(value, list | tuple):
         return ", ".join(figure(member) for member in value) or "–"
     if isinstance(value, int | float):
+        if name == SMALL_SHARE:
+            return small_share(value)
+        if name in SCORES:
+            return score(value)
+        if name in _FORMS:
+            return _FORMS[name](value)
         if name in METRICS and METRICS[name][2]:
-            return per_cent(value)
+            return share(value)
         return number(float(value))
     return str(value)
 
@@ -110,6 +134,79 @@ def share(value: float | None) -> str:
     if value is None:
         return "–"
     return f"{value * _PER_CENT:.0f}\u00a0%" if value in (0, 1) else per_cent(value)
+
+
+def score(value: float) -> str:
+    """Writes a figure from 0 to 1 with three decimals; what is not quite 0 or 1 is not written as that."""
+    if value in (0, 1) or not math.isfinite(value):
+        return number(value)
+    if 0 < value < _LEAST_SCORE:
+        return f"< {_LEAST_SCORE}"
+    return f"> {1 - _LEAST_SCORE:g}" if 1 - _LEAST_SCORE / 2 <= value < 1 else f"{value:.3f}"
+
+
+def small_share(value: float | None) -> str:
+    """Writes a share of one in per cent with three digits that count, however small it is."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    per_cents = value * _PER_CENT
+    if value in (0, 1):
+        return f"{per_cents:.0f}{_SAME_UNIT}"
+    if abs(per_cents) < _LEAST_PER_CENT:
+        return f"< {_LEAST_PER_CENT:f}".rstrip("0") + _SAME_UNIT
+    rest = min(abs(per_cents), abs(_PER_CENT - per_cents))  # of what is nearly all, what is missing counts
+    if 0 <= rest < _LEAST_PER_CENT:
+        return f"> {_PER_CENT - _LEAST_PER_CENT:g}{_SAME_UNIT}"
+    digits = min(max(2 - math.floor(math.log10(rest) + 1e-9), 1), 5)
+    if rest < abs(per_cents):
+        digits = min(max(1 - math.floor(math.log10(rest) + 1e-9), 1), 4)
+    return f"{per_cents:.{digits}f}{_SAME_UNIT}"
+
+
+def deviation(value: float | None, name: str = "") -> str:
+    """Writes a standard deviation of a figure, a share in percentage points."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    if name in METRICS and METRICS[name][2]:
+        return f"{value * _PER_CENT:.1f}\u00a0points"
+    return f"{value:.3f}" if name in SCORES else figure(value, name)
+
+
+def ends(low: float | None, high: float | None, name: str = "") -> str:
+    """Writes the ends of an interval, the unit once."""
+    first, last = figure(low, name), figure(high, name)
+    if first.endswith(_SAME_UNIT) and last.endswith(_SAME_UNIT):
+        first = first.removesuffix(_SAME_UNIT)
+    return f"{first} to {last}"
+
+
+def money(value: float | None, currency: str) -> str:
+    """Writes an amount in units of a currency: thousands apart, cents only where they count."""
+    if value is None or not math.isfinite(value):
+        return "–"
+    text = f"{value:,.0f}" if abs(value) >= 1000 or value == int(value) else f"{value:,.2f}"
+    return f"{text}\u00a0{currency}" if currency else text
+
+
+def spoken(name: Any) -> str:
+    """Writes the name of an enum's value for people; any other name stays as it is."""
+    text = str(name)
+    return spaced(text).lower() if text.isupper() and ("_" in text or len(text) > 4) else text
+
+
+def marked(text: str) -> Markup:
+    """Writes a text with what stands in backticks as code."""
+    return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704  escaped before
+
+
+def versioned(version: str) -> Markup:
+    """Writes the name of a version so that a narrow column breaks it at its hyphens."""
+    return escape(version).replace("-", Markup("-<wbr>"))
+
+
+def date(moment: Any) -> str:
+    """Writes the day of a moment of ISO 8601."""
+    return str(moment)[:10]
 
 
 def day(moment: Any) -> str:

@@ -42,21 +42,14 @@ class Interval:
         return cls(value, float(low), float(high))
 
 
-def where_none_differs(found: Interval, accounts: int) -> Interval:
-    """Returns an interval as it is, or an honest one where every replicate is the figure itself.
+def where_none_differs(found: Interval) -> Interval:
+    """Returns an interval as it is, or with NaN for both ends where every replicate is the figure itself.
 
-    The bootstrap draws from what was seen, so a share of none or all of a few is certain to it. accounts: the
-    number that a share is one of, 0 for what is no share. On it the share of 0 or 1 has the exact binomial
-    interval (Clopper and Pearson, 1934), whose open end is about 3.7 / accounts away; what is no share, or is
-    between 0 and 1, has NaN for both ends.
+    The bootstrap draws from what was seen, so what all of that agrees on is certain to it.
     """
     if found.low < found.high or np.isnan(found.low):
         return found
-    if accounts < 1 or found.value not in (0.0, 1.0):
-        return Interval(found.value, float("nan"), float("nan"))
-    # What the quantile of the beta distribution comes to where all or none of the draws are hits.
-    bound = float(((1 - LEVEL) / 2) ** (1 / accounts))
-    return Interval(found.value, bound, 1.0) if found.value else Interval(found.value, 0.0, 1 - bound)
+    return Interval(found.value, float("nan"), float("nan"))
 
 
 def average_precision(label: Flags, score: npt.NDArray[np.floating]) -> Weighted:

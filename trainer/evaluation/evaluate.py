@@ -7,7 +7,7 @@ What each figure means is said in `trainer.evaluation.figures`; where the thresh
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,7 @@ from trainer.evaluation.figures import (
     of_ranking,
 )
 from trainer.evaluation.figures import calibration_error as weighted_calibration_error
+from trainer.evaluation.proportion import FEW, is_of_few, share_interval
 from trainer.evaluation.thresholds import costs_per_day
 from trainer.settings.judging import ThresholdSettings
 
@@ -34,12 +35,14 @@ Flags = npt.NDArray[np.bool_]
 REPLICATES = 500
 _SEED = 23
 INTERVAL_NOTE = (
-    f"{LEVEL * 100:g} % of {REPLICATES} bootstrap replicates that draw accounts with replacement. A share of "
-    "none or all, from which no replicate differs, has the exact binomial one (Clopper and Pearson, 1934) on "
-    "the number of accounts that it is a share of; any other figure from which none differs has none. The "
-    "calibration error has none, since a resample is always less calibrated than its rows; nor have counts "
-    "of the window and times of the machine, which estimate nothing. A share of nothing, such as precision "
-    "without an alert, is given as 0 and has none either"
+    f"{LEVEL * 100:g} % of {REPLICATES} bootstrap replicates that draw accounts with replacement. Where "
+    f"fewer than {FEW} accounts have what a share counts, or what it does not count, replicates tell too "
+    "little, and the share has Wilson's interval (1927) on the effective number of accounts that it is of "
+    "(Kish, 1965: all rows of an account count as one, and accounts with more money for more). Any other "
+    "figure from which no replicate differs has none. The calibration error has none, since a resample is "
+    "always less calibrated than its rows; nor have counts of the window and times of the machine, which "
+    "estimate nothing. A share of nothing, such as precision without an alert, is given as 0 and has none "
+    "either"
 )
 
 
@@ -82,23 +85,30 @@ def intervals(
     taken = _weighted(label, probability, amount, days, chosen, costs)
     drawn = {name: figure for name, figure in taken.items() if name not in WITHOUT_INTERVAL}
     found = bootstrap.replicates(list(drawn.values()), account, replicates, _SEED)
-    wholes = _wholes(label, probability, amount, chosen)
-    return {
-        name: bootstrap.where_none_differs(
-            Interval.of(_whole(figure, len(label)), found[:, place]),
-            len(np.unique(account[wholes[name]])) if name in wholes else 0,
-        )
-        for place, (name, figure) in enumerate(drawn.items())
-    }
+    shares = _shares(label, probability, amount, chosen)
+    ends = {}
+    for place, (name, figure) in enumerate(drawn.items()):
+        value = _whole(figure, len(label))
+        if name in shares and is_of_few(*shares[name], account):
+            few = share_interval(*shares[name], account)
+            ends[name] = Interval(value, few.low, few.high)
+        else:
+            ends[name] = bootstrap.where_none_differs(Interval.of(value, found[:, place]))
+    return ends
 
 
-def _wholes(label: Flags, probability: Float32, amount: Float64, chosen: Thresholds) -> dict[str, Flags]:
-    """Returns of which rows each share is one, bool [n] by the figure's name."""
-    found = {"recall": label, "recall_by_value": label & (amount > 0), "accuracy": np.ones_like(label)}
-    found["precision"] = probability >= np.float32(chosen.review)
-    decline = {"recall": label, "accuracy": found["accuracy"]}
-    decline["precision"] = probability >= np.float32(chosen.decline)
-    return found | {f"decline_{name}": rows for name, rows in decline.items()}
+def _shares(
+    label: Flags, probability: Float32, amount: Float64, chosen: Thresholds
+) -> dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]]:
+    """Returns what each share counts and of what it is a share, [n] each, by the figure's name."""
+    found: dict[str, tuple[npt.NDArray[Any], npt.NDArray[Any]]] = {}
+    for prefix, threshold in (("", chosen.review), ("decline_", chosen.decline)):
+        alert = probability >= np.float32(threshold)
+        found[f"{prefix}precision"] = (alert & label, alert)
+        found[f"{prefix}recall"] = (alert & label, label)
+        found[f"{prefix}accuracy"] = (alert == label, np.ones_like(label))
+    alert, stolen = probability >= np.float32(chosen.review), np.where(label, amount, 0.0)
+    return found | {"recall_by_value": (np.where(alert, stolen, 0.0), stolen)}
 
 
 def average_precision(label: Flags, score: npt.NDArray[np.floating]) -> float:

@@ -9,8 +9,9 @@ import numpy.typing as npt
 
 from trainer.evaluation import bootstrap
 from trainer.evaluation.bootstrap import Float64, Weighted
-from trainer.evaluation.segments import is_large
+from trainer.evaluation.segments import JUDGED, OTHER, is_large
 from trainer.gate.contenders import JudgingWindow
+from trainer.gate.falls import surely_falls
 from trainer.gate.verdict import Finding
 from trainer.settings.judging import GateSettings
 
@@ -37,15 +38,8 @@ class Gain:
 
     def at_least(self, confidence: float) -> float:
         """Returns what the difference is above in this share of the draws."""
-        return self._quantile(1 - confidence)
-
-    def at_most(self, confidence: float) -> float:
-        """Returns what the difference is below in this share of the draws."""
-        return self._quantile(confidence)
-
-    def _quantile(self, share: float) -> float:
         known = self.replicates[~np.isnan(self.replicates)]
-        return float(np.quantile(known, share)) if len(known) else float("nan")
+        return float(np.quantile(known, 1 - confidence)) if len(known) else float("nan")
 
 
 def comparison_findings(
@@ -62,8 +56,10 @@ def comparison_findings(
     large = {
         f"{kind} {name}": rows
         for kind, segment in window.segments.items()
+        if kind in JUDGED
         for name in segment.names
-        if is_large(int((rows := segment.of(name)).sum()), int(window.label[rows].sum()), len(window))
+        if name != OTHER
+        and is_large(int((rows := segment.of(name)).sum()), int(window.label[rows].sum()), len(window))
         and not rows.all()
     }
     precision, value, *by_segment = _gains(challenger, champion, window, alerts_per_day, large, settings)
@@ -97,8 +93,10 @@ def _gains(
 
 
 def _within(window: JudgingWindow, score: Float32, rows: npt.NDArray[np.bool_]) -> Weighted:
-    figure = bootstrap.average_precision(window.label[rows], score[rows])
-    return lambda weight: figure(weight[rows])
+    # By numbers: a mask looks at every row of the window, in each draw and for each segment.
+    numbers = np.flatnonzero(rows)
+    figure = bootstrap.average_precision(window.label[numbers], score[numbers])
+    return lambda weight: figure(weight[numbers])
 
 
 def _average_precision(gain: Gain, settings: GateSettings) -> Finding:
@@ -128,14 +126,20 @@ def _value_recall(gain: Gain, alerts_per_day: float, settings: GateSettings) -> 
 
 
 def _segments(gains: dict[str, Gain], settings: GateSettings) -> Finding:
-    """Judges every large segment: a fall counts when it is beyond the tolerance and beyond chance."""
+    """Judges every large segment: a fall counts when it is beyond the tolerance and beyond chance.
+
+    Chance is that of the largest fall among all of them (`trainer.gate.falls`).
+    """
     if not gains:
         text = "segments: none but the whole is large enough to be judged by itself"
         return Finding("segments", True, text, {})
+    difference = np.array([gain.value for gain in gains.values()])
+    replicates = np.column_stack([gain.replicates for gain in gains.values()])
+    beyond_chance = surely_falls(difference, replicates, settings.confidence)
     fallen = [
         name
-        for name, gain in gains.items()
-        if gain.value < -settings.segment_tolerance and gain.at_most(settings.confidence) < 0
+        for (name, gain), sure in zip(gains.items(), beyond_chance, strict=True)
+        if gain.value < -settings.segment_tolerance and sure
     ]
     worst = min(gains, key=lambda name: gains[name].value)
     figures = {f"{name}.difference": gain.value for name, gain in gains.items()}

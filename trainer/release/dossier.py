@@ -25,6 +25,7 @@ from trainer.search.result import Choice, SearchResult, trials_as_json
 from trainer.settings.config import TrainerSettings
 from trainer.settings.data import DataSettings
 from trainer.sources.postgres import source_name
+from trainer.validation import Validation
 
 _REASONS = {
     "xgboost": "Exact path-dependent TreeSHAP over all trees (Lundberg and others, 2020); contributions and "
@@ -54,11 +55,13 @@ def dossier(
     data: DataReport,
     settings: TrainerSettings,
     signing_key: str = "",
+    validation: Validation | None = None,
 ) -> dict[str, bytes]:
     """Returns the documents by file name.
 
     judged: the fit that was examined; model: the one that is served, the same unless it was fitted again;
-    signing_key: id of the trainer's, empty where it does not sign.
+    signing_key: id of the trainer's, empty where it does not sign; validation: what a validator asks beyond
+    the test window.
     """
     plain_settings = settings.model_dump(mode="json", exclude={"hash_key"})
     leakage, drifts = data.leakage.document(), [moved.document() for moved in found.drifts]
@@ -87,6 +90,7 @@ def dossier(
         reasons=_REASONS.get(model.algorithm, "") if model.explanation is not None else "",
         settings=plain_settings,
         signing_key=signing_key,
+        validation=None if validation is None else validation.document(),
     )
     return documents(evidence) | {
         "search.json": trials_as_json(searched),

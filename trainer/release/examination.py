@@ -109,7 +109,9 @@ def examine(
         # The score's own drift is between two windows that taught nothing: on what it learnt from, a model
         # is surer than it ever is again.
         drifts=(*moved, drift(SCORE, model.calibrate_probability, probability)),
-        segments=segment_figures(test.label, probability, model.thresholds.review, window.segments),
+        segments=segment_figures(
+            test.label, probability, model.thresholds.review, window.segments, window.account
+        ),
         champion=champion,
         known_accounts=known_accounts(
             known, test.label, probability, test.amount, days, model.thresholds, costs

@@ -40,8 +40,9 @@ class GateSettings(Section):
     """The difference in the share of stolen money caught, at the alert budget, must be at least this, with
     `confidence`. Below 0, since a few large frauds make most of it and the interval is wide."""
     segment_tolerance: float = Field(default=0.05, ge=0, le=1)
-    """By how much average precision may fall on a large channel, type or institution. A fall that may be
-    chance, by `confidence`, does not count: of a dozen segments one falls by chance in most comparisons."""
+    """By how much average precision may fall on a large segment: channel, type, institution, band of amounts,
+    merchant category, age of account. A fall that may be chance does not count: of so many segments one falls
+    by chance in most comparisons, so `confidence` is that of all of them together."""
     max_psi: float = Field(default=0.25, gt=0)
     """Stability index above which a feature has drifted."""
     max_drifted_importance: float = Field(default=0.25, ge=0, le=1)

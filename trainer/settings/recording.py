@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from pydantic import SecretStr
+from pydantic import NonNegativeInt, PositiveInt, SecretStr
 
 from kuntur.settings.section import Section
 
 
 class CardSettings(Section):
-    """What the model card says that no computation can know."""
+    """What the model card says that cannot be computed, and how much is computed for it."""
 
     owner: str = ""
     """Who answers for the model: a unit or a role. The card says so when it is not named."""
@@ -32,6 +32,18 @@ class CardSettings(Section):
         "share of fraud."
     )
     """What it is not for, and where it was not tested."""
+    folds: NonNegativeInt = 3
+    """Earlier test windows on which the recipe is fitted and judged again, to show whether the one test
+    window was lucky: as many fits on at most search.max_rows rows each. 0: none."""
+    fairness: tuple[str, ...] = ()
+    """Attributes that tell customers apart, such as attribute.region, by whose values fairness is judged,
+    beside account type, age of account and institution."""
+    history_versions: NonNegativeInt = 8
+    """Earlier versions of the registry whose importance of features is shown beside the model's."""
+    review_after_days: PositiveInt = 90
+    """Days after the end of the test window by which the model is to be validated again."""
+    retire_after_days: PositiveInt = 365
+    """Days after the end of the test window from which it is not to serve any more."""
 
 
 class SigningSettings(Section):

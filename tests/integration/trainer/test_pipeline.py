@@ -52,7 +52,7 @@ def trained(data: Path) -> tuple[TrainingReport, Path, Heard]:
             "thresholds": {"review_alerts_per_day": REVIEWS, "decline_alerts_per_day": DECLINES},
             "search": {"trials": 2, "algorithms": ["xgboost"], "max_rounds": 40},
             "ray": {"object_store_bytes": OBJECT_STORE_BYTES},
-            "card": {"owner": "Riesgos"},
+            "card": {"owner": "Riesgos", "folds": 1},
             "tracking": {"enabled": True},
             "registry": str(registry),
             "work": str(data.parent / "work"),
@@ -213,6 +213,33 @@ def test_the_model_card_says_who_owns_it_and_why_it_is_live(bundle: Bundle) -> N
     assert (bundle.manifest.role, bundle.manifest.replaces) == ("champion", "")
     assert bundle.manifest.verdict.startswith(f"{bundle.manifest.model_version} goes live")
     ValidationDocument.model_validate_json((bundle.path / "documents" / "validation.json").read_bytes())
+
+
+def test_the_card_answers_what_a_validator_asks_with_the_figures_of_the_bundle(bundle: Bundle) -> None:
+    content = (bundle.path / "documents" / "validation.json").read_bytes()
+    found = ValidationDocument.model_validate_json(content).validation
+    assert found is not None
+    metrics = bundle.manifest.metrics
+    (fold,) = found.folds.folds
+    test_end = datetime.fromisoformat(bundle.manifest.window.validation_end_time)
+    assert datetime.fromisoformat(fold.test_end) == test_end - timedelta(days=JUDGING_DAYS["test_days"])
+    model, *simple = found.benchmark.contenders
+    assert model.figures["average_precision"].value == metrics["average_precision"]
+    assert {each.name for each in simple} == {"amount", "departure from habit", "logistic regression"}
+    missed = found.misses.whole
+    assert (missed.frauds, 1 - missed.missed / missed.frauds) == (
+        metrics["frauds"], pytest.approx(metrics["recall"]),
+    )  # fmt: skip
+    for kind in {part.segment for part in found.misses.parts}:
+        assert sum(part.frauds for part in found.misses.parts if part.segment == kind) == metrics["frauds"]
+    for bins in (found.calibration.by_rows, found.calibration.by_expected_frauds):
+        assert sum(each.rows for each in bins) == metrics["rows"]
+    assert found.sensitivity.base.recall == pytest.approx(metrics["recall"])
+    assert found.sensitivity.maturity[-1].frauds == metrics["frauds"]
+    assert found.fairness.found.by == ("account type", "account age", "institution")
+    assert [each.version for each in found.importance_history.versions] == [""]
+    assert found.monitoring.who == "Riesgos"
+    assert found.monitoring.retire_by == (test_end + timedelta(days=365)).date().isoformat()
 
 
 def test_the_bundle_explains_its_scores(bundle: Bundle) -> None:

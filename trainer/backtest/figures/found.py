@@ -9,15 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from trainer.backtest.figures.incidents import FirstAlerts
-from trainer.evaluation.bootstrap import (
-    Float64,
-    Interval,
-    Weighted,
-    average_precision,
-    replicates,
-    where_none_differs,
-)
-from trainer.evaluation.figures import at_threshold
+from trainer.evaluation.bootstrap import Float64, Interval, average_precision, replicates
+from trainer.evaluation.proportion import is_of_few, share_interval
 
 Flags = npt.NDArray[np.bool_]
 
@@ -91,44 +84,59 @@ class Part:
 
 
 def found_of(parts: Sequence[Part], rows: Judgeable, resamples: int, seed: int) -> list[Found]:
-    """Returns the figures of each part, all on the same draws of accounts."""
-    figures = [figure for part in parts for figure in _shares(part, rows)]
-    drawn = replicates(figures, rows.account, resamples, seed)
-    ones, found = np.ones(len(rows.label)), []
-    place = 0
+    """Returns the figures of each part, all on the same draws of accounts.
+
+    A share of few has the interval of `trainer.evaluation.proportion` instead, as in the figures of `train`.
+    """
+    shares = [share for part in parts for share in _shares(part, rows)]
+    drawn = replicates([share.figure for share in shares], rows.account, resamples, seed)
+    ones = np.ones(len(rows.label))
+    intervals = [
+        share_interval(share.part, share.whole, share.account)
+        if is_of_few(share.part, share.whole, share.account)
+        else Interval.of(share.figure(ones), drawn[:, place])
+        for place, share in enumerate(shares)
+    ]
+    found = []
     for part in parts:
-        intervals = []
-        for suffered in _suffered(part):
-            accounts = len(np.unique(rows.account[suffered]))
-            share = Interval.of(figures[place](ones), drawn[:, place])
-            intervals.append(where_none_differs(share, accounts))
-            place += 1
-        found.append(_found(part, rows, intervals))
+        count = len(_shares(part, rows))
+        found.append(_found(part, rows, intervals[:count]))
+        intervals = intervals[count:]
     return found
 
 
-def _suffered(part: Part) -> list[npt.NDArray[np.intp]]:
-    """Returns the rows that each of the part's shares is a share of."""
-    frauds = np.flatnonzero(part.frauds)
-    return [frauds] * 2 if part.first is None else [*[frauds] * 2, *[part.first.row] * 3]
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """A share: what it counts and of what, [m] each; whose that is, int64 [m]; and it as a weighted figure."""
+
+    part: Float64
+    whole: Float64
+    account: npt.NDArray[np.int64]
+    row: npt.NDArray[np.intp]
+
+    def figure(self, weight: Float64) -> float:
+        drawn = weight[self.row]
+        total = float(drawn @ self.whole)
+        return float(drawn @ self.part) / total if total > 0 else float("nan")
 
 
-def _shares(part: Part, rows: Judgeable) -> list[Weighted]:
-    at = at_threshold(part.frauds, rows.alert, rows.amount, 1.0)
-    shares = [at["recall"], at["recall_by_value"]]
+def _shares(part: Part, rows: Judgeable) -> list[_Share]:
+    suffered = np.flatnonzero(part.frauds)
+    alert, amount = rows.alert[suffered].astype(np.float64), rows.amount[suffered]
+    ones = np.ones(len(suffered))
+    found = [_share(rows, suffered, alert, ones), _share(rows, suffered, alert * amount, amount)]
     if part.first is not None:
         first = part.first
-        shares += [_share(first.row, hit) for hit in (first.found, first.place == 1, first.early)]
-    return shares
+        ones = np.ones(len(first.row))
+        found += [
+            _share(rows, first.row, hit.astype(np.float64), ones)
+            for hit in (first.found, first.place == 1, first.early)
+        ]
+    return found
 
 
-def _share(row: npt.NDArray[np.intp], hit: Flags) -> Weighted:
-    def figure(weight: Float64) -> float:
-        drawn = weight[row]
-        total = float(drawn.sum())
-        return float(drawn[hit].sum()) / total if total > 0 else float("nan")
-
-    return figure
+def _share(rows: Judgeable, row: npt.NDArray[np.intp], part: Float64, whole: Float64) -> _Share:
+    return _Share(part, whole, rows.account[row], row)
 
 
 def _found(part: Part, rows: Judgeable, intervals: list[Interval]) -> Found:

@@ -17,7 +17,7 @@ from trainer.card.schema.figures import (
 )
 from trainer.card.schema.inputs import Data, FeatureEntry, PersonalData
 from trainer.card.schema.model import Change, Changes, Finding, Model, Verdict
-from trainer.card.schema.validation import Gates, ValidationDocument
+from trainer.card.schema.validation import Gates, Validation, ValidationDocument
 
 __all__ = [
     "Change",
@@ -36,6 +36,7 @@ __all__ = [
     "Search",
     "Threshold",
     "Trial",
+    "Validation",
     "ValidationDocument",
     "Verdict",
 ]

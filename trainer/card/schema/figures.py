@@ -84,7 +84,7 @@ class Evaluation(Part):
     curves: Curves | None
     """For the plots."""
     segments: tuple[dict[str, Any], ...] | None
-    """dimension (channel, type, institution), value, and figures."""
+    """dimension (such as channel), value, and figures; with _low and _high, the ends of their intervals."""
 
 
 class DriftBin(Part):

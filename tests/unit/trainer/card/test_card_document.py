@@ -36,6 +36,10 @@ STRUCTURE = {
     "search": ["trials", "in_order", "choice"],
     "evaluation": ["metrics", "intervals", "interval_note", "thresholds", "curves", "segments"],
     "known_accounts": ["rows", "frauds", "with_them", "without_them"],
+    "validation": [
+        "interval_note", "folds", "benchmark", "misses", "calibration", "sensitivity", "fairness",
+        "importance_history", "monitoring",
+    ],
     "drift": [],
     "gates": ["calibration", "parity", "leakage", "traces"],
 }  # fmt: skip

@@ -63,16 +63,27 @@ def test_all_of_few_frauds_found_is_not_certain() -> None:
     for name in ("recall", "precision", "recall_by_value", "decline_recall"):
         assert found[name].value == 1.0
         assert found[name].high == 1.0
-        assert found[name].low == pytest.approx(0.9538, abs=1e-4), name  # 0.025 ** (1 / 78)
-    assert found["accuracy"].low == pytest.approx(0.99632, abs=1e-5)
+        assert found[name].low == pytest.approx(0.9531, abs=1e-4), name  # 78 / (78 + 1.96²)
+    assert found["accuracy"].low == pytest.approx(0.99617, abs=1e-5)  # of 1,000 accounts
     assert np.isnan([found["auc_roc"].low, found["auc_roc"].high]).all()
 
 
-def test_an_interval_whose_replicates_differ_stays_as_it_is() -> None:
+def test_an_interval_whose_replicates_differ_stays_as_it_is_and_any_other_is_none() -> None:
     found = Interval(0.9, 0.8, 1.0)
-    assert where_none_differs(found, 50) is found
+    assert where_none_differs(found) is found
+    none = where_none_differs(Interval(0.7, 0.7, 0.7))
+    assert (none.value, np.isnan(none.low), np.isnan(none.high)) == (0.7, True, True)
 
 
-def test_none_of_few_found_is_not_certain_either() -> None:
-    found = where_none_differs(Interval(0.0, 0.0, 0.0), 78)
-    assert (found.low, found.high) == (0.0, pytest.approx(1 - 0.9538, abs=1e-4))
+def test_shares_of_many_accounts_keep_the_interval_of_the_bootstrap() -> None:
+    chance = np.random.default_rng(0)
+    label = chance.random(4_000) < 0.2
+    probability = np.where(chance.random(4_000) < 0.7, label, ~label).astype(np.float32)
+    thresholds = Thresholds(review=0.5, decline=0.5, rationale="")
+    shares = evaluate.intervals(
+        label, probability, np.ones(4_000), 7.0, thresholds, np.arange(4_000), replicates=60
+    )
+    wide = shares["precision"].high - shares["precision"].low
+    caught, alerts = (label & (probability > 0.5)).sum(), (probability > 0.5).sum()
+    share = caught / alerts
+    assert wide == pytest.approx(2 * 1.96 * np.sqrt(share * (1 - share) / alerts), rel=0.35)
