@@ -5,15 +5,13 @@ Every point is at a real threshold, equal scores taken together; points are thin
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import numpy.typing as npt
 
 from trainer.card.evidence import TestWindow
+from trainer.evaluation.proportion import wilson
 
 _POINTS = 160
-_Z95 = 1.959963984540054
 # Finer where fraud scores lie: at a fraud share below one in a hundred, tenths would hold one bin of rows.
 _RELIABILITY_EDGES = (0, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.65, 0.8, 0.9, 0.95, 1)
 
@@ -64,7 +62,7 @@ def _thinned(recall: npt.NDArray[np.float64], alerts: npt.NDArray[np.intp]) -> l
 def reliability(test: TestWindow) -> list[Point]:
     """Returns, by bin of probability that holds rows, the mean prediction and the observed share of fraud.
 
-    The interval of the observed share is Wilson's (1927) at 95 %.
+    The interval of the observed share is Wilson's (1927) at 95 %, on the number of rows.
     """
     edges = np.array(_RELIABILITY_EDGES)
     place = np.clip(np.searchsorted(edges, test.probability, side="right") - 1, 0, len(edges) - 2)
@@ -73,7 +71,7 @@ def reliability(test: TestWindow) -> list[Point]:
     predicted = np.bincount(place, weights=test.probability.astype(np.float64), minlength=len(edges) - 1)
     points = []
     for bin_ in np.flatnonzero(rows):
-        low, high = _wilson(float(frauds[bin_]), int(rows[bin_]))
+        low, high = wilson(float(frauds[bin_] / rows[bin_]), float(rows[bin_]))
         points.append(
             {
                 "low": float(edges[bin_]),
@@ -87,13 +85,6 @@ def reliability(test: TestWindow) -> list[Point]:
             }
         )
     return points
-
-
-def _wilson(successes: float, rows: int) -> tuple[float, float]:
-    share, square = successes / rows, _Z95**2
-    middle = (share + square / (2 * rows)) / (1 + square / rows)
-    half = _Z95 * math.sqrt(share * (1 - share) / rows + square / (4 * rows**2)) / (1 + square / rows)
-    return max(middle - half, 0.0), min(middle + half, 1.0)
 
 
 def _short(value: float) -> float:
