@@ -28,7 +28,7 @@ SCENARIOS: dict[str, dict[str, Any]] = {
         "fraud_trend": {"card_testing": 0.6, "cash_out": 0.7, "push_payment": 2.0, "stolen_phone": 1.5},
         "amount_trend": 1.25,
         "instant_share": 0.85,
-        "lookalike_share": 0.006,
+        "lookalike_share": 0.01,
         "seasons": True,
     },
 }
@@ -70,7 +70,7 @@ class SyntheticConfig(BaseModel):
     """The most that a stolen phone can move by them in a day."""
     lookalike_share: float = Field(default=0.0, ge=0, le=0.1)
     """Share of the rows that are honest and have the shape of a fraud: large first payments, payments in
-    parts, pots that many pay into, new phones."""
+    parts, pots that many pay into, money passed on, new phones."""
     seasons: bool = False
     """Whether gratificaciones, CTS, Fiestas Patrias and Christmas change what is earned, spent and stolen."""
     institutions: tuple[str, ...] = ("banco-andino", "caja-del-sur", "financiera-costa")

@@ -93,6 +93,16 @@ def test_the_recipe_finds_far_more_than_the_amount_tells(figures: dict[str, Any]
     assert found["recipe"] > 5 * found["amount"]
 
 
+def test_the_kinds_of_the_generator_are_judged_and_are_in_the_scored_rows(
+    folder: Path, figures: dict[str, Any]
+) -> None:
+    frauds = pl.read_parquet(folder / "scored.parquet").filter("is_fraud")
+    counts = dict(frauds["fraud_kind"].value_counts().rows())
+    assert {kind["name"]: kind["frauds"] for kind in figures["kinds"]["kinds"]} == counts
+    assert figures["kinds"]["all"]["frauds"] == frauds.height
+    assert {part["segment"] for part in figures["segments"]} == {"amount", "channel", "type", "institution"}
+
+
 def test_workers_of_ray_give_the_bytes_that_one_process_gives(folder: Path) -> None:
     settings = load(
         folder / "trainer.toml", {"data": {"paths": [str(folder / "data.parquet")]}, "work": folder / "work"}
@@ -112,10 +122,12 @@ def test_the_tables_and_the_files_are_told(folder: Path) -> None:
         "card precision@20",
         "Wrote",
         "Fitting: 8 of 8",
+        "What was found of each kind, at 50 alerts a day",
+        "card_testing",
     ):
         assert text in said
     plots = sorted((folder / "plots").iterdir())
-    assert [path.name for path in plots] == ["fold-1.svg", "fold-2.svg"]
+    assert [path.name for path in plots] == ["fold-1.svg", "fold-2.svg", "kinds.svg"]
     assert "Reliability" in plots[0].read_text()
 
 

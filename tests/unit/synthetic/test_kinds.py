@@ -220,7 +220,7 @@ def test_honest_customers_do_what_each_kind_looks_like(frame: pl.DataFrame) -> N
     enrolled = honest.filter(
         (pl.col("channel") == Channel.MOBILE) & (pl.col("type") == TransactionType.VERIFICATION)
     )
-    assert enrolled.height > 10
+    assert enrolled.height > kind(frame, "sim_swap")["device_id"].n_unique()
     most = by_phone.filter(pl.col("amount_minor") == 100 * CONFIG.instant_limit_soles)
     in_parts = most.filter(pl.col("event_time").diff().over("account_id") < timedelta(minutes=5))
     assert in_parts.height > 20

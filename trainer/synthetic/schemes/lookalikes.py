@@ -1,7 +1,7 @@
 """Honest look-alikes: what customers do now and then that has the shape of a fraud and is none.
 
 Without them, one sign alone would tell a kind of fraud: a large first payment, several payments in a row up
-to the limit, money that comes in from many and leaves the same day, a new phone before a transfer.
+to the limit, money that comes in and leaves the same day, a new phone before a transfer.
 """
 
 from __future__ import annotations
@@ -16,18 +16,20 @@ from trainer.synthetic.reach import own_phone, own_screen, phone_address, someon
 from trainer.synthetic.rows import NONE, Array, Cause, Rows, concatenate, make_rows
 from trainer.synthetic.schemes.incidents import HOUR, MINUTE, at_hours, holds_money, incidents
 
-_SHARES = (0.35, 0.25, 0.25, 0.15)  # large first payments, payments in parts, pots, new phones
+# Large first payments, payments in parts, pots, money passed on, new phones.
+_SHARES = (0.25, 0.15, 0.15, 0.2, 0.25)
 
 
 def lookalikes(config: SyntheticConfig, population: Population, count: int, rng: np.random.Generator) -> Rows:
     """Returns honest rows, `count` of them less those for which nobody has a new phone."""
     edges = np.round(np.cumsum((0.0, *_SHARES)) * count).astype(int)
-    large, parts, pots, phones = (int(part) for part in np.diff(edges))
+    large, parts, pots, passed, phones = (int(part) for part in np.diff(edges))
     return concatenate(
         [
             _large_first_payments(config, population, large, rng),
             _in_parts(config, population, parts, rng),
             _pots(config, population, pots, rng),
+            _passed_on(config, population, passed, rng),
             _new_phones(config, population, phones, rng),
         ]
     )
@@ -115,6 +117,35 @@ def _pots(config: SyntheticConfig, population: Population, count: int, rng: np.r
     )
 
 
+def _passed_on(config: SyntheticConfig, population: Population, count: int, rng: np.random.Generator) -> Rows:
+    """A remittance or a sale: money comes from another bank and most of it is passed on within hours."""
+    accounts = population.accounts
+    who = incidents(config, Cause.LEGITIMATE, holds_money(accounts), (2, 3), count, rng)
+    number, account = len(who.account), who.account[who.of]
+    received = who.step == 0
+    start = at_hours(who.start_us, (6, 23), rng)
+    wait = rng.integers(4 * MINUTE, 5 * HOUR, number)[who.of]
+    time = start[who.of] + who.step * wait
+    credit = (900 * rng.lognormal(0, 0.7, number))[who.of]
+    part = credit / np.maximum(who.last, 1) * rng.uniform(0.6, 1.0, len(account))
+    known = accounts.payees[account, rng.integers(0, accounts.payees.shape[1], len(account))]
+    known = without_self(accounts, account, known)
+    someone = _someone(accounts, account, rng)
+    sender = someone_elsewhere(accounts, rng.integers(0, len(accounts), len(account)))
+    payee = np.where(rng.random(len(account)) < 0.6, someone, known)
+    channel, device, ip = own_screen(accounts, account, time, 0.2, rng)
+    return make_rows(
+        time,
+        account,
+        counterparty=np.where(received, sender, payee),
+        type=np.where(received, TransactionType.DEPOSIT, TransactionType.TRANSFER),
+        channel=np.where(received, Channel.MOBILE, channel),
+        soles=np.where(received, credit, part),
+        device=np.where(received, NONE, device),
+        ip=np.where(received, 0, ip),
+    )
+
+
 def _new_phones(
     config: SyntheticConfig, population: Population, count: int, rng: np.random.Generator
 ) -> Rows:
@@ -128,7 +159,7 @@ def _new_phones(
     number, account = len(who.account), who.account[who.of]
     enrolling = who.step == 0
     day_us = accounts.new_phone_day[who.account].astype(np.int64) * DAY_US
-    time = at_hours(day_us, (8, 21), rng)[who.of] + np.where(
+    time = at_hours(day_us, (6, 24), rng)[who.of] + np.where(
         enrolling, 0, rng.integers(1 * HOUR, 20 * HOUR, number)[who.of] + who.step * 20 * MINUTE
     )
     known = accounts.payees[account, rng.integers(0, accounts.payees.shape[1], len(account))]
