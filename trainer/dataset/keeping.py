@@ -24,7 +24,8 @@ from trainer.settings.searching import RaySettings
 class Keeping:
     """Where features are kept and who computes them.
 
-    directory: of features alone; those of another history there are taken away; note: says something once.
+    directory: of features alone; those of another history there that no run uses are taken away; note: says
+    something once.
     """
 
     directory: Path
@@ -49,6 +50,7 @@ def computed(
     if keeping is None:
         return Features.of(np.column_stack([matrix_here(served, progress), attributes]))
     store = PartStore(keeping.directory / _digest(served, names, key), len(served.batch), names)
+    store.hold()
     if store.complete:
         keeping.note("The features of these data are there from an earlier run")
         return store.features()

@@ -6,8 +6,11 @@ writes the others. The directory lies where all that read it can: on shared stor
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import json
 import math
+import os
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +24,7 @@ from trainer.dataset.features import Features, OnDisk
 PART_ROWS = 131_072  # 75 MB of the catalogue's columns
 _COMPLETE = "complete.json"
 _UNFINISHED = ".unfinished"
+_HELD: dict[Path, int] = {}  # descriptors of the directories that this process reads
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +65,19 @@ class PartStore:
         return bool(said == self._said()) and all(map(self.has, range(len(self))))
 
     def begin(self) -> None:
-        """Makes the directory, and takes away those beside it: a working directory holds one history."""
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        """Takes away the directories beside it that no process holds any more."""
         for other in self.directory.parent.iterdir():
-            if other != self.directory and other.is_dir():
+            if other != self.directory and other.is_dir() and _is_free(other):
                 shutil.rmtree(other, ignore_errors=True)
+
+    def hold(self) -> None:
+        """Makes the directory, and keeps other runs from taking it away as long as this process lives."""
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self.directory not in _HELD:
+            descriptor = os.open(self.directory, os.O_RDONLY | os.O_CLOEXEC)
+            with contextlib.suppress(OSError):  # storage without locks: two runs need two working directories
+                fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            _HELD[self.directory] = descriptor
 
     def write(self, number: int, matrix: npt.NDArray[np.float32]) -> None:
         """Writes a part, float32 [rows, columns]; it is there whole or not at all."""
@@ -91,3 +103,16 @@ class PartStore:
 
     def _said(self) -> dict[str, object]:
         return {"rows": self.rows, "part_rows": self.part_rows, "columns": list(self.names)}
+
+
+def _is_free(directory: Path) -> bool:
+    descriptor = os.open(directory, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    finally:
+        os.close(descriptor)
+    return True

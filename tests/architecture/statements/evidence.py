@@ -86,7 +86,7 @@ DATA = (
     ),
     says(
         _DATA,
-        "An id is longer than {} bytes, an address than {}.",
+        "An id is longer than {} bytes, an address than {}, a kind of fraud than",
         longest("account_id"),
         longest_address(),
     ),

@@ -83,11 +83,10 @@ TRAINING = (
     says(_TRAINING, "in {} of the draws not {} less", _gate("confidence"), _gate("value_margin").by(-1)),
     says(
         _TRAINING,
-        "({} frauds, {} of the rows) a fall by more than {} that {} of the draws confirm",
-        of("trainer.evaluation.segments", "LARGE_FRAUDS"),
-        of("trainer.evaluation.segments", "LARGE_SHARE"),
+        "age of account; {} frauds, {} of the rows) a fall by more than {} that is beyond chance",
+        of("trainer.evaluation.segments.figures", "LARGE_FRAUDS"),
+        of("trainer.evaluation.segments.figures", "LARGE_SHARE"),
         _gate("segment_tolerance"),
-        _gate("confidence"),
     ),
     says(_TRAINING, "calibration error of at most {} |", _gate("max_calibration_error")),
     says(
@@ -180,7 +179,7 @@ COMMANDS = (
         0,
         of("trainer.cli.faults", "NOT_CARRIED_OUT"),
     ),
-    says(_DETECTION, "leaks by its name); {} interrupted", of("trainer.cli.faults", "INTERRUPTED")),
+    says(_DETECTION, "that the data do not have); {} interrupted", of("trainer.cli.faults", "INTERRUPTED")),
     says(_TRAINING, "what to do, exit code {};", of("trainer.cli.faults", "NOT_CARRIED_OUT")),
     says(
         "trainer/cli/backtest.py",

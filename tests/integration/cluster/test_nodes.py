@@ -210,7 +210,7 @@ def test_shards_computed_on_the_nodes_give_the_bits_of_one_process(cluster: Clus
     batch, outcomes = make_history(20_000, 17, late_share=0.02)
     heard: list[int] = []
     store = PartStore(tmp_path / "parts", len(batch), FEATURE_NAMES, 6_000)
-    store.begin()
+    store.hold()
     with connected(RaySettings(address=cluster.address, ship_code=False)):
         none = np.empty((len(batch), 0), dtype=np.float32)
         write_sharded(Served(batch, outcomes, MADRID), none, store, heard.append)
@@ -229,7 +229,7 @@ def rows_in_parts(directory: Path) -> tuple[TrainingRows, np.ndarray, np.ndarray
     large, late = features[:, 0] > 1.2, features[:, 1] > 1.2
     label = np.where(np.arange(rows) // part_rows % 2 == 0, large, late)
     store = PartStore(directory, rows, tuple("abcdef"), part_rows)
-    store.begin()
+    store.hold()
     for number in range(len(store)):
         store.write(number, features[slice(*store.bounds(number))])
     ones = np.ones(rows, dtype=np.float32)

@@ -107,7 +107,7 @@ def found_of(parts: Sequence[Part], rows: Judgeable, resamples: int, seed: int) 
 
 @dataclass(frozen=True, slots=True)
 class _Share:
-    """A share: what it counts and of what, [m] each; whose that is, int64 [m]; and it as a weighted figure."""
+    """A share: what it counts and of what, [m] each; whose that is, int64 [m]; the figure."""
 
     part: Float64
     whole: Float64

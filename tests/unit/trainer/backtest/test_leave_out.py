@@ -62,7 +62,7 @@ def unaware(folder: Path) -> Prepared:
 def test_features_and_labels_are_those_of_a_bank_that_never_knew(
     left_out: Prepared, unaware: Prepared
 ) -> None:
-    assert np.array_equal(left_out.dataset.features, unaware.dataset.features, equal_nan=True)
+    assert np.array_equal(left_out.dataset.features.load(), unaware.dataset.features.load(), equal_nan=True)
     for fold in left_out.folds:
         known = (one.dataset.labels_at(fold.test_start_us) for one in (left_out, unaware))
         assert np.array_equal(*known)
@@ -87,7 +87,7 @@ def test_the_reports_of_the_kind_do_change_features_where_it_is_known(
     folder: Path, left_out: Prepared
 ) -> None:
     known = prepared(settings(folder / "all.parquet"), Heard())
-    assert not np.array_equal(known.dataset.features, left_out.dataset.features, equal_nan=True)
+    assert not np.array_equal(known.dataset.features.load(), left_out.dataset.features.load(), equal_nan=True)
     assert known.history.is_fraud.sum() == known.dataset.is_fraud.sum() == left_out.history.is_fraud.sum()
 
 

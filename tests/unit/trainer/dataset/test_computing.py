@@ -42,7 +42,7 @@ def test_parts_by_shards_hold_the_history_bit_for_bit(
     tmp_path: Path, served: Served, attributes: np.ndarray, expected: np.ndarray, part_rows: int
 ) -> None:
     store = PartStore(tmp_path / "parts", ROWS, NAMES, part_rows)
-    store.begin()
+    store.hold()
     whole, cut = history(served.batch, served.outcomes, ZONE), shards(ROWS, 2)
     given = [shard_parts(whole, shard, part_rows) for shard in cut]
     blocks = [of if isinstance(of, list) else [of] for of in given]
@@ -56,7 +56,7 @@ def test_parts_by_this_process_are_the_same(
     tmp_path: Path, served: Served, attributes: np.ndarray, expected: np.ndarray, part_rows: int
 ) -> None:
     store, heard = PartStore(tmp_path / "parts", ROWS, NAMES, part_rows), []
-    store.begin()
+    store.hold()
     write_here(served, attributes, store, heard.append)
     assert np.array_equal(bits(store.features().load()), bits(expected))
     assert heard == sorted(heard)

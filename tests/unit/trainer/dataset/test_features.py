@@ -68,6 +68,7 @@ def test_no_rows_are_a_matrix_of_none() -> None:
 
 def written(directory: Path, whole: np.ndarray, part_rows: int) -> PartStore:
     store = PartStore(directory / "one", len(whole), NAMES, part_rows)
+    store.hold()
     store.begin()
     for number in range(len(store)):
         store.write(number, whole[slice(*store.bounds(number))])
@@ -96,10 +97,13 @@ def test_a_store_is_complete_when_it_says_so_and_all_parts_are_there(tmp_path: P
     assert not store.complete
 
 
-def test_a_working_directory_holds_the_features_of_one_history(tmp_path: Path) -> None:
-    store = written(tmp_path, matrix(10), 4)
+def test_parts_of_other_histories_are_taken_away_unless_a_run_still_reads_them(tmp_path: Path) -> None:
+    left, store = tmp_path / "left", written(tmp_path, matrix(10), 4)
+    left.mkdir()
     store.finish()
     other = PartStore(tmp_path / "two", 10, NAMES, 4)
+    other.hold()
     other.begin()
-    assert not store.directory.exists()
+    assert not left.exists()
+    assert store.complete
     assert (other.directory.stat().st_mode & 0o077) == 0

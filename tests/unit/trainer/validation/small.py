@@ -50,7 +50,7 @@ def small_case() -> Case:
     until = table.frame["event_time"].max() + timedelta(microseconds=1)  # type: ignore[operator]
     until_us = round(until.timestamp() * 1e6)
     split = cut(dataset.event_time_us, until_us, SETTINGS.split, 4.0)
-    columns = np.flatnonzero(informative(dataset.features[split.train]))
+    columns = np.flatnonzero(informative(dataset.features.take(split.train)))
     names = tuple(dataset.names[column] for column in columns)
     rows = windows(dataset, split, columns, until_us)
     fitted = fit(rows.training, RECIPE, threads=1, seed=SETTINGS.search.seed)
