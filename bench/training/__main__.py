@@ -79,11 +79,11 @@ def main(
             directory = _WORK / f"problem-{size}"
             runs.problem(runs.generated(size, _WORK), directory, trials, scheduler)
         turns = [_round(size, config, directory, other, backwards=turn % 2 == 1) for turn in range(rounds)]
-        all_figures |= figures(size, turns)
+        all_figures |= figures(size, turns) | {"load_average_1m": os.getloadavg()[0]}
         shown[size] = turns[-1][OURS]
-    all_figures["load_average_1m"] = os.getloadavg()[0]
-    write("training", all_figures, programs(all_figures, sizes, trials), output)
-    write("training_phases", phase_seconds(shown), phases(shown), output)
+        # After each size, so that what was measured stays where a later one fails.
+        write("training", all_figures, programs(all_figures, list(shown), trials), output)
+        write("training_phases", phase_seconds(shown), phases(shown), output)
 
 
 if __name__ == "__main__":

@@ -70,7 +70,8 @@ def checked_rows(
     report = rejects.report(frame.height, rejects.combine(found), reject_path)
     if report.share > max_reject_share:
         raise rejects.TooManyRejects(report, max_reject_share)
-    return frame.filter(~bad), report
+    # Mostly there is nothing to leave out, and a copy would hold all rows twice.
+    return frame.filter(~bad) if bad.any() else frame, report
 
 
 def _unreadable(files: Sequence[SourceFile], error: PolarsError) -> str:

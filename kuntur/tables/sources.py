@@ -105,7 +105,9 @@ def _read(
         max_reject_share,
     )
     kept = frame.select(list(canonical_schema(tuple(attributes), kinds=mapping.names_kinds)))
-    return Table(kept.sort("event_time", maintain_order=True), report)
+    # Most sources are in order, and a sort would hold all rows twice.
+    ordered = kept if kept["event_time"].is_sorted() else kept.sort("event_time", maintain_order=True)
+    return Table(ordered, report)
 
 
 def _attributes(files: list[SourceFile], mapping: Mapping) -> dict[str, str]:
