@@ -11,10 +11,12 @@ from typing import Any
 
 from trainer.card import words
 from trainer.card.plots import BARS, at_threshold, plots
+from trainer.card.points import points
 from trainer.card.validation_plots import ranks_by_version
 from trainer.evaluation.drift import LARGE, SCORE, WATCH
 
 SECTIONS = (
+    ("short", "In short"),
     ("purpose", "Purpose and approval"),
     ("verdict", "Verdict and changes"),
     ("data", "Data"),
@@ -95,6 +97,7 @@ def model_card(document: Mapping[str, Any]) -> bytes:
         operating_at={
             name: at_threshold(operating, evaluation["thresholds"][name]) for name in ("review", "decline")
         },
+        points=points(document),
         fold_figures=_FOLD_FIGURES,
         benchmark_figures=_BENCHMARK_FIGURES,
         currency=evaluation["curves"]["currency"] if evaluation["curves"] else "",

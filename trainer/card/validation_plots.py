@@ -176,7 +176,9 @@ def _history(versions: Sequence[Document]) -> str | None:
                 short(name, 30), (len(versions) - 1, line[-1]), xytext=(8, 0),
                 textcoords="offset points", va="center", fontsize=8.5, annotation_clip=False,
             )  # fmt: skip
-        axes.set_xticks(places, [(each["version"] or "this model")[:10] for each in versions])
+        ends = [each["validation_end"][:10] if each["version"] else "this model" for each in versions]
+        axes.set_xticks(places, ends, rotation=35, ha="right", rotation_mode="anchor")
+        axes.set_yticks([1, *range(5, shown + 1, 5)])
         axes.set_xlim(-0.2, len(versions) - 1 + 0.05)
         axes.set_ylim(shown + 1.5, 0.5)
         axes.set_ylabel("rank")

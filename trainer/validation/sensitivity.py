@@ -196,12 +196,12 @@ def source_columns(names: Sequence[str]) -> list[tuple[str, npt.NDArray[np.intp]
 
 
 def _with_noise(again: _Again) -> tuple[Moved, ...]:
-    """Multiplies every measured input by 1 plus noise, flags and codes left as they are."""
+    """Multiplies every measured input by 1 plus noise, flags, codes and attributes left as they are."""
     known = {feature.name: feature.unit for feature in CATALOGUE}
     measured = [
         place
         for place, name in enumerate(again.case.model.feature_names)
-        if known.get(name, "") not in _NOT_MEASURED
+        if known.get(name, "code") not in _NOT_MEASURED
     ]
     chance = np.random.default_rng(_SEED)
     found = []

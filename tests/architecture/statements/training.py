@@ -83,10 +83,22 @@ TRAINING = (
     says(_TRAINING, "in {} of the draws not {} less", _gate("confidence"), _gate("value_margin").by(-1)),
     says(
         _TRAINING,
-        "age of account; {} frauds, {} of the rows) a fall by more than {} that is beyond chance",
+        "; {} frauds, {} of the rows) a fall by more than {} that is beyond chance",
         of("trainer.evaluation.segments.figures", "LARGE_FRAUDS"),
         of("trainer.evaluation.segments.figures", "LARGE_SHARE"),
         _gate("segment_tolerance"),
+    ),
+    says(_TRAINING, "of which fewer than {} accounts are hits", of("trainer.evaluation.proportion", "FEW")),
+    says(_TRAINING, "`card.folds` ({})", default("trainer", "card.folds")),
+    says(_TRAINING, "`card.history_versions` ({})", default("trainer", "card.history_versions")),
+    says(_TRAINING, "`card.review_after_days`, {})", default("trainer", "card.review_after_days")),
+    says(_TRAINING, "`card.retire_after_days`, {})", default("trainer", "card.retire_after_days")),
+    says(
+        _TRAINING,
+        "({} institutions, {} categories, {} countries)",
+        of("trainer.evaluation.segments.columns", "_MOST_INSTITUTIONS"),
+        of("trainer.evaluation.segments.columns", "_MOST_CATEGORIES"),
+        of("trainer.evaluation.segments.columns", "_MOST_COUNTRIES"),
     ),
     says(_TRAINING, "calibration error of at most {} |", _gate("max_calibration_error")),
     says(

@@ -8,7 +8,7 @@ import pytest
 
 from trainer.card import documents
 from trainer.card.page import SECTIONS, timeline
-from trainer.card.words import figure, label
+from trainer.card.words import ends, figure, label
 
 from .card_evidence import HOSTILE, bare, champion, full, window_intervals
 
@@ -132,7 +132,7 @@ def test_every_figure_stands_beside_its_interval(source: str) -> None:
             assert between == "–", name
         else:
             _, low, high = window_intervals()[name]
-            assert between == f"{figure(low, name)} to {figure(high, name)}", name
+            assert between == ends(low, high, name), name
     assert "calibration error has none, since" in source
     headline = re.search(r"<dt>alerts a day</dt><dd>[^<]*<small>([^<]*)</small>", source)
     assert headline is not None

@@ -19,7 +19,7 @@ from trainer.dataset.windows import judging_rows
 from trainer.evaluation.evaluate import average_precision
 from trainer.validation import validate
 from trainer.validation.benchmark import SIMPLE_FEATURES, benchmark
-from trainer.validation.folds import earlier_folds
+from trainer.validation.folds import Folds, earlier_folds
 from trainer.validation.sensitivity import ATTRIBUTES, sensitivity, source_columns
 
 from .small import SETTINGS, small_case, small_figures
@@ -41,11 +41,18 @@ def document(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found.document()
 
 
+@pytest.fixture(scope="module")
+def folds() -> Folds:
+    """As many folds as the data allow."""
+    return earlier_folds(small_case(), small_figures()[0], 40, Heard())
+
+
 def test_the_document_and_the_page_hold_all_of_it(document: dict[str, Any]) -> None:
     files = documents(full(validation=document))
     found = ValidationDocument.model_validate_json(files["validation.json"])
     assert found.validation is not None
     assert len(found.validation.folds.folds) == 2
+    assert found.validation.folds.missing == ""
     page = files["model_card.html"].decode()
     for title in ("What the missed have in common", "A field that does not come", "When it has to go"):
         assert title in page
@@ -70,41 +77,38 @@ def test_the_same_case_gives_the_same_document(document: dict[str, Any], tmp_pat
     )
 
 
-def test_folds_are_the_run_moved_back_by_whole_test_windows() -> None:
+def test_folds_are_the_run_moved_back_by_whole_test_windows(folds: Folds) -> None:
     case = small_case()
-    found = earlier_folds(case, small_figures()[0], 2, Heard())
-    for fold in found.folds:
+    assert [fold.back for fold in folds.folds] == list(range(1, len(folds.folds) + 1))
+    for fold in folds.folds:
         start_us, end_us = microseconds(fold.test_start), microseconds(fold.test_end)
         assert start_us + fold.back * 6 * DAY_US == case.split.test_start_us
         assert end_us == start_us + 6 * DAY_US
         first, last = np.searchsorted(case.dataset.event_time_us, [start_us, end_us])
         assert fold.rows == last - first
         assert 0 < fold.figures["average_precision"].value <= 1
-    assert found.missing == ""
-    spread = found.spread["average_precision"]
-    values = [fold.figures["average_precision"].value for fold in found.folds]
+    spread = folds.spread["average_precision"]
+    values = [fold.figures["average_precision"].value for fold in folds.folds]
     assert spread.mean == pytest.approx(np.mean(values))
     assert (spread.least, spread.most) == (min(values), max(values))
     assert spread.deviation == pytest.approx(np.std(values, ddof=1))
     assert spread.test == small_figures()[0]["average_precision"]
 
 
-def test_a_fold_knows_no_label_that_came_after_it() -> None:
+def test_a_fold_knows_no_label_that_came_after_it(folds: Folds) -> None:
     case = small_case()
     known = case.dataset.labels_at(case.until_us - 6 * DAY_US)
-    found = earlier_folds(case, small_figures()[0], 1, Heard()).folds[0]
+    found = folds.folds[0]
     first = int(np.searchsorted(case.dataset.event_time_us, microseconds(found.test_start)))
     assert found.frauds == known[first : first + found.rows].sum()
 
 
-def test_no_folds_are_made_where_none_are_asked_for_or_the_data_end() -> None:
-    case, (metrics, _) = small_case(), small_figures()
-    none = earlier_folds(case, metrics, 0, Heard())
+def test_no_folds_are_made_where_none_are_asked_for_or_the_data_end(folds: Folds) -> None:
+    none = earlier_folds(small_case(), small_figures()[0], 0, Heard())
     assert (none.folds, none.spread) == ((), {})
     assert "card.folds = 0" in none.missing
-    many = earlier_folds(case, metrics, 40, Heard())
-    assert 2 <= len(many.folds) < 40
-    assert many.missing.startswith(f"40 were asked for, the data allow {len(many.folds)}: ")
+    assert 2 <= len(folds.folds) < 40
+    assert folds.missing.startswith(f"40 were asked for, the data allow {len(folds.folds)}: ")
 
 
 def test_the_model_is_compared_with_rules_and_a_straight_line() -> None:
