@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from trainer import calibration
-from trainer.dataset.windows import Window
 from trainer.evaluation import bootstrap, evaluate, thresholds
 from trainer.evaluation.bootstrap import Flags, Interval
 from trainer.fitting.fit import TooFewFraudsError, fit, only
@@ -25,6 +25,12 @@ SIMPLE_FEATURES = (
     "log_amount", "account_log_amount_zscore", "account_count_24h", "account_seconds_since_last",
     "is_new_merchant", "is_new_device", "is_new_counterparty", "is_night", "is_cross_border",
     "merchant_risk_30d",
+)  # fmt: skip
+# A name, what it is, and the feature by which it ranks; that has to be among the simple ones.
+_RULES = (
+    ("amount", "the largest amounts first", "log_amount"),
+    ("departure from habit", "the amounts farthest above what the account usually spends first",
+     "account_log_amount_zscore"),
 )  # fmt: skip
 _MOST_ROWS = 100_000  # a straight line on ten features is settled by fewer
 _REPLICATES = 200
@@ -61,42 +67,36 @@ def benchmark(case: Case, metrics: Mapping[str, float], intervals: Mapping[str, 
 
     metrics, intervals: of the model on the test window.
     """
-    test, calibrate = case.rows.test, case.rows.calibrate
     own = {name: intervals.get(name, _bare(metrics[name])) for name in FIGURES}
     found = [Contender("model", "the model of this card", own, None, None)]
-    for name, text, feature in (
-        ("amount", "the largest amounts first", "log_amount"),
-        ("departure from habit", "the amounts farthest above what the account usually spends first",
-         "account_log_amount_zscore"),
-    ):  # fmt: skip
-        if feature in case.names:
-            rule = [_by_feature(window, case.names.index(feature)) for window in (calibrate, test)]
-            found.append(_calibrated(case, name, text, rule))
     simple = [name for name in SIMPLE_FEATURES if name in case.names]
-    line = _logistic(case, simple) if simple else None
+    columns = np.array([case.names.index(name) for name in simple], dtype=np.intp)
+    inputs = [only(window.features, columns) for window in (case.rows.calibrate, case.rows.test)]
+    for name, text, feature in _RULES:
+        if feature in simple:
+            rule = [_by_feature(values[:, simple.index(feature)]) for values in inputs]
+            found.append(_calibrated(case, name, text, rule))
+    line = _logistic(case, columns, inputs) if simple else None
     if line is not None:
         text = f"a logistic regression on {len(simple)} features: {', '.join(simple)}"
         found.append(_calibrated(case, "logistic regression", text, line))
-    return Benchmark(tuple(found), float(test.label.mean()))
+    return Benchmark(tuple(found), float(case.rows.test.label.mean()))
 
 
-def _by_feature(window: Window, column: int) -> Float32:
+def _by_feature(values: Float32) -> Float32:
     """Returns a feature as a margin; unset values come last."""
-    values = window.features[:, column]
     known = values[~np.isnan(values)]
     return np.where(np.isnan(values), known.min() if len(known) else 0, values).astype(np.float32)
 
 
-def _logistic(case: Case, simple: Sequence[str]) -> list[Float32] | None:
-    columns = np.array([case.names.index(name) for name in simple], dtype=np.intp)
+def _logistic(case: Case, columns: npt.NDArray[np.intp], inputs: Sequence[Float32]) -> list[Float32] | None:
     rows = thinned(case.rows.training.only(columns), _MOST_ROWS, _SEED)
     parameters = {"algorithm": "logistic_regression", **FAMILIES["logistic_regression"].usual(0)}
     try:
         fitted = fit(rows, parameters, threads=len(os.sched_getaffinity(0)), seed=_SEED)
     except TooFewFraudsError:
         return None
-    windows = (case.rows.calibrate, case.rows.test)
-    return [fitted.margin(only(window.features, columns)) for window in windows]
+    return [fitted.margin(values) for values in inputs]
 
 
 def _calibrated(case: Case, name: str, text: str, margins: Sequence[Float32]) -> Contender:
