@@ -51,6 +51,26 @@ TRAINING = (
     ),
     says(_TRAINING, "difference: {} bootstrap replicates", of("trainer.search.trial", "REPLICATES")),
     says(_TRAINING, "`microseconds_a_row_in_frames` (of {})", of("trainer.evaluation.latency", "FRAME_ROWS")),
+    says(
+        _TRAINING,
+        "no further growth after {} rounds without a better one",
+        of("trainer.search.rounds", "PATIENCE_ROUNDS"),
+    ),
+    says(
+        _TRAINING,
+        "average precision at every {} rounds on the selection window",
+        of("trainer.models.gradient_boosting", "REPORT_ROUNDS"),
+    ),
+    says(_TRAINING, "`calibration.max_prior_shift` ({})", default("trainer", "calibration.max_prior_shift")),
+    says(
+        _TRAINING, "`calibration.max_share_change` ({})", default("trainer", "calibration.max_share_change")
+    ),
+    says(
+        _TRAINING,
+        "`thresholds.max_alert_excess` ({}, half",
+        default("trainer", "thresholds.max_alert_excess"),
+    ),
+    says(_TRAINING, "newest `refit.calibrate_days` ({},", default("trainer", "refit.calibrate_days")),
     says(_TRAINING, "`leakage.own_limit`, {} |", default("trainer", "leakage.own_limit")),
     says(_TRAINING, "`leakage.neighbour_limit`, {} |", default("trainer", "leakage.neighbour_limit")),
     says(_TRAINING, "fraud of one of the {} next rows", _shifts()),
