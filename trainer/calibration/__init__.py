@@ -4,7 +4,7 @@ from trainer.calibration.base import Calibration
 from trainer.calibration.choice import Method, fit
 from trainer.calibration.isotonic import IsotonicCalibration, fit_isotonic
 from trainer.calibration.platt import PlattCalibration, fit_platt
-from trainer.calibration.prior_shift import PriorShift, estimated_share, prior_shift
+from trainer.calibration.prior_shift import PriorShift, beyond_chance, estimated_share, prior_shift
 
 __all__ = [
     "Calibration",
@@ -12,6 +12,7 @@ __all__ = [
     "Method",
     "PlattCalibration",
     "PriorShift",
+    "beyond_chance",
     "estimated_share",
     "fit",
     "fit_isotonic",

@@ -3,7 +3,8 @@
 Where only the share p of fraud changes to q, and not what frauds and others look like, Bayes' rule moves
 every log-odds by the same amount: logit(q) − logit(p). Expectation maximisation finds q (Saerens and others,
 2002): the mean of the probabilities so moved must be q itself. Where frauds look otherwise than before, that
-is another change and q is not its measure; hence the limit.
+is another change and q is not its measure; hence the limit. Nothing is moved for what may be chance, by their
+likelihood-ratio test.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from trainer.calibration.base import Calibration
 _STEPS = 1_000
 _EXACT = 1e-9
 _LEAST = 1e-7
+_BEYOND_CHANCE = 6.63  # of chi-squared with one degree of freedom: one case in a hundred by chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,11 @@ class PriorShift:
 
     def told(self) -> str:
         """Says so, for the rationale of a calibration."""
+        if not self.log_odds:
+            return (
+                f"Left as it is: a share of fraud of {self.estimated_share:.3%}, estimated on the newest "
+                f"days, may be chance beside {self.calibrated_share:.3%} when calibrated."
+            )
         cut = ", as far as the limit allows" if self.limited else ""
         return (
             f"Moved by {self.log_odds:+.3f} in log-odds for a share of fraud estimated at "
@@ -60,6 +67,16 @@ def estimated_share(probability: npt.NDArray[np.floating], share: float) -> floa
     return found
 
 
+def beyond_chance(probability: npt.NDArray[np.floating], share: float, found: float) -> bool:
+    """Tells whether rows speak for a share that was found rather than for the one calibrated for.
+
+    By the likelihood ratio, whose logarithm, doubled, is chi-squared where the share did not change.
+    """
+    p = np.clip(probability.astype(np.float64), _LEAST, 1 - _LEAST)
+    ratio = np.log(p * (found / share) + (1 - p) * ((1 - found) / (1 - share))).sum()
+    return bool(2 * ratio > _BEYOND_CHANCE)
+
+
 def prior_shift(
     calibrated: Calibration, margin: npt.NDArray[np.float32], share: float, max_factor: float
 ) -> PriorShift:
@@ -68,7 +85,10 @@ def prior_shift(
     margin: float32 [n], of the newer rows; share: of fraud among those calibrated on; max_factor: by which
     the odds of fraud are multiplied or divided at the most.
     """
-    found = estimated_share(calibrated.probability(margin), share)
+    probability = calibrated.probability(margin)
+    found = estimated_share(probability, share)
+    if not beyond_chance(probability, share, found):
+        return PriorShift(share, found, 0.0, limited=False)
     wanted = math.log(found / (1 - found)) - math.log(share / (1 - share))
     limit = math.log(max_factor)
     return PriorShift(share, found, max(-limit, min(limit, wanted)), abs(wanted) > limit)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from trainer.calibration import estimated_share
+from trainer.calibration import beyond_chance, estimated_share
 from trainer.confined.session import run, session
 from trainer.dataset.training_set import Dataset
 from trainer.dataset.windows import Window, judging_rows
@@ -75,8 +75,7 @@ def moved_share(calibrated: Share, later: Share, max_factor: float) -> Iterator[
     if abs(q - p) > _BEYOND_CHANCE * error:
         yield (
             f"the share of fraud {later.where} is {per_cent(q)}, against {per_cent(p)} {calibrated.where}, "
-            f"{number(q / p)} times as much: probabilities are off by as much unless calibration.prior_shift "
-            "moves them"
+            f"{number(q / p)} times as much: probabilities are off by about as much"
         )
 
 
@@ -112,9 +111,11 @@ def change_warnings(
     probability = run(session(served.onnx), served.inputs(newest.rows))
     calibrated = Share.of(held_out.label, "where the served fit was calibrated")
     if not settings.calibration.prior_shift:
-        seems = estimated_share(probability, calibrated.value) * len(probability)
+        seems = estimated_share(probability, calibrated.value)
         where = f"on the newest {number(newest.days)} days, by an estimate without labels,"
-        found += moved_share(calibrated, Share(seems, len(probability), where), factor)
+        if beyond_chance(probability, calibrated.value, seems):
+            later = Share(seems * len(probability), len(probability), where)
+            found += moved_share(calibrated, later, factor)
     alerts = int((probability >= np.float32(served.thresholds.review)).sum()) / newest.days
     found += too_many_alerts(alerts, newest.days, settings.thresholds)
     return tuple(found)

@@ -57,6 +57,16 @@ def test_rows_that_tell_nothing_move_nothing_much() -> None:
     assert abs(prior_shift(CALIBRATION, flat, SHARE, 3.0).log_odds) < 1e-3
 
 
+def test_what_may_be_chance_moves_nothing() -> None:
+    few = margins(0.08, rows=300)[0]
+    shift = prior_shift(CALIBRATION, few, SHARE, 3.0)
+    assert shift.estimated_share != shift.calibrated_share
+    assert shift.log_odds == 0
+    assert "may be chance" in shift.told()
+    many = margins(0.08)[0]
+    assert prior_shift(CALIBRATION, many, SHARE, 3.0).log_odds > 0.2
+
+
 def test_a_moved_curve_is_the_same_in_numpy_and_onnx() -> None:
     model, rows = fitted("xgboost"), features(800, seed=3)
     margin = model.margin(rows)

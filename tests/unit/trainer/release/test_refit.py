@@ -198,8 +198,11 @@ def test_probabilities_move_to_the_share_of_the_newest_days_where_asked() -> Non
     known, judged = known_of(), judged_fit(RECIPE)
     moving = SETTINGS.calibration.model_copy(update={"prior_shift": True})
     chosen = SETTINGS.model_copy(update={"calibration": moving})
-    plain = refit(judged, COLUMNS, DATASET, known, SETTINGS, Silent()).settled.calibration
-    moved = refit(judged, COLUMNS, DATASET, known, chosen, Silent()).settled.calibration
+    features = DATASET.features.load().copy()
+    features[known.newest[::5], 0] += 3  # a fifth more of the newest rows look like fraud
+    later = replace(DATASET, features=Features.of(features))
+    plain = refit(judged, COLUMNS, later, known, SETTINGS, Silent()).settled.calibration
+    moved = refit(judged, COLUMNS, later, known, chosen, Silent()).settled.calibration
     assert "for a share of fraud estimated at" in moved.rationale
     zero = np.zeros(1)
     difference = moved.log_odds(zero) - plain.log_odds(zero)
