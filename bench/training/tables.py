@@ -88,7 +88,7 @@ def programs(found: dict[str, float], sizes: Sequence[int], trials: int) -> Shee
 
 
 def _ratios(found: dict[str, float], size: int) -> list[tuple[str, ...]]:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     if f"{size}_ratio_search_to_plain" in found:
         search, memory = (f"{found[f'{size}_ratio_{what}_to_plain']:.2f}" for what in ("search", "all"))
         rows.append((f"{size:,}", "the first to the plain search", "", "", search, "", "", memory))
