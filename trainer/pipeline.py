@@ -128,7 +128,7 @@ def _train(
     progress.note("Validating it: on earlier windows, beside simple rules, in parts, with inputs changed")
     case = Case(judged, found_of_it.test.probability, rows, names, dataset, split, until_us, settings)
     validation = validate(
-        case, found_of_it.metrics, found_of_it.intervals, judged.importance, name.version, name.replaces,
+        case, found_of_it.metrics, found_of_it.intervals, served.importance, name.version, name.replaces,
         progress,
     )  # fmt: skip
     manifest = build_manifest(name, served, data, found_of_it.metrics, verdict, datetime.now(UTC))
