@@ -73,19 +73,19 @@ def distances(features: Features, asked: list[Question]) -> npt.NDArray[np.float
     rows = np.unique(np.concatenate(wanted)) if wanted else np.zeros(0, dtype=np.intp)
     read = features.take(rows).load()
     for place, question in enumerate(asked):
-        values = read[np.searchsorted(rows, wanted[place])].astype(np.float64)
+        values = read[np.searchsorted(rows, wanted[place])]
         for column in range(features.shape[1]):
             found[column, place] = _either_way(values[:, column], len(question.fraud))
     return found
 
 
-def _either_way(values: npt.NDArray[np.float64], frauds: int) -> float:
+def _either_way(values: npt.NDArray[np.float32], frauds: int) -> float:
     unset = np.isnan(values)
-    ends = (-np.inf, np.inf) if unset.any() else (-np.inf,)
+    ends = (np.float32(-np.inf), np.float32(np.inf)) if unset.any() else (np.float32(-np.inf),)
     return max(_distance(np.where(unset, end, values), frauds) for end in ends)
 
 
-def _distance(values: npt.NDArray[np.float64], frauds: int) -> float:
+def _distance(values: npt.NDArray[np.float32], frauds: int) -> float:
     order = np.argsort(values)  # not stable, which takes twice as long: equal values count as one
     ranked, fraud = values[order], order < frauds
     ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True))
