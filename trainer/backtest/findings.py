@@ -18,7 +18,7 @@ from trainer.backtest.figures.found import Flags, Found, Judgeable, Part, found_
 from trainer.backtest.figures.incidents import FirstAlerts, first_alerts, incident_numbers
 from trainer.backtest.folds import History
 from trainer.backtest.run import Round
-from trainer.evaluation.segments import Segment
+from trainer.evaluation.segments import OF_FRAUDS, Segment
 from trainer.settings.config import TrainerSettings
 
 ALL, NOT_NAMED, OTHERS = "all frauds", "(not named)", "(others)"
@@ -175,4 +175,4 @@ def _first_alerts(
 
 
 def _tested(segments: Mapping[str, Segment], tested: npt.NDArray[np.int64]) -> dict[str, Segment]:
-    return {title: segment.rows(tested) for title, segment in segments.items()}
+    return {title: segment.rows(tested) for title, segment in segments.items() if title != OF_FRAUDS}

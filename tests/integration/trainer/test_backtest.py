@@ -100,7 +100,10 @@ def test_the_kinds_of_the_generator_are_judged_and_are_in_the_scored_rows(
     counts = dict(frauds["fraud_kind"].value_counts().rows())
     assert {kind["name"]: kind["frauds"] for kind in figures["kinds"]["kinds"]} == counts
     assert figures["kinds"]["all"]["frauds"] == frauds.height
-    assert {part["segment"] for part in figures["segments"]} == {"amount", "channel", "type", "institution"}
+    assert {part["segment"] for part in figures["segments"]} == {
+        "amount", "channel", "type", "institution", "merchant category", "merchant country", "account age",
+        "account type",
+    }  # fmt: skip
 
 
 def test_workers_of_ray_give_the_bytes_that_one_process_gives(folder: Path) -> None:

@@ -255,6 +255,7 @@ def test_the_manifest_says_what_each_phase_took_and_the_report_and_record_also_o
     phases, reported = bundle.manifest.phases, trained[0].phases
     assert [phase.name for phase in phases] == [
         "reading", "checks", "features", "leakage", "search", "fit", "export", "refit", "judging",
+        "validation",
         "documents",
     ]  # fmt: skip
     assert [phase.name for phase in reported] == [*(phase.name for phase in phases), "publishing"]
