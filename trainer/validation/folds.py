@@ -8,18 +8,18 @@ recipe was chosen later, so earlier folds may flatter the choice; they show how 
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
 from trainer import calibration
 from trainer.dataset.rows import TrainingRows
-from trainer.dataset.windows import Window, judging_rows
+from trainer.dataset.windows import Window, judging_rows, training_rows
 from trainer.evaluation import evaluate, thresholds
 from trainer.evaluation.bootstrap import Interval
 from trainer.fitting.fit import TooFewFraudsError, fit
-from trainer.models.imbalance import drawn
+from trainer.models.imbalance import thinned
 from trainer.progress import Progress
 from trainer.sources.split import Split, TooLittleHistoryError, cut, iso
 from trainer.validation.case import Case
@@ -114,13 +114,9 @@ def _fold(case: Case, back: int) -> Fold:
 
 def _training(case: Case, split: Split, columns: npt.NDArray[np.intp]) -> TrainingRows:
     """Returns what a fold learns from: at most `search.max_rows`, as a trial of the search does."""
-    search, dataset = case.settings.search, case.dataset
-    known = dataset.labels_at(split.select_start_us)[split.train].astype(np.float32)
-    chosen, factor = drawn(known, search.max_rows, search.seed)
-    rows = split.train[chosen]
-    taken = judging_rows(dataset, rows, columns, split.select_start_us)
-    age_days = (split.train_end_us - dataset.event_time_us[rows]) / _DAY_US
-    return TrainingRows(taken.features, known[chosen], factor, age_days.astype(np.float32))
+    search, moments = case.settings.search, (split.select_start_us, split.train_end_us)
+    few = thinned(training_rows(case.dataset, split.train, columns, *moments), search.max_rows, search.seed)
+    return replace(few, held=few.features)  # one matrix, as a trial has it: in parts the bins differ
 
 
 def _judged(
